@@ -1,0 +1,84 @@
+package finding
+
+import (
+	"fmt"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/docs"
+)
+
+// Entry is one code of the catalogue.
+type Entry struct {
+	Code Code
+	// Meaning is one line.
+	Meaning string
+	// Text is the whole page, Markdown.
+	Text string
+}
+
+// codePage matches the file name of a page: other files beside them are prose.
+var codePage = regexp.MustCompile(`^([A-Z]+[0-9]{3})\.md$`)
+
+// Catalogue returns all codes, sorted. A page whose first line is not
+// "# CODE: meaning" is an error of the build, and found by this package's tests.
+func Catalogue() ([]Entry, error) {
+	files, err := fs.ReadDir(docs.Findings, "findings")
+	if err != nil {
+		return nil, fmt.Errorf("reading the catalogue of findings: %w", err)
+	}
+	var entries []Entry
+	for _, file := range files {
+		m := codePage.FindStringSubmatch(file.Name())
+		if m == nil {
+			continue
+		}
+		text, err := fs.ReadFile(docs.Findings, "findings/"+file.Name())
+		if err != nil {
+			return nil, fmt.Errorf("reading the catalogue of findings: %w", err)
+		}
+		first, _, _ := strings.Cut(string(text), "\n")
+		meaning, ok := strings.CutPrefix(first, "# "+m[1]+": ")
+		if !ok {
+			return nil, fmt.Errorf("docs/findings/%s does not begin with \"# %s: \" and a meaning", file.Name(), m[1])
+		}
+		entries = append(entries, Entry{Code: Code(m[1]), Meaning: meaning, Text: string(text)})
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(string(a.Code), string(b.Code)) })
+	return entries, nil
+}
+
+// Lookup finds a code however it is written: cert4, CERT-04 and CERT004 are
+// the same. Its error lists the codes of that area.
+func Lookup(name string) (Entry, error) {
+	entries, err := Catalogue()
+	if err != nil {
+		return Entry{}, err
+	}
+	code := normalise(name)
+	var near []string
+	area := strings.TrimRight(string(code), "0123456789")
+	for _, e := range entries {
+		if e.Code == code {
+			return e, nil
+		}
+		if area != "" && strings.HasPrefix(string(e.Code), area) {
+			near = append(near, string(e.Code))
+		}
+	}
+	if len(near) == 0 {
+		return Entry{}, fmt.Errorf("there is no finding code %q; \"explain\" without a code lists all of them", name)
+	}
+	return Entry{}, fmt.Errorf("there is no finding code %q; of this area there are %s", name, strings.Join(near, ", "))
+}
+
+func normalise(name string) Code {
+	s := strings.ToUpper(strings.NewReplacer("-", "", "_", "", " ", "").Replace(name))
+	digits := s[len(strings.TrimRight(s, "0123456789")):]
+	if n := len(digits); n > 0 && n < 3 {
+		s = s[:len(s)-n] + strings.Repeat("0", 3-n) + digits
+	}
+	return Code(s)
+}

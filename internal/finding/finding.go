@@ -1,0 +1,197 @@
+// Package finding is what a rule says: that something is wrong, or that it
+// could not be judged. It also holds the catalogue of all codes.
+package finding
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Code names one kind of finding for ever: an area and three digits, e.g. CERT004.
+type Code string
+
+// Severity is how bad a finding is.
+type Severity string
+
+// The severities, worst first.
+const (
+	Error   Severity = "error"   // traffic or the control plane is broken, or will be at the next event
+	Warning Severity = "warning" // latent or degraded
+	Info    Severity = "info"    // worth knowing
+)
+
+// Severities lists all severities, worst first.
+var Severities = []Severity{Error, Warning, Info}
+
+// AtLeast reports whether s is as bad as other, or worse.
+func (s Severity) AtLeast(other Severity) bool {
+	return slices.Index(Severities, s) <= slices.Index(Severities, other)
+}
+
+// Evidence is one thing that was read and that the finding rests on.
+type Evidence struct {
+	// Cluster is the context it was read in; "" where the finding is about one cluster.
+	Cluster string `json:"cluster,omitempty"`
+	// Field says what was read, e.g. "secret cacerts, root-cert.pem".
+	Field string `json:"field"`
+	// Value is what it held.
+	Value string `json:"value"`
+}
+
+// Finding is one thing that is wrong or worth knowing.
+type Finding struct {
+	Code     Code     `json:"code"`
+	Severity Severity `json:"severity"`
+	// Clusters are the contexts that the finding is about, at least one.
+	Clusters []string `json:"clusters"`
+	// Object is what has to be mended, e.g. "secret istio-system/cacerts"; ""
+	// where it is no single object.
+	Object string `json:"object,omitempty"`
+	// Title is one sentence that says what is wrong.
+	Title string `json:"title"`
+	// Evidence is what was read.
+	Evidence []Evidence `json:"evidence,omitempty"`
+	// Effect is one sentence that says who notices what.
+	Effect string `json:"effect,omitempty"`
+	// Fix are commands that can be pasted, and comments that begin with "# ".
+	Fix []string `json:"fix,omitempty"`
+	// CausedBy is the ID of the finding of which this one is a consequence.
+	CausedBy string `json:"causedBy,omitempty"`
+}
+
+// ID identifies a finding within one run, and stays the same from run to run
+// while the fault stays.
+func (f Finding) ID() string {
+	id := string(f.Code) + "/" + strings.Join(f.Clusters, ",")
+	if f.Object != "" {
+		id += "/" + strings.ReplaceAll(f.Object, " ", "/")
+	}
+	return id
+}
+
+// Unknown says which rules could not be judged in which cluster, and why. It is
+// neither a finding nor a pass.
+type Unknown struct {
+	Cluster string `json:"cluster"`
+	Codes   []Code `json:"codes"`
+	Reason  string `json:"reason"`
+}
+
+// Result is what a set of rules makes of the facts.
+type Result struct {
+	Findings []Finding `json:"findings"`
+	Unknowns []Unknown `json:"unknowns"`
+}
+
+// Add puts a finding into the result.
+func (r *Result) Add(f Finding) { r.Findings = append(r.Findings, f) }
+
+// CannotJudge notes that a rule could not be judged in a cluster. Equal
+// reasons of one cluster are gathered, and each code counts once.
+func (r *Result) CannotJudge(cluster, reason string, codes ...Code) {
+	i := slices.IndexFunc(r.Unknowns, func(u Unknown) bool {
+		return u.Cluster == cluster && u.Reason == reason
+	})
+	if i < 0 {
+		i = len(r.Unknowns)
+		r.Unknowns = append(r.Unknowns, Unknown{Cluster: cluster, Reason: reason})
+	}
+	u := &r.Unknowns[i]
+	u.Codes = append(u.Codes, codes...)
+	slices.Sort(u.Codes)
+	u.Codes = slices.Compact(u.Codes)
+}
+
+// Merge appends what other rules found.
+func (r *Result) Merge(other Result) {
+	r.Findings = append(r.Findings, other.Findings...)
+	for _, u := range other.Unknowns {
+		r.CannotJudge(u.Cluster, u.Reason, u.Codes...)
+	}
+}
+
+// Sort puts the result into its stable order: worst first, then by code,
+// clusters and object; unknowns by cluster and reason.
+func (r *Result) Sort() {
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(Severities, a.Severity), slices.Index(Severities, b.Severity)),
+			cmp.Compare(a.ID(), b.ID()),
+		)
+	})
+	slices.SortStableFunc(r.Unknowns, func(a, b Unknown) int {
+		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Reason, b.Reason))
+	})
+}
+
+// Consequences returns the findings that id causes, in their order. A finding
+// that names a cause which is not in the result counts as a root cause.
+func (r Result) Consequences(id string) []Finding {
+	var out []Finding
+	for _, f := range r.Findings {
+		if f.CausedBy == id {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// RootCauses returns the findings that no other finding of the result causes.
+func (r Result) RootCauses() []Finding {
+	ids := make(map[string]bool, len(r.Findings))
+	for _, f := range r.Findings {
+		ids[f.ID()] = true
+	}
+	var out []Finding
+	for _, f := range r.Findings {
+		if f.CausedBy == "" || !ids[f.CausedBy] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Count returns how many findings have the severity.
+func (r Result) Count(s Severity) int {
+	n := 0
+	for _, f := range r.Findings {
+		if f.Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// NotJudged returns how many rules could not be judged, summed over the clusters.
+func (r Result) NotJudged() int {
+	type pair struct {
+		cluster string
+		code    Code
+	}
+	seen := map[pair]bool{}
+	for _, u := range r.Unknowns {
+		for _, c := range u.Codes {
+			seen[pair{u.Cluster, c}] = true
+		}
+	}
+	return len(seen)
+}
+
+// Kubectl renders a command for one cluster that can be pasted, with names
+// quoted for a POSIX shell where they need it.
+func Kubectl(context, format string, args ...any) string {
+	return "kubectl --context=" + Quote(context) + " " + fmt.Sprintf(format, args...)
+}
+
+// Quote quotes a word for a POSIX shell where it needs to be.
+func Quote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=@%+,", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,255 @@
+// Package istio says what istiod makes of the facts: how it is installed, how
+// it is configured, and what follows from that. Everything in it is pure.
+package istio
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+)
+
+// Names and labels of an Istio installation.
+const (
+	SystemNamespace    = "istio-system" // the usual one
+	CACertsSecret      = "cacerts"
+	CASecret           = "istio-ca-secret"
+	RootCertConfigMap  = "istio-ca-root-cert"
+	RootCertKey        = "root-cert.pem"
+	MeshConfigMap      = "istio"
+	MeshConfigKey      = "mesh"
+	MultiClusterLabel  = "istio/multiCluster"
+	IstiodSelector     = "app=istiod"
+	InjectorSelector   = "app=sidecar-injector"
+	ReaderIdentity     = "istio-reader-service-account"
+	DefaultTrustDomain = "cluster.local"
+	DefaultClusterID   = "Kubernetes"
+	ProxyContainer     = "istio-proxy"
+	discoveryContainer = "discovery"
+	defaultRevision    = "default"
+	revisionLabel      = "istio.io/rev"
+	versionLabel       = "app.kubernetes.io/version"
+	caCertsVolume      = "cacerts"
+)
+
+// Environment variables of the discovery container that rules read. No other
+// is kept of a Deployment: an environment can hold credentials.
+const (
+	EnvClusterID           = "CLUSTER_ID"
+	EnvRevision            = "REVISION"
+	EnvEnableCAServer      = "ENABLE_CA_SERVER"
+	EnvExternalCA          = "EXTERNAL_CA"
+	EnvKubernetesSigner    = "K8S_SIGNER"
+	EnvMultiRoot           = "ISTIO_MULTIROOT_MESH"
+	EnvSkipTrustDomain     = "PILOT_SKIP_VALIDATE_TRUST_DOMAIN"
+	EnvCACertsSelfSigned   = "USE_CACERTS_FOR_SELF_SIGNED_CA"
+	EnvClusterTrustBundles = "ENABLE_CLUSTER_TRUST_BUNDLE_API"
+	EnvRootCertConfigMap   = "PILOT_CA_CERT_CONFIGMAP"
+	EnvExternalIstiod      = "EXTERNAL_ISTIOD"
+)
+
+// DiscoveryEnv are the environment variables that are kept of a Deployment.
+var DiscoveryEnv = []string{
+	EnvClusterID, EnvRevision, EnvEnableCAServer, EnvExternalCA, EnvKubernetesSigner, EnvMultiRoot,
+	EnvSkipTrustDomain, EnvCACertsSelfSigned, EnvClusterTrustBundles, EnvRootCertConfigMap, EnvExternalIstiod,
+}
+
+// Istiod is one control plane of a cluster: one Deployment, one revision.
+type Istiod struct {
+	Namespace, Name string
+	// Revision is "default" where none was chosen.
+	Revision string
+	// Version is that of the image; nil when neither the image's tag nor the
+	// label says it.
+	Version *version.Version
+	// CACertsVolume is the name of the Secret that is mounted as the plugged-in
+	// CA: "cacerts", unless the installation was changed; "" when it is no Secret.
+	CACertsVolume string
+	env           map[string]string
+}
+
+// Istiods returns the control planes of the cluster's system namespace.
+func Istiods(c *facts.Cluster) []Istiod {
+	var out []Istiod
+	for _, d := range c.Istiods.Value {
+		if d.Namespace != c.SystemNamespace {
+			continue
+		}
+		i := Istiod{Namespace: d.Namespace, Name: d.Name, env: map[string]string{}, CACertsVolume: CACertsSecret}
+		for _, container := range d.Spec.Template.Spec.Containers {
+			if container.Name != discoveryContainer {
+				continue
+			}
+			for _, e := range container.Env {
+				i.env[e.Name] = e.Value
+			}
+			i.Version = imageVersion(container.Image)
+		}
+		if i.Version == nil {
+			i.Version = parseVersion(d.Labels[versionLabel])
+		}
+		i.Revision = firstOf(i.env[EnvRevision], d.Labels[revisionLabel], defaultRevision)
+		for _, v := range d.Spec.Template.Spec.Volumes {
+			if v.Name == caCertsVolume {
+				i.CACertsVolume = ""
+				if v.Secret != nil {
+					i.CACertsVolume = v.Secret.SecretName
+				}
+			}
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// Env returns the value of one of DiscoveryEnv, "" when it is not set.
+func (i Istiod) Env(name string) string { return i.env[name] }
+
+// On reports whether a boolean variable is set to true, as Go's strconv (and
+// so istiod's pkg/env) reads it.
+func (i Istiod) On(name string) bool { return isTrue(i.env[name]) }
+
+// AtLeast reports whether the version is known to be v or later.
+func (i Istiod) AtLeast(v string) bool {
+	return i.Version != nil && i.Version.AtLeast(version.MustParseGeneric(v))
+}
+
+// Before reports whether the version is known to be earlier than v.
+func (i Istiod) Before(v string) bool {
+	return i.Version != nil && !i.Version.AtLeast(version.MustParseGeneric(v))
+}
+
+// ClusterID is the name that istiod has for its own cluster
+// (pilot/pkg/bootstrap/server.go, getClusterID).
+func (i Istiod) ClusterID() string { return firstOf(i.env[EnvClusterID], DefaultClusterID) }
+
+// MeshConfigMap is the name of the ConfigMap with this revision's mesh config.
+func (i Istiod) MeshConfigMap() string { return MeshConfigMapOf(i.Revision) }
+
+// MeshConfigMapOf is the name of the ConfigMap with a revision's mesh config
+// (pilot/pkg/serviceregistry/kube/controller/multicluster.go, getMeshConfigMapName).
+func MeshConfigMapOf(revision string) string {
+	if revision == "" || revision == defaultRevision {
+		return MeshConfigMap
+	}
+	return MeshConfigMap + "-" + revision
+}
+
+// HasControlPlane reports whether istiod runs in the cluster's system
+// namespace; known is false when that could not be read.
+func HasControlPlane(c *facts.Cluster) (has, known bool) {
+	if !c.Istiods.Known() {
+		return false, false
+	}
+	return len(Istiods(c)) > 0, true
+}
+
+// ClusterID is the name that the mesh has for the cluster, "" when nothing says
+// it. A cluster without istiod is named by the path of its injection webhook,
+// /inject/cluster/ID/net/NETWORK (pkg/kube/inject/webhook.go).
+func ClusterID(c *facts.Cluster) string {
+	for _, i := range Istiods(c) {
+		return i.ClusterID()
+	}
+	for _, configuration := range c.Webhooks.Value {
+		for _, w := range configuration.Webhooks {
+			path := ""
+			if w.ClientConfig.URL != nil {
+				path = *w.ClientConfig.URL
+			} else if w.ClientConfig.Service != nil && w.ClientConfig.Service.Path != nil {
+				path = *w.ClientConfig.Service.Path
+			}
+			parts := strings.Split(path, "/")
+			if at := slices.Index(parts, "cluster"); at >= 0 && at+1 < len(parts) {
+				return parts[at+1]
+			}
+		}
+	}
+	return ""
+}
+
+// OldestStart is when the longest running istiod pod of the cluster started;
+// zero when none is known.
+func OldestStart(c *facts.Cluster) time.Time {
+	var oldest time.Time
+	for _, p := range c.IstiodPods.Value {
+		start := containerStart(p)
+		if !start.IsZero() && (oldest.IsZero() || start.Before(oldest)) {
+			oldest = start
+		}
+	}
+	return oldest
+}
+
+// containerStart is when the discovery container last started: a restart of the
+// container reads the CA anew just as a new pod does.
+func containerStart(p corev1.Pod) time.Time {
+	for _, s := range p.Status.ContainerStatuses {
+		if s.Name == discoveryContainer && s.State.Running != nil {
+			return s.State.Running.StartedAt.Time
+		}
+	}
+	if p.Status.StartTime != nil {
+		return p.Status.StartTime.Time
+	}
+	return time.Time{}
+}
+
+// imageVersion reads the version out of an image's tag, e.g.
+// registry/pilot:1.29.1-distroless@sha256:….
+func imageVersion(image string) *version.Version {
+	image, _, _ = strings.Cut(image, "@")
+	colon := strings.LastIndex(image, ":")
+	if colon < 0 || strings.Contains(image[colon:], "/") {
+		return nil
+	}
+	return parseVersion(image[colon+1:])
+}
+
+func parseVersion(s string) *version.Version {
+	s, _, _ = strings.Cut(s, "-")
+	v, err := version.ParseGeneric(s)
+	if err != nil {
+		return nil
+	}
+	return v
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// ProxyEnvOf returns those of ProxyEnv that a pod's sidecar has. A native
+// sidecar is an init container.
+func ProxyEnvOf(p *corev1.Pod) map[string]string {
+	env := map[string]string{}
+	for _, c := range slices.Concat(p.Spec.Containers, p.Spec.InitContainers) {
+		if c.Name == ProxyContainer {
+			for _, e := range c.Env {
+				env[e.Name] = e.Value
+			}
+		}
+	}
+	return env
+}
+
+// WantsProxies reports whether the cluster's sidecars have to be looked at:
+// where they have to take further roots, and the mesh config does not say so for all.
+func WantsProxies(c *facts.Cluster) bool {
+	meshes, _ := MeshConfigs(c)
+	for _, m := range meshes {
+		if len(m.CACertificates) > 0 && m.DefaultConfig.ProxyMetadata[EnvXDSAgent] != "true" {
+			return true
+		}
+	}
+	return false
+}

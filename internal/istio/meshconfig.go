@@ -1,0 +1,140 @@
+package istio
+
+import (
+	"fmt"
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+)
+
+// MeshConfig is the part of Istio's mesh config that rules read
+// (https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/).
+type MeshConfig struct {
+	// ConfigMap is the name of the ConfigMap that it comes from.
+	ConfigMap string `json:"-"`
+
+	TrustDomain        string                  `json:"trustDomain,omitempty"`
+	TrustDomainAliases []string                `json:"trustDomainAliases,omitempty"`
+	CACertificates     []CACertificate         `json:"caCertificates,omitempty"`
+	DefaultConfig      ProxyConfig             `json:"defaultConfig,omitzero"`
+	DiscoverySelectors []*metav1.LabelSelector `json:"discoverySelectors,omitempty"`
+}
+
+// CACertificate is one entry of caCertificates.
+type CACertificate struct {
+	PEM             string   `json:"pem,omitempty"`
+	SPIFFEBundleURL string   `json:"spiffeBundleUrl,omitempty"`
+	CertSigners     []string `json:"certSigners,omitempty"`
+	TrustDomains    []string `json:"trustDomains,omitempty"`
+}
+
+// ProxyConfig is the part of defaultConfig that rules read.
+type ProxyConfig struct {
+	ProxyMetadata map[string]string `json:"proxyMetadata,omitempty"`
+}
+
+// Environment variables of a sidecar that rules read; no other is kept.
+const (
+	EnvXDSAgent  = "PROXY_CONFIG_XDS_AGENT" // lets the agent take trust anchors from istiod
+	EnvCAAddress = "CA_ADDR"                // where the agent has its certificates signed
+)
+
+// ProxyEnv are the environment variables that are kept of a sidecar.
+var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress}
+
+// Defaulted fills in what istiod assumes where nothing is said.
+func (m MeshConfig) Defaulted() MeshConfig {
+	if m.TrustDomain == "" {
+		m.TrustDomain = DefaultTrustDomain
+	}
+	return m
+}
+
+// ParseMeshConfig reads the value of key "mesh".
+func ParseMeshConfig(configMap, text string) (MeshConfig, error) {
+	m := MeshConfig{ConfigMap: configMap}
+	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
+		return m, fmt.Errorf("configmap %s, key %s: it is not a mesh config in YAML", configMap, MeshConfigKey)
+	}
+	return m.Defaulted(), nil
+}
+
+// ReduceMeshConfig returns the value of key "mesh" with only the fields that
+// rules read: a mesh config can hold access tokens of tracers. A value that
+// cannot be read is reduced to nothing but that fact.
+func ReduceMeshConfig(text string) string {
+	var m MeshConfig
+	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
+		return "[not YAML]"
+	}
+	m.DefaultConfig.ProxyMetadata = only(m.DefaultConfig.ProxyMetadata, ProxyEnv)
+	out, err := yaml.Marshal(m)
+	if err != nil {
+		return "[not YAML]"
+	}
+	return string(out)
+}
+
+func only(m map[string]string, keys []string) map[string]string {
+	var out map[string]string
+	for _, k := range keys {
+		if v, ok := m[k]; ok {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// MeshConfigs returns the mesh configs that the cluster's control planes use,
+// one per revision. A revision whose ConfigMap does not exist runs on istiod's
+// defaults. Configs that do not parse are returned as errors.
+func MeshConfigs(c *facts.Cluster) ([]MeshConfig, []error) {
+	texts := map[string]string{}
+	for _, cm := range c.MeshConfigs.Value {
+		texts[cm.Name] = cm.Data[MeshConfigKey]
+	}
+	var out []MeshConfig
+	var errs []error
+	seen := map[string]bool{}
+	for _, i := range Istiods(c) {
+		name := i.MeshConfigMap()
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		m, err := ParseMeshConfig(name, texts[name])
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, m)
+	}
+	return out, errs
+}
+
+// Selects reports whether istiod looks after a namespace with these labels:
+// any selector matches, or there is none (discoverySelectors).
+func (m MeshConfig) Selects(namespaceLabels map[string]string) bool {
+	if len(m.DiscoverySelectors) == 0 {
+		return true
+	}
+	for _, s := range m.DiscoverySelectors {
+		selector, err := metav1.LabelSelectorAsSelector(s)
+		if err == nil && selector.Matches(labels.Set(namespaceLabels)) {
+			return true
+		}
+	}
+	return false
+}
+
+func isTrue(s string) bool {
+	on, err := strconv.ParseBool(s)
+	return err == nil && on
+}
