@@ -1,0 +1,43 @@
+// Package dump keeps facts in files: for each cluster a folder of ordinary
+// Kubernetes manifests, and an index that says when they were read and what
+// could not be. Folders that people made by hand, with "kubectl get -o yaml",
+// are read too.
+package dump
+
+import (
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+)
+
+// IndexFile is the name of the index in a dump's folder.
+const IndexFile = "fleet.yaml"
+
+const (
+	apiVersion = "kubectl-mesh.dev/v1"
+	kind       = "Fleet"
+)
+
+// index is the content of IndexFile.
+type index struct {
+	APIVersion string              `json:"apiVersion"`
+	Kind       string              `json:"kind"`
+	At         time.Time           `json:"at"`
+	Clusters   []indexCluster      `json:"clusters"`
+	Beyond     []facts.BeyondReach `json:"beyond,omitempty"`
+}
+
+type indexCluster struct {
+	Context         string           `json:"context"`
+	Folder          string           `json:"folder"`
+	Server          string           `json:"server"`
+	SystemNamespace string           `json:"systemNamespace"`
+	Unreached       *facts.Unreached `json:"unreached,omitempty"`
+	// Reads gives the outcome of each source that was asked for, by its name.
+	Reads map[string]indexRead `json:"reads,omitempty"`
+}
+
+type indexRead struct {
+	State  facts.State `json:"state"`
+	Reason string      `json:"reason,omitempty"`
+}

@@ -1,0 +1,198 @@
+package dump
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+)
+
+// Read reads the facts out of a folder. Without an index each folder in it is a
+// cluster, named like the folder, with the given system namespace, and the
+// facts are of now; a kind of which the folder holds no object is taken
+// not to have been read. Objects are reduced like those that come from a
+// cluster. Errors name the file.
+func Read(dir fs.FS, systemNamespace string, now time.Time) (*facts.Fleet, error) {
+	text, err := fs.ReadFile(dir, IndexFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return readFolders(dir, systemNamespace, now)
+	case err != nil:
+		return nil, fmt.Errorf("reading the dump: %w", err)
+	}
+	var idx index
+	if err := yaml.UnmarshalStrict(text, &idx); err != nil {
+		return nil, fmt.Errorf("reading the dump: %s is not an index that this version knows: %w", IndexFile, err)
+	}
+	if idx.APIVersion != apiVersion || idx.Kind != kind {
+		return nil, fmt.Errorf("reading the dump: %s is of %s %s, and not of %s %s", IndexFile, idx.APIVersion, idx.Kind, apiVersion, kind)
+	}
+	fleet := &facts.Fleet{At: idx.At, Beyond: idx.Beyond}
+	for _, entry := range idx.Clusters {
+		c := facts.Cluster{Context: entry.Context, Server: entry.Server, SystemNamespace: entry.SystemNamespace, Unreached: entry.Unreached}
+		if entry.Unreached == nil {
+			if _, err := readCluster(dir, entry.Folder, &c); err != nil {
+				return nil, err
+			}
+		}
+		for _, s := range sources {
+			s.setOutcome(&c, entry.Reads[s.name])
+		}
+		fleet.Clusters = append(fleet.Clusters, c)
+	}
+	return fleet, nil
+}
+
+func readFolders(dir fs.FS, systemNamespace string, now time.Time) (*facts.Fleet, error) {
+	entries, err := fs.ReadDir(dir, ".")
+	if err != nil {
+		return nil, fmt.Errorf("reading the dump: %w", err)
+	}
+	fleet := &facts.Fleet{At: now}
+	for _, entry := range entries {
+		if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		c := facts.Cluster{Context: entry.Name(), SystemNamespace: systemNamespace}
+		kinds, err := readCluster(dir, entry.Name(), &c)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range sources {
+			switch r := s.outcome(&c); {
+			case r.State == facts.OK:
+			case kinds[s.kind]:
+				s.setOutcome(&c, indexRead{State: s.empty})
+			default:
+				s.setOutcome(&c, indexRead{Reason: "the folder holds no " + s.kind})
+			}
+		}
+		fleet.Clusters = append(fleet.Clusters, c)
+	}
+	if len(fleet.Clusters) == 0 {
+		return nil, fmt.Errorf("reading the dump: there is neither %s nor a folder for each cluster in it", IndexFile)
+	}
+	return fleet, nil
+}
+
+// readCluster reads all manifests of a cluster's folder, and returns the kinds
+// that there were.
+func readCluster(dir fs.FS, folder string, c *facts.Cluster) (map[string]bool, error) {
+	kinds := map[string]bool{}
+	entries, err := fs.ReadDir(dir, folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return kinds, nil // nothing was found in that cluster
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the dump of %s: %w", c.Context, err)
+	}
+	for _, entry := range entries {
+		switch path.Ext(entry.Name()) {
+		case ".yaml", ".yml", ".json":
+		default:
+			continue
+		}
+		name := path.Join(folder, entry.Name())
+		text, err := fs.ReadFile(dir, name)
+		if err != nil {
+			return nil, fmt.Errorf("reading the dump of %s: %w", c.Context, err)
+		}
+		objects, err := decode(text)
+		if err != nil {
+			return nil, fmt.Errorf("reading the dump of %s: %s: %w", c.Context, name, err)
+		}
+		for _, o := range objects {
+			o = survey.Trim(o)
+			if o == nil {
+				continue
+			}
+			if gvks, _, err := scheme.Scheme.ObjectKinds(o); err == nil {
+				kinds[gvks[0].Kind] = true
+			}
+			for _, s := range sources {
+				s.take(c, o)
+			}
+		}
+	}
+	return kinds, nil
+}
+
+// decode reads YAML or JSON documents, and takes lists apart. Objects of kinds
+// that Kubernetes does not have built in are passed over.
+func decode(text []byte) ([]runtime.Object, error) {
+	var out []runtime.Object
+	documents := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
+	for {
+		var raw runtime.RawExtension
+		err := documents.Decode(&raw)
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("it is not YAML or JSON: %w", err)
+		}
+		if len(bytes.TrimSpace(raw.Raw)) == 0 || bytes.Equal(raw.Raw, []byte("null")) {
+			continue
+		}
+		objects, err := decodeOne(raw.Raw)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, objects...)
+	}
+}
+
+func decodeOne(raw []byte) ([]runtime.Object, error) {
+	o, gvk, err := scheme.Codecs.UniversalDeserializer().Decode(raw, nil, nil)
+	switch {
+	case runtime.IsNotRegisteredError(err):
+		return nil, nil
+	case err != nil && gvk == nil:
+		return nil, errors.New("a document in it is not a Kubernetes object with apiVersion and kind")
+	case err != nil:
+		// What the decoder says may quote the object.
+		return nil, fmt.Errorf("an object of kind %s in it does not fit that kind", gvk.Kind)
+	}
+	if l, ok := o.(*corev1.List); ok {
+		var out []runtime.Object
+		for _, item := range l.Items {
+			objects, err := decodeOne(item.Raw)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, objects...)
+		}
+		return out, nil
+	}
+	if meta.IsListType(o) {
+		return meta.ExtractList(o)
+	}
+	return []runtime.Object{o}, nil
+}
+
+// Fill makes facts of all trimmed objects of a cluster, as if a user who may
+// read everything had asked for everything.
+func Fill(c *facts.Cluster, objects []runtime.Object) {
+	for _, s := range sources {
+		for _, o := range objects {
+			s.take(c, o)
+		}
+		if s.outcome(c).State != facts.OK {
+			s.setOutcome(c, indexRead{State: s.empty})
+		}
+	}
+}

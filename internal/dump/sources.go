@@ -1,0 +1,176 @@
+package dump
+
+import (
+	"strings"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+)
+
+// source is one field of facts.Cluster: how it is written, and read again.
+type source struct {
+	// name is that of the file and of the entry in the index.
+	name string
+	// kind is the kind of object that it consists of; a folder without an
+	// index that holds one such object is taken to hold all of them.
+	kind string
+	// empty is the state of a read that found nothing: an object is absent, a
+	// list has no items.
+	empty facts.State
+	// objects are what there is to write.
+	objects func(*facts.Cluster) []runtime.Object
+	// outcome gives and takes the state of the read.
+	outcome    func(*facts.Cluster) indexRead
+	setOutcome func(*facts.Cluster, indexRead)
+	// take adds an object to the facts if it belongs to this source.
+	take func(*facts.Cluster, runtime.Object)
+}
+
+var sources = []source{
+	one("secret-cacerts", "Secret",
+		func(c *facts.Cluster) *facts.Read[*corev1.Secret] { return &c.CACerts },
+		func(c *facts.Cluster, s *corev1.Secret) bool {
+			return isNamed(c, s.Namespace, s.Name, istio.CACertsSecret)
+		}),
+	one("secret-istio-ca-secret", "Secret",
+		func(c *facts.Cluster) *facts.Read[*corev1.Secret] { return &c.CASecret },
+		func(c *facts.Cluster, s *corev1.Secret) bool { return isNamed(c, s.Namespace, s.Name, istio.CASecret) }),
+	one("configmap-istio-ca-root-cert", "ConfigMap",
+		func(c *facts.Cluster) *facts.Read[*corev1.ConfigMap] { return &c.RootCert },
+		func(c *facts.Cluster, m *corev1.ConfigMap) bool {
+			return isNamed(c, m.Namespace, m.Name, istio.RootCertConfigMap)
+		}),
+	many("configmaps-istio-ca-root-cert", "ConfigMap",
+		func(c *facts.Cluster) *facts.Read[[]corev1.ConfigMap] { return &c.RootCerts },
+		func(_ *facts.Cluster, m *corev1.ConfigMap) bool { return m.Name == istio.RootCertConfigMap }),
+	many("configmaps-mesh-config", "ConfigMap",
+		func(c *facts.Cluster) *facts.Read[[]corev1.ConfigMap] { return &c.MeshConfigs },
+		func(c *facts.Cluster, m *corev1.ConfigMap) bool {
+			_, ok := m.Data[istio.MeshConfigKey]
+			return ok && m.Namespace == c.SystemNamespace && (m.Name == istio.MeshConfigMap || strings.HasPrefix(m.Name, istio.MeshConfigMap+"-"))
+		}),
+	many("deployments-istiod", "Deployment",
+		func(c *facts.Cluster) *facts.Read[[]appsv1.Deployment] { return &c.Istiods },
+		func(_ *facts.Cluster, d *appsv1.Deployment) bool { return d.Labels["app"] == "istiod" }),
+	many("pods-istiod", "Pod",
+		func(c *facts.Cluster) *facts.Read[[]corev1.Pod] { return &c.IstiodPods },
+		func(c *facts.Cluster, p *corev1.Pod) bool {
+			return p.Labels["app"] == "istiod" && p.Namespace == c.SystemNamespace
+		}),
+	many("namespaces", "Namespace",
+		func(c *facts.Cluster) *facts.Read[[]corev1.Namespace] { return &c.Namespaces },
+		func(*facts.Cluster, *corev1.Namespace) bool { return true }),
+	remoteSecrets(),
+	many("mutatingwebhookconfigurations", "MutatingWebhookConfiguration",
+		func(c *facts.Cluster) *facts.Read[[]admissionv1.MutatingWebhookConfiguration] { return &c.Webhooks },
+		func(_ *facts.Cluster, w *admissionv1.MutatingWebhookConfiguration) bool {
+			return w.Labels["app"] == "sidecar-injector"
+		}),
+	one("subjectaccessreview-reader", "SubjectAccessReview",
+		func(c *facts.Cluster) *facts.Read[*authorizationv1.SubjectAccessReview] { return &c.ReaderAccess },
+		func(*facts.Cluster, *authorizationv1.SubjectAccessReview) bool { return true }),
+	many("pods-with-sidecar", "Pod",
+		func(c *facts.Cluster) *facts.Read[[]corev1.Pod] { return &c.Proxies },
+		func(_ *facts.Cluster, p *corev1.Pod) bool { return p.Labels["security.istio.io/tlsMode"] == "istio" }),
+}
+
+// key tells the objects of one kind apart.
+func key(o runtime.Object) string {
+	m, err := meta.Accessor(o)
+	if err != nil {
+		return ""
+	}
+	return m.GetNamespace() + "/" + m.GetName()
+}
+
+func isNamed(c *facts.Cluster, namespace, name, wanted string) bool {
+	return namespace == c.SystemNamespace && name == wanted
+}
+
+// one is a source of a single object.
+func one[T any, P interface {
+	*T
+	runtime.Object
+}](name, kind string, field func(*facts.Cluster) *facts.Read[P], belongs func(*facts.Cluster, P) bool) source {
+	s := common(name, kind, facts.Absent, field)
+	s.objects = func(c *facts.Cluster) []runtime.Object {
+		if r := field(c); r.State == facts.OK {
+			return []runtime.Object{r.Value}
+		}
+		return nil
+	}
+	s.take = func(c *facts.Cluster, o runtime.Object) {
+		if object, ok := o.(P); ok && belongs(c, object) {
+			*field(c) = facts.Read[P]{State: facts.OK, Value: object}
+		}
+	}
+	return s
+}
+
+// many is a source of a list.
+func many[T any, P interface {
+	*T
+	runtime.Object
+}](name, kind string, field func(*facts.Cluster) *facts.Read[[]T], belongs func(*facts.Cluster, P) bool) source {
+	s := common(name, kind, facts.OK, field)
+	s.objects = func(c *facts.Cluster) []runtime.Object {
+		var out []runtime.Object
+		for i := range field(c).Value {
+			out = append(out, P(&field(c).Value[i]))
+		}
+		return out
+	}
+	s.take = func(c *facts.Cluster, o runtime.Object) {
+		object, ok := o.(P)
+		if !ok || !belongs(c, object) {
+			return
+		}
+		r := field(c)
+		for i := range r.Value {
+			if key(P(&r.Value[i])) == key(object) {
+				return // in two files of the folder
+			}
+		}
+		r.State, r.Value = facts.OK, append(r.Value, *object)
+	}
+	return s
+}
+
+func common[T any](name, kind string, empty facts.State, field func(*facts.Cluster) *facts.Read[T]) source {
+	return source{
+		name: name, kind: kind, empty: empty,
+		outcome: func(c *facts.Cluster) indexRead { return indexRead{field(c).State, field(c).Reason} },
+		setOutcome: func(c *facts.Cluster, r indexRead) {
+			field(c).State, field(c).Reason = r.State, r.Reason
+		},
+	}
+}
+
+// remoteSecrets are reduced further than to a trimmed object.
+func remoteSecrets() source {
+	field := func(c *facts.Cluster) *facts.Read[[]facts.RemoteSecret] { return &c.RemoteSecrets }
+	s := common("secrets-remote", "Secret", facts.OK, field)
+	s.objects = func(c *facts.Cluster) []runtime.Object {
+		var out []runtime.Object
+		for _, r := range c.RemoteSecrets.Value {
+			out = append(out, survey.SecretOf(r))
+		}
+		return out
+	}
+	s.take = func(c *facts.Cluster, o runtime.Object) {
+		secret, ok := o.(*corev1.Secret)
+		if ok && secret.Namespace == c.SystemNamespace && secret.Labels[istio.MultiClusterLabel] == "true" {
+			c.RemoteSecrets.State = facts.OK
+			c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, survey.RemoteSecretsOf(secret)...)
+		}
+	}
+	return s
+}

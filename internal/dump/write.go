@@ -1,0 +1,113 @@
+package dump
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+)
+
+// Write puts the facts into a folder, which it makes. An existing folder has to be
+// empty: a dump is never mixed with another one's files.
+func Write(dir string, fleet *facts.Fleet) error {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fmt.Errorf("writing the dump: folder %s is not empty; name a new one", dir)
+	}
+	idx := index{APIVersion: apiVersion, Kind: kind, At: fleet.At.UTC(), Beyond: fleet.Beyond}
+	taken := map[string]bool{}
+	for i := range fleet.Clusters {
+		c := &fleet.Clusters[i]
+		entry := indexCluster{
+			Context: c.Context, Folder: folder(c.Context, taken), Server: c.Server, SystemNamespace: c.SystemNamespace,
+			Unreached: c.Unreached, Reads: map[string]indexRead{},
+		}
+		written := map[string]bool{}
+		for _, s := range sources {
+			if r := s.outcome(c); r.State != facts.NotAsked {
+				entry.Reads[s.name] = r
+			}
+			objects := slices.DeleteFunc(s.objects(c), func(o runtime.Object) bool {
+				id := fmt.Sprintf("%T %s", o, key(o))
+				defer func() { written[id] = true }()
+				return written[id] // one object can belong to two sources
+			})
+			text, err := manifests(objects)
+			if err != nil {
+				return fmt.Errorf("writing the dump of %s: %s: %w", c.Context, s.name, err)
+			}
+			if err := writeFile(filepath.Join(dir, entry.Folder, s.name+".yaml"), text); err != nil {
+				return fmt.Errorf("writing the dump of %s: %w", c.Context, err)
+			}
+		}
+		idx.Clusters = append(idx.Clusters, entry)
+	}
+	text, err := yaml.Marshal(idx)
+	if err != nil {
+		return fmt.Errorf("writing the dump: %w", err)
+	}
+	if err := writeFile(filepath.Join(dir, IndexFile), text); err != nil {
+		return fmt.Errorf("writing the dump: %w", err)
+	}
+	return nil
+}
+
+// manifests renders objects as one file of YAML documents.
+func manifests(objects []runtime.Object) ([]byte, error) {
+	var out bytes.Buffer
+	for i, o := range objects {
+		o = o.DeepCopyObject()
+		gvks, _, err := scheme.Scheme.ObjectKinds(o)
+		if err != nil {
+			return nil, err
+		}
+		o.GetObjectKind().SetGroupVersionKind(gvks[0])
+		text, err := yaml.Marshal(o)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			out.WriteString("---\n")
+		}
+		out.Write(text)
+	}
+	return out.Bytes(), nil
+}
+
+// writeFile writes a file and the folders above it; nothing for no text.
+func writeFile(path string, text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o644)
+}
+
+// folder makes a context's name fit for a folder, and unlike those taken.
+func folder(context string, taken map[string]bool) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' {
+			return r
+		}
+		return '_'
+	}, context)
+	name = strings.TrimLeft(name, ".")
+	if name == "" {
+		name = "cluster"
+	}
+	unique := name
+	for n := 2; taken[strings.ToLower(unique)]; n++ {
+		unique = fmt.Sprintf("%s-%d", name, n)
+	}
+	taken[strings.ToLower(unique)] = true
+	return unique
+}

@@ -1,0 +1,168 @@
+// Package reach holds the rules about reaching the fleet itself (codes FLT):
+// they are the same in every plugin. Everything in it is pure.
+package reach
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// way is what is said of one way in which a cluster is not reached.
+type way struct {
+	code  finding.Code
+	title string
+	fix   func(context string) []string
+}
+
+func cluster(args string) func(string) []string {
+	return func(context string) []string { return []string{finding.Kubectl(context, "%s", args)} }
+}
+
+func advice(lines ...string) func(string) []string {
+	return func(string) []string { return lines }
+}
+
+var ways = map[facts.UnreachedKind]way{
+	facts.NoConnection: {"FLT001", "the API server cannot be connected to",
+		advice("# check the server's address in the kubeconfig, the VPN and the proxy; from where it can be reached, this works:", "kubectl cluster-info")},
+	facts.TimedOut: {"FLT002", "the cluster did not answer in time",
+		advice("# allow more time with --timeout, or check the network to it: a firewall that drops packets looks like this")},
+	facts.Unauthorized: {"FLT003", "the API server refused the credentials",
+		advice("# log in to the cluster again: the kubeconfig's token or certificate has expired or was withdrawn")},
+	facts.NoRights: {"FLT004", "the user has no rights in the cluster",
+		cluster("auth can-i --list --namespace=istio-system")},
+	facts.Untrusted: {"FLT005", "the API server's certificate is not trusted",
+		advice("# fetch the kubeconfig anew; if it did not change, ask why the server has another certificate before you go on")},
+	facts.PluginFailed: {"FLT006", "the credential plugin of the kubeconfig failed",
+		cluster("get --raw /version")},
+	facts.BadContext: {"FLT010", "the kubeconfig's context cannot be used",
+		cluster("config view --minify")},
+	facts.ServerError: {"FLT011", "the server does not answer as an API server should",
+		cluster("get --raw /readyz?verbose")},
+}
+
+// Codes are all codes that Judge can find.
+func Codes() []finding.Code {
+	codes := []finding.Code{"FLT007", "FLT008", "FLT009"}
+	for _, w := range ways {
+		codes = append(codes, w.code)
+	}
+	slices.Sort(codes)
+	return codes
+}
+
+// Judge says which clusters were not reached and why, which clusters of the mesh
+// are beyond the kubeconfig, and which contexts lead nowhere useful.
+func Judge(fleet *facts.Fleet) finding.Result {
+	var r finding.Result
+	for i := range fleet.Clusters {
+		c := &fleet.Clusters[i]
+		if c.Unreached != nil {
+			r.Add(unreached(c))
+			continue
+		}
+		if f, ok := noIstio(c); ok {
+			r.Add(f)
+		}
+	}
+	for _, b := range fleet.Beyond {
+		r.Add(beyond(b))
+	}
+	for _, f := range sameCluster(fleet) {
+		r.Add(f)
+	}
+	r.Sort()
+	return r
+}
+
+func unreached(c *facts.Cluster) finding.Finding {
+	w, ok := ways[c.Unreached.Kind]
+	if !ok {
+		w = ways[facts.ServerError]
+	}
+	f := finding.Finding{
+		Code: w.code, Severity: finding.Error, Clusters: []string{c.Context}, Title: w.title,
+		Evidence: []finding.Evidence{{Field: "reason", Value: c.Unreached.Reason}},
+		Effect:   "nothing can be said about this cluster, nor about what it has to do with the others",
+		Fix:      w.fix(c.Context),
+	}
+	if c.Server != "" {
+		f.Evidence = append([]finding.Evidence{{Field: "server", Value: c.Server}}, f.Evidence...)
+	}
+	return f
+}
+
+// noIstio: nothing of Istio where it was looked for. Only what was really read
+// counts.
+func noIstio(c *facts.Cluster) (finding.Finding, bool) {
+	has, known := istio.HasControlPlane(c)
+	if has || !known || c.RootCert.State != facts.Absent || !c.Webhooks.Known() || len(c.Webhooks.Value) > 0 {
+		return finding.Finding{}, false
+	}
+	f := finding.Finding{
+		Code: "FLT008", Severity: finding.Warning, Clusters: []string{c.Context},
+		Title: "no Istio was found in namespace " + c.SystemNamespace,
+		Evidence: []finding.Evidence{
+			{Field: "deployments with label " + istio.IstiodSelector, Value: "none in " + c.SystemNamespace},
+			{Field: "configmap " + c.SystemNamespace + "/" + istio.RootCertConfigMap, Value: "does not exist"},
+		},
+		Effect: "the cluster is not part of a mesh, or its control plane is in another namespace",
+		Fix:    []string{"# name the namespace with -i, or leave the cluster out of --contexts"},
+	}
+	var elsewhere []string
+	for _, d := range c.Istiods.Value {
+		elsewhere = append(elsewhere, d.Namespace)
+	}
+	if len(elsewhere) > 0 {
+		slices.Sort(elsewhere)
+		elsewhere = slices.Compact(elsewhere)
+		f.Evidence = append(f.Evidence, finding.Evidence{Field: "istiod runs in", Value: strings.Join(elsewhere, ", ")})
+		f.Fix = []string{"# look there: -i " + elsewhere[0]}
+	}
+	return f, true
+}
+
+func beyond(b facts.BeyondReach) finding.Finding {
+	return finding.Finding{
+		Code: "FLT007", Severity: finding.Warning, Clusters: []string{b.Context}, Object: "secret " + b.Secret,
+		Title:    fmt.Sprintf("no context of the kubeconfig reaches cluster %s of the mesh", b.ClusterID),
+		Evidence: []finding.Evidence{{Field: "secret " + b.Secret, Value: "names cluster " + b.ClusterID + " at " + b.Server}},
+		Effect:   "that cluster is not judged; or it is, by another address, when you name its context with --contexts",
+		Fix:      []string{"# add a context for it to the kubeconfig, or name the contexts yourself with --contexts"},
+	}
+}
+
+// sameCluster: two contexts of one cluster, which compares it with itself. The
+// uid of namespace kube-system is a cluster's identity.
+func sameCluster(fleet *facts.Fleet) []finding.Finding {
+	contexts := map[string][]string{}
+	var order []string
+	for _, c := range fleet.Clusters {
+		for _, ns := range c.Namespaces.Value {
+			if ns.Name == "kube-system" && ns.UID != "" {
+				if contexts[string(ns.UID)] == nil {
+					order = append(order, string(ns.UID))
+				}
+				contexts[string(ns.UID)] = append(contexts[string(ns.UID)], c.Context)
+			}
+		}
+	}
+	var out []finding.Finding
+	for _, uid := range order {
+		if same := contexts[uid]; len(same) > 1 {
+			out = append(out, finding.Finding{
+				Code: "FLT009", Severity: finding.Warning, Clusters: same,
+				Title:    "these contexts lead to the same cluster",
+				Evidence: []finding.Evidence{{Field: "uid of namespace kube-system", Value: uid}},
+				Effect:   "a cluster is compared with itself, and always agrees",
+				Fix:      []string{"# name each cluster once in --contexts; or a context leads to another cluster than its name says"},
+			})
+		}
+	}
+	return out
+}

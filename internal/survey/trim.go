@@ -1,0 +1,158 @@
+package survey
+
+import (
+	"slices"
+	"strings"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+)
+
+// Every function here makes a new object of what rules read, rather than taking
+// things out of the old one: what is not named here is not kept. Trimming a
+// trimmed object changes nothing.
+
+func trimMeta(m *metav1.ObjectMeta) metav1.ObjectMeta {
+	out := metav1.ObjectMeta{
+		Name: m.Name, Namespace: m.Namespace, Labels: m.Labels,
+		CreationTimestamp: m.CreationTimestamp, DeletionTimestamp: m.DeletionTimestamp,
+	}
+	for _, f := range m.ManagedFields {
+		out.ManagedFields = append(out.ManagedFields, metav1.ManagedFieldsEntry{Manager: f.Manager, Operation: f.Operation, Time: f.Time})
+	}
+	return out
+}
+
+// trimCASecret keeps what is public of a Secret with a CA, and of its private
+// keys the fingerprints of the public halves.
+func trimCASecret(s *corev1.Secret) *corev1.Secret {
+	out := &corev1.Secret{ObjectMeta: trimMeta(&s.ObjectMeta), Type: s.Type, Data: map[string][]byte{}}
+	for k, v := range s.Data {
+		out.Data[k] = pki.Redact(v)
+	}
+	for k, v := range s.StringData { // only in manifests that people write
+		out.Data[k] = pki.Redact([]byte(v))
+	}
+	return out
+}
+
+// trimConfigMap keeps the root of a ConfigMap istio-ca-root-cert. istiod
+// writes there whatever root-cert.pem holds, a private key not excepted.
+func trimConfigMap(c *corev1.ConfigMap) *corev1.ConfigMap {
+	out := &corev1.ConfigMap{ObjectMeta: trimMeta(&c.ObjectMeta)}
+	if v, ok := c.Data[istio.RootCertKey]; ok {
+		out.Data = map[string]string{istio.RootCertKey: string(pki.Redact([]byte(v)))}
+	}
+	return out
+}
+
+func trimMeshConfig(c *corev1.ConfigMap) *corev1.ConfigMap {
+	out := &corev1.ConfigMap{ObjectMeta: trimMeta(&c.ObjectMeta)}
+	if v, ok := c.Data[istio.MeshConfigKey]; ok {
+		out.Data = map[string]string{istio.MeshConfigKey: istio.ReduceMeshConfig(v)}
+	}
+	return out
+}
+
+func trimNamespace(n *corev1.Namespace) *corev1.Namespace {
+	out := &corev1.Namespace{ObjectMeta: trimMeta(&n.ObjectMeta), Status: corev1.NamespaceStatus{Phase: n.Status.Phase}}
+	out.UID, out.ManagedFields = n.UID, nil
+	for k, v := range n.Annotations {
+		if strings.HasPrefix(k, "topology.istio.io/") {
+			metav1.SetMetaDataAnnotation(&out.ObjectMeta, k, v)
+		}
+	}
+	return out
+}
+
+func trimDeployment(d *appsv1.Deployment) *appsv1.Deployment {
+	out := &appsv1.Deployment{ObjectMeta: trimMeta(&d.ObjectMeta)}
+	out.ManagedFields = nil
+	out.Spec.Template.Spec.Containers = trimContainers(d.Spec.Template.Spec.Containers, istio.DiscoveryEnv)
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.Name == istio.CACertsSecret {
+			out.Spec.Template.Spec.Volumes = append(out.Spec.Template.Spec.Volumes, v)
+		}
+	}
+	out.Status = appsv1.DeploymentStatus{Replicas: d.Status.Replicas, ReadyReplicas: d.Status.ReadyReplicas}
+	return out
+}
+
+func trimPod(p *corev1.Pod) *corev1.Pod {
+	out := &corev1.Pod{ObjectMeta: trimMeta(&p.ObjectMeta)}
+	out.ManagedFields = nil
+	keep := slices.Concat(istio.DiscoveryEnv, istio.ProxyEnv)
+	out.Spec.Containers = trimContainers(p.Spec.Containers, keep)
+	out.Spec.InitContainers = slices.DeleteFunc(trimContainers(p.Spec.InitContainers, keep), func(c corev1.Container) bool { return c.Name != istio.ProxyContainer })
+	out.Status.Phase, out.Status.StartTime = p.Status.Phase, p.Status.StartTime
+	for _, s := range p.Status.ContainerStatuses {
+		trimmed := corev1.ContainerStatus{Name: s.Name, Ready: s.Ready, RestartCount: s.RestartCount, Image: s.Image}
+		if s.State.Running != nil {
+			trimmed.State.Running = &corev1.ContainerStateRunning{StartedAt: s.State.Running.StartedAt}
+		}
+		out.Status.ContainerStatuses = append(out.Status.ContainerStatuses, trimmed)
+	}
+	return out
+}
+
+// trimContainers keeps the names, the images and the named variables: an
+// environment can hold anything.
+func trimContainers(containers []corev1.Container, env []string) []corev1.Container {
+	var out []corev1.Container
+	for _, c := range containers {
+		trimmed := corev1.Container{Name: c.Name, Image: c.Image}
+		for _, e := range c.Env {
+			if slices.Contains(env, e.Name) {
+				trimmed.Env = append(trimmed.Env, corev1.EnvVar{Name: e.Name, Value: e.Value})
+			}
+		}
+		out = append(out, trimmed)
+	}
+	return out
+}
+
+func trimWebhook(w *admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhookConfiguration {
+	out := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: trimMeta(&w.ObjectMeta)}
+	out.ManagedFields = nil
+	for _, h := range w.Webhooks {
+		out.Webhooks = append(out.Webhooks, admissionv1.MutatingWebhook{Name: h.Name, ClientConfig: h.ClientConfig})
+	}
+	return out
+}
+
+// Trim reduces any object that the survey reads, as it would be on its arrival
+// from a cluster; nil for one that no rule reads.
+func Trim(o runtime.Object) runtime.Object {
+	switch o := o.(type) {
+	case *corev1.Secret:
+		if o.Labels[istio.MultiClusterLabel] != "" {
+			return trimRemoteSecret(o)
+		}
+		if o.Name == istio.CACertsSecret || o.Name == istio.CASecret {
+			return trimCASecret(o)
+		}
+	case *corev1.ConfigMap:
+		if o.Name == istio.RootCertConfigMap {
+			return trimConfigMap(o)
+		}
+		return trimMeshConfig(o)
+	case *corev1.Namespace:
+		return trimNamespace(o)
+	case *appsv1.Deployment:
+		return trimDeployment(o)
+	case *corev1.Pod:
+		return trimPod(o)
+	case *admissionv1.MutatingWebhookConfiguration:
+		return trimWebhook(o)
+	case *authorizationv1.SubjectAccessReview:
+		return o
+	}
+	return nil
+}

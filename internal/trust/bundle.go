@@ -1,0 +1,113 @@
+package trust
+
+import (
+	"bytes"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+)
+
+// The data keys of Secret cacerts and of istio-ca-secret.
+const (
+	keyCACert         = "ca-cert.pem"
+	keyCAKey          = "ca-key.pem"
+	keyCertChain      = "cert-chain.pem"
+	keyRootCert       = "root-cert.pem"
+	keyCACRL          = "ca-crl.pem"
+	keyIstioGenerated = "istio-generated"
+)
+
+// layout is one of the two ways in which istiod finds a CA in Secret cacerts
+// (pilot/pkg/bootstrap/istio_ca.go, detectSigningCABundleAndCRL).
+type layout struct {
+	name                string
+	signing, key, root  string
+	chain               []string
+	readsRevocationList bool
+}
+
+var (
+	pemLayout = layout{
+		name: "ca-cert.pem", signing: keyCACert, key: keyCAKey, root: keyRootCert,
+		chain: []string{keyCertChain}, readsRevocationList: true,
+	}
+	tlsLayout = layout{
+		name: "tls.crt", signing: corev1.TLSCertKey, key: corev1.TLSPrivateKeyKey, root: corev1.ServiceAccountRootCAKey,
+		chain: []string{corev1.TLSCertKey, corev1.ServiceAccountRootCAKey},
+	}
+)
+
+// keys are the data keys that the layout needs, each once.
+func (l layout) keys() []string {
+	keys := append([]string{l.signing, l.key, l.root}, l.chain...)
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// bundle is the CA that a Secret holds.
+type bundle struct {
+	secret *corev1.Secret
+	layout layout
+	// both says that keys of the two layouts are present.
+	both    bool
+	missing []string
+
+	signing pki.Bundle
+	chain   pki.Bundle
+	root    pki.Bundle
+	crl     pki.Bundle
+	key     pki.PrivateKey
+}
+
+// readBundle reads the CA of Secret cacerts in the layout that istiod would
+// choose: the tls layout as soon as tls.crt is there.
+func readBundle(s *corev1.Secret) *bundle {
+	b := &bundle{secret: s, layout: pemLayout}
+	if _, ok := s.Data[tlsLayout.signing]; ok {
+		b.layout = tlsLayout
+		b.both = slices.ContainsFunc(pemLayout.keys(), b.has)
+	}
+	for _, k := range b.layout.keys() {
+		if !b.has(k) {
+			b.missing = append(b.missing, k)
+		}
+	}
+	b.signing = pki.ParseBundle(s.Data[b.layout.signing])
+	b.root = pki.ParseBundle(s.Data[b.layout.root])
+	var chain [][]byte
+	for _, k := range b.layout.chain {
+		chain = append(chain, s.Data[k])
+	}
+	b.chain = pki.ParseBundle(bytes.Join(chain, nil))
+	b.key = pki.ParsePrivateKey(s.Data[b.layout.key])
+	if b.layout.readsRevocationList && b.has(keyCACRL) {
+		b.crl = pki.ParseBundle(s.Data[keyCACRL])
+	}
+	return b
+}
+
+// readSelfSigned reads the CA of Secret istio-ca-secret, whose signing
+// certificate is its root (security/pkg/pki/ca/ca.go, loadSelfSignedCaSecret).
+func readSelfSigned(s *corev1.Secret) *bundle {
+	b := &bundle{secret: s, layout: pemLayout}
+	b.signing = pki.ParseBundle(s.Data[keyCACert])
+	b.root = b.signing
+	b.key = pki.ParsePrivateKey(s.Data[keyCAKey])
+	return b
+}
+
+func (b *bundle) has(key string) bool {
+	_, ok := b.secret.Data[key]
+	return ok
+}
+
+// signer is the certificate that signs the workloads' certificates: the first
+// of its value. ok is false when there is none.
+func (b *bundle) signer() (pki.Certificate, bool) {
+	if b.signing.Problem != "" || len(b.signing.Certificates) == 0 {
+		return pki.Certificate{}, false
+	}
+	return b.signing.Certificates[0], true
+}

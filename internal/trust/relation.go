@@ -1,0 +1,179 @@
+package trust
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+)
+
+// Verdict says whether the workloads of one cluster accept the certificates
+// that another cluster's workloads present.
+type Verdict string
+
+// The verdicts on an ordered pair of clusters.
+const (
+	Trusts      Verdict = "trusts"
+	Distrusts   Verdict = "distrusts"
+	CannotJudge Verdict = "unknown"
+)
+
+// Relation is the verdict on one ordered pair: does From trust To's certificates?
+type Relation struct {
+	From    string  `json:"from"`
+	To      string  `json:"to"`
+	Verdict Verdict `json:"verdict"`
+	// Reason says why, in a few words.
+	Reason string `json:"reason"`
+}
+
+// relate judges every ordered pair of members; the result is indexed [from][to].
+func relate(members []*member) [][]Relation {
+	out := make([][]Relation, len(members))
+	for i, from := range members {
+		out[i] = make([]Relation, len(members))
+		for j, to := range members {
+			r := Relation{From: from.Context, To: to.Context, Verdict: Trusts, Reason: "the same cluster"}
+			if i != j {
+				r.Verdict, r.Reason = accepts(from, to)
+			}
+			out[i][j] = r
+		}
+	}
+	return out
+}
+
+// accepts says whether from's workloads accept a certificate of to's CA.
+func accepts(from, to *member) (Verdict, string) {
+	roots, _, why := from.roots()
+	switch {
+	case why != "":
+		return CannotJudge, from.Context + ": " + why
+	case len(roots) == 0:
+		return Distrusts, from.Context + " holds no root"
+	}
+	if v, reason, ok := bySigner(roots, to, from.now); ok {
+		return v, reason
+	}
+	return byRoots(roots, to)
+}
+
+// bySigner verifies to's signing certificate under the roots, which is exact.
+// It is possible where the Secret's CA is the one that istiod runs on.
+func bySigner(roots []pki.Certificate, to *member, now time.Time) (Verdict, string, bool) {
+	b := to.current()
+	if !to.serves(b) || !loads(b, now) {
+		return "", "", false
+	}
+	signer, _ := b.signer()
+	path, err := findPath(signer, b.chain.Certificates, roots, anyUsage)
+	if err != nil {
+		return Distrusts, fmt.Sprintf("no root for signing certificate %s", pki.Short(signer.SHA256)), true
+	}
+	root := path[len(path)-1]
+	return Trusts, fmt.Sprintf("signing certificate %s verifies under root %s", pki.Short(signer.SHA256), pki.Short(root.SHA256)), true
+}
+
+// byRoots judges by the roots alone: to's certificates lead to one of the
+// roots that its control plane publishes, but which one is not known.
+func byRoots(roots []pki.Certificate, to *member) (Verdict, string) {
+	theirs, _, why := to.roots()
+	switch {
+	case why != "":
+		return CannotJudge, to.Context + ": " + why
+	case len(theirs) == 0:
+		return Distrusts, to.Context + " has no CA"
+	}
+	shared := 0
+	for _, r := range theirs {
+		if holds(roots, r) {
+			shared++
+		}
+	}
+	switch shared {
+	case len(theirs):
+		return Trusts, "holds every root that " + to.Context + " publishes"
+	case 0:
+		return Distrusts, "holds no root that " + to.Context + " publishes"
+	default:
+		return CannotJudge, fmt.Sprintf("holds %d of the %d roots that %s publishes; under which of them it signs is not known", shared, len(theirs), to.Context)
+	}
+}
+
+// refusal says that the certificates of some clusters are refused in others.
+type refusal struct {
+	refused, refusing []int
+	// mutual: the refusing are likewise refused by exactly the refused.
+	mutual bool
+}
+
+// refusals gathers the pairs that refuse into as few statements as are true:
+// clusters whose certificates are refused in the same places share one. n
+// clusters give at most n statements, however many pairs there are.
+func refusals(n int, refuses func(from, to int) bool) []refusal {
+	var out []refusal
+	for to := range n {
+		var refusing []int
+		for from := range n {
+			if from != to && refuses(from, to) {
+				refusing = append(refusing, from)
+			}
+		}
+		if len(refusing) == 0 {
+			continue
+		}
+		i := slices.IndexFunc(out, func(r refusal) bool { return slices.Equal(r.refusing, refusing) })
+		if i < 0 {
+			out = append(out, refusal{refused: []int{to}, refusing: refusing})
+		} else {
+			out[i].refused = append(out[i].refused, to)
+		}
+	}
+	var merged []refusal
+	for _, r := range out {
+		i := slices.IndexFunc(merged, func(m refusal) bool {
+			return slices.Equal(m.refused, r.refusing) && slices.Equal(m.refusing, r.refused)
+		})
+		if i >= 0 {
+			merged[i].mutual = true
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}
+
+// involves reports whether the refusal is about member i.
+func (r refusal) involves(i int) bool {
+	return slices.Contains(r.refused, i) || slices.Contains(r.refusing, i)
+}
+
+// contexts are the names of all members involved: first the refused.
+func (r refusal) contexts(members []*member) []string {
+	return append(names(members, r.refused), names(members, r.refusing)...)
+}
+
+func names(members []*member, indices []int) []string {
+	out := make([]string, len(indices))
+	for i, m := range indices {
+		out[i] = members[m].Context
+	}
+	return out
+}
+
+// list joins names for a sentence: "a, b and c", or "a, b, c and 4 more".
+func list(names []string) string {
+	const most = 4
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return names[0]
+	case n > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most-1], ", "), n-most+1)
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+}

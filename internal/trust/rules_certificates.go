@@ -1,0 +1,188 @@
+package trust
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+)
+
+// expiryError is when an expiry becomes urgent.
+const expiryError = 7 * 24 * time.Hour
+
+// held is one certificate and everywhere that it was found.
+type held struct {
+	pki.Certificate
+	in    []*member
+	where []finding.Evidence
+	// root: it is an anchor somewhere, rather than something beneath one.
+	root bool
+	// tls: it is an anchor in the tls layout of Secret cacerts.
+	tls bool
+	// idle: it is one root among several, under which nobody who holds it signs.
+	idle bool
+}
+
+// certificatesInUse gathers the CA certificates of the fleet, each once: what
+// a cluster's CA is made of, and what its workloads trust.
+func (j *judgement) certificatesInUse() []*held {
+	var out []*held
+	add := func(m *member, c pki.Certificate, field string) *held {
+		i := slices.IndexFunc(out, func(h *held) bool { return h.SHA256 == c.SHA256 })
+		if i < 0 {
+			i = len(out)
+			out = append(out, &held{Certificate: c, idle: true})
+		}
+		h := out[i]
+		if !slices.Contains(h.in, m) {
+			h.in = append(h.in, m)
+		}
+		h.where = append(h.where, finding.Evidence{Cluster: m.Context, Field: "found in", Value: field})
+		return h
+	}
+	for _, m := range j.reached() {
+		b := m.current()
+		if b != nil {
+			for _, c := range pki.Unique(append(b.signing.Certificates[:min(1, len(b.signing.Certificates))], b.chain.Certificates...)) {
+				add(m, c, b.whereIs(c)).idle = false
+			}
+			for _, c := range pki.Unique(b.root.Certificates) {
+				h := add(m, c, b.whereIs(c))
+				h.root = true
+				h.tls = h.tls || b.layout.name == tlsLayout.name
+			}
+		}
+		published := pki.Unique(m.published.Certificates)
+		signing := j.signingRoots([]*member{m})
+		for _, c := range published {
+			h := add(m, c, "configmap istio-ca-root-cert")
+			h.root = true
+			signs := slices.ContainsFunc(signing, func(s pki.Certificate) bool { return s.SHA256 == c.SHA256 })
+			if signs || len(signing) == 0 || len(published) == 1 {
+				h.idle = false
+			}
+		}
+	}
+	return out
+}
+
+// judgeCertificates looks at each certificate by itself and at its issuer.
+func judgeCertificates(j *judgement) {
+	for _, m := range j.reached() {
+		codes := []finding.Code{"CERT010", "CERT031", "CERT032", "CERT033"}
+		if m.mode == UnknownMode {
+			j.CannotJudge(m.Context, m.modeWhy+"; only the published roots were judged", codes...)
+		}
+		if !m.RootCert.Known() {
+			j.CannotJudge(m.Context, "configmap istio-ca-root-cert: "+m.RootCert.Why(), codes...)
+		}
+	}
+	all := j.certificatesInUse()
+	for _, h := range all {
+		j.judgeExpiry(h)
+		if h.root && !h.SelfSigned() {
+			j.Add(h.notSelfSigned())
+		}
+		if why := h.WeakKey(); why != "" {
+			j.Add(h.finding(finding.Finding{
+				Code: "CERT032", Severity: finding.Warning,
+				Title:    "a CA certificate is too weak: " + why,
+				Evidence: []finding.Evidence{{Field: "key", Value: h.Key()}},
+				Effect:   "such a key can be broken by somebody with means",
+				Fix:      []string{"# make a new CA certificate with RSA 4096 or ECDSA P-256"},
+			}))
+		}
+		i := slices.IndexFunc(all, func(issuer *held) bool { return outlives(h, issuer) })
+		if i >= 0 {
+			issuer := all[i]
+			j.Add(h.finding(finding.Finding{
+				Code: "CERT033", Severity: finding.Warning,
+				Title: "a CA certificate is valid for longer than its issuer",
+				Evidence: []finding.Evidence{
+					{Field: "it ends", Value: day(h.NotAfter)},
+					{Field: "its issuer ends", Value: day(issuer.NotAfter) + " (" + describe(issuer.Certificate) + ")"},
+				},
+				Effect: "its own date promises time that it does not have: it stops working with its issuer",
+				Fix:    []string{"# renew the issuer first; the earlier of the two dates is the one to keep an eye on"},
+			}))
+		}
+	}
+}
+
+// outlives reports whether issuer really signed h, and ends before it.
+func outlives(h, issuer *held) bool {
+	return h.SHA256 != issuer.SHA256 && !h.SelfSigned() && h.NotAfter.After(issuer.NotAfter) &&
+		len(issuersByName(h.Certificate, []pki.Certificate{issuer.Certificate})) == 1 && signedBy(h.Certificate, issuer.Certificate)
+}
+
+func (j *judgement) judgeExpiry(h *held) {
+	left := h.NotAfter.Sub(j.now)
+	notYet := j.now.Before(h.NotBefore)
+	kind := "CA certificate"
+	if h.root {
+		kind = "root certificate"
+	}
+	f := finding.Finding{
+		Code: "CERT010", Severity: finding.Error,
+		Evidence: []finding.Evidence{{Field: "valid", Value: h.NotBefore.UTC().Format(time.RFC3339) + " to " + h.NotAfter.UTC().Format(time.RFC3339)}},
+		Effect:   "certificates beneath it do not verify: mTLS fails, and istiod does not come back after a restart",
+		Fix:      h.renewal(),
+	}
+	switch {
+	case notYet:
+		f.Title = fmt.Sprintf("a %s is not valid before %s", kind, h.NotBefore.UTC().Format(time.RFC3339))
+	case left <= 0:
+		f.Title = fmt.Sprintf("a %s expired %s ago", kind, span(left))
+	case left < j.ExpiryWarn:
+		f.Title = fmt.Sprintf("a %s expires in %s", kind, span(left))
+		f.Effect = "from then on " + f.Effect
+		if left >= expiryError {
+			f.Severity = finding.Warning
+		}
+	default:
+		return
+	}
+	if h.idle {
+		f.Severity, f.Effect = finding.Warning, "none for traffic: it is one of several roots, and no signing certificate leads to it"
+	}
+	j.Add(h.finding(f))
+}
+
+func (h *held) renewal() []string {
+	switch {
+	case h.idle:
+		return []string{"# take it out of root-cert.pem"}
+	case h.root:
+		return []string{"# a root is replaced in three steps, with both roots trusted in between: \"explain CERT010\""}
+	}
+	fix := []string{"# with a new intermediate of the same root in the current directory; istiod takes it over while it runs"}
+	for _, m := range h.in {
+		fix = append(fix, replace(m))
+	}
+	return fix
+}
+
+func (h *held) notSelfSigned() finding.Finding {
+	f := finding.Finding{
+		Code: "CERT031", Severity: finding.Warning,
+		Title:    "a certificate that workloads take for a root is an intermediate",
+		Evidence: []finding.Evidence{{Field: "its issuer", Value: h.Issuer()}},
+		Effect:   "peers that want a complete chain refuse it, and clusters with different intermediates of one root do not trust one another",
+		Fix:      []string{"# put the self-signed root at the end of the chain into root-cert.pem"},
+	}
+	if h.tls {
+		// cert-manager fills ca.crt with the issuer's certificate, whatever that is.
+		f.Code = "CERT012"
+		f.Fix = []string{"# let the issuer be the root itself, or use the layout of ca-cert.pem with the root in root-cert.pem"}
+	}
+	return h.finding(f)
+}
+
+// finding completes a finding about this certificate: which it is and where it was found.
+func (h *held) finding(f finding.Finding) finding.Finding {
+	f.Clusters, f.Object = contexts(h.in), "certificate "+pki.Short(h.SHA256)
+	f.Evidence = append(append([]finding.Evidence{{Field: "certificate", Value: describe(h.Certificate)}}, f.Evidence...), h.where...)
+	return f
+}
