@@ -1,0 +1,57 @@
+package command
+
+import (
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
+)
+
+// contextNames are those of the kubeconfig; a kubeconfig that cannot be read
+// completes to nothing.
+func (f *Frame) contextNames() []string {
+	kubeconfig, err := fleet.Load(f.Fleet, io.Discard)
+	if err != nil {
+		return nil
+	}
+	return kubeconfig.ContextNames()
+}
+
+func (f *Frame) completeContext(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return f.contextNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeContexts completes the last name of a comma separated list.
+func (f *Frame) completeContexts(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	before := typed[:strings.LastIndex(typed, ",")+1]
+	named := strings.Split(before, ",")
+	var out []string
+	for _, name := range f.contextNames() {
+		taken := false
+		for _, n := range named {
+			taken = taken || n == name
+		}
+		if !taken {
+			out = append(out, before+name)
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+func completeCodes(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	entries, err := finding.Catalogue()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	out := make([]string, len(entries))
+	for i, e := range entries {
+		out[i] = cobra.CompletionWithDesc(string(e.Code), e.Meaning)
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}

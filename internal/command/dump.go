@@ -1,0 +1,37 @@
+package command
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+)
+
+func (f *Frame) newDump() *cobra.Command {
+	return &cobra.Command{
+		Use:   "dump FOLDER",
+		Short: "Write what the rules read to a folder, without secrets",
+		Long: `Write what the rules read of each cluster to a new folder of ordinary Kubernetes
+manifests, to be judged elsewhere with --from. Private keys and credentials are not in
+it: of a private key there is the fingerprint of its public half, of a remote secret the
+server and whom its token is for.`,
+		Example: "  %[1]s dump --contexts east,west fleet/\n  %[1]s verify --from fleet/",
+		Args:    exactArgs(1, "dump wants one argument: the folder to write"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			fleet, err := f.Gather(cmd.Context(), survey.Trust)
+			if err != nil {
+				return err
+			}
+			if err := dump.Write(args[0], fleet); err != nil {
+				return err
+			}
+			for _, c := range fleet.Clusters {
+				if c.Unreached != nil {
+					note(f.ErrOut, "%s was not reached: %s", c.Context, c.Unreached.Reason)
+				}
+			}
+			note(f.ErrOut, "Wrote %s: judge it with '%s verify --from %s'.", args[0], f.Display, args[0])
+			return Unreachable(fleet)
+		},
+	}
+}

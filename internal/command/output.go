@@ -1,0 +1,109 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+)
+
+// Output are the flags of a command that prints results.
+type Output struct {
+	format    string
+	noHeaders bool
+	color     string
+}
+
+var colorModes = []string{"auto", "always", "never"}
+
+// AddOutput adds the flags about output to a command.
+func (f *Frame) AddOutput(cmd *cobra.Command) *Output {
+	o := &Output{}
+	formats := make([]string, len(report.Formats))
+	for i, format := range report.Formats {
+		formats[i] = string(format)
+	}
+	cmd.Flags().StringVarP(&o.format, "output", "o", string(report.Table), "Output format: "+strings.Join(formats, "|"))
+	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "Print no headers of tables")
+	cmd.Flags().StringVar(&o.color, "color", colorModes[0], "Use colours: "+strings.Join(colorModes, "|")+"; auto is on a terminal, unless NO_COLOR is set")
+	f.must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)))
+	f.must(cmd.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(colorModes, cobra.ShellCompDirectiveNoFileComp)))
+	return o
+}
+
+// Format checks the flags and returns the format.
+func (o *Output) Format() (report.Format, error) {
+	if !slices.Contains(colorModes, o.color) {
+		return "", fmt.Errorf("there is no color mode %q; --color takes one of %s", o.color, strings.Join(colorModes, ", "))
+	}
+	return report.ParseFormat(o.format)
+}
+
+// Page is where text for people goes.
+func (f *Frame) Page(o *Output) *report.Page {
+	width := 0
+	file, isFile := f.Out.(*os.File)
+	terminal := isFile && term.IsTerminal(int(file.Fd()))
+	if terminal {
+		if w, _, err := term.GetSize(int(file.Fd())); err == nil {
+			width = w
+		}
+	}
+	if report.Format(o.format) == report.Wide {
+		width = 0
+	}
+	colored := o.color == "always" || o.color == "auto" && terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return report.NewPage(f.Out, colored, width, !o.noHeaders)
+}
+
+// FailOn is the flag that says which findings make the command fail.
+type FailOn struct{ level string }
+
+const failNever = "never"
+
+// AddFailOn adds flag --fail-on to a command.
+func (f *Frame) AddFailOn(cmd *cobra.Command) *FailOn {
+	o := &FailOn{}
+	cmd.Flags().StringVar(&o.level, "fail-on", string(finding.Error), "Exit with 1 on findings of this severity or worse: "+strings.Join(failLevels(), "|"))
+	f.must(cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(failLevels(), cobra.ShellCompDirectiveNoFileComp)))
+	return o
+}
+
+func failLevels() []string {
+	var out []string
+	for _, s := range finding.Severities {
+		out = append(out, string(s))
+	}
+	return append(out, failNever)
+}
+
+// Check reports a level that does not exist.
+func (o *FailOn) Check() error {
+	if !slices.Contains(failLevels(), o.level) {
+		return fmt.Errorf("there is no severity %q; --fail-on takes one of %s", o.level, strings.Join(failLevels(), ", "))
+	}
+	return nil
+}
+
+// Exit is the error that ends a command with the code that the result deserves.
+func (o *FailOn) Exit(result finding.Result) error {
+	if o.level == failNever {
+		return nil
+	}
+	for _, f := range result.Findings {
+		if f.Severity.AtLeast(finding.Severity(o.level)) {
+			return ExitCode(ExitFindings)
+		}
+	}
+	return nil
+}
+
+// Note writes a line for people to w, which is the error stream: it is no result.
+func note(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }

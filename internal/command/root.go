@@ -1,0 +1,73 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+func (f *Frame) root(name string) *cobra.Command {
+	name = strings.TrimSuffix(name, ".exe")
+	root := &cobra.Command{
+		Use:     name,
+		Short:   f.Plugin.Short,
+		Long:    f.Plugin.Long + "\n\n" + exitHelp,
+		Example: f.example(f.Plugin.Example),
+		// The usage is no answer to an error at 3 a.m.: the error is.
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: f.Display},
+	}
+	root.SetIn(f.In)
+	root.SetOut(f.Out)
+	root.SetErr(f.ErrOut)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	f.Fleet.AddFlags(flags)
+	flags.StringVarP(&f.Namespace, "istio-namespace", "i", istio.SystemNamespace, "The namespace of Istio's control plane, the same in all clusters")
+	flags.StringVar(&f.From, "from", "", "Read the clusters from this folder, which \"dump\" wrote, instead of asking them")
+	f.must(root.MarkPersistentFlagDirname("from"))
+	f.must(root.RegisterFlagCompletionFunc("contexts", f.completeContexts))
+	f.must(root.RegisterFlagCompletionFunc("context", f.completeContext))
+
+	root.AddCommand(f.Plugin.Commands(f)...)
+	root.AddCommand(f.newDump(), f.newExplain(), f.newVersion())
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		c.Example = f.example(c.Example)
+	}
+	return root
+}
+
+const exitHelp = `Exit codes: 0 when there is nothing at or above --fail-on, 1 when there is, 2 when
+the job could not be done. "diff": 0 the same, 1 different, 2 an error.`
+
+func (f *Frame) example(text string) string {
+	return strings.ReplaceAll(text, "%[1]s", f.Display)
+}
+
+// must panics on a mistake in the program itself: completion for a flag that
+// does not exist. Every test of a command would show it.
+func (f *Frame) must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// exactArgs is cobra's check with an error that says what is wanted.
+func exactArgs(n int, wanted string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return errors.New(wanted + fmt.Sprintf("\nSee '%s --help'", cmd.CommandPath()))
+		}
+		return nil
+	}
+}

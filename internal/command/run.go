@@ -1,0 +1,129 @@
+// Package command is the frame that every plugin shares: the root command, its
+// flags and streams, exit codes, completion, and how a fleet is read.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+)
+
+// Exit codes, as documented in every command's help.
+const (
+	ExitOK          = 0
+	ExitFindings    = 1 // also: "diff" found a difference
+	ExitFailed      = 2 // the job could not be done
+	exitInterrupted = 130
+)
+
+// ExitCode ends the program with a code, when everything that there is to say
+// has been said.
+type ExitCode int
+
+func (e ExitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Plugin is one binary of the collection.
+type Plugin struct {
+	// Name is what comes after "kubectl", e.g. "mesh-certs".
+	Name string
+	// Short is one line, Long the text of the help.
+	Short, Long string
+	// Example are commands, with "%[1]s" where the program's name belongs.
+	Example string
+	// Commands makes the plugin's own subcommands.
+	Commands func(*Frame) []*cobra.Command
+}
+
+// Frame is what a plugin's commands share.
+type Frame struct {
+	genericiooptions.IOStreams
+	Plugin Plugin
+	// Display is how the program is called in texts: "kubectl mesh-certs", or
+	// the binary's name.
+	Display string
+	// Fleet are the flags that say which clusters.
+	Fleet *fleet.Flags
+	// Namespace is the system namespace.
+	Namespace string
+	// From is the folder of a dump, "" for live clusters.
+	From string
+
+	progress *fleet.Terminal
+}
+
+// Main runs the plugin as a program and does not return.
+func Main(plugin Plugin) {
+	// A run is short and its heap small: collecting it costs more than it saves.
+	debug.SetGCPercent(400)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	os.Exit(Run(ctx, plugin, os.Args, streams))
+}
+
+// Run runs the plugin and returns its exit code. It returns at once when the
+// context ends, whatever is still under way.
+func Run(ctx context.Context, plugin Plugin, args []string, streams genericiooptions.IOStreams) int {
+	frame := &Frame{
+		IOStreams: streams, Plugin: plugin, Display: displayName(args[0], plugin.Name),
+		Fleet: fleet.NewFlags(), progress: fleet.ProgressOn(streams.ErrOut),
+	}
+	frame.Fleet.Version = Version()
+	root := frame.root(filepath.Base(args[0]))
+	root.SetArgs(arguments(args))
+	done := make(chan error, 1)
+	go func() { done <- root.ExecuteContext(ctx) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	frame.progress.Stop()
+	return frame.exit(err, ctx)
+}
+
+func (f *Frame) exit(err error, ctx context.Context) int {
+	var code ExitCode
+	switch {
+	case err == nil:
+		return ExitOK
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintf(f.ErrOut, "error: %s\n", printable.Text(err.Error()))
+	return ExitFailed
+}
+
+// displayName is "kubectl mesh-certs" when kubectl runs the binary, which it does by
+// the whole path of a file whose name begins with "kubectl-".
+func displayName(arg0, name string) string {
+	base := filepath.Base(arg0)
+	if filepath.IsAbs(arg0) && strings.HasPrefix(base, "kubectl-") {
+		return "kubectl " + name
+	}
+	return strings.TrimSuffix(base, ".exe")
+}
+
+// arguments are those of the command line; kubectl asks for completions by running
+// the same binary under the name kubectl_complete-….
+func arguments(args []string) []string {
+	if strings.HasPrefix(filepath.Base(args[0]), "kubectl_complete-") {
+		return append([]string{cobra.ShellCompRequestCmd}, args[1:]...)
+	}
+	return args[1:]
+}

@@ -1,0 +1,210 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+)
+
+// Report is the document of a "verify".
+type Report struct {
+	Meta
+	// Command is what was run, e.g. "mesh-certs verify".
+	Command string `json:"command"`
+	// At is when the facts were read.
+	At       time.Time           `json:"at"`
+	Clusters []Cluster           `json:"clusters"`
+	Summary  Summary             `json:"summary"`
+	Findings []IdentifiedFinding `json:"findings"`
+	Unknowns []finding.Unknown   `json:"unknowns"`
+}
+
+// Cluster is one cluster of a document.
+type Cluster struct {
+	Context string `json:"context"`
+	Server  string `json:"server,omitempty"`
+	// Reached says whether anything could be read of it.
+	Reached bool `json:"reached"`
+}
+
+// Summary counts findings by severity, and rules by cluster that could not be judged.
+type Summary struct {
+	Errors    int `json:"errors"`
+	Warnings  int `json:"warnings"`
+	Infos     int `json:"infos"`
+	NotJudged int `json:"notJudged"`
+}
+
+// IdentifiedFinding is a finding with its ID.
+type IdentifiedFinding struct {
+	ID string `json:"id"`
+	finding.Finding
+}
+
+// NewReport makes the document of a result.
+func NewReport(command string, fleet *facts.Fleet, result finding.Result) Report {
+	r := Report{
+		Meta: NewMeta("Report"), Command: command, At: fleet.At.UTC(), Clusters: Clusters(fleet),
+		Summary: Summary{
+			Errors: result.Count(finding.Error), Warnings: result.Count(finding.Warning),
+			Infos: result.Count(finding.Info), NotJudged: result.NotJudged(),
+		},
+		Findings: []IdentifiedFinding{}, Unknowns: []finding.Unknown{},
+	}
+	for _, f := range result.Findings {
+		r.Findings = append(r.Findings, IdentifiedFinding{f.ID(), f})
+	}
+	r.Unknowns = append(r.Unknowns, result.Unknowns...)
+	return r
+}
+
+// Clusters lists the clusters of a fleet for a document.
+func Clusters(fleet *facts.Fleet) []Cluster {
+	out := []Cluster{}
+	for _, c := range fleet.Clusters {
+		out = append(out, Cluster{Context: c.Context, Server: c.Server, Reached: c.Unreached == nil})
+	}
+	return out
+}
+
+// Names writes the IDs of all findings, one a line.
+func Names(w io.Writer, result finding.Result) {
+	p := NewPage(w, false, 0, false)
+	for _, f := range result.Findings {
+		p.Line("%s", f.ID())
+	}
+}
+
+// Findings writes a result for people: root causes first, what they cause
+// beneath them; then what could not be judged. wide shows consequences in full.
+func (p *Page) Findings(result finding.Result, wide bool) {
+	for i, f := range result.RootCauses() {
+		if i > 0 {
+			p.Blank()
+		}
+		p.finding(result, f, wide)
+	}
+	if len(result.Unknowns) == 0 {
+		return
+	}
+	if len(result.Findings) > 0 {
+		p.Blank()
+	}
+	p.Wrapped("", "Not judged:", color.Bold)
+	for _, u := range result.Unknowns {
+		codes := make([]string, len(u.Codes))
+		for i, c := range u.Codes {
+			codes[i] = string(c)
+		}
+		shown := strings.Join(codes, " ")
+		if len(codes) > most && !wide {
+			shown = fmt.Sprintf("%s and %d more rules", strings.Join(codes[:most], " "), len(codes)-most)
+		}
+		p.Wrapped("  ", fmt.Sprintf("%s: %s (%s)", u.Cluster, u.Reason, shown))
+	}
+}
+
+// field is how the parts of a finding are labelled.
+const field = "  %-10s"
+
+// most codes that an unknown lists, unless everything is wanted.
+const most = 4
+
+func (p *Page) finding(result finding.Result, f finding.Finding, wide bool) {
+	p.heading("", f)
+	if f.Object != "" {
+		p.Wrapped(fmt.Sprintf(field, "object"), f.Object)
+	}
+	p.body(f)
+	p.consequences(result, f, wide, map[string]bool{f.ID(): true})
+}
+
+// consequences writes what a finding causes, and what that causes in turn.
+func (p *Page) consequences(result finding.Result, f finding.Finding, wide bool, seen map[string]bool) {
+	for _, c := range result.Consequences(f.ID()) {
+		if seen[c.ID()] {
+			continue
+		}
+		seen[c.ID()] = true
+		p.heading(fmt.Sprintf(field, "causes"), c)
+		if wide {
+			p.body(c)
+		}
+		p.consequences(result, c, wide, seen)
+	}
+}
+
+func (p *Page) heading(prefix string, f finding.Finding) {
+	mark := fmt.Sprintf("%s %s", strings.ToUpper(string(f.Severity)), f.Code)
+	where := strings.Join(f.Clusters, ", ")
+	lines := wrap(printable.Line(fmt.Sprintf("%s  %s: %s", mark, where, f.Title)), p.Width-len(prefix))
+	for i, line := range lines {
+		if i == 0 {
+			if rest, ok := strings.CutPrefix(line, mark); ok {
+				line = p.style(mark, severityStyle[f.Severity]...) + p.style(rest, color.Bold)
+			}
+		} else {
+			prefix = strings.Repeat(" ", len(prefix))
+			line = p.style(line, color.Bold)
+		}
+		fmt.Fprintln(p.w, prefix+line)
+	}
+}
+
+func (p *Page) body(f finding.Finding) {
+	label := "evidence"
+	for _, e := range f.Evidence {
+		where := e.Field
+		if e.Cluster != "" {
+			where = e.Cluster + ": " + where
+		}
+		p.Wrapped(fmt.Sprintf(field, label), where+": "+e.Value)
+		label = ""
+	}
+	if f.Effect != "" {
+		p.Wrapped(fmt.Sprintf(field, "effect"), f.Effect)
+	}
+	label = "fix"
+	for _, line := range f.Fix {
+		p.Command(fmt.Sprintf(field, label), line)
+		label = ""
+	}
+}
+
+// SummaryLine says in one line what a result comes to.
+func SummaryLine(fleet *facts.Fleet, result finding.Result) string {
+	parts := []string{plural(len(fleet.Clusters), "cluster") + ":"}
+	counted := false
+	for _, s := range []struct {
+		severity finding.Severity
+		noun     string
+	}{{finding.Error, "error"}, {finding.Warning, "warning"}, {finding.Info, "note"}} {
+		if n := result.Count(s.severity); n > 0 {
+			parts = append(parts, plural(n, s.noun)+",")
+			counted = true
+		}
+	}
+	if !counted {
+		parts = append(parts, "nothing found,")
+	}
+	if n := result.NotJudged(); n > 0 {
+		parts = append(parts, plural(n, "rule")+" not judged")
+	} else {
+		parts = append(parts, "every rule judged")
+	}
+	return strings.Join(parts, " ")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,37 @@
+// Command kubectl-mesh_certs is the kubectl plugin mesh-certs: do the clusters
+// of a mesh trust one another?
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+)
+
+func main() { command.Main(plugin) }
+
+var plugin = command.Plugin{
+	Name:  "mesh-certs",
+	Short: "Find out why the clusters of a service mesh do not trust one another",
+	Long: `Find out why the clusters of a multi-cluster service mesh (Istio) do not trust one
+another: roots, chains, keys, expiry, trust domains, and whether istiod really uses the
+CA that was installed. It only reads, and tells what is wrong, in which cluster, the
+evidence, and the command that mends it.
+
+Which clusters: --contexts a,b or --all-contexts; without either, the current context's
+cluster and those that its remote secrets name.`,
+	Example: `  # what is wrong?
+  %[1]s verify --contexts east,west
+
+  # which roots does the one trust and not the other?
+  %[1]s diff --contexts east,west
+
+  # every CA certificate of every cluster
+  %[1]s list --contexts 'prod-*'
+
+  # what does a code mean?
+  %[1]s explain CERT004`,
+	Commands: func(f *command.Frame) []*cobra.Command {
+		return []*cobra.Command{newVerify(f), newDiff(f), newList(f)}
+	},
+}
