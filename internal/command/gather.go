@@ -177,7 +177,7 @@ func (f *Frame) gatherDump() (*facts.Fleet, error) {
 		names[i] = c.Context
 	}
 	if len(f.Fleet.Contexts) > 0 {
-		chosen, err := fleet.Expand(f.Fleet.Contexts, names)
+		chosen, err := fleet.Expand(f.Fleet.Contexts, names, "the dump")
 		if err != nil {
 			return nil, fmt.Errorf("--from %s: %w", f.From, err)
 		}

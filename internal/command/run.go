@@ -13,8 +13,10 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
@@ -76,9 +78,12 @@ func Main(plugin Plugin) {
 // Run runs the plugin and returns its exit code. It returns at once when the
 // context ends, whatever is still under way.
 func Run(ctx context.Context, plugin Plugin, args []string, streams genericiooptions.IOStreams) int {
+	progress := fleet.ProgressOn(streams.ErrOut)
+	streams.ErrOut = progress      // what is written there does not garble the progress line
+	klog.SetLogger(logr.Discard()) // client-go would write to the error stream directly
 	frame := &Frame{
 		IOStreams: streams, Plugin: plugin, Display: displayName(args[0], plugin.Name),
-		Fleet: fleet.NewFlags(), progress: fleet.ProgressOn(streams.ErrOut),
+		Fleet: fleet.NewFlags(), progress: progress,
 	}
 	frame.Fleet.Version = Version()
 	root := frame.root(filepath.Base(args[0]))

@@ -20,6 +20,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // notDecoded is what client-go says of an answer that is no Kubernetes object.
@@ -37,7 +38,7 @@ func Classify(err error, server string) *facts.Unreached {
 	if !errors.As(err, &about) {
 		about = &MemberError{Server: server, Err: err}
 	}
-	at := shownServer(server)
+	at := serverurl.Shown(server)
 	if at == "" {
 		at = "the API server"
 	}

@@ -24,8 +24,8 @@ type Progress interface {
 	Done(context string)
 }
 
-// Result is the outcome of one cluster: a value, or an error that is a
-// *MemberError.
+// Result is the outcome of one cluster: a value, or an error, which is always a
+// *MemberError. Value is what the function returned, also beside an error.
 type Result[T any] struct {
 	Member
 	Value T

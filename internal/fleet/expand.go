@@ -1,13 +1,147 @@
 package fleet
 
-import clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+)
 
 // Expand turns names and patterns, as --contexts takes them, into those of the
-// names that they mean, in the order wanted and without repetition.
-func Expand(wanted, names []string) ([]string, error) {
-	raw := clientcmdapi.NewConfig()
-	for _, name := range names {
-		raw.Contexts[name] = clientcmdapi.NewContext()
+// names that they mean, in the order wanted and without repetition, a pattern's
+// matches sorted. A name that is not among them, and a pattern that matches none,
+// is an error; where says in it what the names are those of.
+func Expand(wanted, names []string, where string) ([]string, error) {
+	return known{names: names, where: where, list: strings.Join(names, ", ")}.expand(wanted)
+}
+
+// known are the names that exist.
+type known struct {
+	names []string
+	where string // what has these names
+	list  string // what they are, or how to list them
+}
+
+// known are the contexts of the kubeconfig.
+func (k *Kubeconfig) known() known {
+	return known{names: k.ContextNames(), where: "the kubeconfig", list: "list them with kubectl config get-contexts"}
+}
+
+func (k known) expand(wanted []string) ([]string, error) {
+	var names []string
+	for _, want := range wanted {
+		want = strings.TrimSpace(want)
+		if want == "" {
+			return nil, errors.New("--contexts has an empty name: give names separated by one comma each")
+		}
+		matches, err := k.matching(want)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range matches {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
 	}
-	return (&Kubeconfig{raw: raw}).expand(wanted)
+	return names, nil
+}
+
+// matching returns the context called want, else those that it matches as a pattern.
+func (k known) matching(want string) ([]string, error) {
+	if slices.Contains(k.names, want) {
+		return []string{want}, nil
+	}
+	if !strings.ContainsAny(want, `*?[\`) {
+		return nil, k.unknown(want)
+	}
+	// Context names are not paths: "/" is as good as any other character.
+	flat := strings.NewReplacer("/", "\x00")
+	pattern := flat.Replace(want)
+	var matches []string
+	for _, name := range k.names {
+		ok, err := path.Match(pattern, flat.Replace(name))
+		if err != nil {
+			return nil, fmt.Errorf("--contexts %s is not a valid pattern: it knows *, ?, [a-z] and \\ to quote", quote(want))
+		}
+		if ok {
+			matches = append(matches, name)
+		}
+	}
+	if len(matches) == 0 {
+		return nil, fmt.Errorf("no context matches %s: %s", quote(want), k.others())
+	}
+	slices.Sort(matches)
+	return matches, nil
+}
+
+func (k known) unknown(name string) error {
+	near := nearest(name, k.names, 5)
+	if len(near) == 0 {
+		return fmt.Errorf("context %s does not exist: %s", quote(name), k.others())
+	}
+	for i := range near {
+		near[i] = quote(near[i])
+	}
+	return fmt.Errorf("context %s does not exist: did you mean %s?", quote(name), strings.Join(near, ", "))
+}
+
+func (k known) others() string {
+	if len(k.names) == 1 {
+		return fmt.Sprintf("%s has only %s", k.where, quote(k.names[0]))
+	}
+	return fmt.Sprintf("%s has %d others, %s", k.where, len(k.names), k.list)
+}
+
+// quote puts a name in quotes without changing it more than is needed to show it.
+func quote(name string) string { return `"` + printable.Line(name) + `"` }
+
+// nearest returns at most limit of the names that look like what was meant:
+// those that contain it or are contained in it, and those few edits away.
+func nearest(want string, names []string, limit int) []string {
+	type candidate struct {
+		name     string
+		distance int
+	}
+	var near []candidate
+	low := strings.ToLower(want)
+	for _, name := range names {
+		other := strings.ToLower(name)
+		distance := edits([]rune(low), []rune(other))
+		contained := len(low) > 1 && strings.Contains(other, low) || len(other) > 1 && strings.Contains(low, other)
+		if contained || distance <= max(2, len(low)/4) {
+			near = append(near, candidate{name, distance})
+		}
+	}
+	slices.SortStableFunc(near, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
+	var out []string
+	for _, c := range near[:min(limit, len(near))] {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+// edits is the Levenshtein distance: the insertions, deletions and
+// substitutions that make b of a.
+func edits(a, b []rune) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i, x := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, y := range b {
+			cost := diagonal
+			if x != y {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
 }

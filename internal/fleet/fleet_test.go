@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -180,6 +181,9 @@ func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 // script is an exec credential plugin; ten lines of shell are enough for one.
 func script(t *testing.T, body string) *clientcmdapi.AuthInfo {
 	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("the plugins of this test are shell scripts")
+	}
 	file := filepath.Join(t.TempDir(), "plugin")
 	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // Member is one cluster of the fleet.
@@ -70,7 +71,7 @@ func (k *Kubeconfig) member(name string, terminal bool) Member {
 	m := Member{Context: name, access: &access{kuberc: k.policy.file}}
 	entry := k.raw.Contexts[name]
 	if cluster := k.raw.Clusters[entry.Cluster]; cluster != nil {
-		m.Server = printable.Line(shownServer(cluster.Server))
+		m.Server = printable.Line(serverurl.Shown(cluster.Server))
 	}
 	config, err := k.restConfig(name)
 	if err == nil && config.ExecProvider != nil {

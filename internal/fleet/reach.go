@@ -2,10 +2,9 @@ package fleet
 
 import (
 	"cmp"
-	"net"
-	"net/url"
 	"slices"
-	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // Reach says which contexts of the kubeconfig lead to one API server.
@@ -30,14 +29,14 @@ func (k *Kubeconfig) Reaching(servers []string) []Reach {
 		if cluster == nil {
 			continue
 		}
-		if server := sameServer(cluster.Server); server != "" {
+		if server := serverurl.Key(cluster.Server); server != "" {
 			byServer[server] = append(byServer[server], name)
 		}
 	}
 	current := k.currentName()
 	out := make([]Reach, len(servers))
 	for i, server := range servers {
-		names := slices.Clone(byServer[sameServer(server)])
+		names := slices.Clone(byServer[serverurl.Key(server)])
 		slices.SortFunc(names, func(a, b string) int {
 			if (a == current) != (b == current) {
 				if a == current {
@@ -55,46 +54,4 @@ func (k *Kubeconfig) Reaching(servers []string) []Reach {
 		}
 	}
 	return out
-}
-
-// sameServer is equal for URLs of the same API server, and "" for what is not
-// the URL of one.
-func sameServer(server string) string {
-	server = strings.TrimSpace(server)
-	if server != "" && !strings.Contains(server, "://") {
-		server = "https://" + server // as client-go takes an address without scheme
-	}
-	u, err := url.Parse(server)
-	if err != nil || u.Hostname() == "" {
-		return ""
-	}
-	scheme := strings.ToLower(u.Scheme)
-	port := u.Port()
-	if port == "" {
-		switch scheme {
-		case "https":
-			port = "443"
-		case "http":
-			port = "80"
-		}
-	}
-	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	if ip := net.ParseIP(host); ip != nil {
-		host = ip.String() // one spelling of an IPv6 address
-	}
-	return scheme + "://" + net.JoinHostPort(host, port) + strings.TrimRight(u.EscapedPath(), "/")
-}
-
-// shownServer is a server's URL without credentials, fit to be shown.
-func shownServer(server string) string {
-	u, err := url.Parse(server)
-	if err != nil {
-		// It may be a URL with a password that is not quoted as it should be.
-		if strings.ContainsAny(server, "@?") {
-			return ""
-		}
-		return server
-	}
-	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
-	return u.String()
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // annotationIdentity holds, in a trimmed remote secret, whom the token in the
@@ -100,17 +100,7 @@ func reduceKubeconfig(kubeconfig []byte) (server, identity, problem string) {
 	if user := config.AuthInfos[context.AuthInfo]; user != nil {
 		identity = subject(user.Token)
 	}
-	return publicURL(cluster.Server), identity, ""
-}
-
-// publicURL takes a user name and password, a query and a fragment out of a URL.
-func publicURL(server string) string {
-	u, err := url.Parse(server)
-	if err != nil {
-		return "" // what cannot be read cannot be shown to hold no password
-	}
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return u.String()
+	return serverurl.Shown(cluster.Server), identity, ""
 }
 
 // subject is the claim "sub" of a JSON web token; its signature is not looked at.

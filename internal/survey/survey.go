@@ -20,6 +20,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // Source is one thing that can be read of a cluster: one request, or one per page.
@@ -63,7 +64,7 @@ var ErrNoRights = errors.New("the user may read none of what was asked for")
 // not be read is noted in the facts. An error means that nothing was: the
 // cluster was not reached, or ErrNoRights.
 func Read(ctx context.Context, cluster Cluster, sources Source) (facts.Cluster, error) {
-	out := facts.Cluster{Context: cluster.Context, Server: publicURL(cluster.Config.Host), SystemNamespace: cluster.Namespace}
+	out := facts.Cluster{Context: cluster.Context, Server: serverurl.Shown(cluster.Config.Host), SystemNamespace: cluster.Namespace}
 	a, err := connect(cluster.Config)
 	if err != nil {
 		return out, err

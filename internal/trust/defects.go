@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
@@ -28,6 +30,10 @@ const (
 	effectCrash = "istiod refuses this CA: at its next start it exits, and until then it goes on with the one that it has in memory"
 	effectPeers = "istiod accepts this CA, but the certificates that it gives to workloads do not verify: mTLS fails, also within the cluster"
 )
+
+// Loads reports whether istiod would load the CA in a Secret cacerts; that a
+// certificate has expired is not considered.
+func Loads(s *corev1.Secret, now time.Time) bool { return loads(readBundle(s), now) }
 
 // loads reports whether istiod would load the bundle.
 func loads(b *bundle, now time.Time) bool {
