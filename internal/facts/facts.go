@@ -71,15 +71,15 @@ type Cluster struct {
 type State string
 
 const (
-	// NotAsked: this run did not need it, or never got to it. The zero State.
+	// NotAsked means that this run did not need it, or never got to it. The zero State.
 	NotAsked State = ""
-	// OK: it was read; Value holds it.
+	// OK means that it was read; Value holds it.
 	OK State = "ok"
-	// Absent: the API server says that it does not exist.
+	// Absent means that the API server says that it does not exist.
 	Absent State = "absent"
-	// Forbidden: the user may not read it.
+	// Forbidden means that the user may not read it.
 	Forbidden State = "forbidden"
-	// Failed: it could not be read; Reason says why.
+	// Failed means that it could not be read; Reason says why.
 	Failed State = "failed"
 )
 

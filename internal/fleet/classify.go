@@ -306,8 +306,7 @@ func noAPIServer(err error, at string) (facts.UnreachedKind, string) {
 
 // plain is an error's text without the requests in which it happened.
 func plain(err error) string {
-	var request *url.Error
-	if errors.As(err, &request) && err == error(request) {
+	if request, ok := err.(*url.Error); ok { //nolint:errorlint // what wraps a request has more to say than the request
 		return plain(request.Err)
 	}
 	return requestLine.ReplaceAllString(err.Error(), "")

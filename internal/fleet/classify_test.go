@@ -31,7 +31,7 @@ func listen(t *testing.T, do func(net.Conn)) entry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -39,7 +39,7 @@ func listen(t *testing.T, do func(net.Conn)) entry {
 				return
 			}
 			go func() {
-				defer conn.Close()
+				defer func() { _ = conn.Close() }()
 				do(conn)
 			}()
 		}
@@ -72,7 +72,7 @@ func TestEveryWayToFailIsExplained(t *testing.T) {
 			t.Fatal(err)
 		}
 		closed.server = "https://" + l.Addr().String()
-		l.Close()
+		_ = l.Close()
 	}
 	otherCA := serve(t, namespaces)
 	otherCA.ca = good.ca

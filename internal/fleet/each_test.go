@@ -123,7 +123,7 @@ func TestEachKeepsAPanicToItsMember(t *testing.T) {
 		switch m.Context {
 		case "c00":
 			var none map[string]int
-			none["x"] = 1
+			none["x"] = 1 //nolint:staticcheck // the panic is what is tested
 		case "c01":
 			runtime.Goexit()
 		}

@@ -39,8 +39,8 @@ const secret = "hunter2-do-not-show"
 
 // TestMain keeps the developer's own kubeconfig and kuberc out of the tests.
 func TestMain(m *testing.M) {
-	os.Setenv("KUBECONFIG", filepath.Join(os.TempDir(), "there-is-no-such-kubeconfig"))
-	os.Setenv("KUBERC", "off")
+	_ = os.Setenv("KUBECONFIG", filepath.Join(os.TempDir(), "there-is-no-such-kubeconfig"))
+	_ = os.Setenv("KUBERC", "off")
 	os.Exit(m.Run())
 }
 

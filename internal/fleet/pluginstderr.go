@@ -86,8 +86,8 @@ func capture(config *rest.Config, context string, out io.Writer, raw bool) *plug
 		_, err = config.TransportConfig()
 		os.Stderr = processStderr
 		if err != nil {
-			w.Close()
-			r.Close()
+			_ = w.Close()
+			_ = r.Close()
 			return nil
 		}
 		captured.byKey[key] = p

@@ -147,6 +147,7 @@ var HealthyCases = []Case{
 			c.Sidecars = []map[string]string{{istio.EnvXDSAgent: "true"}}
 		}
 	})},
+	{Name: "both layouts with the same CA", Fleet: bundleOf(func(a *Authority, data map[string]string) { maps.Copy(data, a.TLSCACerts()) })},
 	{Name: "a namespace that discovery selectors leave out", Fleet: change(func(_ *Fleet, _, west *Cluster) {
 		west.Mesh["istio"]["discoverySelectors"] = []any{map[string]any{"matchLabels": map[string]string{"istio-injection": "enabled"}}}
 		west.Namespaces["other"] = map[string]string{"istio.io/rev": "canary"}
@@ -278,7 +279,7 @@ var Faults = []Case{
 		west.CACerts["cert-chain.pem"] = a.PEM() + root.PEM()
 	})},
 	{Name: "chain without the signing certificate", Want: []string{"CERT011 error west"}, Fleet: bundle(func(d map[string]string) { d["cert-chain.pem"] = d["root-cert.pem"] })},
-	{Name: "two layouts in one secret", Want: []string{"CERT012 error west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
+	{Name: "two contradicting layouts in one secret", Want: []string{"CERT012 error west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
 		root := Root(Spec{})
 		east.Plug(root.Sub(Spec{}))
 		west.PlugTLS(root.Sub(Spec{}))
@@ -336,6 +337,20 @@ var Faults = []Case{
 		Fleet: change(func(_ *Fleet, _, west *Cluster) {
 			// What runs is the root that east has; what was installed is another.
 			west.CACerts, west.CACertsWritten = Root(Spec{}).Sub(Spec{}).CACerts(), Now.Add(-time.Hour)
+		}),
+	},
+	{
+		Name: "root rewritten in another text, and nothing loaded since", Want: []string{"CERT004 warning west"},
+		Fleet: change(func(_ *Fleet, _, west *Cluster) {
+			west.CACerts["root-cert.pem"] += "\n"
+			west.CACertsWritten = Now.Add(-time.Hour)
+		}),
+	},
+	{
+		Name: "cacerts that istiod once generated, plugged in now", Want: []string{"CERT013 error west", "CERT002 error east,west < CERT013"},
+		Fleet: change(func(_ *Fleet, _, west *Cluster) {
+			west.generate()
+			delete(west.Env, istio.EnvCACertsSelfSigned)
 		}),
 	},
 	{

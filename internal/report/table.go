@@ -30,7 +30,7 @@ func (p *Page) Table(header []string, rows [][]string) error {
 		tablewriter.WithPadding(tw.Padding{Right: "  ", Overwrite: true}),
 	}
 	if p.Width > 0 {
-		options = append(options, tablewriter.WithRowAutoWrap(tw.WrapNormal), tablewriter.WithTableMax(p.Width))
+		options = append(options, tablewriter.WithRowAutoWrap(tw.WrapNormal), tablewriter.WithMaxWidth(p.Width))
 	} else {
 		options = append(options, tablewriter.WithRowAutoWrap(tw.WrapNone))
 	}

@@ -41,9 +41,9 @@ const (
 	ReaderAccess
 
 	// Roots is what tells who trusts whom.
-	Roots = CACerts | CASecret | RootCert
+	Roots = CACerts | CASecret | RootCert | MeshConfigs | Istiods
 	// Trust is everything that the rules of package trust read.
-	Trust = Roots | RootCerts | MeshConfigs | Istiods | IstiodPods | Namespaces | RemoteSecrets | Webhooks | ReaderAccess
+	Trust = Roots | RootCerts | IstiodPods | Namespaces | RemoteSecrets | Webhooks | ReaderAccess
 )
 
 // Cluster is the cluster to read.

@@ -88,6 +88,15 @@ func readBundle(s *corev1.Secret) *bundle {
 	return b
 }
 
+// contradicts reports whether the layout that istiod passes over holds another
+// CA than the one that it takes.
+func (b *bundle) contradicts() bool {
+	other := pki.ParseBundle(b.secret.Data[keyCACert])
+	root := pki.ParseBundle(b.secret.Data[keyRootCert])
+	return b.has(keyCACert) && !sameSet(other.Certificates, b.signing.Certificates) ||
+		b.has(keyRootCert) && !sameSet(root.Certificates, b.root.Certificates)
+}
+
 // readSelfSigned reads the CA of Secret istio-ca-secret, whose signing
 // certificate is its root (security/pkg/pki/ca/ca.go, loadSelfSignedCaSecret).
 func readSelfSigned(s *corev1.Secret) *bundle {

@@ -28,6 +28,7 @@ type defect struct {
 
 const (
 	effectCrash = "istiod refuses this CA: at its next start it exits, and until then it goes on with the one that it has in memory"
+	effectNotCA = "a running istiod takes this CA over, and at its next start it exits; the certificates that it gives to workloads do not verify"
 	effectPeers = "istiod accepts this CA, but the certificates that it gives to workloads do not verify: mTLS fails, also within the cluster"
 )
 
@@ -110,10 +111,10 @@ func unreadable(b *bundle) []defect {
 	if p := b.key.Problem; p != "" {
 		add(b.layout.key, p, effectCrash, true)
 	}
-	// An empty chain is right for a CA that is its own root; istiod's check of
-	// the chain's expiry fails on one that is there and not PEM (ca.go, minTTL).
-	if b.layout.name == pemLayout.name && b.has(keyCertChain) && b.chain.Problem != "" && len(b.secret.Data[keyCertChain]) > 0 && len(b.chain.Certificates) == 0 {
-		add(keyCertChain, b.chain.Problem, "workloads present a certificate without the chain that leads to the root, and istiod cannot renew its own certificate", false)
+	// An empty chain is right for a CA that is its own root; of any other istiod
+	// wants to know when its first certificate ends (security/pkg/pki/ca/ca.go, minTTL).
+	if b.layout.name == pemLayout.name && b.chain.Problem != "" && len(b.secret.Data[keyCertChain]) > 0 {
+		add(keyCertChain, b.chain.Problem, "at its next start istiod exits; one that runs takes it over, and workloads lack the chain that leads to the root", true)
 	}
 	for _, part := range []struct {
 		key    string
@@ -237,7 +238,11 @@ func usageNames(c pki.Certificate) string {
 // check (security/pkg/pki/ca/ca.go, NewPluggedCertIstioCAOptions).
 func mayNotSign(b *bundle, signer pki.Certificate, path []pki.Certificate) *defect {
 	if why := maySign(signer.Certificate); why != "" {
-		return ptr(notAllowed(b, signer, why, !signer.IsCA))
+		d := notAllowed(b, signer, why, false)
+		if !signer.IsCA {
+			d.fatal, d.effect = true, effectNotCA
+		}
+		return &d
 	}
 	if c, ok := tooLong(path); ok {
 		return ptr(notAllowed(b, c, fmt.Sprintf("its path length %d leaves no room for the CA certificates beneath it", c.MaxPathLen), false))
@@ -297,7 +302,15 @@ func revocations(b *bundle, now time.Time) []defect {
 		return []defect{d}
 	}
 	var without []string
+	// istiod goes by the subject: of several with one name it asks about the last.
+	bySubject := map[string]string{}
+	for _, c := range b.chain.Certificates {
+		bySubject[c.Subject()] = c.SHA256
+	}
 	for _, c := range pki.Unique(b.chain.Certificates) {
+		if bySubject[c.Subject()] != c.SHA256 {
+			continue
+		}
 		signs := func(l *x509.RevocationList) bool { return l.CheckSignatureFrom(c.Certificate) == nil }
 		if !slices.ContainsFunc(b.crl.Revocations, signs) {
 			without = append(without, c.Subject())

@@ -77,6 +77,9 @@ func replace(m *member) string {
 	if m.ca == nil {
 		return finding.Kubectl(m.Context, "%s", create)
 	}
+	if m.ca.has(keyCACRL) {
+		create += " --from-file=" + keyCACRL
+	}
 	verb := "replace"
 	if t := m.ca.secret.Type; t != "" && t != corev1.SecretTypeOpaque {
 		verb = "replace --force" // the type of a Secret cannot be changed

@@ -40,9 +40,8 @@ type member struct {
 	mode    Mode
 	modeWhy string // why the mode is unknown
 
-	meshes    []istio.MeshConfig
-	meshErrs  []error
-	multiRoot bool // every istiod hands out further trust anchors
+	meshes   []istio.MeshConfig
+	meshErrs []error
 
 	ca   *bundle // Secret cacerts; nil when there is none or it is not known
 	self *bundle // Secret istio-ca-secret; likewise
@@ -67,7 +66,6 @@ func newMember(c *facts.Cluster, now time.Time) *member {
 		m.publishedKnown = true
 	}
 	m.mode, m.modeWhy = m.findMode()
-	m.multiRoot = len(m.istiods) > 0 && !slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return !i.On(istio.EnvMultiRoot) })
 	return m
 }
 
@@ -105,7 +103,8 @@ func (m *member) findMode() (Mode, string) {
 		return UnknownMode, "secret cacerts: " + m.CACerts.Why()
 	}
 	if m.ca != nil {
-		if m.generated() {
+		// Without the variable a Secret that istiod once made is one like any other.
+		if m.generated() && slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return i.On(istio.EnvCACertsSelfSigned) }) {
 			return SelfSigned, ""
 		}
 		return PluggedIn, ""
@@ -119,8 +118,7 @@ func (m *member) findMode() (Mode, string) {
 	return NoCA, ""
 }
 
-// generated reports whether Secret cacerts was made by istiod for itself
-// (USE_CACERTS_FOR_SELF_SIGNED_CA).
+// generated reports whether Secret cacerts was made by istiod for itself.
 func (m *member) generated() bool {
 	return m.ca != nil && m.ca.has(keyIstioGenerated)
 }
@@ -160,10 +158,10 @@ func (m *member) roots() (roots []pki.Certificate, source, why string) {
 	default:
 		return nil, "", "configmap " + istio.RootCertConfigMap + ": " + m.RootCert.Why()
 	}
-	if m.multiRoot {
-		for _, mesh := range m.meshes {
-			for _, ca := range mesh.CACertificates {
-				roots = append(roots[:len(roots):len(roots)], pki.ParseBundle([]byte(ca.PEM)).Certificates...)
+	for _, mesh := range m.meshes {
+		if anchors := furtherRoots(mesh); len(m.inert(mesh, anchors)) == 0 {
+			for _, a := range anchors {
+				roots = append(roots[:len(roots):len(roots)], pki.ParseBundle([]byte(a.PEM)).Certificates...)
 			}
 		}
 	}

@@ -145,11 +145,6 @@ func refusals(n int, refuses func(from, to int) bool) []refusal {
 	return merged
 }
 
-// involves reports whether the refusal is about member i.
-func (r refusal) involves(i int) bool {
-	return slices.Contains(r.refused, i) || slices.Contains(r.refusing, i)
-}
-
 // contexts are the names of all members involved: first the refused.
 func (r refusal) contexts(members []*member) []string {
 	return append(names(members, r.refused), names(members, r.refusing)...)

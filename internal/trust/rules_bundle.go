@@ -1,7 +1,9 @@
 package trust
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -25,10 +27,10 @@ func caCertsObject(m *member) string {
 func (j *judgement) pluggedIn(codes ...finding.Code) []*member {
 	var out []*member
 	for _, m := range j.reached() {
-		switch {
-		case m.mode == UnknownMode:
+		switch m.mode {
+		case UnknownMode:
 			j.CannotJudge(m.Context, m.modeWhy, codes...)
-		case m.mode == PluggedIn:
+		case PluggedIn:
 			out = append(out, m)
 		}
 	}
@@ -67,7 +69,7 @@ func mendBundle(m *member, d defect) []string {
 	if d.code == "CERT019" {
 		return []string{
 			"# put the current revocation list of every CA in cert-chain.pem into ca-crl.pem",
-			replace(m) + " # with --from-file=ca-crl.pem",
+			replace(m),
 		}
 	}
 	return []string{"# with the four right files in the current directory", replace(m)}
@@ -82,7 +84,7 @@ func judgeLayout(j *judgement) {
 		}
 		f := finding.Finding{Code: "CERT012", Clusters: []string{m.Context}, Object: caCertsObject(m)}
 		switch {
-		case b.both:
+		case b.both && b.contradicts():
 			f.Severity = finding.Error
 			f.Title = "secret cacerts holds two CAs: istiod takes tls.crt and passes over ca-cert.pem"
 			other := pki.ParseBundle(b.secret.Data[keyCACert])
@@ -111,11 +113,12 @@ func judgeLayout(j *judgement) {
 func judgeInUse(j *judgement) {
 	for _, m := range j.pluggedIn("CERT004") {
 		roots := m.ca.root.Certificates
+		sameText := bytes.Equal(m.ca.secret.Data[m.ca.layout.root], publishedText(m))
 		switch {
 		case !m.RootCert.Known():
 			j.CannotJudge(m.Context, "configmap istio-ca-root-cert: "+m.RootCert.Why(), "CERT004")
 			continue
-		case !m.publishedKnown || len(roots) == 0 || sameSet(roots, m.published.Certificates):
+		case !m.publishedKnown || len(roots) == 0 || sameText:
 			continue
 		}
 		changed := lastWritten(m.ca.secret)
@@ -132,6 +135,12 @@ func judgeInUse(j *judgement) {
 			},
 			Effect:   "workloads trust, and are signed by, another CA than the one that was installed; nothing in Kubernetes shows it",
 			CausedBy: j.fatalDefect(m),
+		}
+		if sameSet(roots, m.published.Certificates) {
+			// What istiod publishes is, byte for byte, what it has loaded.
+			f.Severity = finding.Warning
+			f.Title = "istiod has not loaded secret cacerts since the text of its root changed"
+			f.Effect = "the roots are the same, but a new signing certificate or key that came with them is not in use"
 		}
 		f.Evidence = append(f.Evidence, whyNotInUse(m, changed)...)
 		f.Fix = takeOver(m, f.CausedBy != "")
@@ -157,10 +166,10 @@ func whyNotInUse(m *member, changed time.Time) []finding.Evidence {
 	if m.self != nil && sameSet(m.self.root.Certificates, m.published.Certificates) {
 		return append(out, finding.Evidence{Field: "in use", Value: "the self-signed CA in secret istio-ca-secret: istiod does not watch for a cacerts that comes after it"})
 	}
-	if !m.multiRoot {
+	if slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return !i.On(istio.EnvMultiRoot) }) {
 		return append(out, finding.Evidence{Field: istio.EnvMultiRoot, Value: "not true: istiod takes no change of root-cert.pem while it runs"})
 	}
-	return append(out, finding.Evidence{Field: istio.EnvMultiRoot, Value: "true: istiod takes a new root-cert.pem only if it continues the old one byte by byte"})
+	return append(out, finding.Evidence{Field: istio.EnvMultiRoot, Value: "true: istiod takes a new root-cert.pem only if it extends or shortens the old one, in 1.29 byte by byte"})
 }
 
 func takeOver(m *member, broken bool) []string {
@@ -168,6 +177,9 @@ func takeOver(m *member, broken bool) []string {
 		return append([]string{"# mend the secret first: istiod would not come back after a restart; then"}, restart(m)...)
 	}
 	fix := restart(m)
+	if sameSet(m.ca.root.Certificates, m.published.Certificates) {
+		return fix
+	}
 	if m.self == nil || !sameSet(m.self.root.Certificates, m.published.Certificates) {
 		fix = append([]string{"# first make sure that root-cert.pem of every cluster holds the old root and the new one"}, fix...)
 	}
@@ -197,9 +209,9 @@ func judgeGone(j *judgement) {
 				{Field: "secret cacerts", Value: "does not exist"},
 				{Field: "secret istio-ca-secret", Value: selfSignedOr(m, "does not exist")},
 			},
-			Effect: "when istiod restarts, it " + next + ", and this cluster is cut off from the others",
+			Effect: "the next istiod pod that starts, in an update or when a node is drained, " + next + ", and this cluster is cut off from the others",
 			Fix: []string{
-				"# before istiod restarts: put the files of the CA back",
+				"# before istiod restarts: put the files of the CA back; if its key is lost, a new intermediate of the same root",
 				replace(m),
 			},
 		})

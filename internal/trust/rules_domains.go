@@ -18,35 +18,45 @@ func judgeMultiRoot(j *judgement) {
 			continue
 		}
 		for _, mesh := range m.meshes {
-			anchors := slices.DeleteFunc(slices.Clone(mesh.CACertificates), func(c istio.CACertificate) bool {
-				// An entry for a signer is about external CAs, not about further roots.
-				return len(c.CertSigners) > 0 || c.PEM == "" && c.SPIFFEBundleURL == ""
-			})
+			anchors := furtherRoots(mesh)
 			if len(anchors) == 0 {
 				continue
 			}
-			f := finding.Finding{
+			if mesh.DefaultConfig.ProxyMetadata[istio.EnvXDSAgent] != "true" && !m.Proxies.Known() {
+				j.CannotJudge(m.Context, "pods: "+m.Proxies.Why(), "CERT016")
+				continue
+			}
+			why := m.inert(mesh, anchors)
+			if len(why) == 0 {
+				continue
+			}
+			j.Add(finding.Finding{
 				Code: "CERT016", Severity: finding.Error, Clusters: []string{m.Context}, Object: "configmap " + m.SystemNamespace + "/" + mesh.ConfigMap,
 				Title:    "the further roots in caCertificates of the mesh config are not in effect",
-				Evidence: []finding.Evidence{{Field: "caCertificates", Value: fmt.Sprintf("%d entries", len(anchors))}},
+				Evidence: append([]finding.Evidence{{Field: "caCertificates", Value: fmt.Sprintf("%d entries", len(anchors))}}, why...),
 				Effect:   "workloads do not trust these roots, though the mesh config says so",
-			}
-			if why := j.whyInert(m, mesh, anchors); len(why) > 0 {
-				f.Evidence = append(f.Evidence, why...)
-				f.Fix = []string{
+				Fix: []string{
 					finding.Kubectl(m.Context, "-n %s set env deployment/%s %s=true", m.SystemNamespace, m.istiods[0].Name, istio.EnvMultiRoot),
 					fmt.Sprintf("# and in the mesh config: defaultConfig.proxyMetadata.%s: \"true\"; then restart the workloads", istio.EnvXDSAgent),
-				}
-				j.Add(f)
-			}
+				},
+			})
 		}
 	}
 }
 
-// whyInert mirrors pilot/pkg/trustbundle/trustbundle.go (verifyTrustAnchor: the
-// first block, which has to be a CA; one bad entry rejects all) and the two
+// furtherRoots are the entries of caCertificates that are about roots: an entry
+// for a signer belongs to an external CA.
+func furtherRoots(mesh istio.MeshConfig) []istio.CACertificate {
+	return slices.DeleteFunc(slices.Clone(mesh.CACertificates), func(c istio.CACertificate) bool {
+		return len(c.CertSigners) > 0 || c.PEM == "" && c.SPIFFEBundleURL == ""
+	})
+}
+
+// inert says why further roots do not reach the workloads, as far as that can
+// be seen. It mirrors pilot/pkg/trustbundle/trustbundle.go (verifyTrustAnchor:
+// the first block, which has to be a CA; one bad entry rejects all) and the two
 // switches without which no anchor reaches a workload.
-func (j *judgement) whyInert(m *member, mesh istio.MeshConfig, anchors []istio.CACertificate) []finding.Evidence {
+func (m *member) inert(mesh istio.MeshConfig, anchors []istio.CACertificate) []finding.Evidence {
 	var why []finding.Evidence
 	for _, i := range m.istiods {
 		if i.MeshConfigMap() == mesh.ConfigMap && !i.On(istio.EnvMultiRoot) {
@@ -66,23 +76,18 @@ func (j *judgement) whyInert(m *member, mesh istio.MeshConfig, anchors []istio.C
 			why = append(why, finding.Evidence{Field: fmt.Sprintf("caCertificates[%d].pem", n), Value: problem + ": istiod takes none of the entries"})
 		}
 	}
-	if len(why) > 0 || mesh.DefaultConfig.ProxyMetadata[istio.EnvXDSAgent] == "true" {
+	if mesh.DefaultConfig.ProxyMetadata[istio.EnvXDSAgent] == "true" {
 		return why
 	}
-	// A pod's annotation can switch it on as well: ask the pods.
-	switch {
-	case !m.Proxies.Known():
-		j.CannotJudge(m.Context, "pods: "+m.Proxies.Why(), "CERT016")
-	case m.Proxies.State == facts.OK && len(m.Proxies.Value) > 0:
-		without := 0
-		for _, p := range m.Proxies.Value {
-			if istio.ProxyEnvOf(&p)[istio.EnvXDSAgent] != "true" {
-				without++
-			}
+	// A pod's annotation can switch it on as well: the pods say.
+	without := 0
+	for _, p := range m.Proxies.Value {
+		if istio.ProxyEnvOf(&p)[istio.EnvXDSAgent] != "true" {
+			without++
 		}
-		if without > 0 {
-			why = append(why, finding.Evidence{Field: "sidecars without " + istio.EnvXDSAgent + "=true", Value: fmt.Sprintf("%d of %d looked at", without, len(m.Proxies.Value))})
-		}
+	}
+	if without > 0 {
+		why = append(why, finding.Evidence{Field: "sidecars without " + istio.EnvXDSAgent + "=true", Value: fmt.Sprintf("%d of %d looked at", without, len(m.Proxies.Value))})
 	}
 	return why
 }

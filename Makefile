@@ -1,0 +1,103 @@
+# All targets are safe to run twice. "make help" lists them.
+
+SHELL        := /bin/bash
+.SHELLFLAGS  := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PLUGINS      := $(notdir $(wildcard plugins/*))
+VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT       ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+PKG          := github.com/kubectl-mesh/kubectl-mesh/internal/command
+LDFLAGS      := -s -w -X $(PKG).version=$(VERSION) -X $(PKG).commit=$(COMMIT)
+GOLANGCI     := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+SIZE_LIMIT   := 33554432
+PREFIX       ?= $(HOME)/.local
+SCENARIO     ?= healthy
+FUZZTIME     ?= 30s
+
+export CGO_ENABLED = 0
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: build
+build: ## Build the plugins into bin/
+	@mkdir -p bin
+	@for p in $(PLUGINS); do \
+		go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$$p ./plugins/$$p; \
+		ln -sf $$p bin/kubectl_complete-$${p#kubectl-}; \
+	done
+	@ls -l bin | awk 'NR>1 && $$5>$(SIZE_LIMIT) {print $$9 " is larger than 32 MB"; bad=1} END {exit bad}'
+
+.PHONY: install
+install: build ## Install the plugins and their completion for kubectl into PREFIX/bin (~/.local/bin)
+	@mkdir -p $(PREFIX)/bin
+	@for p in $(PLUGINS); do \
+		install -m 0755 bin/$$p $(PREFIX)/bin/$$p; \
+		ln -sf $$p $(PREFIX)/bin/kubectl_complete-$${p#kubectl-}; \
+	done
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Put $(PREFIX)/bin on your PATH: kubectl looks for plugins there." ;; esac
+
+.PHONY: demo
+demo: build ## Run mesh-certs on the recorded fleet in examples/broken
+	@echo '$$ kubectl mesh-certs diff --from examples/broken'
+	@bin/kubectl-mesh_certs diff --from examples/broken || test $$? = 1
+	@echo
+	@echo '$$ kubectl mesh-certs verify --from examples/broken'
+	@bin/kubectl-mesh_certs verify --from examples/broken || test $$? = 1
+
+.PHONY: demo-live
+demo-live: build ## The same on two real API servers (the first time it builds them, which takes minutes)
+	@go -C test/e2e run ./demo -scenario broken -binary $(CURDIR)/bin/kubectl-mesh_certs
+
+.PHONY: bed
+bed: ## Start two real API servers with SCENARIO (healthy) and say how to use them
+	@go -C test/bed run ./cmd/bed up --scenario $(SCENARIO)
+
+.PHONY: test
+test: lint unit oracle e2e ## Everything that CI runs
+
+.PHONY: lint
+lint: ## Check style, import rules and the module files
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files want gofmt"; exit 1; }
+	@$(GOLANGCI) run ./...
+	@go mod tidy -diff
+	@go mod verify >/dev/null
+
+.PHONY: unit
+unit: build ## Unit tests and scripts, with the race detector
+	@CGO_ENABLED=1 go test -race ./...
+
+.PHONY: oracle
+oracle: ## Hold the rules against istiod's own code
+	@go -C test/oracle vet ./... && go -C test/oracle test ./...
+
+.PHONY: e2e
+e2e: build ## Run the binaries against real API servers
+	@go -C test/bed vet ./... && go -C test/bed test ./...
+	@go -C test/e2e vet ./... && go -C test/e2e test ./...
+
+.PHONY: bench
+bench: build ## Compare speed and memory with kubectl, side by side
+	@go -C test/e2e run ./bench -binary $(CURDIR)/bin/kubectl-mesh_certs
+
+.PHONY: fuzz
+fuzz: ## Fuzz everything that parses input, FUZZTIME (30s) for each target
+	@for f in $$(grep -rlE '^func Fuzz' --include=*_test.go internal); do \
+		for t in $$(grep -oE '^func Fuzz[A-Za-z]+' $$f | sed 's/func //'); do \
+			go test -run=^$$ -fuzz="^$$t$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./$$(dirname $$f); \
+		done; \
+	done
+
+.PHONY: golden
+golden: build ## Rewrite the golden files of all tests
+	@go test ./internal/report ./plugins/... -update
+
+.PHONY: examples
+examples: build ## Record examples/ anew from real API servers
+	@go -C test/e2e run ./record -binary $(CURDIR)/bin/kubectl-mesh_certs -into $(CURDIR)/examples
+
+.PHONY: clean
+clean: ## Remove what was built here (the servers of the bed stay in their cache)
+	@rm -rf bin dist
