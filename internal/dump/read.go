@@ -128,6 +128,9 @@ func readCluster(dir fs.FS, folder string, c *facts.Cluster) (map[string]bool, e
 			}
 		}
 	}
+	for _, s := range sources {
+		s.order(c)
+	}
 	return kinds, nil
 }
 
@@ -161,7 +164,7 @@ func decodeOne(raw []byte) ([]runtime.Object, error) {
 	switch {
 	case runtime.IsNotRegisteredError(err):
 		return nil, nil
-	case err != nil && gvk == nil:
+	case err != nil && (gvk == nil || gvk.Kind == ""):
 		return nil, errors.New("a document in it is not a Kubernetes object with apiVersion and kind")
 	case err != nil:
 		// What the decoder says may quote the object.
@@ -191,6 +194,7 @@ func Fill(c *facts.Cluster, objects []runtime.Object) {
 		for _, o := range objects {
 			s.take(c, o)
 		}
+		s.order(c)
 		if s.outcome(c).State != facts.OK {
 			s.setOutcome(c, indexRead{State: s.empty})
 		}

@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"slices"
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -32,6 +33,8 @@ type source struct {
 	setOutcome func(*facts.Cluster, indexRead)
 	// take adds an object to the facts if it belongs to this source.
 	take func(*facts.Cluster, runtime.Object)
+	// order puts a list into the order in which an API server gives it.
+	order func(*facts.Cluster)
 }
 
 var sources = []source{
@@ -141,12 +144,16 @@ func many[T any, P interface {
 		}
 		r.State, r.Value = facts.OK, append(r.Value, *object)
 	}
+	s.order = func(c *facts.Cluster) {
+		slices.SortStableFunc(field(c).Value, func(a, b T) int { return strings.Compare(key(P(&a)), key(P(&b))) })
+	}
 	return s
 }
 
 func common[T any](name, kind string, empty facts.State, field func(*facts.Cluster) *facts.Read[T]) source {
 	return source{
-		name: name, kind: kind, empty: empty,
+		order: func(*facts.Cluster) {},
+		name:  name, kind: kind, empty: empty,
 		outcome: func(c *facts.Cluster) indexRead { return indexRead{field(c).State, field(c).Reason} },
 		setOutcome: func(c *facts.Cluster, r indexRead) {
 			field(c).State, field(c).Reason = r.State, r.Reason

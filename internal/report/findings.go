@@ -104,7 +104,7 @@ func (p *Page) Findings(result finding.Result, wide bool) {
 			codes[i] = string(c)
 		}
 		shown := strings.Join(codes, " ")
-		if len(codes) > most && !wide {
+		if len(codes) > most+1 && !wide {
 			shown = fmt.Sprintf("%s and %d more rules", strings.Join(codes[:most], " "), len(codes)-most)
 		}
 		p.Wrapped("  ", fmt.Sprintf("%s: %s (%s)", u.Cluster, u.Reason, shown))
@@ -144,7 +144,7 @@ func (p *Page) consequences(result finding.Result, f finding.Finding, wide bool,
 func (p *Page) heading(prefix string, f finding.Finding) {
 	mark := fmt.Sprintf("%s %s", strings.ToUpper(string(f.Severity)), f.Code)
 	where := strings.Join(f.Clusters, ", ")
-	lines := wrap(printable.Line(fmt.Sprintf("%s  %s: %s", mark, where, f.Title)), p.Width-len(prefix))
+	lines := wrap(printable.Line(fmt.Sprintf("%s %s: %s", mark, where, f.Title)), p.Width-len(prefix))
 	for i, line := range lines {
 		if i == 0 {
 			if rest, ok := strings.CutPrefix(line, mark); ok {
@@ -173,7 +173,7 @@ func (p *Page) body(f finding.Finding) {
 	}
 	label = "fix"
 	for _, line := range f.Fix {
-		p.Command(fmt.Sprintf(field, label), line)
+		p.command(fmt.Sprintf(field, label), line)
 		label = ""
 	}
 }

@@ -49,9 +49,18 @@ func (p *Page) Wrapped(prefix, text string, style ...color.Attribute) {
 	}
 }
 
-// Command writes a command that can be pasted: it is never wrapped.
-func (p *Page) Command(prefix, command string) {
-	fmt.Fprintln(p.w, prefix+printable.Line(command))
+// command writes a command that can be pasted, which is never wrapped, or a
+// comment, which is.
+func (p *Page) command(prefix, line string) {
+	comment, ok := strings.CutPrefix(printable.Line(line), "# ")
+	if !ok {
+		fmt.Fprintln(p.w, prefix+comment)
+		return
+	}
+	for _, part := range wrap(comment, p.Width-len(prefix)-len("# ")) {
+		fmt.Fprintln(p.w, prefix+"# "+part)
+		prefix = strings.Repeat(" ", len(prefix))
+	}
 }
 
 func (p *Page) style(s string, attributes ...color.Attribute) string {

@@ -1,0 +1,146 @@
+package dump_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
+)
+
+// What is read again is what was written, as far as rules see it.
+func TestRoundTrip(t *testing.T) {
+	for _, c := range append(append([]meshtest.Case{}, meshtest.HealthyCases...), meshtest.Faults...) {
+		t.Run(c.Name, func(t *testing.T) {
+			want := c.Fleet().Facts()
+			want.Clusters[0].CASecret = facts.Read[*corev1.Secret]{State: facts.Forbidden, Reason: "forbidden"}
+			want.Beyond = []facts.BeyondReach{{Context: "east", Secret: "istio-system/s", ClusterID: "north", Server: "https://north"}}
+			dir := filepath.Join(t.TempDir(), "fleet")
+			if err := dump.Write(dir, want); err != nil {
+				t.Fatal(err)
+			}
+			got, err := dump.Read(os.DirFS(dir), "elsewhere", time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			opts := cmp.Options{
+				cmpopts.EquateEmpty(), cmpopts.EquateApproxTime(time.Second),
+				cmpopts.IgnoreFields(metav1.TypeMeta{}, "Kind", "APIVersion"),
+			}
+			if diff := cmp.Diff(want, got, opts); diff != "" {
+				t.Errorf("facts (-written +read):\n%s", diff)
+			}
+			options := trust.Options{ExpiryWarn: trust.DefaultExpiryWarn}
+			if diff := cmp.Diff(trust.Verify(want, options), trust.Verify(got, options)); diff != "" {
+				t.Errorf("what rules make of it: %s", diff)
+			}
+		})
+	}
+}
+
+func TestAnUnreachedClusterIsKept(t *testing.T) {
+	want := meshtest.Healthy("east").Facts()
+	want.Clusters = append(want.Clusters, facts.Cluster{
+		Context: "arn:aws:eks:eu/../x", Server: "https://x", SystemNamespace: "istio-system",
+		Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"},
+	})
+	dir := filepath.Join(t.TempDir(), "fleet")
+	if err := dump.Write(dir, want); err != nil {
+		t.Fatal(err)
+	}
+	if err := dump.Write(dir, want); err == nil || !strings.Contains(err.Error(), "is not empty") {
+		t.Errorf("a second dump into the same folder: %v", err)
+	}
+	got, err := dump.Read(os.DirFS(dir), "", time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Clusters[1], got.Clusters[1]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A folder for each cluster, filled with "kubectl get -o yaml", is a dump too.
+func TestFoldersMadeByHand(t *testing.T) {
+	f := meshtest.Healthy("east")
+	root := strings.ReplaceAll(strings.TrimSpace(f.Clusters[0].Published), "\n", "\n      ")
+	files := fstest.MapFS{
+		"east/all.yaml": {Data: []byte(`apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: ConfigMap
+  metadata: {name: istio-ca-root-cert, namespace: istio-system}
+  data:
+    root-cert.pem: |
+      ` + root + `
+- {apiVersion: example.com/v1, kind: Unknown, metadata: {name: x}}
+`)},
+		"east/key.yaml":  {Data: []byte("apiVersion: v1\nkind: Secret\nmetadata: {name: cacerts, namespace: istio-system}\nstringData:\n  ca-key.pem: " + `"` + strings.ReplaceAll(f.Clusters[0].CACerts["ca-key.pem"], "\n", `\n`) + `"`)},
+		"east/notes.txt": {Data: []byte("not a manifest")},
+		".git/config":    {Data: []byte("not a cluster")},
+	}
+	got, err := dump.Read(files, "istio-system", meshtest.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := got.Clusters[0]
+	if len(got.Clusters) != 1 || c.Context != "east" || !got.At.Equal(meshtest.Now) {
+		t.Errorf("%d clusters, the first %s, at %s", len(got.Clusters), c.Context, got.At)
+	}
+	states := []facts.State{c.RootCert.State, c.CACerts.State, c.CASecret.State, c.Istiods.State, c.Namespaces.State, c.MeshConfigs.State}
+	want := []facts.State{facts.OK, facts.OK, facts.Absent, facts.NotAsked, facts.NotAsked, facts.OK}
+	if diff := cmp.Diff(want, states); diff != "" {
+		t.Errorf("a kind of which there is no object was not read: %s", diff)
+	}
+	if key := string(c.CACerts.Value.Data["ca-key.pem"]); !strings.HasPrefix(key, "-----BEGIN REDACTED PRIVATE KEY-----") {
+		t.Errorf("the key was not reduced: %s", key)
+	}
+}
+
+func TestBadDumps(t *testing.T) {
+	for name, c := range map[string]struct {
+		files fstest.MapFS
+		want  string
+	}{
+		"nothing":            {fstest.MapFS{}, "neither fleet.yaml nor a folder for each cluster"},
+		"not an index":       {fstest.MapFS{"fleet.yaml": {Data: []byte("a: [")}}, "fleet.yaml is not an index"},
+		"another version":    {fstest.MapFS{"fleet.yaml": {Data: []byte("apiVersion: kubectl-mesh.dev/v9\nkind: Fleet\n")}}, "of kubectl-mesh.dev/v9 Fleet"},
+		"not YAML":           {fstest.MapFS{"east/a.yaml": {Data: []byte("a: [")}}, "of east: east/a.yaml: it is not YAML"},
+		"not an object":      {fstest.MapFS{"east/a.yaml": {Data: []byte("a: b")}}, "east/a.yaml: a document in it is not a Kubernetes object"},
+		"not of that kind":   {fstest.MapFS{"east/a.yaml": {Data: []byte("apiVersion: v1\nkind: Secret\ndata: {k: 7}\n")}}, "an object of kind Secret in it does not fit"},
+		"a key in the error": {fstest.MapFS{"east/a.yaml": {Data: []byte("apiVersion: v1\nkind: Secret\ndata: {k: hunter2!}\n")}}, "an object of kind Secret in it does not fit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := dump.Read(c.files, "istio-system", time.Now())
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%v; want %q in it", err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, seed := range []string{"", "a: b", "apiVersion: v1\nkind: Secret\n", "apiVersion: v1\nkind: List\nitems: [{}]", "---\n---\n", "null", "[]", "apiVersion: v1\nkind: ConfigMapList\nitems: [{metadata: {name: istio}}]"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, name := range []string{"fleet.yaml", "east/a.yaml"} {
+			got, err := dump.Read(fstest.MapFS{name: {Data: text}}, "istio-system", meshtest.Now)
+			if err == nil {
+				trust.Verify(got, trust.Options{})
+			}
+		}
+	})
+}

@@ -1,0 +1,72 @@
+package reach_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
+)
+
+func TestJudge(t *testing.T) {
+	down := func(kind facts.UnreachedKind) func(*facts.Fleet) {
+		return func(f *facts.Fleet) {
+			f.Clusters[1] = facts.Cluster{Context: "west", Server: "https://west", Unreached: &facts.Unreached{Kind: kind, Reason: "a reason"}}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*facts.Fleet)
+		want   []string
+	}{
+		"healthy":       {func(*facts.Fleet) {}, nil},
+		"no connection": {down(facts.NoConnection), []string{"FLT001 error west"}},
+		"timed out":     {down(facts.TimedOut), []string{"FLT002 error west"}},
+		"unauthorized":  {down(facts.Unauthorized), []string{"FLT003 error west"}},
+		"no rights":     {down(facts.NoRights), []string{"FLT004 error west"}},
+		"untrusted":     {down(facts.Untrusted), []string{"FLT005 error west"}},
+		"plugin":        {down(facts.PluginFailed), []string{"FLT006 error west"}},
+		"bad context":   {down(facts.BadContext), []string{"FLT010 error west"}},
+		"server error":  {down(facts.ServerError), []string{"FLT011 error west"}},
+		"a new kind":    {down("something-new"), []string{"FLT011 error west"}},
+		"beyond": {func(f *facts.Fleet) {
+			f.Beyond = []facts.BeyondReach{{Context: "east", Secret: "istio-system/s", ClusterID: "north", Server: "https://north"}}
+		}, []string{"FLT007 warning east"}},
+		"no Istio": {func(f *facts.Fleet) {
+			m := meshtest.Healthy("west")
+			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
+			f.Clusters[1] = m.Facts().Clusters[0]
+		}, []string{"FLT008 warning west"}},
+		"no Istio, as far as may be read": {func(f *facts.Fleet) {
+			m := meshtest.Healthy("west")
+			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
+			f.Clusters[1] = m.Facts().Clusters[0]
+			f.Clusters[1].Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Forbidden}
+		}, nil},
+		"Istio elsewhere": {func(f *facts.Fleet) {
+			m := meshtest.Healthy("west")
+			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
+			f.Clusters[1] = m.Facts().Clusters[0]
+			f.Clusters[1].Istiods.Value = []appsv1.Deployment{{ObjectMeta: metav1.ObjectMeta{Namespace: "mesh", Name: "istiod"}}}
+		}, []string{"FLT008 warning west"}},
+		"one cluster twice": {func(f *facts.Fleet) { f.Clusters[1].Namespaces = f.Clusters[0].Namespaces }, []string{"FLT009 warning east,west"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := meshtest.Healthy("east", "west").Facts()
+			c.change(f)
+			r := reach.Judge(f)
+			if diff := cmp.Diff(c.want, meshtest.Summarize(r)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			for _, found := range r.Findings {
+				if !slices.Contains(reach.Codes(), found.Code) || found.Title == "" || found.Effect == "" || len(found.Evidence) == 0 || len(found.Fix) == 0 {
+					t.Errorf("incomplete: %+v", found)
+				}
+			}
+		})
+	}
+}
