@@ -192,6 +192,9 @@ func judgeTrustDomains(j *judgement) {
 // (pilot/pkg/serviceregistry/kube/controller/multicluster.go).
 func judgeRemoteTrustDomains(j *judgement) {
 	for _, p := range j.reached() {
+		if !p.Istiods.Known() {
+			j.CannotJudge(p.Context, "deployments: "+p.Istiods.Why(), "CERT018")
+		}
 		for _, primary := range p.istiods {
 			if !primary.AtLeast("1.29.0") {
 				if primary.Version == nil {

@@ -216,7 +216,10 @@ func judgeNamesakes(j *judgement) {
 		if m.mode == SelfSigned {
 			continue // istiod names all its own roots alike
 		}
-		roots, _, _ := m.roots()
+		roots, _, why := m.roots()
+		if why != "" {
+			j.CannotJudge(m.Context, why, "CERT021")
+		}
 		for _, r := range roots {
 			i := slices.IndexFunc(holders, func(h *holder) bool { return h.root.SHA256 == r.SHA256 })
 			if i < 0 {
