@@ -135,7 +135,7 @@ func FuzzRead(f *testing.F) {
 	for _, seed := range []string{"", "a: b", "apiVersion: v1\nkind: Secret\n", "apiVersion: v1\nkind: List\nitems: [{}]", "---\n---\n", "null", "[]", "apiVersion: v1\nkind: ConfigMapList\nitems: [{metadata: {name: istio}}]"} {
 		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
+	f.Fuzz(func(_ *testing.T, text []byte) {
 		for _, name := range []string{"fleet.yaml", "east/a.yaml"} {
 			got, err := dump.Read(fstest.MapFS{name: {Data: text}}, "istio-system", meshtest.Now)
 			if err == nil {

@@ -29,7 +29,12 @@ func advice(lines ...string) func(string) []string {
 
 var ways = map[facts.UnreachedKind]way{
 	facts.NoConnection: {"FLT001", "the API server cannot be connected to",
-		advice("# check the server's address in the kubeconfig, the VPN and the proxy; from where it can be reached, this works:", "kubectl cluster-info")},
+		func(context string) []string {
+			return []string{
+				"# check the server's address in the kubeconfig, the VPN and the proxy; from where it can be reached, this works:",
+				finding.Kubectl(context, "cluster-info"),
+			}
+		}},
 	facts.TimedOut: {"FLT002", "the cluster did not answer in time",
 		advice("# allow more time with --timeout, or check the network to it: a firewall that drops packets looks like this")},
 	facts.Unauthorized: {"FLT003", "the API server refused the credentials",

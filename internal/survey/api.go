@@ -143,7 +143,7 @@ func list[L any, T any, PL interface {
 // meshConfigs reads the mesh config of one revision: none where it does not exist.
 func meshConfigs(ctx context.Context, a *api, namespace, name string) ([]corev1.ConfigMap, error) {
 	cm, err := get(ctx, a.core, "configmaps", namespace, name, trimMeshConfig)
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) && fromAPIServer(err) {
 		return nil, nil
 	}
 	if err != nil {

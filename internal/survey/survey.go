@@ -190,6 +190,8 @@ func outcome[T any](value T, err error) facts.Read[T] {
 	switch {
 	case err == nil:
 		return facts.Read[T]{State: facts.OK, Value: value}
+	case !fromAPIServer(err):
+		return facts.Read[T]{State: facts.Failed, Reason: reason(err)}
 	case apierrors.IsNotFound(err):
 		return facts.Read[T]{State: facts.Absent}
 	case apierrors.IsForbidden(err):
@@ -199,6 +201,12 @@ func outcome[T any](value T, err error) facts.Read[T] {
 	default:
 		return facts.Read[T]{State: facts.Failed, Reason: reason(err)}
 	}
+}
+
+// fromAPIServer reports whether an error is not the page of some other server,
+// which may well answer 404 or 403 too.
+func fromAPIServer(err error) bool {
+	return !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
 // reason keeps of an error what the API server said, without the address that

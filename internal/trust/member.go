@@ -168,6 +168,12 @@ func (m *member) roots() (roots []pki.Certificate, source, why string) {
 	return pki.Unique(roots), source, ""
 }
 
+// rootless reports whether the cluster is known to give its workloads no root.
+func (m *member) rootless() bool {
+	roots, _, why := m.roots()
+	return why == "" && len(roots) == 0
+}
+
 // trusted are the roots, where it does not matter where they come from.
 func (m *member) trusted() []pki.Certificate {
 	roots, _, _ := m.roots()

@@ -50,7 +50,7 @@ func accepts(from, to *member) (Verdict, string) {
 	roots, _, why := from.roots()
 	switch {
 	case why != "":
-		return CannotJudge, from.Context + ": " + why
+		return CannotJudge, why
 	case len(roots) == 0:
 		return Distrusts, from.Context + " holds no root"
 	}
@@ -98,7 +98,7 @@ func byRoots(roots []pki.Certificate, to *member) (Verdict, string) {
 	case 0:
 		return Distrusts, "holds no root that " + to.Context + " publishes"
 	default:
-		return CannotJudge, fmt.Sprintf("holds %d of the %d roots that %s publishes; under which of them it signs is not known", shared, len(theirs), to.Context)
+		return CannotJudge, fmt.Sprintf("under which of its %d roots %s signs is not known", len(theirs), to.Context)
 	}
 }
 

@@ -15,7 +15,8 @@ const effectNoTrust = "requests between these clusters fail in the TLS handshake
 
 // apart reports whether two members do not trust one another, in either direction.
 func (j *judgement) apart(a, b int) bool {
-	return a != b && j.relations[a][b].Verdict == Distrusts && j.relations[b][a].Verdict == Distrusts
+	return a != b && j.relations[a][b].Verdict == Distrusts && j.relations[b][a].Verdict == Distrusts &&
+		!j.members[a].rootless() && !j.members[b].rootless()
 }
 
 // apartWhere returns the members that ok accepts and that are apart from
@@ -124,14 +125,27 @@ func judgeExternal(j *judgement) {
 // judgePairs: each direction on its own, for a client has to trust the server
 // and the server the client.
 func judgePairs(j *judgement) {
-	for _, row := range j.relations {
-		for _, r := range row {
-			if r.Verdict == CannotJudge {
-				j.CannotJudge(r.From, "trust in "+r.To+": "+r.Reason, "CERT002")
+	for i, from := range j.members {
+		for k, to := range j.members {
+			r := j.relations[i][k]
+			switch _, _, why := from.roots(); {
+			case r.Verdict != CannotJudge || from.Unreached != nil || to.Unreached != nil:
+			case why != "":
+				j.CannotJudge(from.Context, why, "CERT002")
+			default:
+				// What is missing is to's: it is said once, and not for every from.
+				_, _, why = to.roots()
+				j.CannotJudge(to.Context, orElse(why, r.Reason), "CERT002")
 			}
 		}
+		if from.rootless() {
+			j.CannotJudge(from.Context, from.whyNoRoots(), "CERT002")
+		}
 	}
-	distrusts := func(from, to int) bool { return j.relations[from][to].Verdict == Distrusts }
+	// Where there is no root at all, distrust is not what has to be mended.
+	distrusts := func(from, to int) bool {
+		return j.relations[from][to].Verdict == Distrusts && !j.members[from].rootless() && !j.members[to].rootless()
+	}
 	for _, r := range refusals(len(j.members), distrusts) {
 		refused, refusing := names(j.members, r.refused), names(j.members, r.refusing)
 		f := finding.Finding{
@@ -154,15 +168,15 @@ func judgePairs(j *judgement) {
 
 func (j *judgement) refusalEvidence(r refusal) []finding.Evidence {
 	var out []finding.Evidence
-	for _, i := range r.refused {
+	signing, shown := slices.Clone(r.refused), slices.Clone(r.refusing)
+	if r.mutual {
+		signing, shown = append(signing, r.refusing...), append(shown, r.refused...)
+	}
+	for _, i := range signing {
 		m := j.members[i]
 		if signer, ok := signerOf(m); ok {
 			out = append(out, finding.Evidence{Cluster: m.Context, Field: "signing certificate", Value: describe(signer)})
 		}
-	}
-	shown := slices.Clone(r.refusing)
-	if r.mutual {
-		shown = append(shown, r.refused...)
 	}
 	for _, i := range shown {
 		m := j.members[i]
