@@ -1,0 +1,8 @@
+// Package bed runs fleets of real Kubernetes API servers for tests, without a
+// container engine: one etcd and one kube-apiserver per cluster, compiled from
+// their Go modules on first use, all on 127.0.0.1.
+//
+// There are no nodes and no controllers. A cluster holds exactly the objects
+// that Apply gives it, status included, behind the real API: authentication,
+// authorization, validation, watches and discovery are those of Kubernetes.
+package bed
