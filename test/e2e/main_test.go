@@ -1,0 +1,160 @@
+// Package e2e runs the real binaries against real API servers.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
+)
+
+// What all tests share: starting it takes longer than most of them.
+var (
+	fleet  *bed.Fleet
+	binary string // of mesh-certs
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "kubectl-mesh-e2e-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	// As in a release, so that kubectl finds it by its name.
+	binary = filepath.Join(dir, "bin", "kubectl-mesh_certs")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./plugins/kubectl-mesh_certs")
+	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("building the plugin: %w\n%s", err, out)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
+	defer cancel()
+	if fleet, err = bed.Start(ctx, bed.Config{Clusters: []string{"east", "north", "west"}}); err != nil {
+		return 0, err
+	}
+	defer fleet.Stop()
+	return m.Run(), nil
+}
+
+// outcome is what a run of the binary came to.
+type outcome struct {
+	code           int
+	stdout, stderr string
+	took           time.Duration
+}
+
+// options of a run.
+type options struct {
+	kubeconfig string // default: the fleet's, as admin
+	env        []string
+	program    string // default: the binary
+}
+
+func mesh(t *testing.T, o options, args ...string) outcome {
+	t.Helper()
+	if o.kubeconfig == "" {
+		o.kubeconfig = fleet.Kubeconfig()
+	}
+	if o.program == "" {
+		o.program = binary
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, o.program, args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "KUBECONFIG=" + o.kubeconfig}, o.env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	start := time.Now()
+	err := cmd.Run()
+	out := outcome{stdout: stdout.String(), stderr: stderr.String(), took: time.Since(start)}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		out.code = exit.ExitCode()
+	case err != nil:
+		t.Fatalf("%s %s: %v", o.program, strings.Join(args, " "), err)
+	}
+	noSecrets(t, "stdout", out.stdout)
+	noSecrets(t, "stderr", out.stderr)
+	if strings.Contains(out.stderr, "goroutine ") || strings.Contains(out.stderr, "panic") {
+		t.Errorf("%s panicked:\n%s", strings.Join(args, " "), out.stderr)
+	}
+	return out
+}
+
+// document is the machine-readable report of a run.
+func document(t *testing.T, out outcome) report.Report {
+	t.Helper()
+	var doc report.Report
+	if err := json.Unmarshal([]byte(out.stdout), &doc); err != nil {
+		t.Fatalf("%v: exit code %d\n%s\n%s", err, out.code, out.stdout, out.stderr)
+	}
+	return doc
+}
+
+// summary is what was found, as meshtest.Case.Want has it.
+func summary(doc report.Report) []string {
+	var r finding.Result
+	for _, f := range doc.Findings {
+		r.Add(f.Finding)
+	}
+	return meshtest.Summarize(r)
+}
+
+// plant puts a fleet into the API servers, and takes out what was there.
+func plant(t *testing.T, f *meshtest.Fleet) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, c := range f.Clusters {
+		c.Server = fleet.Cluster(c.Name).URL()
+	}
+	failures := make(chan error, len(fleet.Clusters()))
+	for _, cluster := range fleet.Clusters() {
+		go func() {
+			err := cluster.Reset(ctx)
+			for _, c := range f.Clusters {
+				if err == nil && c.Name == cluster.Name() {
+					err = cluster.Apply(ctx, c.Objects()...)
+				}
+			}
+			failures <- err
+		}()
+	}
+	for range fleet.Clusters() {
+		if err := <-failures; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// contextsOf names the clusters of a fleet for --contexts.
+func contextsOf(f *meshtest.Fleet) string {
+	var names []string
+	for _, c := range f.Clusters {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ",")
+}
