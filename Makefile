@@ -41,11 +41,11 @@ install: build ## Install the plugins and their completion for kubectl into PREF
 
 .PHONY: demo
 demo: build ## Run mesh-certs on the recorded fleet in examples/broken
-	@echo '$$ kubectl mesh-certs diff --from examples/broken'
-	@bin/kubectl-mesh_certs diff --from examples/broken || test $$? = 1
-	@echo
-	@echo '$$ kubectl mesh-certs verify --from examples/broken'
-	@bin/kubectl-mesh_certs verify --from examples/broken || test $$? = 1
+	@for args in "diff --contexts east,west" verify; do \
+		echo "\$$ bin/kubectl-mesh_certs $$args --from examples/broken"; \
+		bin/kubectl-mesh_certs $$args --from examples/broken || test $$? = 1; \
+		echo; \
+	done
 
 .PHONY: demo-live
 demo-live: build ## The same on two real API servers (the first time it builds them, which takes minutes)
@@ -93,6 +93,10 @@ fuzz: ## Fuzz everything that parses input, FUZZTIME (30s) for each target
 .PHONY: golden
 golden: build ## Rewrite the golden files of all tests
 	@go test ./internal/report ./plugins/... -update
+
+.PHONY: scenarios
+scenarios: ## Write the scenarios of the test bed anew, with new keys
+	@go -C test/e2e run ./scenarios
 
 .PHONY: examples
 examples: build ## Record examples/ anew from real API servers

@@ -40,6 +40,8 @@ type Cluster struct {
 	Name   string
 	Server string // URL of its API server
 
+	// Signer is the CA that Plug has plugged in.
+	Signer *Authority
 	// CACerts is the data of Secret cacerts; nil for none.
 	CACerts map[string]string
 	// CASecret is the data of Secret istio-ca-secret; nil for none.
@@ -105,7 +107,7 @@ func Healthy(names ...string) *Fleet {
 
 // Plug gives the cluster a plugged-in CA that is in use.
 func (c *Cluster) Plug(a *Authority) {
-	c.CACerts, c.CASecret, c.Published = a.CACerts(), nil, a.Top().PEM()
+	c.Signer, c.CACerts, c.CASecret, c.Published = a, a.CACerts(), nil, a.Top().PEM()
 }
 
 // PlugTLS is Plug with the other layout.

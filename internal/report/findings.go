@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,7 +123,7 @@ func (p *Page) finding(result finding.Result, f finding.Finding, wide bool) {
 	if f.Object != "" {
 		p.Wrapped(fmt.Sprintf(field, "object"), f.Object)
 	}
-	p.body(f)
+	p.body(f, wide)
 	p.consequences(result, f, wide, map[string]bool{f.ID(): true})
 }
 
@@ -135,7 +136,7 @@ func (p *Page) consequences(result finding.Result, f finding.Finding, wide bool,
 		seen[c.ID()] = true
 		p.heading(fmt.Sprintf(field, "causes"), c)
 		if wide {
-			p.body(c)
+			p.body(c, wide)
 		}
 		p.consequences(result, c, wide, seen)
 	}
@@ -158,14 +159,47 @@ func (p *Page) heading(prefix string, f finding.Finding) {
 	}
 }
 
-func (p *Page) body(f finding.Finding) {
-	label := "evidence"
-	for _, e := range f.Evidence {
-		where := e.Field
-		if e.Cluster != "" {
-			where = e.Cluster + ": " + where
+// mostEvidence is how many lines of evidence a finding shows, unless everything is wanted.
+const mostEvidence = 10
+
+// gatherEvidence renders evidence, in one line where the same was seen in several clusters.
+func gatherEvidence(evidence []finding.Evidence) []string {
+	type line struct {
+		clusters []string
+		text     string
+	}
+	var lines []*line
+	for _, e := range evidence {
+		text := e.Field + ": " + e.Value
+		i := slices.IndexFunc(lines, func(l *line) bool { return l.text == text && len(l.clusters) > 0 && e.Cluster != "" })
+		switch {
+		case i >= 0:
+			lines[i].clusters = append(lines[i].clusters, e.Cluster)
+		case e.Cluster != "":
+			lines = append(lines, &line{[]string{e.Cluster}, text})
+		default:
+			lines = append(lines, &line{nil, text})
 		}
-		p.Wrapped(fmt.Sprintf(field, label), where+": "+e.Value)
+	}
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = l.text
+		if len(l.clusters) > 0 {
+			out[i] = strings.Join(l.clusters, ", ") + ": " + l.text
+		}
+	}
+	return out
+}
+
+func (p *Page) body(f finding.Finding, wide bool) {
+	label := "evidence"
+	shown := gatherEvidence(f.Evidence)
+	for i, e := range shown {
+		if i == mostEvidence && len(shown) > mostEvidence+1 && !wide {
+			p.Wrapped(fmt.Sprintf(field, ""), fmt.Sprintf("and %d lines more: -o wide", len(shown)-i))
+			break
+		}
+		p.Wrapped(fmt.Sprintf(field, label), e)
 		label = ""
 	}
 	if f.Effect != "" {

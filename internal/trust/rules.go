@@ -26,6 +26,7 @@ type rule struct {
 // findings comes before it.
 var rules = []rule{
 	{bundleCodes, judgeBundles},
+	{[]finding.Code{"CERT010", "CERT031", "CERT032", "CERT033"}, judgeCertificates},
 	{[]finding.Code{"CERT012"}, judgeLayout},
 	{[]finding.Code{"CERT004"}, judgeInUse},
 	{[]finding.Code{"CERT034"}, judgeGone},
@@ -35,7 +36,6 @@ var rules = []rule{
 	{[]finding.Code{"CERT002"}, judgePairs},
 	{[]finding.Code{"CERT021"}, judgeNamesakes},
 	{[]finding.Code{"CERT003"}, judgeRootSets},
-	{[]finding.Code{"CERT010", "CERT031", "CERT032", "CERT033"}, judgeCertificates},
 	{[]finding.Code{"CERT014"}, judgeNamespaces},
 	{[]finding.Code{"CERT016"}, judgeMultiRoot},
 	{[]finding.Code{"CERT017"}, judgeTrustDomains},

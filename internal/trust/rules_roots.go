@@ -152,18 +152,69 @@ func judgePairs(j *judgement) {
 			Code: "CERT002", Severity: finding.Error, Clusters: r.contexts(j.members),
 			Title:  fmt.Sprintf("certificates of %s are refused in %s", list(refused), list(refusing)),
 			Effect: effectNoTrust,
-			Fix: []string{
-				"# give every cluster an intermediate of one root; to move without an interruption, first put both roots",
-				"# into root-cert.pem of every cluster, then change the signing certificates (\"explain CERT002\")",
-			},
+			Fix:    j.trustAll(r),
 		}
-		if r.mutual {
-			f.Title = fmt.Sprintf("%s and %s do not trust one another's certificates", list(refused), list(refusing))
+		switch {
+		case r.mutual && len(refused) == 1 && len(refusing) == 1:
+			f.Title = fmt.Sprintf("%s and %s do not trust one another's certificates", refused[0], refusing[0])
+		case r.mutual:
+			f.Title = fmt.Sprintf("no trust between %s on the one side and %s on the other", list(refused), list(refusing))
 		}
 		f.Evidence = j.refusalEvidence(r)
 		f.CausedBy = j.causeOf(r)
 		j.Add(f)
 	}
+}
+
+// trustAll is how the clusters of a refusal come to trust one another. Where each
+// has a plugged-in CA in use, they can go on with it, and hold all roots.
+func (j *judgement) trustAll(r refusal) []string {
+	out := []string{
+		"# give every cluster an intermediate of one root; to move without an interruption, first put both roots",
+		"# into root-cert.pem of every cluster, then change the signing certificates (\"explain CERT002\")",
+	}
+	var all []*member
+	for i, m := range j.members {
+		if !slices.Contains(r.refused, i) && !slices.Contains(r.refusing, i) {
+			continue
+		}
+		if m.mode != PluggedIn || m.ca.layout.root != pemLayout.root || !m.serves(m.ca) {
+			return out
+		}
+		all = append(all, m)
+	}
+	out = []string{"# if the roots are all yours, let every cluster trust each of them; the signing certificates stay as they are"}
+	to := ">"
+	var fetched []pki.Certificate
+	for _, m := range all {
+		if !slices.ContainsFunc(m.ca.root.Certificates, func(c pki.Certificate) bool { return !holds(fetched, c) }) {
+			continue
+		}
+		fetched = append(fetched, m.ca.root.Certificates...)
+		get := fmt.Sprintf(`-n %s get configmap %s -o go-template='{{index .data "%s"}}{{"\n"}}' %s roots.pem`, m.SystemNamespace, istio.RootCertConfigMap, istio.RootCertKey, to)
+		out, to = append(out, finding.Kubectl(m.Context, "%s", get)), ">>"
+	}
+	out = append(out, `R=$(base64 < roots.pem | tr -d '\n')`)
+	for _, m := range all {
+		// An istiod that does not come back would make it worse.
+		if code := j.worst(m.Context, append([]finding.Code{"CERT010"}, bundleCodes...)); code != "" {
+			out = append(out, fmt.Sprintf("# in %s after %s is mended, else its istiod does not come back", m.Context, code))
+		}
+		out = append(out, finding.Kubectl(m.Context, `-n %s patch secret %s -p '{"data":{"%s":"'$R'"}}'`, m.SystemNamespace, istio.CACertsSecret, m.ca.layout.root))
+		out = append(out, restart(m)...)
+	}
+	return append(out, "# then restart the workloads and gateways: each learns the roots with its next certificate, which else takes half a day")
+}
+
+// worst is the code of an error in one cluster, of those asked for; "" for none.
+func (j *judgement) worst(cluster string, codes []finding.Code) finding.Code {
+	i := slices.IndexFunc(j.Findings, func(f finding.Finding) bool {
+		return f.Severity == finding.Error && slices.Contains(codes, f.Code) && slices.Contains(f.Clusters, cluster)
+	})
+	if i < 0 {
+		return ""
+	}
+	return j.Findings[i].Code
 }
 
 func (j *judgement) refusalEvidence(r refusal) []finding.Evidence {

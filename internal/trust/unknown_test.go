@@ -122,7 +122,7 @@ func TestOneOddClusterOfTwentyIsOneFinding(t *testing.T) {
 	f := meshtest.Healthy(names...)
 	f.Get("odd").Plug(meshtest.Root(meshtest.Spec{}).Sub(meshtest.Spec{}))
 	r := Verify(f.Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
-	if len(r.Findings) != 1 || r.Findings[0].Title != "odd and a, b, c and 16 more do not trust one another's certificates" {
+	if len(r.Findings) != 1 || r.Findings[0].Title != "no trust between odd on the one side and a, b, c and 16 more on the other" {
 		t.Errorf("%v: %s", meshtest.Summarize(r), r.Findings[0].Title)
 	}
 }

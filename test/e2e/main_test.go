@@ -126,27 +126,44 @@ func summary(doc report.Report) []string {
 // plant puts a fleet into the API servers, and takes out what was there.
 func plant(t *testing.T, f *meshtest.Fleet) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	for _, c := range f.Clusters {
 		c.Server = fleet.Cluster(c.Name).URL()
 	}
+	inEach(t, func(ctx context.Context, cluster *bed.Cluster) error {
+		if err := cluster.Reset(ctx); err != nil {
+			return err
+		}
+		for _, c := range f.Clusters {
+			if c.Name == cluster.Name() {
+				return cluster.Apply(ctx, c.Objects()...)
+			}
+		}
+		return nil
+	})
+}
+
+// empty takes out of the API servers what was put into them.
+func empty(t *testing.T) {
+	t.Helper()
+	inEach(t, func(ctx context.Context, cluster *bed.Cluster) error { return cluster.Reset(ctx) })
+}
+
+// inEach does something in all clusters at once.
+func inEach(t *testing.T, do func(context.Context, *bed.Cluster) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	failures := make(chan error, len(fleet.Clusters()))
 	for _, cluster := range fleet.Clusters() {
-		go func() {
-			err := cluster.Reset(ctx)
-			for _, c := range f.Clusters {
-				if err == nil && c.Name == cluster.Name() {
-					err = cluster.Apply(ctx, c.Objects()...)
-				}
-			}
-			failures <- err
-		}()
+		go func() { failures <- do(ctx, cluster) }()
 	}
 	for range fleet.Clusters() {
 		if err := <-failures; err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
+	}
+	if t.Failed() {
+		t.FailNow()
 	}
 }
 

@@ -17,7 +17,8 @@ const usage = `Usage:
   bed list                  list the scenarios
   bed up [flags]            start clusters and wait for Ctrl-C
     --scenario NAME-or-DIR  what the clusters hold
-    --clusters A,B          their names (default: those of the scenario, or east,west)
+    --clusters A,B          clusters beside those of the scenario (default without
+                            a scenario: east,west)
 `
 
 // errUsage is returned for a command line that the usage explains.

@@ -37,7 +37,7 @@ func TestUp(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		var log bytes.Buffer
-		err := up(ctx, upOptions{scenario: "../../testdata/scenario"}, writer, &log)
+		err := up(ctx, upOptions{scenario: "../../testdata/scenario", clusters: "north"}, writer, &log)
 		_ = writer.CloseWithError(err)
 		done <- err
 	}()
@@ -57,7 +57,7 @@ func TestUp(t *testing.T) {
 			path = strings.TrimSpace(after)
 		}
 	}
-	for _, want := range []string{"kubectl --context east get", "kubectl --context west get"} {
+	for _, want := range []string{"kubectl --context east get", "kubectl --context north get", "kubectl --context west get"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it said %q, without %q", said, want)
 		}
@@ -85,14 +85,5 @@ func TestUp(t *testing.T) {
 		}
 	case <-time.After(30 * time.Second):
 		t.Error("it does not stop")
-	}
-}
-
-func TestClusterNames(t *testing.T) {
-	if diff := cmp.Diff([]string{"a", "b"}, clusterNames("a,b", nil)); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff([]string{"east", "west"}, clusterNames("", nil)); diff != "" {
-		t.Error(diff)
 	}
 }

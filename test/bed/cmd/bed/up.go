@@ -5,12 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
@@ -23,58 +18,32 @@ type upOptions struct {
 
 // up starts a fleet, fills it, and waits until the context ends.
 func up(ctx context.Context, options upOptions, out, log io.Writer) (err error) {
-	manifests := map[string][]*unstructured.Unstructured{}
-	if options.scenario != "" {
-		dir, err := bed.ScenarioDir(ctx, options.scenario)
-		if err != nil {
-			return err
-		}
-		if manifests, err = bed.LoadManifests(dir); err != nil {
-			return err
-		}
+	var names []string
+	switch {
+	case options.clusters != "":
+		names = strings.Split(options.clusters, ",")
+	case options.scenario == "":
+		names = []string{"east", "west"}
 	}
-	names := clusterNames(options.clusters, manifests)
-
-	fmt.Fprintf(out, "Starting %s ...\n", strings.Join(names, ", "))
-	fleet, err := bed.Start(ctx, bed.Config{Clusters: names, Log: log})
+	fmt.Fprintln(out, "Starting the clusters ...")
+	config := bed.Config{Clusters: names, Log: log}
+	var fleet *bed.Fleet
+	if options.scenario != "" {
+		fleet, err = bed.StartScenario(ctx, options.scenario, config)
+	} else {
+		fleet, err = bed.Start(ctx, config)
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, fleet.Stop()) }()
 
-	for _, name := range slices.Sorted(maps.Keys(manifests)) {
-		cluster := fleet.Cluster(name)
-		if cluster == nil {
-			fmt.Fprintf(out, "The scenario's cluster %s is not among them.\n", name)
-			continue
-		}
-		objects := make([]runtime.Object, len(manifests[name]))
-		for i, object := range manifests[name] {
-			objects[i] = object
-		}
-		if err := cluster.Apply(ctx, objects...); err != nil {
-			return err
-		}
-	}
-
 	fmt.Fprintf(out, "\nThe clusters are up. In another terminal:\n\n  export KUBECONFIG=%s\n", fleet.Kubeconfig())
-	for _, name := range names {
-		fmt.Fprintf(out, "  kubectl --context %s get namespaces\n", name)
+	for _, cluster := range fleet.Clusters() {
+		fmt.Fprintf(out, "  kubectl --context %s get namespaces\n", cluster.Name())
 	}
 	fmt.Fprint(out, "\nCtrl-C stops them.\n")
 	<-ctx.Done()
 	fmt.Fprintln(out, "\nStopping ...")
 	return nil
-}
-
-// clusterNames are the names that the user gave, or those of the scenario.
-func clusterNames(given string, manifests map[string][]*unstructured.Unstructured) []string {
-	switch {
-	case given != "":
-		return strings.Split(given, ",")
-	case len(manifests) > 0:
-		return slices.Sorted(maps.Keys(manifests))
-	default:
-		return []string{"east", "west"}
-	}
 }

@@ -1,0 +1,139 @@
+// Command scenarios writes the scenarios of the test bed: the fleets below, as
+// folders of manifests. CA keys are made anew each time, for these folders alone.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+)
+
+type scenario struct {
+	name, readme string
+	fleet        func() *meshtest.Fleet
+}
+
+var scenarios = []scenario{
+	{
+		name: "healthy",
+		readme: `# Two primaries that share a root, each with an intermediate of its own
+
+mesh-certs verify finds nothing.
+`,
+		fleet: func() *meshtest.Fleet { return plugged("east", "west") },
+	},
+	{
+		name: "broken",
+		readme: `# Three primaries: west's root was made anew, and north's intermediate has expired
+
+- west: somebody ran the script that makes the CA once more, and so its root has the name of the others' and another key.
+- north: the intermediate under the right root is no longer valid.
+`,
+		fleet: func() *meshtest.Fleet {
+			f := plugged("east", "north", "west")
+			again := meshtest.Root(meshtest.Spec{Name: "Root CA", NotAfter: far})
+			f.Get("west").Plug(again.Sub(meshtest.Spec{Name: "Intermediate CA west", NotAfter: far}))
+			root := f.Get("north").Signer.Issuer
+			f.Get("north").Plug(root.Sub(meshtest.Spec{
+				Name: "Intermediate CA north", NotBefore: meshtest.Now.AddDate(-1, 0, 0), NotAfter: meshtest.Now.AddDate(0, 0, -3),
+			}))
+			return f
+		},
+	},
+}
+
+// far is when certificates end that are not to end while the scenario is in use.
+var far = meshtest.Now.AddDate(30, 0, 0)
+
+// plugged is a healthy fleet for as long as anybody uses the scenario.
+func plugged(names ...string) *meshtest.Fleet {
+	f := meshtest.Healthy(names...)
+	root := meshtest.Root(meshtest.Spec{Name: "Root CA", NotAfter: far})
+	for _, c := range f.Clusters {
+		c.Server = "https://" + c.Name + ".bed.invalid"
+		c.Plug(root.Sub(meshtest.Spec{Name: "Intermediate CA " + c.Name, NotAfter: far}))
+	}
+	return f
+}
+
+func main() {
+	into := flag.String("into", "../bed/scenarios", "the folder that holds the scenarios")
+	flag.Parse()
+	for _, s := range scenarios {
+		if err := s.write(filepath.Join(*into, s.name)); err != nil {
+			fmt.Fprintf(os.Stderr, "scenario %s: %v\n", s.name, err)
+			os.Exit(1)
+		}
+	}
+}
+
+func (s scenario) write(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	for _, c := range s.fleet().Clusters {
+		folder := filepath.Join(dir, c.Name)
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+		text, err := manifests(c.Objects())
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, "istio.yaml"), text, 0o644); err != nil {
+			return err
+		}
+	}
+	const keys = "\nThe private keys in it were made for this folder. Trust nothing that they sign.\n"
+	return os.WriteFile(filepath.Join(dir, "README.md"), []byte(s.readme+keys), 0o644)
+}
+
+// manifests writes objects as a person would: without what only a server sets,
+// and the values of Secrets as text.
+func manifests(objects []runtime.Object) ([]byte, error) {
+	var out bytes.Buffer
+	for i, o := range objects {
+		gvks, _, err := scheme.Scheme.ObjectKinds(o)
+		if err != nil {
+			return nil, err
+		}
+		if s, ok := o.(*corev1.Secret); ok {
+			s.StringData = map[string]string{}
+			for key, value := range s.Data {
+				s.StringData[key] = string(value)
+			}
+			s.Data = nil
+		}
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+		if err != nil {
+			return nil, err
+		}
+		u := &unstructured.Unstructured{Object: content}
+		u.SetGroupVersionKind(gvks[0])
+		for _, field := range []string{"creationTimestamp", "managedFields", "uid"} {
+			unstructured.RemoveNestedField(content, "metadata", field)
+		}
+		if status, ok := content["status"].(map[string]any); ok && len(status) == 0 {
+			delete(content, "status")
+		}
+		text, err := yaml.Marshal(content)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			out.WriteString("---\n")
+		}
+		out.Write(text)
+	}
+	return out.Bytes(), nil
+}
