@@ -30,14 +30,30 @@ type Relation struct {
 }
 
 // relate judges every ordered pair of members; the result is indexed [from][to].
+// Members that hold the same roots judge alike, and one of them is asked for all:
+// for clusters that share their roots, that is one question each, not one a pair.
 func relate(members []*member) [][]Relation {
+	type judged struct {
+		verdict Verdict
+		reason  string
+	}
+	asked := map[string][]*judged{}
 	out := make([][]Relation, len(members))
 	for i, from := range members {
+		roots, _, why := from.roots()
+		key := why + " " + strings.Join(fingerprints(roots), " ")
+		if asked[key] == nil {
+			asked[key] = make([]*judged, len(members))
+		}
 		out[i] = make([]Relation, len(members))
 		for j, to := range members {
 			r := Relation{From: from.Context, To: to.Context, Verdict: Trusts, Reason: "the same cluster"}
 			if i != j {
-				r.Verdict, r.Reason = accepts(from, to)
+				if asked[key][j] == nil {
+					asked[key][j] = new(judged)
+					asked[key][j].verdict, asked[key][j].reason = accepts(roots, why, to)
+				}
+				r.Verdict, r.Reason = asked[key][j].verdict, asked[key][j].reason
 			}
 			out[i][j] = r
 		}
@@ -45,16 +61,16 @@ func relate(members []*member) [][]Relation {
 	return out
 }
 
-// accepts says whether from's workloads accept a certificate of to's CA.
-func accepts(from, to *member) (Verdict, string) {
-	roots, _, why := from.roots()
+// accepts says whether workloads with these roots, or none for the reason why,
+// accept a certificate of to's CA.
+func accepts(roots []pki.Certificate, why string, to *member) (Verdict, string) {
 	switch {
 	case why != "":
 		return CannotJudge, why
 	case len(roots) == 0:
-		return Distrusts, from.Context + " holds no root"
+		return Distrusts, "it holds no root"
 	}
-	if v, reason, ok := bySigner(roots, to, from.now); ok {
+	if v, reason, ok := bySigner(roots, to, to.now); ok {
 		return v, reason
 	}
 	return byRoots(roots, to)
