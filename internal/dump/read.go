@@ -14,10 +14,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/client-go/kubernetes/scheme"
+
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -68,14 +69,14 @@ func readFolders(dir fs.FS, systemNamespace string, now time.Time) (*facts.Fleet
 			continue
 		}
 		c := facts.Cluster{Context: entry.Name(), SystemNamespace: systemNamespace}
-		kinds, err := readCluster(dir, entry.Name(), &c)
+		found, err := readCluster(dir, entry.Name(), &c)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range sources {
 			switch r := s.outcome(&c); {
 			case r.State == facts.OK:
-			case kinds[s.kind]:
+			case found[s.kind]:
 				s.setOutcome(&c, indexRead{State: s.empty})
 			default:
 				s.setOutcome(&c, indexRead{Reason: "the folder holds no " + s.kind})
@@ -92,10 +93,10 @@ func readFolders(dir fs.FS, systemNamespace string, now time.Time) (*facts.Fleet
 // readCluster reads all manifests of a cluster's folder, and returns the kinds
 // that there were.
 func readCluster(dir fs.FS, folder string, c *facts.Cluster) (map[string]bool, error) {
-	kinds := map[string]bool{}
+	found := map[string]bool{}
 	entries, err := fs.ReadDir(dir, folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return kinds, nil // nothing was found in that cluster
+		return found, nil // nothing was found in that cluster
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the dump of %s: %w", c.Context, err)
@@ -120,8 +121,8 @@ func readCluster(dir fs.FS, folder string, c *facts.Cluster) (map[string]bool, e
 			if o == nil {
 				continue
 			}
-			if gvks, _, err := scheme.Scheme.ObjectKinds(o); err == nil {
-				kinds[gvks[0].Kind] = true
+			if gvks, _, err := kinds.Scheme.ObjectKinds(o); err == nil {
+				found[gvks[0].Kind] = true
 			}
 			for _, s := range sources {
 				s.take(c, o)
@@ -131,7 +132,7 @@ func readCluster(dir fs.FS, folder string, c *facts.Cluster) (map[string]bool, e
 	for _, s := range sources {
 		s.order(c)
 	}
-	return kinds, nil
+	return found, nil
 }
 
 // decode reads YAML or JSON documents, and takes lists apart. Objects of kinds
@@ -160,7 +161,7 @@ func decode(text []byte) ([]runtime.Object, error) {
 }
 
 func decodeOne(raw []byte) ([]runtime.Object, error) {
-	o, gvk, err := scheme.Codecs.UniversalDeserializer().Decode(raw, nil, nil)
+	o, gvk, err := kinds.Codecs.UniversalDeserializer().Decode(raw, nil, nil)
 	switch {
 	case runtime.IsNotRegisteredError(err):
 		return nil, nil

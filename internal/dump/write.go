@@ -9,10 +9,11 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/scheme"
+
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 )
 
 // Write puts the facts into a folder, which it makes. An existing folder has to be
@@ -64,7 +65,7 @@ func manifests(objects []runtime.Object) ([]byte, error) {
 	var out bytes.Buffer
 	for i, o := range objects {
 		o = o.DeepCopyObject()
-		gvks, _, err := scheme.Scheme.ObjectKinds(o)
+		gvks, _, err := kinds.Scheme.ObjectKinds(o)
 		if err != nil {
 			return nil, err
 		}

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/utils/ptr"
 )
 
 // DefaultTimeout is how long one cluster may take unless --timeout says otherwise.
@@ -16,9 +14,20 @@ const DefaultTimeout = 10 * time.Second
 
 // Flags say which clusters a run is about and as whom they are reached: those
 // of kubectl's kubeconfig flags that make sense for several clusters, and the
-// fleet's own.
+// fleet's own. The former are as genericclioptions.ConfigFlags has them, which a
+// test holds; that package itself brings kustomize and every API type along, which
+// is two thirds of the time that a run takes to start.
 type Flags struct {
-	*genericclioptions.ConfigFlags
+	// KubeConfig is the kubeconfig file; "" is kubectl's default.
+	KubeConfig string
+	// Context is the context to use; "" is the current one.
+	Context string
+	// As is the user to impersonate; "" for nobody.
+	As string
+	// AsUID, AsGroups and AsUserExtra (key=value) belong to the user As.
+	AsUID       string
+	AsGroups    []string
+	AsUserExtra []string
 
 	// Contexts are names or shell patterns of contexts.
 	Contexts []string
@@ -34,27 +43,19 @@ type Flags struct {
 	Version string
 }
 
-// NewFlags returns Flags with their defaults. ConfigFlags that would do nothing
-// here, or the same thing to every cluster (--server, --token, --user, ...), are
-// left out.
-func NewFlags() *Flags {
-	return &Flags{
-		ConfigFlags: &genericclioptions.ConfigFlags{
-			KubeConfig:           ptr.To(""),
-			Context:              ptr.To(""),
-			Impersonate:          ptr.To(""),
-			ImpersonateUID:       ptr.To(""),
-			ImpersonateGroup:     &[]string{},
-			ImpersonateUserExtra: &[]string{},
-		},
-		Timeout: DefaultTimeout,
-		Version: "dev",
-	}
-}
+// NewFlags returns Flags with their defaults. Flags of kubectl's that would do
+// nothing here, or the same thing to every cluster (--server, --token, --user,
+// ...), are left out.
+func NewFlags() *Flags { return &Flags{Timeout: DefaultTimeout, Version: "dev"} }
 
 // AddFlags adds the flags to a command's.
 func (f *Flags) AddFlags(flags *pflag.FlagSet) {
-	f.ConfigFlags.AddFlags(flags)
+	flags.StringVar(&f.KubeConfig, "kubeconfig", f.KubeConfig, "Path to the kubeconfig file to use for CLI requests.")
+	flags.StringVar(&f.Context, "context", f.Context, "The name of the kubeconfig context to use")
+	flags.StringVar(&f.As, "as", f.As, "Username to impersonate for the operation. User could be a regular user or a service account in a namespace.")
+	flags.StringVar(&f.AsUID, "as-uid", f.AsUID, "UID to impersonate for the operation.")
+	flags.StringArrayVar(&f.AsGroups, "as-group", f.AsGroups, "Group to impersonate for the operation, this flag can be repeated to specify multiple groups.")
+	flags.StringArrayVar(&f.AsUserExtra, "as-user-extra", f.AsUserExtra, "User extras to impersonate for the operation, this flag can be repeated to specify multiple values for the same key.")
 	flags.StringSliceVar(&f.Contexts, "contexts", f.Contexts,
 		"The kubeconfig contexts to look at: names or shell patterns such as 'prod-*', comma separated; can be repeated")
 	flags.BoolVar(&f.AllContexts, "all-contexts", f.AllContexts,
@@ -70,14 +71,14 @@ func (f *Flags) validate() error {
 	switch {
 	case len(f.Contexts) > 0 && f.AllContexts:
 		return errors.New("--contexts and --all-contexts exclude each other: give one of them")
-	case len(f.Contexts) > 0 && value(f.Context) != "":
+	case len(f.Contexts) > 0 && f.Context != "":
 		return errors.New("--context and --contexts exclude each other: name every cluster of the run in --contexts")
-	case f.AllContexts && value(f.Context) != "":
+	case f.AllContexts && f.Context != "":
 		return errors.New("--context and --all-contexts exclude each other: give one of them")
 	case f.Timeout < 0:
 		return fmt.Errorf("--timeout %s is negative: give a duration such as 10s, or 0 to wait for ever", f.Timeout)
 	}
-	for _, extra := range value(f.ImpersonateUserExtra) {
+	for _, extra := range f.AsUserExtra {
 		if key, _, ok := strings.Cut(extra, "="); !ok || key == "" {
 			return errors.New("--as-user-extra takes key=value")
 		}
@@ -88,14 +89,14 @@ func (f *Flags) validate() error {
 // impersonatesWithoutUser reports whether the flags give a group, UID or extra
 // and no user for them to belong to.
 func (f *Flags) impersonatesWithoutUser() bool {
-	return value(f.Impersonate) == "" &&
-		(value(f.ImpersonateUID) != "" || len(value(f.ImpersonateGroup)) > 0 || len(value(f.ImpersonateUserExtra)) > 0)
+	return f.As == "" &&
+		(f.AsUID != "" || len(f.AsGroups) > 0 || len(f.AsUserExtra) > 0)
 }
 
 // userExtra is --as-user-extra as values by key.
 func (f *Flags) userExtra() map[string][]string {
 	var extra map[string][]string
-	for _, pair := range value(f.ImpersonateUserExtra) {
+	for _, pair := range f.AsUserExtra {
 		key, val, _ := strings.Cut(pair, "=")
 		if extra == nil {
 			extra = map[string][]string{}
@@ -103,13 +104,4 @@ func (f *Flags) userExtra() map[string][]string {
 		extra[key] = append(extra[key], val)
 	}
 	return extra
-}
-
-// value is what a flag holds; a flag that was taken out holds nothing.
-func value[T any](p *T) T {
-	if p == nil {
-		var none T
-		return none
-	}
-	return *p
 }

@@ -97,7 +97,7 @@ func load(t *testing.T, file string, set func(*fleet.Flags)) *fleet.Kubeconfig {
 
 func tryLoad(file string, set func(*fleet.Flags), stderr io.Writer) (*fleet.Kubeconfig, error) {
 	flags := fleet.NewFlags()
-	*flags.KubeConfig = file
+	flags.KubeConfig = file
 	if set != nil {
 		set(flags)
 	}

@@ -45,7 +45,7 @@ func Load(f *Flags, stderr io.Writer) (*Kubeconfig, error) {
 		stderr = io.Discard
 	}
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = value(f.KubeConfig)
+	rules.ExplicitPath = f.KubeConfig
 	rules.WarnIfAllMissing = false // it is an error here, with more to say
 
 	raw, err := read(rules)

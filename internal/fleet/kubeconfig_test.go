@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -26,6 +27,14 @@ func TestFlagsAreThoseThatDoSomething(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	kubectl := pflag.NewFlagSet("", pflag.ContinueOnError)
+	genericclioptions.NewConfigFlags(false).AddFlags(kubectl)
+	for _, name := range []string{"as", "as-group", "as-uid", "as-user-extra", "context", "kubeconfig"} {
+		theirs, ours := kubectl.Lookup(name), flags.Lookup(name)
+		if diff := cmp.Diff([]string{theirs.Shorthand, theirs.Usage, theirs.DefValue, theirs.Value.Type()}, []string{ours.Shorthand, ours.Usage, ours.DefValue, ours.Value.Type()}); diff != "" {
+			t.Errorf("--%s is another one than kubectl's (-kubectl +got):\n%s", name, diff)
+		}
+	}
 	if err := flags.Parse([]string{"--contexts=a,b", "--contexts=prod-*", "--timeout=3s"}); err != nil {
 		t.Fatal(err)
 	}
@@ -41,11 +50,11 @@ func TestContradictingFlagsAreRefused(t *testing.T) {
 		want string
 	}{
 		"contexts and all":     {func(f *fleet.Flags) { f.Contexts, f.AllContexts = []string{"a"}, true }, "--contexts and --all-contexts"},
-		"contexts and context": {func(f *fleet.Flags) { f.Contexts, *f.Context = []string{"a"}, "a" }, "--context and --contexts"},
-		"all and context":      {func(f *fleet.Flags) { f.AllContexts, *f.Context = true, "a" }, "--context and --all-contexts"},
+		"contexts and context": {func(f *fleet.Flags) { f.Contexts, f.Context = []string{"a"}, "a" }, "--context and --contexts"},
+		"all and context":      {func(f *fleet.Flags) { f.AllContexts, f.Context = true, "a" }, "--context and --all-contexts"},
 		"negative timeout":     {func(f *fleet.Flags) { f.Timeout = -1 }, "--timeout"},
-		"extra without value":  {func(f *fleet.Flags) { *f.Impersonate, *f.ImpersonateUserExtra = "me", []string{"x"} }, "--as-user-extra takes key=value"},
-		"group without user":   {func(f *fleet.Flags) { *f.ImpersonateGroup = []string{"x"} }, "give --as too"},
+		"extra without value":  {func(f *fleet.Flags) { f.As, f.AsUserExtra = "me", []string{"x"} }, "--as-user-extra takes key=value"},
+		"group without user":   {func(f *fleet.Flags) { f.AsGroups = []string{"x"} }, "give --as too"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := tryLoad(file, tc.set, nil); err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -112,9 +121,9 @@ func TestAClusterOfAPodIsNeverChosenSilently(t *testing.T) {
 func TestConfigHonoursTheFlags(t *testing.T) {
 	k := load(t, writeConfig(t, "a", names("a")), func(f *fleet.Flags) {
 		f.Version = "v1.2.3"
-		*f.Impersonate, *f.ImpersonateUID = "me", "7"
-		*f.ImpersonateGroup = []string{"g1", "g2"}
-		*f.ImpersonateUserExtra = []string{"scope=x", "scope=y=z"}
+		f.As, f.AsUID = "me", "7"
+		f.AsGroups = []string{"g1", "g2"}
+		f.AsUserExtra = []string{"scope=x", "scope=y=z"}
 	})
 	m, err := k.Current()
 	if err != nil {

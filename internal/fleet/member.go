@@ -150,9 +150,9 @@ func (k *Kubeconfig) alone(name string) (*clientcmdapi.Config, error) {
 func (k *Kubeconfig) overrides() *clientcmd.ConfigOverrides {
 	overrides := &clientcmd.ConfigOverrides{}
 	user := &overrides.AuthInfo
-	user.Impersonate = value(k.flags.Impersonate)
-	user.ImpersonateUID = value(k.flags.ImpersonateUID)
-	user.ImpersonateGroups = value(k.flags.ImpersonateGroup)
+	user.Impersonate = k.flags.As
+	user.ImpersonateUID = k.flags.AsUID
+	user.ImpersonateGroups = k.flags.AsGroups
 	user.ImpersonateUserExtra = k.flags.userExtra()
 	return overrides
 }

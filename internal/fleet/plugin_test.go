@@ -193,7 +193,7 @@ func TestAPolicyThatCannotBeReliedUponIsAnError(t *testing.T) {
 	for name, tc := range map[string]struct{ env, gate, flag, want string }{
 		"flag names no file":      {"", "", missing, "no such file"},
 		"env names no file":       {missing, "", "", "no such file"},
-		"flag while switched off": {"off", "", missing, "mutually exclusive"},
+		"flag while switched off": {"off", "", missing, "exclude each other"},
 		"not a kuberc":            {file("a: b"), "", "", "no valid preferences"},
 		"unknown policy":          {file(head + "credentialPluginPolicy: Maybe"), "", "", "unknown plugin policy"},
 		"list without policy":     {file(head + "credentialPluginAllowlist: [{command: x}]"), "", "", "misconfigured"},

@@ -41,5 +41,5 @@ func (k *Kubeconfig) Current() (Member, error) {
 }
 
 func (k *Kubeconfig) currentName() string {
-	return cmp.Or(value(k.flags.Context), k.raw.CurrentContext)
+	return cmp.Or(k.flags.Context, k.raw.CurrentContext)
 }

@@ -73,7 +73,7 @@ func TestCurrentIsTheFlagElseTheKubeconfigs(t *testing.T) {
 		"current-is-wrong": {"nowhere", "", `context "nowhere" does not exist: the kubeconfig has 2 others, list them with kubectl config get-contexts`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, err := load(t, file, func(f *fleet.Flags) { *f.Context = tc.flag }).Current()
+			m, err := load(t, file, func(f *fleet.Flags) { f.Context = tc.flag }).Current()
 			if got := errText(err); m.Context != tc.want || got != tc.err {
 				t.Errorf("got %q, error %q; want %q, error %q", m.Context, got, tc.want, tc.err)
 			}

@@ -16,12 +16,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
-	"k8s.io/client-go/kubernetes/scheme"
+
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/pager"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 )
 
 // api is one cluster's API server: one connection for all groups.
@@ -32,7 +33,7 @@ type api struct {
 // connect prepares the clients; nothing is sent yet.
 func connect(config *rest.Config) (*api, error) {
 	config = rest.CopyConfig(config)
-	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	config.NegotiatedSerializer = kinds.Codecs.WithoutConversion()
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	if config.Dial == nil {
@@ -125,7 +126,7 @@ func list[L any, T any, PL interface {
 	page := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 		objects := PL(new(L))
 		err := c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resource).
-			VersionedParams(&options, scheme.ParameterCodec).Do(ctx).Into(objects)
+			VersionedParams(&options, kinds.ParameterCodec).Do(ctx).Into(objects)
 		return objects, err
 	})
 	var out []T
@@ -200,7 +201,7 @@ const sample = 50
 func proxySample(ctx context.Context, a *api) ([]corev1.Pod, error) {
 	pods := &corev1.PodList{}
 	options := metav1.ListOptions{LabelSelector: "security.istio.io/tlsMode=istio", Limit: sample}
-	err := a.core.Get().Resource("pods").VersionedParams(&options, scheme.ParameterCodec).Do(ctx).Into(pods)
+	err := a.core.Get().Resource("pods").VersionedParams(&options, kinds.ParameterCodec).Do(ctx).Into(pods)
 	if err != nil {
 		return nil, err
 	}

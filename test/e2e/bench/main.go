@@ -1,0 +1,205 @@
+// Command bench compares mesh-certs diff with what people run instead of it, side by
+// side on real API servers, and measures what far clusters cost. It fails when a
+// limit is broken.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
+)
+
+// Limits that hold on any machine, for they are relative.
+const (
+	mostTime   = 0.25 // of the wall time of two kubectl and a diff
+	mostMemory = 0.60 // of the peak memory of one of these kubectl
+	mostGrowth = 0.25 // from two clusters to twenty
+	mostTrips  = 5    // round trips of the slowest cluster
+)
+
+const (
+	rtt    = 100 * time.Millisecond
+	rounds = 15
+)
+
+func main() {
+	binary := flag.String("binary", "kubectl-mesh_certs", "the plugin")
+	flag.Parse()
+	if err := bench(context.Background(), *binary); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func bench(ctx context.Context, binary string) (err error) {
+	kubectl, err := bed.Build(ctx, "kubectl", os.Stderr)
+	if err != nil {
+		return err
+	}
+	fleet, err := bed.StartScenario(ctx, "healthy", bed.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, fleet.Stop()) }()
+	home, err := os.MkdirTemp("", "kubectl-mesh-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(home)
+
+	measure := filepath.Join(home, "measure")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", measure, "./bench/measure").CombinedOutput(); err != nil {
+		return fmt.Errorf("building what measures: %w\n%s", err, out)
+	}
+	r := runner{home: home, measure: measure}
+
+	b := &table{w: tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)}
+	fmt.Printf("Medians of %d rounds, the commands in turn; %s/%s, %d CPUs.\n\n", rounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	fmt.Fprintln(b.w, "WHAT\tMEASURED\tAGAINST\tRATIO\tLIMIT\t")
+	if err := againstKubectl(ctx, b, r, binary, kubectl, fleet); err != nil {
+		return err
+	}
+	if err := farClusters(ctx, b, r, binary, fleet); err != nil {
+		return err
+	}
+	_ = b.w.Flush()
+	if b.broken > 0 {
+		return fmt.Errorf("%d limits are broken", b.broken)
+	}
+	return nil
+}
+
+// againstKubectl puts mesh-certs diff beside the command that compares two
+// Secrets by hand.
+func againstKubectl(ctx context.Context, b *table, r runner, binary, kubectl string, fleet *bed.Fleet) error {
+	get := func(cluster string) string {
+		return fmt.Sprintf(`%s --context=%s -n istio-system get secret cacerts -o jsonpath='{.data.root-cert\.pem}'`, kubectl, cluster)
+	}
+	byHand := fmt.Sprintf("diff <(%s) <(%s)", get("east"), get("west"))
+	var ours, theirs, theirOne []usage
+	for i := range rounds + 1 {
+		for _, c := range []struct {
+			out  *[]usage
+			args []string
+		}{
+			{&ours, []string{binary, "diff", "--contexts", "east,west"}},
+			{&theirs, []string{"bash", "-c", byHand}},
+			{&theirOne, []string{"bash", "-c", "exec " + get("east")}},
+		} {
+			u, err := r.run(ctx, fleet.Kubeconfig(), c.args...)
+			if err != nil {
+				return err
+			}
+			if i > 0 { // kubectl fills its caches in the first
+				*c.out = append(*c.out, u)
+			}
+		}
+	}
+	wall, memory := func(u usage) float64 { return u.wall.Seconds() }, func(u usage) float64 { return float64(u.memory) }
+	b.row("mesh-certs diff, wall time, against two kubectl and diff", median(ours, wall), median(theirs, wall), seconds, mostTime)
+	b.row("mesh-certs diff, peak memory, against one of these kubectl", median(ours, memory), median(theirOne, memory), megabytes, mostMemory)
+	return nil
+}
+
+// farClusters measures the same behind links of a long round-trip time.
+func farClusters(ctx context.Context, b *table, r runner, binary string, fleet *bed.Fleet) error {
+	var contexts []bed.Context
+	var names []string
+	for i := range 20 {
+		cluster := fleet.Clusters()[i%2]
+		proxy, err := bed.DelayProxy(cluster.URL(), rtt)
+		if err != nil {
+			return err
+		}
+		defer proxy.Close()
+		names = append(names, fmt.Sprintf("far-%02d", i))
+		contexts = append(contexts, bed.Context{Name: names[i], Cluster: cluster.Name(), Server: proxy.URL()})
+	}
+	kubeconfig := filepath.Join(r.home, "far")
+	if err := fleet.WriteKubeconfig(kubeconfig, contexts); err != nil {
+		return err
+	}
+	for _, command := range []string{"diff", "verify"} {
+		var two, twenty []usage
+		for range rounds {
+			for n, out := range map[int]*[]usage{2: &two, 20: &twenty} {
+				u, err := r.run(ctx, kubeconfig, binary, command, "--contexts", strings.Join(names[:n], ","))
+				if err != nil {
+					return err
+				}
+				*out = append(*out, u)
+			}
+		}
+		wall := func(u usage) float64 { return u.wall.Seconds() }
+		growth := 1 + mostGrowth
+		if command == "verify" {
+			growth = math.Inf(1) // 220 requests keep the two servers busy, which are on this machine
+		}
+		b.row(fmt.Sprintf("mesh-certs %s, %s away, 20 clusters against 2", command, rtt), median(twenty, wall), median(two, wall), seconds, growth)
+		b.row(fmt.Sprintf("mesh-certs %s, %s away, 20 clusters, round trips", command, rtt), median(twenty, wall), rtt.Seconds(), seconds, mostTrips)
+	}
+	return nil
+}
+
+// usage is what a run cost.
+type usage struct {
+	wall   time.Duration
+	memory int64 // peak, bytes
+}
+
+// runner runs commands by way of measure, in a home directory of their own.
+type runner struct{ home, measure string }
+
+func (r runner) run(ctx context.Context, kubeconfig string, args ...string) (usage, error) {
+	cmd := exec.CommandContext(ctx, r.measure, args...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + r.home, "KUBECONFIG=" + kubeconfig}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		return usage{}, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	var u usage
+	if _, err := fmt.Sscan(stderr.String(), &u.wall, &u.memory); err != nil {
+		return usage{}, fmt.Errorf("what %s says cannot be read: %w", r.measure, err)
+	}
+	return u, nil
+}
+
+func median(all []usage, of func(usage) float64) float64 {
+	values := make([]float64, len(all))
+	for i, u := range all {
+		values[i] = of(u)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+func seconds(v float64) string   { return fmt.Sprintf("%.0f ms", v*1000) }
+func megabytes(v float64) string { return fmt.Sprintf("%.1f MB", v/1e6) }
+
+// table is what was measured, against what it was held.
+type table struct {
+	w      *tabwriter.Writer
+	broken int
+}
+
+func (b *table) row(what string, measured, against float64, unit func(float64) string, limit float64) {
+	verdict := "ok"
+	if measured > limit*against {
+		verdict = "BROKEN"
+		b.broken++
+	}
+	fmt.Fprintf(b.w, "%s\t%s\t%s\t%.2f\t%.2f\t%s\n", what, unit(measured), unit(against), measured/against, limit, verdict)
+}
