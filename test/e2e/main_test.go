@@ -68,7 +68,8 @@ type outcome struct {
 type options struct {
 	kubeconfig string // default: the fleet's, as admin
 	env        []string
-	program    string // default: the binary
+	program    string   // default: the binary
+	before     []string // arguments before the others
 }
 
 func mesh(t *testing.T, o options, args ...string) outcome {
@@ -81,7 +82,7 @@ func mesh(t *testing.T, o options, args ...string) outcome {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, o.program, args...)
+	cmd := exec.CommandContext(ctx, o.program, append(o.before, args...)...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "KUBECONFIG=" + o.kubeconfig}, o.env...)
 	var stdout, stderr bytes.Buffer
