@@ -84,6 +84,11 @@ func wrap(text string, width int) []string {
 	if width < 20 {
 		return []string{text}
 	}
+	return words(text, width)
+}
+
+// words breaks text at blanks into lines of at most width, where no word is wider.
+func words(text string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {

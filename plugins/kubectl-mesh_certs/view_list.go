@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
-// listTable writes a listing as a table.
+// listTable writes a listing as a table; where the page is too narrow for all its
+// columns, what there is to say of a certificate is one of them.
 func listTable(p *report.Page, l trust.Listing, now time.Time, wide bool) error {
 	header := []string{"CLUSTER", "ROLE", "SHA256", "KEY", "EXPIRES", "TRUSTED IN", "SUBJECT", "ISSUER", "SOURCE"}
 	var rows [][]string
@@ -19,14 +21,26 @@ func listTable(p *report.Page, l trust.Listing, now time.Time, wide bool) error 
 		if wide {
 			sha, expires = r.SHA256, r.NotAfter.Format(time.RFC3339)
 		} else if issuer == r.Subject {
-			issuer = "(itself)"
+			issuer = "itself"
 		}
 		rows = append(rows, []string{
 			r.Cluster, r.Role, sha, r.Key, expires + " (" + left(r.NotAfter.Sub(now)) + ")",
 			strings.Join(r.TrustedIn, ", "), r.Subject, issuer, strings.Join(r.Sources, ", "),
 		})
 	}
-	return p.Table(header, rows)
+	if p.Fits(header, rows) {
+		return p.Table(header, rows)
+	}
+	for i, r := range rows {
+		for k, name := range []string{"sha256 ", "", "until ", "trusted in ", "", "issued by ", "from "} {
+			if cell := &r[2+k]; *cell != "" {
+				*cell = name + *cell
+			}
+		}
+		parts := slices.DeleteFunc([]string{r[6], r[7], r[2], r[3], r[4], r[5], r[8]}, func(s string) bool { return s == "" })
+		rows[i] = []string{r[0], r[1], strings.Join(parts, "; ")}
+	}
+	return p.Table([]string{"CLUSTER", "ROLE", "CERTIFICATE"}, rows)
 }
 
 // left is the time that a certificate still has, or that has passed since.
