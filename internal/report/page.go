@@ -89,6 +89,9 @@ func wrap(text string, width int) []string {
 
 // words breaks text at blanks into lines of at most width, where no word is wider.
 func words(text string, width int) []string {
+	if runewidth.StringWidth(text) <= width {
+		return []string{text}
+	}
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {
