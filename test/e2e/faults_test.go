@@ -54,13 +54,7 @@ func TestFaults(t *testing.T) {
 // that were made just now are given time to take effect before they are judged.
 func later(t *testing.T, f *meshtest.Fleet, want []string) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "fleet")
-	if out := mesh(t, options{}, "dump", "--contexts", contextsOf(f), dir); out.code != 0 {
-		t.Fatalf("dump: exit code %d\n%s", out.code, out.stderr)
-	}
-	inAnHour(t, dir)
-	out := mesh(t, options{}, "verify", "--from", dir, "-o", "json")
-	doc := document(t, out)
+	doc, code := inTime(t, f)
 	if diff := cmp.Diff(want, summary(doc)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
@@ -68,9 +62,21 @@ func later(t *testing.T, f *meshtest.Fleet, want []string) {
 		t.Errorf("not judged: %+v", doc.Unknowns)
 	}
 	failing := slices.ContainsFunc(doc.Findings, func(f report.IdentifiedFinding) bool { return f.Severity == "error" })
-	if (out.code == 1) != failing || out.code > 1 {
-		t.Errorf("exit code %d with %v", out.code, summary(doc))
+	if (code == 1) != failing || code > 1 {
+		t.Errorf("exit code %d with %v", code, summary(doc))
 	}
+}
+
+// inTime is the report of a fleet, and the exit code, an hour from now.
+func inTime(t *testing.T, f *meshtest.Fleet) (doc report.Report, code int) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "fleet")
+	if out := mesh(t, options{}, "dump", "--contexts", contextsOf(f), dir); out.code != 0 {
+		t.Fatalf("dump: exit code %d\n%s", out.code, out.stderr)
+	}
+	inAnHour(t, dir)
+	out := mesh(t, options{}, "verify", "--from", dir, "-o", "json")
+	return document(t, out), out.code
 }
 
 func inAnHour(t *testing.T, dir string) {

@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
+)
+
+// Fixes, pasted into a shell, do what they say. There is no istiod here, so each
+// case plays its part: what it publishes once it runs on the Secret.
+func TestFixes(t *testing.T) {
+	_, env := kubectl(t)
+	for name, c := range map[string]struct {
+		fleet func() *meshtest.Fleet
+		code  finding.Code
+	}{
+		"two roots, trusted by all": {
+			code: "CERT002",
+			fleet: func() *meshtest.Fleet {
+				f := meshtest.Healthy("east", "north", "west")
+				f.Get("west").Plug(meshtest.Root(meshtest.Spec{Name: "Other root"}).Sub(meshtest.Spec{}))
+				return f
+			},
+		},
+		"istiod does not run on the secret": {
+			code: "CERT004",
+			fleet: func() *meshtest.Fleet {
+				f := meshtest.Healthy("east", "west")
+				f.Get("west").Published = meshtest.Root(meshtest.Spec{}).PEM()
+				return f
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := c.fleet()
+			plant(t, f)
+			doc, _ := inTime(t, f)
+			fix := fixOf(t, doc, c.code)
+			shell := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(fix, "\n"))
+			shell.Dir = t.TempDir()
+			shell.Env = append(append(os.Environ(), "KUBECONFIG="+fleet.Kubeconfig()), env...)
+			if out, err := shell.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s\n%s", err, strings.Join(fix, "\n"), out)
+			}
+			var restarted sync.Map
+			inEach(t, func(ctx context.Context, cluster *bed.Cluster) error { return istiodStarts(ctx, cluster, &restarted) })
+			for _, cluster := range f.Clusters {
+				wants := strings.Contains(strings.Join(fix, "\n"), "--context="+cluster.Name+" -n istio-system rollout restart")
+				if _, was := restarted.Load(cluster.Name); wants != was {
+					t.Errorf("%s: istiod was restarted: %t", cluster.Name, !wants)
+				}
+			}
+			after := document(t, mesh(t, options{}, "verify", "--contexts", contextsOf(f), "-o", "json"))
+			if diff := cmp.Diff([]string(nil), summary(after)); diff != "" {
+				t.Errorf("after the fix (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// fixOf is the fix of the only finding with a code.
+func fixOf(t *testing.T, doc report.Report, code finding.Code) []string {
+	t.Helper()
+	for _, f := range doc.Findings {
+		if f.Code == code && len(f.Fix) > 0 {
+			return f.Fix
+		}
+	}
+	t.Fatalf("no fix for %s in %v", code, summary(doc))
+	return nil
+}
+
+// istiodStarts publishes the root of Secret cacerts, as an istiod does that has
+// been restarted, and notes where one has been.
+func istiodStarts(ctx context.Context, cluster *bed.Cluster, restarted *sync.Map) error {
+	client, err := kubernetes.NewForConfig(cluster.RESTConfig(bed.Admin))
+	if err != nil {
+		return err
+	}
+	deployment, err := client.AppsV1().Deployments(meshtest.System).Get(ctx, "istiod", metav1.GetOptions{})
+	if err != nil || deployment.Spec.Template.Annotations["kubectl.kubernetes.io/restartedAt"] == "" {
+		return nil // no istiod, or it goes on as it was
+	}
+	restarted.Store(cluster.Name(), true)
+	secret, err := client.CoreV1().Secrets(meshtest.System).Get(ctx, "cacerts", metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	published, err := client.CoreV1().ConfigMaps("").List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=istio-ca-root-cert"})
+	if err != nil {
+		return err
+	}
+	for i := range published.Items {
+		cm := &published.Items[i]
+		cm.Data["root-cert.pem"] = string(secret.Data["root-cert.pem"])
+		if _, err := client.CoreV1().ConfigMaps(cm.Namespace).Update(ctx, cm, metav1.UpdateOptions{}); err != nil {
+			return err
+		}
+	}
+	pod, err := client.CoreV1().Pods(meshtest.System).Get(ctx, "istiod-0", metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	now := metav1.NewTime(time.Now().Add(time.Second))
+	pod.Status.StartTime = &now
+	pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}}
+	_, err = client.CoreV1().Pods(meshtest.System).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+	return err
+}
