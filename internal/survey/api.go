@@ -154,9 +154,11 @@ func meshConfigs(ctx context.Context, a *api, namespace, name string) ([]corev1.
 }
 
 // istiods lists the control planes of all namespaces, or, where that is
-// forbidden, those of the system namespace.
+// forbidden, those of the system namespace. The API server may answer from its
+// cache, which spares it a question to etcd: what istiod runs with is behind its
+// Deployment by a rollout anyway.
 func istiods(ctx context.Context, a *api, namespace string) ([]appsv1.Deployment, error) {
-	labelled := metav1.ListOptions{LabelSelector: istio.IstiodSelector}
+	labelled := metav1.ListOptions{LabelSelector: istio.IstiodSelector, ResourceVersion: "0"}
 	out, err := list[appsv1.DeploymentList](ctx, a.apps, "deployments", "", labelled, trimDeployment)
 	if apierrors.IsForbidden(err) {
 		return list[appsv1.DeploymentList](ctx, a.apps, "deployments", namespace, labelled, trimDeployment)
