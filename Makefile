@@ -73,10 +73,14 @@ unit: build ## Unit tests and scripts, with the race detector
 oracle: ## Hold the rules against istiod's own code
 	@go -C test/oracle vet ./... && go -C test/oracle test ./...
 
+.PHONY: servers
+servers: ## Compile the servers of the test bed, which takes minutes the first time
+	@go -C test/bed run ./cmd/bed build >/dev/null
+
 .PHONY: e2e
-e2e: build ## Run the binaries against real API servers
-	@go -C test/bed vet ./... && go -C test/bed test ./...
-	@go -C test/e2e vet ./... && go -C test/e2e test ./...
+e2e: build servers ## Run the binaries against real API servers
+	@go -C test/bed vet ./... && go -C test/bed test -count=1 ./...
+	@go -C test/e2e vet ./... && go -C test/e2e test -count=1 ./...
 
 .PHONY: bench
 bench: build ## Compare speed and memory with kubectl, side by side
