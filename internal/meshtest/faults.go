@@ -93,8 +93,8 @@ var HealthyCases = []Case{
 		}
 	})},
 	{Name: "a root renewed with the same key", Fleet: change(func(_ *Fleet, east, west *Cluster) {
-		old := Root(Spec{Name: "Root"})
-		renewed := Root(Spec{Name: "Root", Key: old.Key, NotAfter: Now.AddDate(20, 0, 0)})
+		old := Root(Spec{Name: "Root", NotAfter: Now.AddDate(1, 0, 0)})
+		renewed := Root(Spec{Name: "Root", Key: old.Key})
 		both := old.PEM() + renewed.PEM()
 		for _, c := range []*Cluster{east, west} {
 			c.Plug(renewed.Sub(Spec{}))
@@ -171,6 +171,21 @@ func bundleOf(do func(a *Authority, data map[string]string)) func() *Fleet {
 		west.Plug(a)
 		do(a, west.CACerts)
 	})
+}
+
+// renewal is a root that has expired, and its successor of the same name and key.
+func renewal() (old, renewed *Authority) {
+	old = Root(Spec{Name: "Root", NotBefore: Now.Add(-60 * day), NotAfter: Now.Add(-3 * day)})
+	return old, Root(Spec{Name: "Root", Key: old.Key})
+}
+
+// trust gives the cluster other roots, which istiod has taken over.
+func (c *Cluster) trust(roots ...*Authority) {
+	c.Published = ""
+	for _, r := range roots {
+		c.Published += r.PEM()
+	}
+	c.CACerts["root-cert.pem"] = c.Published
 }
 
 // generate gives the cluster a Secret cacerts that istiod made for itself.
@@ -316,6 +331,57 @@ var Faults = []Case{
 			c.CACerts["root-cert.pem"] += old.PEM()
 			c.Published = c.CACerts["root-cert.pem"]
 		}
+	})},
+	{Name: "root expired, and renewed for the same key", Want: []string{"CERT010 warning east,west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
+		old, renewed := renewal()
+		for _, c := range []*Cluster{east, west} {
+			c.Plug(renewed.Sub(Spec{}))
+			c.trust(old, renewed)
+		}
+	})},
+	{Name: "intermediate expired, and of its renewed root the old one", Want: []string{"CERT010 error west", "CERT010 warning east,west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
+		old, renewed := renewal()
+		east.Plug(renewed.Sub(Spec{}))
+		west.Plug(renewed.Sub(Spec{NotBefore: Now.Add(-60 * day), NotAfter: Now.Add(-3 * day)}))
+		east.trust(old, renewed)
+		west.trust(old, renewed)
+	})},
+	{Name: "root expired, and renewed in one cluster only", Want: []string{"CERT010 error east", "CERT003 info west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
+		old, renewed := renewal()
+		for _, c := range []*Cluster{east, west} {
+			c.Plug(renewed.Sub(Spec{}))
+		}
+		east.trust(old)
+		west.trust(renewed)
+	})},
+	{Name: "root of the other cluster expired here, and renewed there", Want: []string{"CERT010 error east", "CERT003 info west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
+		old, renewed := renewal()
+		own := Root(Spec{NotBefore: Now.Add(-70 * day)})
+		east.Plug(own.Sub(Spec{}))
+		west.Plug(renewed.Sub(Spec{}))
+		east.trust(own, old)
+		west.trust(own, renewed)
+	})},
+	{Name: "root of the other cluster expired everywhere", Want: []string{"CERT010 error west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
+		old, _ := renewal()
+		own := Root(Spec{})
+		east.Plug(own.Sub(Spec{}))
+		west.Plug(old.Sub(Spec{}))
+		east.trust(own, old)
+		west.trust(own, old)
+	})},
+	{Name: "root expired in a remote cluster too", Want: []string{"CERT010 error east,west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
+		old, _ := renewal()
+		east.Plug(old.Sub(Spec{}))
+		west.NoControlPlane(east)
+	})},
+	{Name: "intermediate renewed, and the old one in the chain expired", Want: []string{"CERT010 warning west"}, Fleet: bundleOf(func(a *Authority, data map[string]string) {
+		old := a.Issuer.Sub(Spec{Name: a.Cert.Subject.CommonName, Key: a.Key, NotBefore: Now.Add(-60 * day), NotAfter: Now.Add(-3 * day)})
+		data["cert-chain.pem"] = a.PEM() + old.PEM() + a.Issuer.PEM()
+	})},
+	{Name: "intermediate expired in the chain alone", Want: []string{"CERT010 error west"}, Fleet: bundleOf(func(a *Authority, data map[string]string) {
+		old := a.Issuer.Sub(Spec{Name: a.Cert.Subject.CommonName, Key: a.Key, NotBefore: Now.Add(-60 * day), NotAfter: Now.Add(-3 * day)})
+		data["cert-chain.pem"] = old.PEM() + a.Issuer.PEM()
 	})},
 	{Name: "intermediate that outlives its root", Want: []string{"CERT033 warning west"}, Fleet: intermediate(Spec{NotAfter: Now.AddDate(15, 0, 0)})},
 	{Name: "weak key", Want: []string{"CERT032 warning west"}, Fleet: intermediate(Spec{RSABits: 1024})},

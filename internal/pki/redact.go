@@ -2,7 +2,6 @@ package pki
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"regexp"
@@ -16,9 +15,10 @@ const redactedPrefix = "REDACTED "
 var leftOut = regexp.MustCompile(`^# \(\d+ bytes left out\)$`)
 
 // Redact returns a value without anything that could be secret: certificates
-// and revocation lists stay as they stand; of a private key there remains a
-// block that gives the fingerprint of its public half; other blocks keep their
-// type, other text its length. Redacting twice changes nothing more.
+// and revocation lists stay as they stand, but for PEM headers, of which it
+// remains that there were some; of a private key there remains a block that
+// gives the fingerprint of its public half; other blocks keep their type, other
+// text its length. Redacting twice changes nothing more.
 func Redact(text []byte) []byte {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return text
@@ -47,7 +47,16 @@ func Redact(text []byte) []byte {
 
 func redactBlock(out *bytes.Buffer, block *pem.Block, verbatim []byte) {
 	if isPublic(block) {
-		out.Write(verbatim)
+		public := &pem.Block{Type: clip(block.Type), Bytes: block.Bytes}
+		if len(block.Headers) == 0 && public.Type == block.Type {
+			out.Write(verbatim)
+			return
+		}
+		if len(block.Headers) > 0 {
+			// Whether there are any decides who reads the block.
+			public.Headers = map[string]string{"Headers": "left out"}
+		}
+		_ = pem.Encode(out, public)
 		return
 	}
 	kind := redactedPrefix + clip(strings.TrimPrefix(block.Type, redactedPrefix))
@@ -65,22 +74,11 @@ func redactBlock(out *bytes.Buffer, block *pem.Block, verbatim []byte) {
 	_ = pem.Encode(out, &pem.Block{Type: kind, Headers: headers})
 }
 
-// isPublic reports whether a block can be kept as it is: it holds what its
-// type says, and nothing else.
+// isPublic reports whether the content of a block can be kept: it is a
+// certificate or a revocation list, whatever its type says.
 func isPublic(block *pem.Block) bool {
-	if len(block.Headers) > 0 {
-		return false
-	}
-	var err error
-	switch block.Type {
-	case blockCertificate:
-		_, err = x509.ParseCertificate(block.Bytes)
-	case blockCRL:
-		_, err = x509.ParseRevocationList(block.Bytes)
-	default:
-		return false
-	}
-	return err == nil
+	b := newBlock(block)
+	return b.Certificate != nil || b.Revocations != nil
 }
 
 func redactText(out *bytes.Buffer, text []byte) {

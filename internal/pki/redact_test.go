@@ -14,10 +14,13 @@ import (
 
 func TestRedactKeepsWhatIsPublic(t *testing.T) {
 	a := meshtest.Root(meshtest.Spec{}).Sub(meshtest.Spec{})
+	withHeader := strings.Replace(a.PEM(), "-----\n", "-----\nHeaders: left out\n\n", 1)
 	for name, text := range map[string]string{
 		"certificates": a.Chain(),
 		"CRLF":         strings.ReplaceAll(a.Chain(), "\n", "\r\n"),
 		"a CRL":        a.PEM() + a.CRL(meshtest.Now),
+		"headers":      withHeader,
+		"another type": strings.ReplaceAll(a.PEM(), "CERTIFICATE", "X509 CERTIFICATE"),
 		"empty":        "",
 		"white space":  "\n \n",
 	} {
@@ -75,6 +78,7 @@ func FuzzRedact(f *testing.F) {
 		"", a.PEM(), a.KeyPEM(), a.PEM() + a.KeyPEM(), "-----BEGIN CERTIFICATE-----\n", a.CRL(meshtest.Now),
 		"-----BEGIN X-----\nA: b\n\nAAAA\n-----END X-----", "# (3 bytes left out)\n", "-----BEGIN REDACTED PRIVATE KEY-----\nProblem: is empty\n\n-----END REDACTED PRIVATE KEY-----\n",
 		strings.ReplaceAll(a.PEM(), "\n", "\r"), "-----BEGIN -----\n-----END -----",
+		strings.Replace(a.PEM(), "-----\n", "-----\nComment: x\n\n", 1), strings.ReplaceAll(a.PEM(), "CERTIFICATE", "X509 CERTIFICATE"), a.PEM() + "the end",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -83,8 +87,8 @@ func FuzzRedact(f *testing.F) {
 		if twice := pki.Redact(once); !bytes.Equal(once, twice) {
 			t.Fatalf("redacting twice changes more:\n%q\n%q", once, twice)
 		}
-		if before, after := certs(text), certs(once); !cmp.Equal(before, after) {
-			t.Fatalf("certificates %v became %v", before, after)
+		if before, after := read(text), read(once); !cmp.Equal(before, after) {
+			t.Fatalf("what is read changed: %s", cmp.Diff(before, after))
 		}
 		if before, after := pki.ParsePrivateKey(text), pki.ParsePrivateKey(once); before.PublicKeySHA256 != after.PublicKeySHA256 {
 			t.Fatalf("the key %+v became %+v", before, after)
@@ -92,10 +96,17 @@ func FuzzRedact(f *testing.F) {
 	})
 }
 
-func certs(text []byte) []string {
-	var out []string
-	for _, c := range pki.ParseBundle(text).Certificates {
+// read is what rules see of a value.
+func read(text []byte) []string {
+	b := pki.ParseBundle(text)
+	out := append([]string{b.Problem}, b.Passed...)
+	for _, c := range b.Certificates {
 		out = append(out, c.SHA256)
+	}
+	for _, block := range b.Blocks {
+		if block.Certificate != nil {
+			out = append(out, block.Certificate.SHA256)
+		}
 	}
 	return out
 }
@@ -107,8 +118,11 @@ func FuzzParseBundle(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		b := pki.ParseBundle(text)
-		if len(b.Certificates)+len(b.Revocations) == 0 && b.Problem == "" {
+		if len(b.Certificates) == 0 && len(b.Passed) == 0 && b.Problem == "" {
 			t.Fatalf("nothing was read of %q, and no problem seen", text)
+		}
+		if _, ok := b.First(); ok != (b.Problem == "") {
+			t.Fatalf("the first block is a certificate: %t, with problem %q", ok, b.Problem)
 		}
 		for _, c := range b.Certificates {
 			_ = c.Subject() + c.Issuer() + c.Key() + c.WeakKey() + c.BrokenSignature() + c.PublicKeySHA256()

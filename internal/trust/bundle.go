@@ -1,8 +1,8 @@
 package trust
 
 import (
-	"bytes"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -76,11 +76,7 @@ func readBundle(s *corev1.Secret) *bundle {
 	}
 	b.signing = pki.ParseBundle(s.Data[b.layout.signing])
 	b.root = pki.ParseBundle(s.Data[b.layout.root])
-	var chain [][]byte
-	for _, k := range b.layout.chain {
-		chain = append(chain, s.Data[k])
-	}
-	b.chain = pki.ParseBundle(bytes.Join(chain, nil))
+	b.chain = pki.ParseBundle(b.chainText())
 	b.key = pki.ParsePrivateKey(s.Data[b.layout.key])
 	if b.layout.readsRevocationList && b.has(keyCACRL) {
 		b.crl = pki.ParseBundle(s.Data[keyCACRL])
@@ -112,11 +108,31 @@ func (b *bundle) has(key string) bool {
 	return ok
 }
 
+// chainText is what istiod presents beside a workload's certificate: its files
+// one after the other, whether or not the first ends in a line break.
+func (b *bundle) chainText() []byte {
+	var out []byte
+	for _, k := range b.layout.chain {
+		out = append(out, b.secret.Data[k]...)
+	}
+	return out
+}
+
 // signer is the certificate that signs the workloads' certificates: the first
 // of its value. ok is false when there is none.
-func (b *bundle) signer() (pki.Certificate, bool) {
-	if b.signing.Problem != "" || len(b.signing.Certificates) == 0 {
-		return pki.Certificate{}, false
+func (b *bundle) signer() (pki.Certificate, bool) { return b.signing.First() }
+
+// issuing are the certificates that sign, and what is presented with them: all
+// that istiod looks at, but for the roots.
+func (b *bundle) issuing() []pki.Certificate {
+	certs := slices.Clone(b.chain.Certificates)
+	for _, part := range []pki.Bundle{b.chain, b.signing} {
+		if first, ok := part.First(); ok {
+			certs = append([]pki.Certificate{first}, certs...)
+		}
 	}
-	return b.signing.Certificates[0], true
+	return pki.Unique(certs)
 }
+
+// chainKeys names the data keys of the chain.
+func (b *bundle) chainKeys() string { return strings.Join(b.layout.chain, " + ") }

@@ -3,6 +3,7 @@ package trust
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -150,7 +151,7 @@ func (m *member) gaps() []Gap {
 	add("secret/istio-ca-secret", m.CASecret.Known(), m.CASecret.Why())
 	add("configmap/istio-ca-root-cert", m.RootCert.Known(), m.RootCert.Why())
 	unreadable := func(source string, b pki.Bundle) {
-		add(source, b.Problem == "" || len(b.Certificates) > 0, b.Problem)
+		add(source, len(b.Certificates) > 0, orElse(b.Problem, strings.Join(b.Passed, ", ")))
 	}
 	if b := m.ca; b != nil {
 		for _, k := range b.missing {
@@ -232,7 +233,7 @@ func (m *member) trustedIn(c pki.Certificate, members []*member) []string {
 		}
 		trusted := holds(roots, c)
 		if !trusted {
-			_, err := findPath(c, chain, roots, anyUsage)
+			_, err := findPaths(c, chain, roots, anyUsage)
 			trusted = err == nil
 		}
 		if trusted {

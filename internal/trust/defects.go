@@ -53,21 +53,23 @@ func defects(b *bundle, now time.Time) []defect {
 	if !ok || len(b.root.Certificates) == 0 {
 		return out
 	}
-	if b.key.Problem == "" && b.key.PublicKeySHA256 != signer.PublicKeySHA256() {
-		out = append(out, keyMismatch(b, signer))
+	add := func(d *defect) {
+		if d != nil {
+			out = append(out, *d)
+		}
 	}
-	path, pathDefect := signingPath(b, signer)
-	if pathDefect != nil {
-		return append(out, *pathDefect)
+	add(keyMismatch(b, signer))
+	paths, broken := signingPaths(b, signer)
+	if broken != nil {
+		return append(out, *broken)
 	}
-	if d := usage(b, signer); d != nil {
-		out = append(out, *d)
-	}
-	if d := mayNotSign(b, signer, path); d != nil {
-		return append(out, *d)
-	}
-	if d := presented(b, signer); d != nil && !slices.ContainsFunc(out, func(o defect) bool { return o.code == "CERT030" && !o.leak }) {
-		out = append(out, *d)
+	add(usage(b, signer))
+	unread := slices.ContainsFunc(out, func(d defect) bool { return d.code == "CERT030" && !d.leak })
+	switch {
+	case !signer.IsCA:
+		add(noCA(b, signer))
+	case !unread:
+		add(presented(b, signer, paths))
 	}
 	return append(out, revocations(b, now)...)
 }
@@ -104,6 +106,8 @@ func unreadable(b *bundle) []defect {
 	}
 	if p := b.signing.Problem; p != "" {
 		add(b.layout.signing, p, effectCrash, true)
+	} else if _, ok := b.keyed(); !ok {
+		add(b.layout.signing, "has no block of type CERTIFICATE that can be parsed", effectCrash, true)
 	}
 	if len(b.root.Certificates) == 0 && b.layout.root != b.layout.signing {
 		add(b.layout.root, orElse(b.root.Problem, "holds no certificate"), effectCrash, true)
@@ -113,44 +117,70 @@ func unreadable(b *bundle) []defect {
 	}
 	// An empty chain is right for a CA that is its own root; of any other istiod
 	// wants to know when its first certificate ends (security/pkg/pki/ca/ca.go, minTTL).
-	if b.layout.name == pemLayout.name && b.chain.Problem != "" && len(b.secret.Data[keyCertChain]) > 0 {
-		add(keyCertChain, b.chain.Problem, "at its next start istiod exits; one that runs takes it over, and workloads lack the chain that leads to the root", true)
+	said := b.layout.chain[0] == b.layout.signing && b.signing.Problem != ""
+	if len(b.chainText()) > 0 && b.chain.Problem != "" && !said {
+		add(b.chainKeys(), b.chain.Problem, "at its next start istiod exits; one that runs takes it over, and workloads lack the chain that leads to the root", true)
 	}
-	for _, part := range []struct {
-		key    string
-		bundle pki.Bundle
-	}{{b.layout.root, b.root}, {b.layout.chain[0], b.chain}} {
-		if slices.ContainsFunc(part.bundle.Passed, func(s string) bool { return strings.Contains(s, "PRIVATE KEY") }) && len(part.bundle.Certificates) > 0 {
-			add(part.key, "holds a private key", "istiod hands this value to every workload, and with it the private key; the key has to be given up", false)
+	keys := append([]string{b.layout.root}, b.layout.chain...)
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		part := pki.ParseBundle(b.secret.Data[key])
+		isKey := func(block pki.Block) bool { return strings.Contains(block.Type, "PRIVATE KEY") }
+		if len(part.Certificates) > 0 && slices.ContainsFunc(part.Blocks, isKey) {
+			add(key, "holds a private key", "istiod hands this value to every workload, and with it the private key; the key has to be given up", false)
 			out[len(out)-1].leak = true
 		}
 	}
 	return out
 }
 
+// keyed is the certificate that istiod holds the private key against: of the
+// first block of type CERTIFICATE, with or without headers (crypto/tls,
+// X509KeyPair). It is the signer, but for odd blocks before it.
+func (b *bundle) keyed() (pki.Certificate, bool) {
+	i := slices.IndexFunc(b.signing.Blocks, func(block pki.Block) bool { return block.Type == "CERTIFICATE" })
+	if i < 0 || b.signing.Blocks[i].Certificate == nil {
+		return pki.Certificate{}, false
+	}
+	return *b.signing.Blocks[i].Certificate, true
+}
+
 // keyMismatch: tls.X509KeyPair in security/pkg/pki/util/keycertbundle.go, Verify.
-func keyMismatch(b *bundle, signer pki.Certificate) defect {
-	return defect{
+// With a key of another certificate in the value, istiod starts, and cannot sign.
+func keyMismatch(b *bundle, signer pki.Certificate) *defect {
+	keyed, ok := b.keyed()
+	if !ok || b.key.Problem != "" || b.key.PublicKeySHA256 == signer.PublicKeySHA256() && b.key.PublicKeySHA256 == keyed.PublicKeySHA256() {
+		return nil
+	}
+	other := signer
+	if b.key.PublicKeySHA256 == signer.PublicKeySHA256() {
+		other = keyed
+	}
+	d := &defect{
 		code: "CERT007", severity: finding.Error, fatal: true,
 		title: fmt.Sprintf("%s in secret %s is not the key of %s", b.layout.key, b.secret.Name, b.layout.signing),
 		evidence: []finding.Evidence{
-			{Field: b.at(b.layout.signing), Value: "public key sha256 " + pki.Short(signer.PublicKeySHA256())},
+			{Field: b.at(b.layout.signing), Value: "public key sha256 " + pki.Short(other.PublicKeySHA256())},
 			{Field: b.at(b.layout.key), Value: "public key sha256 " + pki.Short(b.key.PublicKeySHA256)},
 		},
 		effect: effectCrash,
 	}
+	if b.key.PublicKeySHA256 == keyed.PublicKeySHA256() {
+		d.fatal, d.effect = false, effectPeers
+	}
+	return d
 }
 
-// signingPath leads from the signing certificate to a root of the bundle.
-func signingPath(b *bundle, signer pki.Certificate) ([]pki.Certificate, *defect) {
-	path, err := findPath(signer, b.chain.Certificates, b.root.Certificates, anyUsage)
+// signingPaths lead from the signing certificate to the roots of the bundle.
+func signingPaths(b *bundle, signer pki.Certificate) ([]path, *defect) {
+	paths, err := findPaths(signer, b.chain.Certificates, b.root.Certificates, anyUsage)
 	if err == nil {
-		return path, nil
+		return paths, nil
 	}
 	// An issuer that is there and may not sign is a fault of its own.
 	for _, issuer := range issuersByName(signer, b.chain.Certificates, b.root.Certificates) {
 		if why := maySign(issuer.Certificate); why != "" && signedBy(signer, issuer) {
-			return nil, ptr(notAllowed(b, issuer, why, true))
+			return nil, ptr(notAllowed(b, issuer, why, effectCrash))
 		}
 	}
 	for _, c := range append([]pki.Certificate{signer}, b.chain.Certificates...) {
@@ -159,7 +189,7 @@ func signingPath(b *bundle, signer pki.Certificate) ([]pki.Certificate, *defect)
 		}
 	}
 	if isConstraint(err) {
-		return nil, ptr(notAllowed(b, signer, "a certificate above it does not allow it to be a CA: "+err.Error(), true))
+		return nil, ptr(notAllowed(b, signer, "a certificate above it does not allow it to be a CA: "+err.Error(), effectCrash))
 	}
 	return nil, &defect{
 		code: "CERT006", severity: finding.Error, fatal: true,
@@ -167,11 +197,20 @@ func signingPath(b *bundle, signer pki.Certificate) ([]pki.Certificate, *defect)
 		evidence: []finding.Evidence{
 			{Field: b.at(b.layout.signing), Value: describe(signer)},
 			{Field: "its issuer", Value: signer.Issuer()},
-			{Field: b.at(strings.Join(b.layout.chain, " + ")), Value: orElse(subjects(b.chain.Certificates), "no certificate")},
-			{Field: b.at(b.layout.root), Value: subjects(b.root.Certificates)},
+			{Field: b.at(b.chainKeys()), Value: holdings(b.chain)},
+			{Field: b.at(b.layout.root), Value: holdings(b.root)},
 		},
 		effect: effectCrash,
 	}
+}
+
+// holdings names what istiod finds in a value, and what it passes over.
+func holdings(b pki.Bundle) string {
+	out := orElse(subjects(b.Certificates), "no certificate")
+	if len(b.Passed) > 0 {
+		out += "; passed over: " + strings.Join(b.Passed, ", ")
+	}
+	return out
 }
 
 // brokenSignature: crypto/x509, and so istiod, refuses signatures with SHA-1 and older.
@@ -189,11 +228,15 @@ func signedBy(c, issuer pki.Certificate) bool {
 	return issuer.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
-// usage: istiod verifies with Go's default, serverAuth, which an extended key
-// usage anywhere on the path can rule out.
+// startPaths are those that istiod itself accepts: it verifies with the default
+// of crypto/x509, serverAuth.
+func startPaths(b *bundle, signer pki.Certificate) ([]path, error) {
+	return findPaths(signer, b.chain.Certificates, b.root.Certificates, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth})
+}
+
+// usage: an extended key usage anywhere on the path can rule out serverAuth.
 func usage(b *bundle, signer pki.Certificate) *defect {
-	_, err := findPath(signer, b.chain.Certificates, b.root.Certificates, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth})
-	if err == nil {
+	if _, err := startPaths(b, signer); err == nil {
 		return nil
 	}
 	d := &defect{
@@ -233,30 +276,17 @@ func usageNames(c pki.Certificate) string {
 	return strings.Join(out, ", ")
 }
 
-// mayNotSign looks at what the signing certificate's own certificates, the
-// workloads', need of it and of those above it. Only IsCA is istiod's own
-// check (security/pkg/pki/ca/ca.go, NewPluggedCertIstioCAOptions).
-func mayNotSign(b *bundle, signer pki.Certificate, path []pki.Certificate) *defect {
-	if why := maySign(signer.Certificate); why != "" {
-		d := notAllowed(b, signer, why, false)
-		if !signer.IsCA {
-			d.fatal, d.effect = true, effectNotCA
-		}
-		return &d
-	}
-	if c, ok := tooLong(path); ok {
-		return ptr(notAllowed(b, c, fmt.Sprintf("its path length %d leaves no room for the CA certificates beneath it", c.MaxPathLen), false))
-	}
-	return nil
+// noCA: istiod looks at IsCA by itself when it starts, and not when it reloads
+// (security/pkg/pki/ca/ca.go, NewPluggedCertIstioCAOptions).
+func noCA(b *bundle, signer pki.Certificate) *defect {
+	d := notAllowed(b, signer, orElse(maySign(signer.Certificate), "it has no basic constraints that make it a CA"), effectNotCA)
+	d.fatal = true
+	return &d
 }
 
-func notAllowed(b *bundle, c pki.Certificate, why string, fatal bool) defect {
-	effect := effectPeers
-	if fatal {
-		effect = effectCrash
-	}
+func notAllowed(b *bundle, c pki.Certificate, why, effect string) defect {
 	return defect{
-		code: "CERT008", severity: finding.Error, fatal: fatal,
+		code: "CERT008", severity: finding.Error, fatal: effect == effectCrash,
 		title:    fmt.Sprintf("a CA certificate in secret %s is not allowed to sign: %s", b.secret.Name, why),
 		evidence: []finding.Evidence{{Field: b.whereIs(c), Value: describe(c)}, {Field: "why", Value: why}},
 		effect:   effect,
@@ -264,65 +294,66 @@ func notAllowed(b *bundle, c pki.Certificate, why string, fatal bool) defect {
 }
 
 // presented verifies as a peer does, who sees the workload's certificate and
-// cert-chain.pem, and not ca-cert.pem (security/pkg/server/ca/server.go,
-// CreateCertificate). istiod itself does not notice.
-func presented(b *bundle, signer pki.Certificate) *defect {
-	if slices.ContainsFunc(b.root.Certificates, func(r pki.Certificate) bool { return sameAuthority(r, signer) }) {
+// the chain, and not ca-cert.pem. istiod itself does not notice. paths are those
+// of the signing certificate.
+func presented(b *bundle, signer pki.Certificate, paths []path) *defect {
+	if _, err := workloadPaths(signer, b.chain.Certificates, b.root.Certificates); err == nil {
 		return nil
 	}
-	for _, c := range b.chain.Certificates {
-		if !sameAuthority(c, signer) {
-			continue
-		}
-		if _, err := findPath(c, b.chain.Certificates, b.root.Certificates, anyUsage); err == nil {
-			return nil
-		}
+	title := "does not lead on from the signing certificate to a root"
+	issuers := slices.DeleteFunc(slices.Concat(b.chain.Certificates, b.root.Certificates), func(c pki.Certificate) bool { return !sameAuthority(c, signer) })
+	if len(issuers) == 0 {
+		title = "does not hold the signing certificate"
+		issuers = append(issuers, signer)
+	}
+	if !slices.ContainsFunc(issuers, func(c pki.Certificate) bool { return maySign(c.Certificate) == "" }) {
+		return ptr(notAllowed(b, issuers[0], maySign(issuers[0].Certificate), effectPeers))
+	}
+	if c, ok := paths[0].tooLong(); ok && !slices.ContainsFunc(paths, func(p path) bool { _, long := p.tooLong(); return !long }) {
+		return ptr(notAllowed(b, c, fmt.Sprintf("its path length %d leaves no room for the CA certificates beneath it", c.MaxPathLen), effectPeers))
 	}
 	return &defect{
 		code: "CERT011", severity: finding.Error,
-		title: fmt.Sprintf("%s in secret %s does not hold the signing certificate", keyCertChain, b.secret.Name),
+		title: fmt.Sprintf("%s in secret %s %s", b.chainKeys(), b.secret.Name, title),
 		evidence: []finding.Evidence{
 			{Field: b.at(b.layout.signing), Value: describe(signer)},
-			{Field: b.at(keyCertChain), Value: orElse(subjects(b.chain.Certificates), "no certificate")},
+			{Field: b.at(b.chainKeys()), Value: holdings(b.chain)},
 		},
 		effect: effectPeers,
 	}
 }
 
 // revocations: with one list, istiod and Envoy want one of every CA in the
-// chain (security/pkg/pki/util/keycertbundle.go, Verify).
+// chain. istiod reads every block of the two values, and refuses one that is
+// something else (security/pkg/pki/util/keycertbundle.go, Verify).
 func revocations(b *bundle, now time.Time) []defect {
-	if !b.layout.readsRevocationList || !b.has(keyCACRL) || len(b.secret.Data[keyCACRL]) == 0 {
+	if !b.layout.readsRevocationList || len(b.secret.Data[keyCACRL]) == 0 {
 		return nil
 	}
-	d := defect{code: "CERT019", severity: finding.Error, fatal: true, effect: effectCrash}
-	if len(b.crl.Revocations) == 0 {
-		d.title = fmt.Sprintf("%s in secret %s holds no revocation list", keyCACRL, b.secret.Name)
-		d.evidence = []finding.Evidence{{Field: b.at(keyCACRL), Value: orElse(b.crl.Problem, "no revocation list")}}
-		return []defect{d}
+	refused := func(title string, evidence ...finding.Evidence) []defect {
+		return []defect{{code: "CERT019", severity: finding.Error, fatal: true, title: title, evidence: evidence, effect: effectCrash}}
 	}
-	var without []string
-	// istiod goes by the subject: of several with one name it asks about the last.
-	bySubject := map[string]string{}
-	for _, c := range b.chain.Certificates {
-		bySubject[c.Subject()] = c.SHA256
+	authorities, problem := b.chain.Every()
+	if problem != "" && b.chain.Problem != "" {
+		return nil // it is said that the chain cannot be read
 	}
-	for _, c := range pki.Unique(b.chain.Certificates) {
-		if bySubject[c.Subject()] != c.SHA256 {
-			continue
-		}
-		signs := func(l *x509.RevocationList) bool { return l.CheckSignatureFrom(c.Certificate) == nil }
-		if !slices.ContainsFunc(b.crl.Revocations, signs) {
-			without = append(without, c.Subject())
-			d.evidence = append(d.evidence, finding.Evidence{Field: "no list signed by", Value: describe(c)})
-		}
+	if problem != "" {
+		return refused(fmt.Sprintf("%s in secret %s is refused for what is in %s beside certificates", keyCACRL, b.secret.Name, keyCertChain),
+			finding.Evidence{Field: b.at(keyCertChain), Value: problem})
+	}
+	lists, problem := b.crl.Revocations()
+	if problem != "" {
+		return refused(fmt.Sprintf("%s in secret %s holds something else than revocation lists", keyCACRL, b.secret.Name),
+			finding.Evidence{Field: b.at(keyCACRL), Value: problem})
 	}
 	var out []defect
-	if len(without) > 0 {
-		d.title = fmt.Sprintf("%s in secret %s lacks the revocation list of %s", keyCACRL, b.secret.Name, list(without))
-		out = append(out, d)
+	if without := unlisted(authorities, lists); len(without) > 0 {
+		out = refused(fmt.Sprintf("%s in secret %s lacks the revocation list of %s", keyCACRL, b.secret.Name, list(subjectsOf(without))))
+		for _, c := range without {
+			out[0].evidence = append(out[0].evidence, finding.Evidence{Field: "no list signed by", Value: describe(c)})
+		}
 	}
-	for _, l := range b.crl.Revocations {
+	for _, l := range lists {
 		if !l.NextUpdate.IsZero() && now.After(l.NextUpdate) {
 			out = append(out, defect{
 				code: "CERT019", severity: finding.Error,
@@ -338,6 +369,20 @@ func revocations(b *bundle, now time.Time) []defect {
 	return out
 }
 
+// unlisted are the authorities that signed none of the lists. istiod goes by the
+// subject: of several with one name it asks about the last. One that may not
+// sign lists is asked for one all the same.
+func unlisted(authorities []pki.Certificate, lists []*x509.RevocationList) []pki.Certificate {
+	last := map[string]string{}
+	for _, c := range authorities {
+		last[c.Subject()] = c.SHA256
+	}
+	return slices.DeleteFunc(pki.Unique(authorities), func(c pki.Certificate) bool {
+		return last[c.Subject()] != c.SHA256 ||
+			slices.ContainsFunc(lists, func(l *x509.RevocationList) bool { return l.CheckSignatureFrom(c.Certificate) == nil })
+	})
+}
+
 // at names a key of the bundle's Secret for evidence.
 func (b *bundle) at(key string) string { return "secret " + b.secret.Name + ", " + key }
 
@@ -345,10 +390,10 @@ func (b *bundle) at(key string) string { return "secret " + b.secret.Name + ", "
 func (b *bundle) whereIs(c pki.Certificate) string {
 	var keys []string
 	for _, part := range []struct {
-		key   string
-		certs []pki.Certificate
-	}{{b.layout.signing, b.signing.Certificates}, {strings.Join(b.layout.chain, " + "), b.chain.Certificates}, {b.layout.root, b.root.Certificates}} {
-		if slices.ContainsFunc(part.certs, func(o pki.Certificate) bool { return o.SHA256 == c.SHA256 }) {
+		key    string
+		bundle pki.Bundle
+	}{{b.layout.signing, b.signing}, {b.chainKeys(), b.chain}, {b.layout.root, b.root}} {
+		if part.bundle.Contains(c) {
 			keys = append(keys, part.key)
 		}
 	}

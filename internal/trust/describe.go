@@ -25,12 +25,14 @@ func describeAll(certs []pki.Certificate) string {
 	return strings.Join(out, "; ")
 }
 
-func subjects(certs []pki.Certificate) string {
+func subjects(certs []pki.Certificate) string { return strings.Join(subjectsOf(certs), "; ") }
+
+func subjectsOf(certs []pki.Certificate) []string {
 	var out []string
 	for _, c := range pki.Unique(certs) {
 		out = append(out, c.Subject())
 	}
-	return strings.Join(out, "; ")
+	return out
 }
 
 // day is a date in UTC.

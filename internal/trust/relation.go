@@ -84,12 +84,11 @@ func bySigner(roots []pki.Certificate, to *member, now time.Time) (Verdict, stri
 		return "", "", false
 	}
 	signer, _ := b.signer()
-	path, err := findPath(signer, b.chain.Certificates, roots, anyUsage)
+	paths, err := findPaths(signer, b.chain.Certificates, roots, anyUsage)
 	if err != nil {
 		return Distrusts, fmt.Sprintf("no root for signing certificate %s", pki.Short(signer.SHA256)), true
 	}
-	root := path[len(path)-1]
-	return Trusts, fmt.Sprintf("signing certificate %s verifies under root %s", pki.Short(signer.SHA256), pki.Short(root.SHA256)), true
+	return Trusts, fmt.Sprintf("signing certificate %s verifies under root %s", pki.Short(signer.SHA256), pki.Short(paths[0].root().SHA256)), true
 }
 
 // byRoots judges by the roots alone: to's certificates lead to one of the

@@ -60,12 +60,19 @@ type judgement struct {
 	members []*member
 	// relations are indexed [from][to] like members.
 	relations [][]Relation
+	// uses, presented and paths keep what use and presentedIn have found.
+	uses      map[*member]use
+	presented map[[2]*member][]path
+	paths     map[string][]path
 }
 
 // Verify judges a fleet by all rules. It makes no difference who calls it and
 // when: the time is the facts' own.
 func Verify(fleet *facts.Fleet, options Options) finding.Result {
-	j := &judgement{Options: options, now: fleet.At, fleet: fleet, members: newMembers(fleet)}
+	j := &judgement{
+		Options: options, now: fleet.At, fleet: fleet, members: newMembers(fleet),
+		uses: map[*member]use{}, presented: map[[2]*member][]path{}, paths: map[string][]path{},
+	}
 	j.relations = relate(j.members)
 	for _, m := range j.members {
 		if m.Unreached != nil {

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -21,8 +22,6 @@ type held struct {
 	root bool
 	// tls: it is an anchor in the tls layout of Secret cacerts.
 	tls bool
-	// idle: it is one root among several, under which nobody who holds it signs.
-	idle bool
 }
 
 // certificatesInUse gathers the CA certificates of the fleet, each once: what
@@ -33,7 +32,7 @@ func (j *judgement) certificatesInUse() []*held {
 		i := slices.IndexFunc(out, func(h *held) bool { return h.SHA256 == c.SHA256 })
 		if i < 0 {
 			i = len(out)
-			out = append(out, &held{Certificate: c, idle: true})
+			out = append(out, &held{Certificate: c})
 		}
 		h := out[i]
 		if !slices.Contains(h.in, m) {
@@ -43,10 +42,9 @@ func (j *judgement) certificatesInUse() []*held {
 		return h
 	}
 	for _, m := range j.reached() {
-		b := m.current()
-		if b != nil {
-			for _, c := range pki.Unique(append(b.signing.Certificates[:min(1, len(b.signing.Certificates))], b.chain.Certificates...)) {
-				add(m, c, b.whereIs(c)).idle = false
+		if b := m.current(); b != nil {
+			for _, c := range b.issuing() {
+				add(m, c, b.whereIs(c))
 			}
 			for _, c := range pki.Unique(b.root.Certificates) {
 				h := add(m, c, b.whereIs(c))
@@ -54,15 +52,8 @@ func (j *judgement) certificatesInUse() []*held {
 				h.tls = h.tls || b.layout.name == tlsLayout.name
 			}
 		}
-		published := pki.Unique(m.published.Certificates)
-		signing := j.signingRoots([]*member{m})
-		for _, c := range published {
-			h := add(m, c, "configmap istio-ca-root-cert")
-			h.root = true
-			signs := slices.ContainsFunc(signing, func(s pki.Certificate) bool { return s.SHA256 == c.SHA256 })
-			if signs || len(signing) == 0 || len(published) == 1 {
-				h.idle = false
-			}
+		for _, c := range pki.Unique(m.published.Certificates) {
+			add(m, c, "configmap istio-ca-root-cert").root = true
 		}
 	}
 	return out
@@ -81,7 +72,7 @@ func judgeCertificates(j *judgement) {
 	}
 	all := j.certificatesInUse()
 	for _, h := range all {
-		j.judgeExpiry(h)
+		j.judgeExpiry(h, all)
 		if h.root && !h.SelfSigned() {
 			j.Add(h.notSelfSigned())
 		}
@@ -94,32 +85,59 @@ func judgeCertificates(j *judgement) {
 				Fix:      []string{"# make a new CA certificate with RSA 4096 or ECDSA P-256"},
 			}))
 		}
-		i := slices.IndexFunc(all, func(issuer *held) bool { return outlives(h, issuer) })
-		if i >= 0 {
-			issuer := all[i]
-			j.Add(h.finding(finding.Finding{
-				Code: "CERT033", Severity: finding.Warning,
-				Title: "a CA certificate is valid for longer than its issuer",
-				Evidence: []finding.Evidence{
-					{Field: "it ends", Value: day(h.NotAfter)},
-					{Field: "its issuer ends", Value: day(issuer.NotAfter) + " (" + describe(issuer.Certificate) + ")"},
-				},
-				Effect: "its own date promises time that it does not have: it stops working with its issuer",
-				Fix:    []string{"# renew the issuer first; the earlier of the two dates is the one to keep an eye on"},
-			}))
-		}
+		j.judgeOutliving(h, all)
 	}
 }
 
-// outlives reports whether issuer really signed h, and ends before it.
-func outlives(h, issuer *held) bool {
-	return h.SHA256 != issuer.SHA256 && !h.SelfSigned() && h.NotAfter.After(issuer.NotAfter) &&
-		len(issuersByName(h.Certificate, []pki.Certificate{issuer.Certificate})) == 1 && signedBy(h.Certificate, issuer.Certificate)
+// judgeOutliving compares a certificate with those that issued it. Where one was
+// renewed for the same key there are several, and the last to end counts. One
+// that has ended already is a matter of its own.
+func (j *judgement) judgeOutliving(h *held, all []*held) {
+	if h.SelfSigned() {
+		return
+	}
+	var issuers []*held
+	for _, c := range all {
+		if c != h && bytes.Equal(c.RawSubject, h.RawIssuer) && signedBy(h.Certificate, c.Certificate) {
+			issuers = append(issuers, c)
+		}
+	}
+	var in []*member
+	var issuer *held
+	for _, m := range h.in {
+		var last *held
+		for _, c := range issuers {
+			if slices.Contains(c.in, m) && (last == nil || c.NotAfter.After(last.NotAfter)) {
+				last = c
+			}
+		}
+		if last != nil && h.NotAfter.After(last.NotAfter) && j.now.Before(last.NotAfter) {
+			in, issuer = append(in, m), last
+		}
+	}
+	if issuer == nil {
+		return
+	}
+	f := h.finding(finding.Finding{
+		Code: "CERT033", Severity: finding.Warning,
+		Title: "a CA certificate is valid for longer than its issuer",
+		Evidence: []finding.Evidence{
+			{Field: "it ends", Value: day(h.NotAfter)},
+			{Field: "its issuer ends", Value: day(issuer.NotAfter) + " (" + describe(issuer.Certificate) + ")"},
+		},
+		Effect: "its own date promises time that it does not have: it stops working with its issuer",
+		Fix:    []string{"# renew the issuer first; the earlier of the two dates is the one to keep an eye on"},
+	})
+	f.Clusters = contexts(in)
+	j.Add(f)
 }
 
-func (j *judgement) judgeExpiry(h *held) {
+func (j *judgement) judgeExpiry(h *held, all []*held) {
 	left := h.NotAfter.Sub(j.now)
 	notYet := j.now.Before(h.NotBefore)
+	if !notYet && left >= j.ExpiryWarn {
+		return
+	}
 	kind := "CA certificate"
 	if h.root {
 		kind = "root certificate"
@@ -127,38 +145,58 @@ func (j *judgement) judgeExpiry(h *held) {
 	f := finding.Finding{
 		Code: "CERT010", Severity: finding.Error,
 		Evidence: []finding.Evidence{{Field: "valid", Value: h.NotBefore.UTC().Format(time.RFC3339) + " to " + h.NotAfter.UTC().Format(time.RFC3339)}},
-		Effect:   "certificates beneath it do not verify: mTLS fails, and istiod does not come back after a restart",
-		Fix:      h.renewal(),
+	}
+	d := j.dependence(h)
+	switch {
+	case len(d.in) > 0:
+		f.Effect, f.Fix = d.effect(), h.renewal(d.in)
+	case slices.ContainsFunc(all, func(o *held) bool { return h.renewedBy(o, j.now) }):
+		// BoringSSL takes the first certificate that fits, and then looks at its dates.
+		f.Severity, f.Fix = finding.Warning, h.removal()
+		f.Effect = "none for istiod, which finds another of its name and key; but Envoy may take this one, and then mTLS fails (envoyproxy/envoy issue 45210)"
+	default:
+		f.Severity, f.Fix = finding.Warning, h.removal()
+		f.Effect = "none for traffic: nothing that is in use leads to it"
 	}
 	switch {
 	case notYet:
 		f.Title = fmt.Sprintf("a %s is not valid before %s", kind, h.NotBefore.UTC().Format(time.RFC3339))
 	case left <= 0:
 		f.Title = fmt.Sprintf("a %s expired %s ago", kind, span(left))
-	case left < j.ExpiryWarn:
+	default:
 		f.Title = fmt.Sprintf("a %s expires in %s", kind, span(left))
 		f.Effect = "from then on " + f.Effect
 		if left >= expiryError {
 			f.Severity = finding.Warning
 		}
-	default:
-		return
 	}
-	if h.idle {
-		f.Severity, f.Effect = finding.Warning, "none for traffic: it is one of several roots, and no signing certificate leads to it"
+	f = h.finding(f)
+	if len(d.in) > 0 {
+		f.Clusters = contexts(d.in)
 	}
-	j.Add(h.finding(f))
+	j.Add(f)
 }
 
-func (h *held) renewal() []string {
-	switch {
-	case h.idle:
-		return []string{"# take it out of root-cert.pem"}
-	case h.root:
+// renewedBy reports whether o is a valid certificate of the same name and key
+// that stands beside h somewhere.
+func (h *held) renewedBy(o *held, now time.Time) bool {
+	return o != h && sameAuthority(o.Certificate, h.Certificate) && len(path{o.Certificate}.stale(now)) == 0 &&
+		slices.ContainsFunc(o.in, func(m *member) bool { return slices.Contains(h.in, m) })
+}
+
+func (h *held) removal() []string {
+	if h.root {
+		return []string{"# take it out of root-cert.pem, and restart istiod"}
+	}
+	return []string{"# take it out of cert-chain.pem"}
+}
+
+func (h *held) renewal(in []*member) []string {
+	if h.root {
 		return []string{"# a root is replaced in three steps, with both roots trusted in between: \"explain CERT010\""}
 	}
 	fix := []string{"# with a new intermediate of the same root in the current directory; istiod takes it over while it runs"}
-	for _, m := range h.in {
+	for _, m := range in {
 		fix = append(fix, replace(m))
 	}
 	return fix

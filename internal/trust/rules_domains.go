@@ -69,7 +69,7 @@ func (m *member) inert(mesh istio.MeshConfig, anchors []istio.CACertificate) []f
 		}
 		b := pki.ParseBundle([]byte(a.PEM))
 		problem := b.Problem
-		if problem == "" && !b.Certificates[0].IsCA {
+		if c, ok := b.First(); ok && !c.IsCA {
 			problem = "is not a CA certificate"
 		}
 		if problem != "" {

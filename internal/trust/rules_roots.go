@@ -392,8 +392,12 @@ func (j *judgement) extraRoots(members []*member) {
 	all = pki.Unique(all)
 	signing := j.signingRoots(members)
 	for _, r := range all {
-		if len(in[r.SHA256]) == len(members) {
-			continue
+		without := slices.DeleteFunc(slices.Clone(members), func(m *member) bool { return slices.Contains(in[r.SHA256], m) })
+		renewed := func(m *member) bool {
+			return slices.ContainsFunc(m.trusted(), func(o pki.Certificate) bool { return sameAuthority(o, r) && o.NotAfter.After(r.NotAfter) })
+		}
+		if !slices.ContainsFunc(without, func(m *member) bool { return !renewed(m) }) {
+			continue // they all have it, or what came after it
 		}
 		rotation, why := len(signing) == 0, "which root each cluster signs under is not known"
 		for _, s := range signing {
@@ -404,7 +408,6 @@ func (j *judgement) extraRoots(members []*member) {
 				rotation, why = true, "it is younger than the root in use"
 			}
 		}
-		without := slices.DeleteFunc(slices.Clone(members), func(m *member) bool { return slices.Contains(in[r.SHA256], m) })
 		f := finding.Finding{
 			Code: "CERT003", Severity: finding.Info, Clusters: contexts(in[r.SHA256]), Object: "root " + pki.Short(r.SHA256),
 			Title: fmt.Sprintf("a root rotation is on its way: %s already trust a root that %s do not have yet", list(contexts(in[r.SHA256])), list(contexts(without))),
@@ -435,9 +438,9 @@ func (j *judgement) signingRoots(members []*member) []pki.Certificate {
 		if !ok {
 			continue
 		}
-		path, err := findPath(signer, m.current().chain.Certificates, m.trusted(), anyUsage)
-		if err == nil {
-			out = append(out, path[len(path)-1])
+		paths, _ := findPaths(signer, m.current().chain.Certificates, m.trusted(), anyUsage)
+		for _, p := range paths {
+			out = append(out, p.root())
 		}
 	}
 	return pki.Unique(out)
