@@ -61,7 +61,7 @@ test: lint unit oracle e2e ## Everything that CI runs
 .PHONY: lint
 lint: ## Check style, import rules and the module files
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files want gofmt"; exit 1; }
-	@$(GOLANGCI) run ./...
+	@$(GOLANGCI) run --allow-parallel-runners ./...
 	@go mod tidy -diff
 	@go mod verify >/dev/null
 
