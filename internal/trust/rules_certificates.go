@@ -10,6 +10,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
+const nowhereUsed = "none for traffic: nothing that is in use leads to it"
+
 // expiryError is when an expiry becomes urgent.
 const expiryError = 7 * 24 * time.Hour
 
@@ -156,7 +158,7 @@ func (j *judgement) judgeExpiry(h *held, all []*held) {
 		f.Effect = "none for istiod, which finds another of its name and key; but Envoy may take this one, and then mTLS fails (envoyproxy/envoy issue 45210)"
 	default:
 		f.Severity, f.Fix = finding.Warning, h.removal()
-		f.Effect = "none for traffic: nothing that is in use leads to it"
+		f.Effect = nowhereUsed
 	}
 	switch {
 	case notYet:
@@ -165,7 +167,9 @@ func (j *judgement) judgeExpiry(h *held, all []*held) {
 		f.Title = fmt.Sprintf("a %s expired %s ago", kind, span(left))
 	default:
 		f.Title = fmt.Sprintf("a %s expires in %s", kind, span(left))
-		f.Effect = "from then on " + f.Effect
+		if f.Effect != nowhereUsed {
+			f.Effect = "from then on " + f.Effect
+		}
 		if left >= expiryError {
 			f.Severity = finding.Warning
 		}

@@ -84,7 +84,7 @@ var edges = map[string]func(root, a *meshtest.Authority, data map[string]string)
 	"a chain of another block type": func(_, _ *meshtest.Authority, data map[string]string) {
 		data["cert-chain.pem"] = strings.ReplaceAll(data["cert-chain.pem"], " CERTIFICATE", " X509 CERTIFICATE")
 	},
-	"a root of version 1 that signs": func(_, a *meshtest.Authority, data map[string]string) {
+	"a root of version 1 that signs": func(_, _ *meshtest.Authority, data map[string]string) {
 		key := newKey("P-256", 0).(*ecdsa.PrivateKey)
 		cert := versionOne("Old root", key)
 		fill(data, map[string]string{"ca-cert.pem": cert, "ca-key.pem": encodeKey(key, false), "cert-chain.pem": cert, "root-cert.pem": cert})
@@ -174,7 +174,7 @@ var edges = map[string]func(root, a *meshtest.Authority, data map[string]string)
 		fill(data, a.TLSCACerts())
 		data["ca.crt"] = ""
 	},
-	"tls layout: the whole chain": func(root, a *meshtest.Authority, data map[string]string) {
+	"tls layout: the whole chain": func(_, a *meshtest.Authority, data map[string]string) {
 		b := a.Sub(meshtest.Spec{})
 		fill(data, b.TLSCACerts())
 		data["tls.crt"] = b.PEM() + a.PEM()
