@@ -158,6 +158,10 @@ func (f *Frame) sayChosen(current *facts.Cluster, found []fleet.Member, beyond [
 		}
 		note(f.ErrOut, "Looking at %s, found through the remote secrets of %s.", strings.Join(names, ", "), name)
 		for _, b := range beyond {
+			if b.Server == "" {
+				note(f.ErrOut, "They name cluster %s too, and not where it is: the kubeconfig in secret %s cannot be used.", printable.Line(b.ClusterID), printable.Line(b.Secret))
+				continue
+			}
 			note(f.ErrOut, "No context leads to cluster %s at %s, which they name too.", printable.Line(b.ClusterID), printable.Line(b.Server))
 		}
 	}

@@ -20,7 +20,7 @@ func (f *Frame) root(name string) *cobra.Command {
 		// The usage is no answer to an error at 3 a.m.: the error is.
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: f.Display},
 	}
@@ -44,6 +44,7 @@ func (f *Frame) root(name string) *cobra.Command {
 	for _, c := range root.Commands() {
 		c.Example = f.example(c.Example)
 	}
+	hint(root)
 	return root
 }
 
@@ -62,11 +63,40 @@ func (f *Frame) must(err error) {
 	}
 }
 
+// knownCommand reports what is no subcommand, and which one may have been meant.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		text += fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
+	}
+	return errors.New(text)
+}
+
+// hint adds to what is said of a command's arguments, and of those of the commands
+// beneath it, where to read more.
+func hint(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())
+			}
+			return nil
+		}
+	}
+	for _, c := range cmd.Commands() {
+		hint(c)
+	}
+}
+
 // exactArgs is cobra's check with an error that says what is wanted.
 func exactArgs(n int, wanted string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
+	return func(_ *cobra.Command, args []string) error {
 		if len(args) != n {
-			return errors.New(wanted + fmt.Sprintf("\nSee '%s --help'", cmd.CommandPath()))
+			return errors.New(wanted)
 		}
 		return nil
 	}

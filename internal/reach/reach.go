@@ -133,10 +133,14 @@ func noIstio(c *facts.Cluster) (finding.Finding, bool) {
 }
 
 func beyond(b facts.BeyondReach) finding.Finding {
+	named := "names cluster " + b.ClusterID + " at " + b.Server
+	if b.Server == "" {
+		named = "names cluster " + b.ClusterID + " in a kubeconfig that cannot be used"
+	}
 	return finding.Finding{
 		Code: "FLT007", Severity: finding.Warning, Clusters: []string{b.Context}, Object: "secret " + b.Secret,
 		Title:    fmt.Sprintf("no context of the kubeconfig reaches cluster %s of the mesh", b.ClusterID),
-		Evidence: []finding.Evidence{{Field: "secret " + b.Secret, Value: "names cluster " + b.ClusterID + " at " + b.Server}},
+		Evidence: []finding.Evidence{{Field: "secret " + b.Secret, Value: named}},
 		Effect:   "that cluster is not judged; or it is, by another address, when you name its context with --contexts",
 		Fix:      []string{"# add a context for it to the kubeconfig, or name the contexts yourself with --contexts"},
 	}

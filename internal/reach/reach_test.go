@@ -70,3 +70,16 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+// A remote secret that says nothing of where its cluster is, is not shown as if it did.
+func TestBeyondReachWithoutServer(t *testing.T) {
+	for server, want := range map[string]string{
+		"https://north": "names cluster north at https://north",
+		"":              "names cluster north in a kubeconfig that cannot be used",
+	} {
+		r := reach.Judge(&facts.Fleet{Beyond: []facts.BeyondReach{{Context: "east", Secret: "istio-system/s", ClusterID: "north", Server: server}}})
+		if got := r.Findings[0].Evidence[0].Value; got != want {
+			t.Errorf("at %q: %q, want %q", server, got, want)
+		}
+	}
+}

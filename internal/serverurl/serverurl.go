@@ -44,7 +44,14 @@ func Same(a, b string) bool {
 // Shown is a server's URL without credentials, fit to be shown; "" when it
 // cannot be told from one with credentials.
 func Shown(server string) string {
-	u, err := url.Parse(server)
+	if server == "" {
+		return ""
+	}
+	prefix := ""
+	if !strings.Contains(server, "://") && !strings.HasPrefix(server, "//") {
+		prefix = "https://" // as client-go takes an address without scheme
+	}
+	u, err := url.Parse(prefix + server)
 	if err != nil {
 		// It may be a URL with a password that is not quoted as it should be.
 		if strings.ContainsAny(server, "@?") {
@@ -53,5 +60,9 @@ func Shown(server string) string {
 		return server
 	}
 	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
-	return u.String()
+	shown := strings.TrimPrefix(u.String(), prefix)
+	if (u.Host == "" || prefix != "") && strings.Contains(shown, "@") {
+		return "" // a URL with too few slashes: what looks like its path are credentials
+	}
+	return shown
 }

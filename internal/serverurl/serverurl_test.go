@@ -31,6 +31,14 @@ func TestShownHasNoCredentials(t *testing.T) {
 		"https://east.example/?token=secret#x":    "https://east.example/",
 		"https://user:pa%ssword@east.example":     "",
 		"127.0.0.1:80":                            "127.0.0.1:80",
+		"east.example":                            "east.example",
+		"user:password@east.example:6443/path":    "east.example:6443/path",
+		"//user:password@east.example":            "//east.example",
+		"https:user:password@east.example":        "east.example",
+		"https:/user:password@east.example":       "",
+		"https:///user:password@east.example":     "",
+		"https://east.example/clusters/a@b":       "https://east.example/clusters/a@b",
+		"":                                        "",
 	} {
 		if got := Shown(in); got != want {
 			t.Errorf("Shown(%q) = %q, want %q", in, got, want)

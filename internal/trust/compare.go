@@ -174,6 +174,7 @@ func (m *member) rows(members []*member) []Row {
 	add := func(source, role string, certs []pki.Certificate) {
 		for _, c := range pki.Unique(certs) {
 			i := slices.IndexFunc(out, func(r Row) bool { return r.SHA256 == c.SHA256 })
+			role := role // of this certificate
 			if role == "intermediate" && c.SelfSigned() {
 				role = "root"
 			}
@@ -215,6 +216,11 @@ func (m *member) rows(members []*member) []Row {
 		}
 	}
 	add("configmap/istio-ca-root-cert", "root", m.published.Certificates)
+	for _, mesh := range m.meshes {
+		for _, anchor := range m.anchorsInEffect(mesh) {
+			add("configmap/"+mesh.ConfigMap+" caCertificates", "root", pki.ParseBundle([]byte(anchor.PEM)).Certificates)
+		}
+	}
 	return out
 }
 

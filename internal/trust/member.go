@@ -82,7 +82,7 @@ func (m *member) findMode() (Mode, string) {
 		return Remote, ""
 	}
 	for _, i := range m.istiods {
-		if i.Env(istio.EnvEnableCAServer) != "" && !i.On(istio.EnvEnableCAServer) || i.Env(istio.EnvExternalCA) != "" || i.Env(istio.EnvKubernetesSigner) != "" {
+		if !i.Setting(istio.EnvEnableCAServer, true) || i.Env(istio.EnvExternalCA) != "" || i.Env(istio.EnvKubernetesSigner) != "" {
 			return External, ""
 		}
 	}
@@ -159,13 +159,24 @@ func (m *member) roots() (roots []pki.Certificate, source, why string) {
 		return nil, "", "configmap " + istio.RootCertConfigMap + ": " + m.RootCert.Why()
 	}
 	for _, mesh := range m.meshes {
-		if anchors := furtherRoots(mesh); len(m.inert(mesh, anchors)) == 0 {
-			for _, a := range anchors {
-				roots = append(roots[:len(roots):len(roots)], pki.ParseBundle([]byte(a.PEM)).Certificates...)
-			}
+		anchors := m.anchorsInEffect(mesh)
+		for _, a := range anchors {
+			roots = append(roots[:len(roots):len(roots)], pki.ParseBundle([]byte(a.PEM)).Certificates...)
+		}
+		if len(anchors) > 0 {
+			source += " and caCertificates of configmap " + mesh.ConfigMap
 		}
 	}
 	return pki.Unique(roots), source, ""
+}
+
+// anchorsInEffect are the caCertificates of a mesh config, where workloads take them.
+func (m *member) anchorsInEffect(mesh istio.MeshConfig) []istio.CACertificate {
+	anchors := furtherRoots(mesh)
+	if len(m.inert(mesh, anchors)) > 0 {
+		return nil
+	}
+	return anchors
 }
 
 // rootless reports whether the cluster is known to give its workloads no root.

@@ -22,7 +22,7 @@ func judgeMultiRoot(j *judgement) {
 			if len(anchors) == 0 {
 				continue
 			}
-			if mesh.DefaultConfig.ProxyMetadata[istio.EnvXDSAgent] != "true" && !m.Proxies.Known() {
+			if !istio.TakesAnchors(mesh.DefaultConfig.ProxyMetadata) && !m.Proxies.Known() {
 				j.CannotJudge(m.Context, "pods: "+m.Proxies.Why(), "CERT016")
 				continue
 			}
@@ -76,13 +76,13 @@ func (m *member) inert(mesh istio.MeshConfig, anchors []istio.CACertificate) []f
 			why = append(why, finding.Evidence{Field: fmt.Sprintf("caCertificates[%d].pem", n), Value: problem + ": istiod takes none of the entries"})
 		}
 	}
-	if mesh.DefaultConfig.ProxyMetadata[istio.EnvXDSAgent] == "true" {
+	if istio.TakesAnchors(mesh.DefaultConfig.ProxyMetadata) {
 		return why
 	}
 	// A pod's annotation can switch it on as well: the pods say.
 	without := 0
 	for _, p := range m.Proxies.Value {
-		if istio.ProxyEnvOf(&p)[istio.EnvXDSAgent] != "true" {
+		if !istio.TakesAnchors(istio.ProxyEnvOf(&p)) {
 			without++
 		}
 	}
