@@ -122,7 +122,7 @@ func readCluster(dir fs.FS, folder string, c *facts.Cluster) (map[string]bool, e
 				continue
 			}
 			if gvks, _, err := kinds.Scheme.ObjectKinds(o); err == nil {
-				found[gvks[0].Kind] = true
+				found[gvks[0].Kind], found[gvks[0].GroupKind().String()] = true, true
 			}
 			for _, s := range sources {
 				s.take(c, o)

@@ -8,11 +8,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -20,8 +22,9 @@ import (
 type source struct {
 	// name is that of the file and of the entry in the index.
 	name string
-	// kind is the kind of object that it consists of; a folder without an
-	// index that holds one such object is taken to hold all of them.
+	// kind is the kind of object that it consists of, with its group where it
+	// needs one; a folder without an index that holds one such object is taken to
+	// hold all of them.
 	kind string
 	// empty is the state of a read that found nothing: an object is absent, a
 	// list has no items.
@@ -83,6 +86,17 @@ var sources = []source{
 	many("pods-with-sidecar", "Pod",
 		func(c *facts.Cluster) *facts.Read[[]corev1.Pod] { return &c.Proxies },
 		func(_ *facts.Cluster, p *corev1.Pod) bool { return p.Labels["security.istio.io/tlsMode"] == "istio" }),
+	all("services", "Service", func(c *facts.Cluster) *facts.Read[[]corev1.Service] { return &c.Services }),
+	all("endpointslices", "EndpointSlice", func(c *facts.Cluster) *facts.Read[[]discoveryv1.EndpointSlice] { return &c.EndpointSlices }),
+	all("pods", "Pod", func(c *facts.Cluster) *facts.Read[[]corev1.Pod] { return &c.Pods }),
+	all("nodes", "Node", func(c *facts.Cluster) *facts.Read[[]corev1.Node] { return &c.Nodes }),
+	all("peerauthentications", "PeerAuthentication",
+		func(c *facts.Cluster) *facts.Read[[]istioapi.PeerAuthentication] { return &c.PeerAuthentications }),
+	all("destinationrules", "DestinationRule",
+		func(c *facts.Cluster) *facts.Read[[]istioapi.DestinationRule] { return &c.DestinationRules }),
+	all("gateways-istio", "Gateway."+istioapi.NetworkingGroup, func(c *facts.Cluster) *facts.Read[[]istioapi.Gateway] { return &c.Gateways }),
+	all("gateways-kubernetes", "Gateway."+istioapi.GatewayGroup,
+		func(c *facts.Cluster) *facts.Read[[]istioapi.KubernetesGateway] { return &c.KubernetesGateways }),
 }
 
 // key tells the objects of one kind apart.
@@ -137,17 +151,22 @@ func many[T any, P interface {
 			return
 		}
 		r := field(c)
-		for i := range r.Value {
-			if key(P(&r.Value[i])) == key(object) {
-				return // in two files of the folder
-			}
-		}
 		r.State, r.Value = facts.OK, append(r.Value, *object)
 	}
 	s.order = func(c *facts.Cluster) {
-		slices.SortStableFunc(field(c).Value, func(a, b T) int { return strings.Compare(key(P(&a)), key(P(&b))) })
+		r := field(c)
+		slices.SortStableFunc(r.Value, func(a, b T) int { return strings.Compare(key(P(&a)), key(P(&b))) })
+		r.Value = slices.CompactFunc(r.Value, func(a, b T) bool { return key(P(&a)) == key(P(&b)) }) // in two files of the folder
 	}
 	return s
+}
+
+// all is a source of every object of its type.
+func all[T any, P interface {
+	*T
+	runtime.Object
+}](name, kind string, field func(*facts.Cluster) *facts.Read[[]T]) source {
+	return many(name, kind, field, func(*facts.Cluster, P) bool { return true })
 }
 
 func common[T any](name, kind string, empty facts.State, field func(*facts.Cluster) *facts.Read[T]) source {
@@ -156,6 +175,9 @@ func common[T any](name, kind string, empty facts.State, field func(*facts.Clust
 		name:  name, kind: kind, empty: empty,
 		outcome: func(c *facts.Cluster) indexRead { return indexRead{field(c).State, field(c).Reason} },
 		setOutcome: func(c *facts.Cluster, r indexRead) {
+			if r.State != facts.OK {
+				*field(c) = facts.Read[T]{} // an object in the folder can be another source's
+			}
 			field(c).State, field(c).Reason = r.State, r.Reason
 		},
 	}
@@ -167,8 +189,8 @@ func remoteSecrets() source {
 	s := common("secrets-remote", "Secret", facts.OK, field)
 	s.objects = func(c *facts.Cluster) []runtime.Object {
 		var out []runtime.Object
-		for _, r := range c.RemoteSecrets.Value {
-			out = append(out, survey.SecretOf(r))
+		for _, s := range survey.SecretsOf(c.RemoteSecrets.Value) {
+			out = append(out, s)
 		}
 		return out
 	}

@@ -12,6 +12,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
 // Fleet is what was read of all clusters in one run.
@@ -47,7 +50,8 @@ type Cluster struct {
 	RootCert Read[*corev1.ConfigMap]
 	// RootCerts are the ConfigMaps istio-ca-root-cert of all namespaces.
 	RootCerts Read[[]corev1.ConfigMap]
-	// MeshConfigs are the ConfigMaps istio and istio-<revision> of the system namespace.
+	// MeshConfigs are the ConfigMaps istio and istio-<revision> of the system
+	// namespace, with the mesh config and the mesh networks.
 	MeshConfigs Read[[]corev1.ConfigMap]
 	// Istiods are the Deployments labelled app=istiod, of all namespaces where the
 	// reader may list them, else of the system namespace.
@@ -65,6 +69,17 @@ type Cluster struct {
 	ReaderAccess Read[*authorizationv1.SubjectAccessReview]
 	// Proxies is a sample of the pods with a sidecar, read only where a rule needs it.
 	Proxies Read[[]corev1.Pod]
+
+	// Services, EndpointSlices, Pods and Nodes are all of the cluster's.
+	Services       Read[[]corev1.Service]
+	EndpointSlices Read[[]discoveryv1.EndpointSlice]
+	Pods           Read[[]corev1.Pod]
+	Nodes          Read[[]corev1.Node]
+	// The custom resources of all namespaces; absent where their kind is not installed.
+	PeerAuthentications Read[[]istioapi.PeerAuthentication]
+	DestinationRules    Read[[]istioapi.DestinationRule]
+	Gateways            Read[[]istioapi.Gateway]
+	KubernetesGateways  Read[[]istioapi.KubernetesGateway]
 }
 
 // State says what became of one read.
@@ -138,6 +153,12 @@ type RemoteSecret struct {
 	Identity  string    // user name that the token inside claims, e.g. system:serviceaccount:istio-system:istio-reader-service-account; "" when unknown
 	Modified  time.Time // when the Secret was last written
 	Problem   string    // why the kubeconfig cannot be used; "" when it can
+	// Invalid says why istiod makes no client of the kubeconfig whatever its
+	// settings; "" when it would.
+	Invalid string
+	// Insecure are the ways to authenticate in the kubeconfig that istiod refuses unless
+	// it is told otherwise, in its own words: exec, tokenFile, clientKey and the like.
+	Insecure []string
 }
 
 // BeyondReach is a remote cluster that the mesh knows and the kubeconfig does not.

@@ -3,7 +3,9 @@
 package istio
 
 import (
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +24,7 @@ const (
 	RootCertKey        = "root-cert.pem"
 	MeshConfigMap      = "istio"
 	MeshConfigKey      = "mesh"
+	MeshNetworksKey    = "meshNetworks"
 	MultiClusterLabel  = "istio/multiCluster"
 	IstiodSelector     = "app=istiod"
 	InjectorSelector   = "app=sidecar-injector"
@@ -29,11 +32,26 @@ const (
 	DefaultTrustDomain = "cluster.local"
 	DefaultClusterID   = "Kubernetes"
 	ProxyContainer     = "istio-proxy"
-	discoveryContainer = "discovery"
+	DiscoveryContainer = "discovery"
 	defaultRevision    = "default"
 	revisionLabel      = "istio.io/rev"
 	versionLabel       = "app.kubernetes.io/version"
 	caCertsVolume      = "cacerts"
+)
+
+// Labels and annotations that decide networks, gateways and endpoints.
+const (
+	LabelNetwork                    = "topology.istio.io/network"
+	LabelCluster                    = "topology.istio.io/cluster"
+	LabelSubzone                    = "topology.istio.io/subzone"
+	LabelLocality                   = "topology.istio.io/locality"
+	LabelGatewayPort                = "networking.istio.io/gatewayPort"
+	LabelTLSMode                    = "security.istio.io/tlsMode"
+	LabelImportedService            = "multicluster.kubernetes.io/service-name"
+	AnnotationNodeSelector          = "traffic.istio.io/nodeSelector"
+	AnnotationExportTo              = "networking.istio.io/exportTo"
+	AnnotationTrafficDistribution   = "networking.istio.io/traffic-distribution"
+	AnnotationGatewayServiceAccount = "gateway.istio.io/service-account"
 )
 
 // Environment variables of the discovery container that rules read. No other
@@ -50,12 +68,25 @@ const (
 	EnvClusterTrustBundles = "ENABLE_CLUSTER_TRUST_BUNDLE_API"
 	EnvRootCertConfigMap   = "PILOT_CA_CERT_CONFIGMAP"
 	EnvExternalIstiod      = "EXTERNAL_ISTIOD"
+	EnvResolveHostnames    = "RESOLVE_HOSTNAME_GATEWAYS"
+	EnvGatewayAPINetworks  = "PILOT_MULTI_NETWORK_DISCOVER_GATEWAY_API"
+	EnvInsecureKubeconfigs = "PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS"
+	EnvRemoteTimeout       = "PILOT_REMOTE_CLUSTER_TIMEOUT"
+	EnvLocalSecretWatcher  = "LOCAL_CLUSTER_SECRET_WATCHER"
+	EnvSendUnhealthy       = "PILOT_SEND_UNHEALTHY_ENDPOINTS"
+	EnvAutoSendUnhealthy   = "PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS"
+	EnvDualStack           = "ISTIO_DUAL_STACK"
+	EnvAmbient             = "PILOT_ENABLE_AMBIENT"
+	EnvAmbientMultiNetwork = "AMBIENT_ENABLE_MULTI_NETWORK"
+	EnvMCSDiscovery        = "ENABLE_MCS_SERVICE_DISCOVERY"
 )
 
 // DiscoveryEnv are the environment variables that are kept of a Deployment.
 var DiscoveryEnv = []string{
 	EnvClusterID, EnvRevision, EnvEnableCAServer, EnvExternalCA, EnvKubernetesSigner, EnvMultiRoot,
 	EnvSkipTrustDomain, EnvCACertsSelfSigned, EnvClusterTrustBundles, EnvRootCertConfigMap, EnvExternalIstiod,
+	EnvResolveHostnames, EnvGatewayAPINetworks, EnvInsecureKubeconfigs, EnvRemoteTimeout, EnvLocalSecretWatcher,
+	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork, EnvMCSDiscovery,
 }
 
 // Istiod is one control plane of a cluster: one Deployment, one revision.
@@ -81,7 +112,7 @@ func Istiods(c *facts.Cluster) []Istiod {
 		}
 		i := Istiod{Namespace: d.Namespace, Name: d.Name, env: map[string]string{}, CACertsVolume: CACertsSecret}
 		for _, container := range d.Spec.Template.Spec.Containers {
-			if container.Name != discoveryContainer {
+			if container.Name != DiscoveryContainer {
 				continue
 			}
 			for _, e := range container.Env {
@@ -112,6 +143,15 @@ func (i Istiod) Env(name string) string { return i.env[name] }
 // On reports whether a boolean variable is set to true, as Go's strconv (and
 // so istiod's pkg/env) reads it.
 func (i Istiod) On(name string) bool { return isTrue(i.env[name]) }
+
+// Setting is On for a variable that has another default than false: a value that
+// is no boolean counts as none.
+func (i Istiod) Setting(name string, otherwise bool) bool {
+	if on, err := strconv.ParseBool(i.env[name]); err == nil {
+		return on
+	}
+	return otherwise
+}
 
 // AtLeast reports whether the version is known to be v or later.
 func (i Istiod) AtLeast(v string) bool {
@@ -159,14 +199,29 @@ func ClusterID(c *facts.Cluster) string {
 		for _, w := range configuration.Webhooks {
 			path := ""
 			if w.ClientConfig.URL != nil {
-				path = *w.ClientConfig.URL
+				if u, err := url.Parse(*w.ClientConfig.URL); err == nil {
+					path = u.Path
+				}
 			} else if w.ClientConfig.Service != nil && w.ClientConfig.Service.Path != nil {
 				path = *w.ClientConfig.Service.Path
 			}
-			parts := strings.Split(path, "/")
-			if at := slices.Index(parts, "cluster"); at >= 0 && at+1 < len(parts) {
-				return parts[at+1]
+			if id := injectedCluster(path); id != "" {
+				return id
 			}
+		}
+	}
+	return ""
+}
+
+// injectedCluster is the cluster ID in the path of an injection webhook. After
+// "inject" come names and values in turn; a slash in a value is written
+// --slash-- (pkg/kube/inject/webhook.go, parseInjectEnvs).
+func injectedCluster(path string) string {
+	parts := strings.Split(path, "/")
+	at := slices.Index(parts, "inject")
+	for i := at + 1; at >= 0 && i+1 < len(parts); i += 2 {
+		if parts[i] == "cluster" {
+			return strings.ReplaceAll(parts[i+1], "--slash--", "/")
 		}
 	}
 	return ""
@@ -189,7 +244,7 @@ func OldestStart(c *facts.Cluster) time.Time {
 // container reads the CA anew just as a new pod does.
 func containerStart(p corev1.Pod) time.Time {
 	for _, s := range p.Status.ContainerStatuses {
-		if s.Name == discoveryContainer && s.State.Running != nil {
+		if s.Name == DiscoveryContainer && s.State.Running != nil {
 			return s.State.Running.StartedAt.Time
 		}
 	}
@@ -247,7 +302,7 @@ func ProxyEnvOf(p *corev1.Pod) map[string]string {
 func WantsProxies(c *facts.Cluster) bool {
 	meshes, _ := MeshConfigs(c)
 	for _, m := range meshes {
-		if len(m.CACertificates) > 0 && m.DefaultConfig.ProxyMetadata[EnvXDSAgent] != "true" {
+		if len(m.CACertificates) > 0 && !TakesAnchors(m.DefaultConfig.ProxyMetadata) {
 			return true
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // MeshConfig is the part of Istio's mesh config that rules read
@@ -22,6 +24,20 @@ type MeshConfig struct {
 	CACertificates     []CACertificate         `json:"caCertificates,omitempty"`
 	DefaultConfig      ProxyConfig             `json:"defaultConfig,omitzero"`
 	DiscoverySelectors []*metav1.LabelSelector `json:"discoverySelectors,omitempty"`
+
+	RootNamespace                  string                      `json:"rootNamespace,omitempty"`
+	ServiceSettings                []ServiceSettings           `json:"serviceSettings,omitempty"`
+	LocalityLbSetting              *istioapi.LocalityLbSetting `json:"localityLbSetting,omitempty"`
+	DefaultServiceExportTo         []string                    `json:"defaultServiceExportTo,omitempty"`
+	DefaultDestinationRuleExportTo []string                    `json:"defaultDestinationRuleExportTo,omitempty"`
+}
+
+// ServiceSettings are settings for the services of some hosts.
+type ServiceSettings struct {
+	Settings *struct {
+		ClusterLocal bool `json:"clusterLocal,omitempty"`
+	} `json:"settings,omitempty"`
+	Hosts []string `json:"hosts,omitempty"`
 }
 
 // CACertificate is one entry of caCertificates.
@@ -34,22 +50,32 @@ type CACertificate struct {
 
 // ProxyConfig is the part of defaultConfig that rules read.
 type ProxyConfig struct {
-	ProxyMetadata map[string]string `json:"proxyMetadata,omitempty"`
+	ProxyMetadata    map[string]string `json:"proxyMetadata,omitempty"`
+	DiscoveryAddress string            `json:"discoveryAddress,omitempty"`
 }
 
 // Environment variables of a sidecar that rules read; no other is kept.
 const (
-	EnvXDSAgent  = "PROXY_CONFIG_XDS_AGENT" // lets the agent take trust anchors from istiod
-	EnvCAAddress = "CA_ADDR"                // where the agent has its certificates signed
+	EnvProxyNetwork     = "ISTIO_META_NETWORK"
+	EnvProxyClusterID   = "ISTIO_META_CLUSTER_ID"
+	EnvProxyNetworkView = "ISTIO_META_REQUESTED_NETWORK_VIEW" // the networks that a gateway wants to know of
+	EnvXDSAgent         = "PROXY_CONFIG_XDS_AGENT"            // lets the agent take trust anchors from istiod
+	EnvCAAddress        = "CA_ADDR"                           // where the agent has its certificates signed
 )
 
 // ProxyEnv are the environment variables that are kept of a sidecar.
-var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress}
+var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView}
 
 // Defaulted fills in what istiod assumes where nothing is said.
 func (m MeshConfig) Defaulted() MeshConfig {
 	if m.TrustDomain == "" {
 		m.TrustDomain = DefaultTrustDomain
+	}
+	if m.RootNamespace == "" {
+		m.RootNamespace = SystemNamespace
+	}
+	if m.DefaultConfig.DiscoveryAddress == "" {
+		m.DefaultConfig.DiscoveryAddress = "istiod.istio-system.svc:15012"
 	}
 	return m
 }
@@ -64,14 +90,22 @@ func ParseMeshConfig(configMap, text string) (MeshConfig, error) {
 }
 
 // ReduceMeshConfig returns the value of key "mesh" with only the fields that
-// rules read: a mesh config can hold access tokens of tracers. A value that
-// cannot be read is reduced to nothing but that fact.
-func ReduceMeshConfig(text string) string {
+// rules read: a mesh config can hold access tokens of tracers. redact takes what
+// is secret out of a PEM value. A value that cannot be read is reduced to nothing
+// but that fact.
+func ReduceMeshConfig(text string, redact func([]byte) []byte) string {
 	var m MeshConfig
 	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
 		return "[not YAML]"
 	}
 	m.DefaultConfig.ProxyMetadata = only(m.DefaultConfig.ProxyMetadata, ProxyEnv)
+	for i := range m.CACertificates {
+		ca := &m.CACertificates[i]
+		ca.PEM = string(redact([]byte(ca.PEM)))
+		if ca.SPIFFEBundleURL != "" {
+			ca.SPIFFEBundleURL = firstOf(serverurl.Shown(ca.SPIFFEBundleURL), "[not a URL]")
+		}
+	}
 	out, err := yaml.Marshal(m)
 	if err != nil {
 		return "[not YAML]"
@@ -133,6 +167,10 @@ func (m MeshConfig) Selects(namespaceLabels map[string]string) bool {
 	}
 	return false
 }
+
+// TakesAnchors reports whether a sidecar with these variables takes trust anchors
+// from istiod.
+func TakesAnchors(env map[string]string) bool { return isTrue(env[EnvXDSAgent]) }
 
 func isTrue(s string) bool {
 	on, err := strconv.ParseBool(s)

@@ -1,6 +1,6 @@
-// Package kinds knows the kinds of Kubernetes objects that are read: how they
-// travel and how they are written down. It is client-go's kubernetes/scheme with
-// what is needed of it, for a process that starts anew for each question.
+// Package kinds knows the kinds of objects that are read, those of Kubernetes
+// and custom ones: how they travel and how they are written down. It is client-go's
+// kubernetes/scheme with what is needed of it, for a process that starts anew for each question.
 package kinds
 
 import (
@@ -8,11 +8,14 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
 // Scheme holds the kinds; Codecs and ParameterCodec are those of it.
@@ -28,4 +31,6 @@ func init() {
 	utilruntime.Must(appsv1.AddToScheme(Scheme))
 	utilruntime.Must(authorizationv1.AddToScheme(Scheme))
 	utilruntime.Must(corev1.AddToScheme(Scheme))
+	utilruntime.Must(discoveryv1.AddToScheme(Scheme))
+	utilruntime.Must(istioapi.AddToScheme(Scheme))
 }

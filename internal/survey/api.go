@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,7 +28,9 @@ import (
 
 // api is one cluster's API server: one connection for all groups.
 type api struct {
-	core, apps, admission, authorization rest.Interface
+	core, apps, admission, authorization, discovery rest.Interface
+	// custom makes the client for a group of custom resources.
+	custom func(group, version string) (rest.Interface, error)
 }
 
 // connect prepares the clients; nothing is sent yet.
@@ -59,12 +62,19 @@ func connect(config *rest.Config) (*api, error) {
 		{appsv1.SchemeGroupVersion, "/apis", &a.apps},
 		{admissionv1.SchemeGroupVersion, "/apis", &a.admission},
 		{authorizationv1.SchemeGroupVersion, "/apis", &a.authorization},
+		{discoveryv1.SchemeGroupVersion, "/apis", &a.discovery},
 	} {
 		c := *config
 		c.GroupVersion, c.APIPath = &group.gv, group.path
 		if *group.into, err = rest.RESTClientForConfigAndClient(&c, client); err != nil {
 			return nil, err
 		}
+	}
+	a.custom = func(group, version string) (rest.Interface, error) {
+		c := *config
+		c.GroupVersion, c.APIPath = &schema.GroupVersion{Group: group, Version: version}, "/apis"
+		c.ContentType, c.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON // there is nothing else
+		return rest.RESTClientForConfigAndClient(&c, client)
 	}
 	return a, nil
 }
@@ -191,10 +201,8 @@ func readerAccess(ctx context.Context, a *api, namespace string) (*authorization
 	if err := a.authorization.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(answer); err != nil {
 		return nil, err
 	}
-	return &authorizationv1.SubjectAccessReview{
-		Spec:   review.Spec,
-		Status: authorizationv1.SubjectAccessReviewStatus{Allowed: answer.Status.Allowed, Denied: answer.Status.Denied},
-	}, nil
+	answer.Spec = review.Spec
+	return trimReview(answer), nil
 }
 
 // proxies to look at: a setting of the mesh shows in any few of them.

@@ -13,6 +13,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
@@ -20,22 +21,37 @@ import (
 // kubeconfig of a data key speaks for: the key's name follows the slash.
 const annotationIdentity = "identity.kubectl-mesh.dev/"
 
+// Why a kubeconfig cannot be used. What is kept of one that cannot, cannot be
+// used for the same reason.
+const (
+	problemEmpty      = "the kubeconfig is empty"
+	problemUnreadable = "the kubeconfig cannot be read"
+	problemNoContext  = "the kubeconfig has no current context"
+	problemNoCluster  = "the kubeconfig has no cluster for its current context"
+	problemNoServer   = "the kubeconfig has no server that is a URL"
+)
+
 // trimRemoteSecret keeps of each kubeconfig the server, and of its credential
 // whom it claims to be. A kubeconfig that came out of a cluster is never used.
 func trimRemoteSecret(s *corev1.Secret) *corev1.Secret {
 	out := &corev1.Secret{ObjectMeta: trimMeta(&s.ObjectMeta), Data: map[string][]byte{}}
-	for id, kubeconfig := range s.Data {
+	keep := func(id string, kubeconfig []byte) {
 		server, identity, problem := reduceKubeconfig(kubeconfig)
-		if known := s.Annotations[annotationIdentity+id]; identity == "" && known != "" {
-			identity = known
+		if identity == "" {
+			identity = s.Annotations[annotationIdentity+id]
 		}
 		if identity != "" {
 			metav1.SetMetaDataAnnotation(&out.ObjectMeta, annotationIdentity+id, identity)
 		}
-		out.Data[id] = []byte{}
-		if problem == "" {
-			out.Data[id] = bareKubeconfig(server)
-		}
+		invalid, insecure := refused(kubeconfig, s.Annotations, id)
+		annotateRefused(&out.ObjectMeta, id, invalid, insecure)
+		out.Data[id] = bareKubeconfig(server, problem)
+	}
+	for id, kubeconfig := range s.Data {
+		keep(id, kubeconfig)
+	}
+	for id, kubeconfig := range s.StringData { // as istioctl create-remote-secret writes it
+		keep(id, []byte(kubeconfig))
 	}
 	return out
 }
@@ -44,12 +60,12 @@ func trimRemoteSecret(s *corev1.Secret) *corev1.Secret {
 func RemoteSecretsOf(s *corev1.Secret) []facts.RemoteSecret {
 	var out []facts.RemoteSecret
 	for _, id := range slices.Sorted(maps.Keys(s.Data)) {
-		r := facts.RemoteSecret{Name: s.Name, Namespace: s.Namespace, ClusterID: id, Identity: s.Annotations[annotationIdentity+id]}
-		var identity string
-		r.Server, identity, r.Problem = reduceKubeconfig(s.Data[id])
+		r := facts.RemoteSecret{Name: s.Name, Namespace: s.Namespace, ClusterID: id}
+		r.Server, r.Identity, r.Problem = reduceKubeconfig(s.Data[id])
 		if r.Identity == "" {
-			r.Identity = identity
+			r.Identity = s.Annotations[annotationIdentity+id]
 		}
+		r.Invalid, r.Insecure = refused(s.Data[id], s.Annotations, id)
 		r.Modified = s.CreationTimestamp.Time
 		for _, f := range s.ManagedFields {
 			if f.Time != nil && f.Time.After(r.Modified) {
@@ -61,46 +77,55 @@ func RemoteSecretsOf(s *corev1.Secret) []facts.RemoteSecret {
 	return out
 }
 
-// SecretOf is the trimmed Secret that gives the remote secret again.
-func SecretOf(r facts.RemoteSecret) *corev1.Secret {
-	s := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: r.Name, Namespace: r.Namespace, Labels: map[string]string{"istio/multiCluster": "true"},
-			CreationTimestamp: metav1.NewTime(r.Modified),
-		},
-		Data: map[string][]byte{r.ClusterID: {}},
+// SecretsOf are the trimmed Secrets that give the remote secrets again.
+func SecretsOf(entries []facts.RemoteSecret) []*corev1.Secret {
+	var out []*corev1.Secret
+	for _, r := range entries {
+		i := slices.IndexFunc(out, func(s *corev1.Secret) bool { return s.Namespace == r.Namespace && s.Name == r.Name })
+		if i < 0 {
+			i = len(out)
+			out = append(out, &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{
+					Name: r.Name, Namespace: r.Namespace, Labels: map[string]string{istio.MultiClusterLabel: "true"},
+					CreationTimestamp: metav1.NewTime(r.Modified),
+				},
+				Data: map[string][]byte{},
+			})
+		}
+		if r.Identity != "" {
+			metav1.SetMetaDataAnnotation(&out[i].ObjectMeta, annotationIdentity+r.ClusterID, r.Identity)
+		}
+		annotateRefused(&out[i].ObjectMeta, r.ClusterID, r.Invalid, r.Insecure)
+		out[i].Data[r.ClusterID] = bareKubeconfig(r.Server, r.Problem)
 	}
-	if r.Identity != "" {
-		metav1.SetMetaDataAnnotation(&s.ObjectMeta, annotationIdentity+r.ClusterID, r.Identity)
-	}
-	if r.Problem == "" {
-		s.Data[r.ClusterID] = bareKubeconfig(r.Server)
-	}
-	return s
+	return out
 }
 
 // reduceKubeconfig takes out of a kubeconfig where its current context leads,
 // and the subject that its token claims. The problem never quotes the input.
 func reduceKubeconfig(kubeconfig []byte) (server, identity, problem string) {
 	if len(kubeconfig) == 0 {
-		return "", "", "the kubeconfig is empty"
+		return "", "", problemEmpty
 	}
 	config, err := clientcmd.Load(kubeconfig)
 	if err != nil {
-		return "", "", "the kubeconfig cannot be read"
+		return "", "", problemUnreadable
 	}
 	context := config.Contexts[config.CurrentContext]
 	if context == nil {
-		return "", "", "the kubeconfig has no current context"
+		return "", "", problemNoContext
 	}
 	cluster := config.Clusters[context.Cluster]
 	if cluster == nil {
-		return "", "", "the kubeconfig has no cluster for its current context"
+		return "", "", problemNoCluster
+	}
+	if server = serverurl.Shown(cluster.Server); server == "" {
+		return "", "", problemNoServer
 	}
 	if user := config.AuthInfos[context.AuthInfo]; user != nil {
 		identity = subject(user.Token)
 	}
-	return serverurl.Shown(cluster.Server), identity, ""
+	return server, identity, ""
 }
 
 // subject is the claim "sub" of a JSON web token; its signature is not looked at.
@@ -122,12 +147,24 @@ func subject(token string) string {
 	return claims.Subject
 }
 
-// bareKubeconfig is a kubeconfig that leads to a server and authenticates nobody.
-func bareKubeconfig(server string) []byte {
+// bareKubeconfig is a kubeconfig that leads to a server and authenticates
+// nobody, or one with the same problem as the one in whose place it is.
+func bareKubeconfig(server, problem string) []byte {
 	config := clientcmdapi.NewConfig()
-	config.Clusters["c"] = &clientcmdapi.Cluster{Server: server}
-	config.Contexts["c"] = &clientcmdapi.Context{Cluster: "c"}
-	config.CurrentContext = "c"
+	switch problem {
+	case problemEmpty:
+		return []byte{}
+	case problemUnreadable:
+		return []byte("[not a kubeconfig]")
+	case problemNoContext:
+	case problemNoCluster:
+		config.Contexts["c"] = &clientcmdapi.Context{}
+		config.CurrentContext = "c"
+	default:
+		config.Clusters["c"] = &clientcmdapi.Cluster{Server: server}
+		config.Contexts["c"] = &clientcmdapi.Context{Cluster: "c"}
+		config.CurrentContext = "c"
+	}
 	out, err := clientcmd.Write(*config)
 	if err != nil {
 		return nil // cannot be: the config is one of three strings

@@ -39,11 +39,23 @@ const (
 	RemoteSecrets
 	Webhooks
 	ReaderAccess
+	Services
+	EndpointSlices
+	Pods
+	Nodes
+	PeerAuthentications
+	DestinationRules
+	Gateways
+	KubernetesGateways
 
 	// Roots is what tells who trusts whom.
 	Roots = CACerts | CASecret | RootCert | MeshConfigs | Istiods
 	// Trust is everything that the rules of package trust read.
 	Trust = Roots | RootCerts | IstiodPods | Namespaces | RemoteSecrets | Webhooks | ReaderAccess
+	// Networks is what tells the networks of the mesh and their gateways.
+	Networks = MeshConfigs | Istiods | Namespaces | RemoteSecrets | Webhooks | Services | Pods | Nodes | KubernetesGateways
+	// Mesh is everything that tells which endpoints a proxy is given.
+	Mesh = Networks | ReaderAccess | EndpointSlices | PeerAuthentications | DestinationRules | Gateways
 )
 
 // Cluster is the cluster to read.
@@ -122,6 +134,7 @@ func Read(ctx context.Context, cluster Cluster, sources Source) (facts.Cluster, 
 	if sources&ReaderAccess != 0 {
 		read(r, &out.ReaderAccess, func() (*authorizationv1.SubjectAccessReview, error) { return readerAccess(ctx, a, ns) })
 	}
+	readMesh(r, a, sources, &out)
 	return out, r.wait()
 }
 
@@ -146,11 +159,8 @@ func Deepen(ctx context.Context, cluster Cluster, c *facts.Cluster, meshConfigMa
 	}
 	_ = r.wait() // what could not be read is noted in each outcome
 	for _, f := range further {
-		switch {
-		case f.State == facts.OK && len(f.Value) > 0:
-			c.MeshConfigs.State = facts.OK
-			c.MeshConfigs.Value = append(c.MeshConfigs.Value, f.Value...)
-		case !f.Known():
+		c.MeshConfigs.Value = append(c.MeshConfigs.Value, f.Value...)
+		if !f.Known() { // one that is not known is not made good by another
 			c.MeshConfigs.State, c.MeshConfigs.Reason = f.State, f.Reason
 		}
 	}

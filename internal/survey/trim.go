@@ -1,17 +1,18 @@
 package survey
 
 import (
-	"slices"
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -56,7 +57,13 @@ func trimConfigMap(c *corev1.ConfigMap) *corev1.ConfigMap {
 func trimMeshConfig(c *corev1.ConfigMap) *corev1.ConfigMap {
 	out := &corev1.ConfigMap{ObjectMeta: trimMeta(&c.ObjectMeta)}
 	if v, ok := c.Data[istio.MeshConfigKey]; ok {
-		out.Data = map[string]string{istio.MeshConfigKey: istio.ReduceMeshConfig(v)}
+		out.Data = map[string]string{istio.MeshConfigKey: istio.ReduceMeshConfig(v, pki.Redact)}
+	}
+	if v, ok := c.Data[istio.MeshNetworksKey]; ok {
+		if out.Data == nil {
+			out.Data = map[string]string{}
+		}
+		out.Data[istio.MeshNetworksKey] = istio.ReduceMeshNetworks(v)
 	}
 	return out
 }
@@ -65,7 +72,7 @@ func trimNamespace(n *corev1.Namespace) *corev1.Namespace {
 	out := &corev1.Namespace{ObjectMeta: trimMeta(&n.ObjectMeta), Status: corev1.NamespaceStatus{Phase: n.Status.Phase}}
 	out.UID, out.ManagedFields = n.UID, nil
 	for k, v := range n.Annotations {
-		if strings.HasPrefix(k, "topology.istio.io/") {
+		if strings.HasPrefix(k, "topology.istio.io/") || k == istio.AnnotationTrafficDistribution {
 			metav1.SetMetaDataAnnotation(&out.ObjectMeta, k, v)
 		}
 	}
@@ -77,44 +84,15 @@ func trimDeployment(d *appsv1.Deployment) *appsv1.Deployment {
 	out.ManagedFields = nil
 	out.Spec.Template.Spec.Containers = trimContainers(d.Spec.Template.Spec.Containers, istio.DiscoveryEnv)
 	for _, v := range d.Spec.Template.Spec.Volumes {
-		if v.Name == istio.CACertsSecret {
-			out.Spec.Template.Spec.Volumes = append(out.Spec.Template.Spec.Volumes, v)
+		if v.Name == istio.CACertsSecret { // of another kind only that it is one: its attributes can hold anything
+			kept := corev1.Volume{Name: v.Name}
+			if from := v.Secret; from != nil {
+				kept.Secret = &corev1.SecretVolumeSource{SecretName: from.SecretName, Optional: from.Optional, DefaultMode: from.DefaultMode}
+			}
+			out.Spec.Template.Spec.Volumes = append(out.Spec.Template.Spec.Volumes, kept)
 		}
 	}
 	out.Status = appsv1.DeploymentStatus{Replicas: d.Status.Replicas, ReadyReplicas: d.Status.ReadyReplicas}
-	return out
-}
-
-func trimPod(p *corev1.Pod) *corev1.Pod {
-	out := &corev1.Pod{ObjectMeta: trimMeta(&p.ObjectMeta)}
-	out.ManagedFields = nil
-	keep := slices.Concat(istio.DiscoveryEnv, istio.ProxyEnv)
-	out.Spec.Containers = trimContainers(p.Spec.Containers, keep)
-	out.Spec.InitContainers = slices.DeleteFunc(trimContainers(p.Spec.InitContainers, keep), func(c corev1.Container) bool { return c.Name != istio.ProxyContainer })
-	out.Status.Phase, out.Status.StartTime = p.Status.Phase, p.Status.StartTime
-	for _, s := range p.Status.ContainerStatuses {
-		trimmed := corev1.ContainerStatus{Name: s.Name, Ready: s.Ready, RestartCount: s.RestartCount, Image: s.Image}
-		if s.State.Running != nil {
-			trimmed.State.Running = &corev1.ContainerStateRunning{StartedAt: s.State.Running.StartedAt}
-		}
-		out.Status.ContainerStatuses = append(out.Status.ContainerStatuses, trimmed)
-	}
-	return out
-}
-
-// trimContainers keeps the names, the images and the named variables: an
-// environment can hold anything.
-func trimContainers(containers []corev1.Container, env []string) []corev1.Container {
-	var out []corev1.Container
-	for _, c := range containers {
-		trimmed := corev1.Container{Name: c.Name, Image: c.Image}
-		for _, e := range c.Env {
-			if slices.Contains(env, e.Name) {
-				trimmed.Env = append(trimmed.Env, corev1.EnvVar{Name: e.Name, Value: e.Value})
-			}
-		}
-		out = append(out, trimmed)
-	}
 	return out
 }
 
@@ -122,9 +100,20 @@ func trimWebhook(w *admissionv1.MutatingWebhookConfiguration) *admissionv1.Mutat
 	out := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: trimMeta(&w.ObjectMeta)}
 	out.ManagedFields = nil
 	for _, h := range w.Webhooks {
-		out.Webhooks = append(out.Webhooks, admissionv1.MutatingWebhook{Name: h.Name, ClientConfig: h.ClientConfig})
+		kept := admissionv1.MutatingWebhook{Name: h.Name, ClientConfig: h.ClientConfig}
+		if ca := h.ClientConfig.CABundle; ca != nil {
+			kept.ClientConfig.CABundle = pki.Redact(ca)
+		}
+		out.Webhooks = append(out.Webhooks, kept)
 	}
 	return out
+}
+
+func trimReview(r *authorizationv1.SubjectAccessReview) *authorizationv1.SubjectAccessReview {
+	return &authorizationv1.SubjectAccessReview{
+		Spec:   authorizationv1.SubjectAccessReviewSpec{User: r.Spec.User, Groups: r.Spec.Groups, ResourceAttributes: r.Spec.ResourceAttributes},
+		Status: authorizationv1.SubjectAccessReviewStatus{Allowed: r.Status.Allowed, Denied: r.Status.Denied},
+	}
 }
 
 // Trim reduces any object that the survey reads, as it would be on its arrival
@@ -151,8 +140,22 @@ func Trim(o runtime.Object) runtime.Object {
 		return trimPod(o)
 	case *admissionv1.MutatingWebhookConfiguration:
 		return trimWebhook(o)
+	case *corev1.Service:
+		return trimService(o)
+	case *discoveryv1.EndpointSlice:
+		return trimEndpointSlice(o)
+	case *corev1.Node:
+		return trimNode(o)
+	case *istioapi.PeerAuthentication:
+		return trimPeerAuthentication(o)
+	case *istioapi.DestinationRule:
+		return trimDestinationRule(o)
+	case *istioapi.Gateway:
+		return trimGateway(o)
+	case *istioapi.KubernetesGateway:
+		return trimKubernetesGateway(o)
 	case *authorizationv1.SubjectAccessReview:
-		return o
+		return trimReview(o)
 	}
 	return nil
 }

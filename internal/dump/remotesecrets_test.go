@@ -1,0 +1,72 @@
+package dump_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+)
+
+// One Secret can name several clusters, and tell of some nothing but why not.
+func TestRemoteSecretsOfSeveralClusters(t *testing.T) {
+	entry := func(secret, id, server, problem string) facts.RemoteSecret {
+		r := facts.RemoteSecret{Namespace: meshtest.System, Name: secret, ClusterID: id, Server: server, Problem: problem, Modified: meshtest.Now}
+		if problem == "" {
+			r.Identity = "system:serviceaccount:istio-system:istio-reader-service-account"
+		}
+		return r
+	}
+	want := meshtest.Healthy("east").Facts()
+	want.Clusters[0].RemoteSecrets.Value = []facts.RemoteSecret{
+		entry("all", "north", "", "the kubeconfig cannot be read"), entry("all", "south", "https://south", ""), entry("all", "west", "https://west", ""),
+		entry("one", "far-west", "https://far-west", ""),
+	}
+	dir := filepath.Join(t.TempDir(), "fleet")
+	if err := dump.Write(dir, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := dump.Read(os.DirFS(dir), "", time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := cmp.Options{cmpopts.EquateApproxTime(time.Second), cmpopts.IgnoreFields(facts.RemoteSecret{}, "Invalid", "Insecure")}
+	if diff := cmp.Diff(want.Clusters[0].RemoteSecrets, got.Clusters[0].RemoteSecrets, opts); diff != "" {
+		t.Errorf("remote secrets (-written +read):\n%s", diff)
+	}
+}
+
+// What "istioctl create-remote-secret" prints can be put into a folder as it is.
+func TestARemoteSecretOfIstioctl(t *testing.T) {
+	files := fstest.MapFS{"east/west.yaml": {Data: []byte(`apiVersion: v1
+kind: Secret
+metadata:
+  annotations: {networking.istio.io/cluster: west}
+  labels: {istio/multiCluster: "true"}
+  name: istio-remote-secret-west
+  namespace: istio-system
+stringData:
+  west: |
+    apiVersion: v1
+    kind: Config
+    clusters: [{name: west, cluster: {server: "https://west.example:6443"}}]
+    contexts: [{name: west, context: {cluster: west, user: west}}]
+    current-context: west
+    users: [{name: west, user: {token: hunter2}}]
+`)}}
+	got, err := dump.Read(files, meshtest.System, meshtest.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := got.Clusters[0].RemoteSecrets.Value
+	if len(secrets) != 1 || secrets[0].ClusterID != "west" || secrets[0].Server != "https://west.example:6443" || secrets[0].Problem != "" {
+		t.Errorf("%+v", secrets)
+	}
+}

@@ -1,0 +1,381 @@
+package istio
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+)
+
+// Destination is what a source asks for: one port of a Service, or of a subset of it.
+type Destination struct {
+	Namespace, Service string
+	Port               int
+	Subset             string
+}
+
+// Endpoints are what a source gets for a destination.
+type Endpoints struct {
+	Host string
+	// Absent says why there is no such destination for the source; "" where there is.
+	Absent string
+	// Definition is the ID of the cluster whose Service counts.
+	Definition string
+	// Direct: the Service is headless, and sidecars connect to the address that the
+	// client asks for. Only gateways take the endpoints.
+	Direct bool
+	// ClusterLocal: only endpoints of the source's own cluster count.
+	ClusterLocal bool
+	// Rules are the DestinationRules that apply, namespace/name.
+	Rules []string
+	// Endpoints are in the order of istiod: by locality, and in each the pods before the gateways.
+	Endpoints []Endpoint
+	// Dropped are the endpoints that clusters have and the source does not get.
+	Dropped []Dropped
+}
+
+// Endpoint is one address that a source may send to.
+type Endpoint struct {
+	Address string
+	// More are further addresses of the same pod.
+	More     []string
+	Port     uint32
+	Cluster  string
+	Network  string
+	Locality Locality
+	Priority uint32
+	Weight   uint32
+	// LocalityWeight is that of all endpoints of the locality and priority.
+	LocalityWeight uint32
+	Health         string
+	// MTLS: the source uses the certificates of the mesh.
+	MTLS bool
+	// Pod is namespace/name; "" for a gateway, and for what is no pod.
+	Pod string
+	// NetworkFrom is what decided the network; "" for a gateway.
+	NetworkFrom NetworkOrigin
+	Route       Route
+	// Behind are the endpoints that a gateway stands for.
+	Behind []Backend
+}
+
+// Route is why an address is what a source is given.
+type Route string
+
+// The routes. All but ThroughGateway lead to the endpoint itself.
+const (
+	ThroughGateway     Route = "through a gateway of its network"
+	SameNetwork        Route = "on the network of the proxy"
+	NetworkUnknown     Route = "directly, as the network of the endpoint is not known"
+	NoGateways         Route = "directly, as no network has a gateway"
+	NoGatewayOfNetwork Route = "directly, as its network has no gateway that the proxy can use"
+	SourceUnknown      Route = "directly, as the network of the proxy is not known"
+)
+
+// Gateway reports whether the address is that of a gateway between networks.
+func (e Endpoint) Gateway() bool { return e.Route == ThroughGateway }
+
+// routeTo is why an endpoint is reached directly.
+func (s Source) routeTo(network string, gateways int) Route {
+	switch {
+	case network == "":
+		return NetworkUnknown
+	case network == s.Network:
+		return SameNetwork
+	case gateways == 0:
+		return NoGatewayOfNetwork
+	default:
+		return SourceUnknown
+	}
+}
+
+// Backend is an endpoint of a cluster as its own clients would reach it.
+type Backend struct {
+	Cluster string
+	Address string
+	Port    uint32
+	Pod     string // namespace/name; "" for what is no pod
+	Network Network
+}
+
+// Dropped is an endpoint that a source does not get, and the first reason for that.
+type Dropped struct {
+	Backend
+	Reason DropReason
+	// Detail names the objects that decided.
+	Detail string
+}
+
+// DropReason is why a source does not get an endpoint.
+type DropReason string
+
+// The reasons, in the order in which istiod looks for them.
+const (
+	OtherCluster    DropReason = "the service is local to each cluster"
+	OtherNode       DropReason = "internalTrafficPolicy is Local, and it is on another node"
+	OtherPort       DropReason = "its port has another name"
+	OtherSubset     DropReason = "it does not have the labels of the subset"
+	OutOfView       DropReason = "the proxy asks for other networks only"
+	NotReady        DropReason = "it is not ready"
+	Leaving         DropReason = "it is terminating"
+	IsDraining      DropReason = "it is draining"
+	NoReachableGate DropReason = "no gateway of its network has an address of the proxy's IP family"
+	NoMTLS          DropReason = "it is behind a gateway, and does not take mutual TLS"
+	OtherLocality   DropReason = "the locality settings send nothing there"
+)
+
+// Endpoints are those that a source gets for a destination
+// (pilot/pkg/xds/endpoints/endpoint_builder.go, BuildClusterLoadAssignment).
+func (v *View) Endpoints(source Source, to Destination) Endpoints {
+	out := Endpoints{Host: hostname(to.Namespace, to.Service)}
+	s := v.service(to.Namespace, to.Service)
+	switch {
+	case s == nil:
+		out.Absent = "no cluster that the control plane reads has the Service"
+		return out
+	case !s.visible(v, source.Namespace):
+		out.Definition, out.Absent = s.cluster.id, "the Service is not exported to namespace "+source.Namespace
+		return out
+	case s.definition.Spec.ExternalName != "" && s.definition.Spec.Type == "ExternalName":
+		out.Definition, out.Absent = s.cluster.id, "the Service is another name for "+s.definition.Spec.ExternalName
+		return out
+	}
+	out.Definition, out.Direct, out.ClusterLocal = s.cluster.id, s.headless(), v.Mesh.isClusterLocal(s.host)
+	portName, ok := "", false
+	for _, p := range s.definition.Spec.Ports {
+		if int(p.Port) == to.Port && !ok {
+			portName, ok = p.Name, true
+		}
+	}
+	if !ok {
+		out.Absent = fmt.Sprintf("the Service of cluster %s has no port %d", s.cluster.id, to.Port)
+		return out
+	}
+	b := &builder{v: v, source: source, to: to, service: s, portName: portName, gateways: newGatewaySet(v.Gateways()), out: &out}
+	b.rule = v.rules.of(source, s.host, s.namespace)
+	if b.rule != nil {
+		out.Rules = b.rule.from
+	}
+	b.build()
+	return out
+}
+
+// builder makes the endpoints of one destination for one source.
+type builder struct {
+	v        *View
+	source   Source
+	to       Destination
+	service  *service
+	portName string
+	rule     *mergedRule
+	gateways gatewaySet
+	out      *Endpoints
+}
+
+// group is the endpoints of one locality.
+type group struct {
+	locality  string
+	endpoints []*candidate
+	priority  uint32
+	weight    uint32
+}
+
+// candidate is an endpoint with what ranks it.
+type candidate struct {
+	Endpoint
+	labels map[string]string
+	of     *workload // nil for a gateway
+}
+
+func (b *builder) build() {
+	groups := map[string]*group{}
+	for _, m := range b.v.sortedMembers() {
+		for _, w := range b.v.workloads(m, b.service.namespace, b.service.name) {
+			if reason := b.refuses(w); reason != "" {
+				b.drop(w, reason, "")
+				continue
+			}
+			if groups[w.locality] == nil {
+				groups[w.locality] = &group{locality: w.locality}
+			}
+			g := groups[w.locality]
+			g.endpoints = append(g.endpoints, b.candidate(w))
+		}
+	}
+	var sorted []*group
+	for _, g := range groups {
+		sorted = append(sorted, g)
+	}
+	slices.SortFunc(sorted, func(x, y *group) int { return strings.Compare(x.locality, y.locality) })
+	for _, g := range sorted {
+		b.splitHorizon(g)
+		for _, e := range g.endpoints {
+			g.weight += e.Weight
+		}
+	}
+	for _, g := range b.rank(sorted) {
+		for _, e := range g.endpoints {
+			e.Priority, e.LocalityWeight, e.Locality = g.priority, g.weight, ParseLocality(g.locality)
+			b.out.Endpoints = append(b.out.Endpoints, e.Endpoint)
+		}
+	}
+}
+
+// sortedMembers are the clusters in the order in which istiod merges their
+// endpoints (pilot/pkg/model/endpointshards.go, Keys).
+func (v *View) sortedMembers() []*member {
+	out := slices.Clone(v.members)
+	slices.SortStableFunc(out, func(a, b *member) int { return strings.Compare(a.id, b.id) })
+	return out
+}
+
+func (b *builder) drop(w *workload, reason DropReason, detail string) {
+	b.out.Dropped = append(b.out.Dropped, Dropped{Backend: backend(w), Reason: reason, Detail: detail})
+}
+
+func backend(w *workload) Backend {
+	return Backend{Cluster: w.cluster, Address: w.addresses[0], Port: w.port, Pod: w.podName(), Network: w.network}
+}
+
+// refuses is why an endpoint is out whatever its network
+// (endpoint_builder.go, snapshotShards, filterIstioEndpoint).
+func (b *builder) refuses(w *workload) DropReason {
+	subset, hasSubset := b.rule.subset(b.to.Subset)
+	draining := w.health == Draining || w.labels[labelDraining] != ""
+	switch {
+	case w.cluster != b.source.Cluster && b.out.ClusterLocal:
+		return OtherCluster
+	case b.service.nodeLocal() && (w.cluster != b.source.Cluster || w.node != b.source.Node):
+		return OtherNode
+	case w.portName != b.portName:
+		return OtherPort
+	case hasSubset && !subsetOf(subset.Labels, w.labels):
+		return OtherSubset
+	case !b.source.views(w.network.Name):
+		return OutOfView
+	case w.health == Unhealthy && !b.takesUnhealthy():
+		return NotReady
+	case w.health == terminating:
+		return Leaving
+	case draining && b.service.definition.Labels[labelSession] == "":
+		return IsDraining
+	}
+	return ""
+}
+
+// takesUnhealthy reports whether endpoints that are not ready are given out too,
+// marked as such (pilot/pkg/model/service.go, SupportsUnhealthyEndpoints;
+// endpoint_builder.go, supportsUnhealthyEndpoints). From 1.31 on they are by default.
+func (b *builder) takesUnhealthy() bool {
+	i := b.v.Istiod
+	if i.On(EnvSendUnhealthy) || b.service.distribution(b.v) != anywhere {
+		return true
+	}
+	if !i.Setting(EnvAutoSendUnhealthy, !i.Before("1.31.0")) {
+		return false
+	}
+	o := b.rule.policy(b.to.Subset, b.to.Port).OutlierDetection
+	return o == nil || o.MinHealthPercent <= 0
+}
+
+func (b *builder) candidate(w *workload) *candidate {
+	e := Endpoint{
+		Address: w.addresses[0], Port: w.port, Cluster: w.cluster, Network: w.network.Name, NetworkFrom: w.network.From, Weight: 1,
+		Health: w.health, Pod: w.podName(),
+	}
+	if w.labels[labelDraining] != "" {
+		e.Health = Draining
+	}
+	if len(w.addresses) > 1 {
+		e.More = w.addresses[1:]
+	}
+	e.MTLS, _ = b.mtls(w)
+	return &candidate{Endpoint: e, labels: w.labels, of: w}
+}
+
+// mtls reports whether the source uses mutual TLS with an endpoint, and what
+// decided where it does not (pilot/pkg/xds/endpoints/mtls_checker.go). What a
+// DestinationRule sets is not checked against what the endpoint accepts; an
+// endpoint without sidecar never gets it.
+func (b *builder) mtls(w *workload) (on bool, why string) {
+	if w.tlsMode != tlsModeIstio {
+		return false, "label " + LabelTLSMode + " is " + w.tlsMode
+	}
+	if mode, set := b.rule.tlsMode(b.to.Subset, b.to.Port); set {
+		return mode == istioapi.TLSIstioMutual, "DestinationRule " + strings.Join(b.rule.from, ", ") + " sets " + mode
+	}
+	a := b.v.acceptance(w.namespace, w.labels, w.port)
+	return a.Mode != istioapi.MTLSDisable, "PeerAuthentication " + a.From + " sets " + a.Mode
+}
+
+// splitHorizon puts gateways in the place of endpoints that are on other
+// networks (pilot/pkg/xds/endpoints/ep_filters.go, EndpointsByNetworkFilter).
+// Without any gateway in the mesh all endpoints are taken to be reached directly.
+func (b *builder) splitHorizon(g *group) {
+	if len(b.gateways.all) == 0 {
+		for _, e := range g.endpoints {
+			if e.Route = b.source.routeTo(e.Network, 0); e.Route == NoGatewayOfNetwork {
+				e.Route = NoGateways
+			}
+		}
+		return
+	}
+	var direct []*candidate
+	through := map[int]*candidate{} // by index into the gateways
+	for _, e := range g.endpoints {
+		weight := scaled(e.Weight, b.gateways.scale)
+		gateways := b.usable(b.gateways.of(e.Network, e.Cluster))
+		forced := b.source.Network == "" && e.Network != "" && len(gateways) > 0 && !b.v.Istiod.Before("1.30.0")
+		if !forced && (b.source.inNetwork(e.Network) || len(gateways) == 0) {
+			e.Weight, e.Route = weight, b.source.routeTo(e.Network, len(gateways))
+			direct = append(direct, e)
+			continue
+		}
+		if !b.v.Istiod.Before("1.30.0") {
+			gateways = slices.DeleteFunc(gateways, func(g Gateway) bool { return !b.source.reaches(g.Address) })
+		}
+		if len(gateways) == 0 {
+			b.drop(e.of, NoReachableGate, "")
+			continue
+		}
+		if !e.MTLS {
+			_, why := b.mtls(e.of)
+			b.drop(e.of, NoMTLS, why)
+			continue
+		}
+		for _, gw := range gateways {
+			at := slices.IndexFunc(b.gateways.all, func(o Gateway) bool { return compareGateways(o, gw) == 0 })
+			c := through[at]
+			if c == nil {
+				c = &candidate{labels: augmented(nil, gw.Cluster, "", "", gw.Network), Endpoint: Endpoint{
+					Address: gw.Address, Port: gw.Port, Cluster: gw.Cluster, Network: gw.Network, Health: Healthy, MTLS: true, Route: ThroughGateway,
+				}}
+				through[at] = c
+			}
+			c.Weight += weight / uint32(len(gateways))
+			c.Behind = append(c.Behind, backend(e.of))
+		}
+	}
+	g.endpoints = direct
+	for at := range b.gateways.all {
+		if c := through[at]; c != nil {
+			c.Weight = cmp.Or(c.Weight, 1)
+			g.endpoints = append(g.endpoints, c)
+		}
+	}
+}
+
+// usable are the gateways that the source can talk to: a sidecar needs mutual TLS.
+func (b *builder) usable(gateways []Gateway) []Gateway {
+	return slices.DeleteFunc(slices.Clone(gateways), func(g Gateway) bool { return !b.source.Gateway && g.Port == 0 })
+}
+
+func scaled(weight, scale uint32) uint32 {
+	if weight < math.MaxUint32/scale {
+		return weight * scale
+	}
+	return math.MaxUint32
+}

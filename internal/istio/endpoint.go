@@ -1,0 +1,231 @@
+package istio
+
+import (
+	"maps"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+)
+
+// Health of an endpoint as Envoy is told.
+const (
+	Healthy     = "HEALTHY"
+	Unhealthy   = "UNHEALTHY"
+	Draining    = "DRAINING"
+	terminating = "TERMINATING"
+)
+
+const (
+	tlsModeIstio        = "istio"
+	labelRegion         = "topology.kubernetes.io/region"
+	labelZone           = "topology.kubernetes.io/zone"
+	labelHostname       = "kubernetes.io/hostname"
+	labelDraining       = "istio.io/draining"
+	labelSession        = "istio.io/persistent-session"
+	labelSessionHeader  = "istio.io/persistent-session-header"
+	labelOldLocality    = "istio-locality"
+	labelOldRegion      = corev1.LabelFailureDomainBetaRegion
+	labelOldZone        = corev1.LabelFailureDomainBetaZone
+	referencedPod       = "Pod"
+	disabledTLSMode     = "disabled"
+	clusterIPNone       = corev1.ClusterIPNone
+	exportedToEveryone  = "*"
+	exportedToNamespace = "."
+	exportedToNobody    = "~"
+)
+
+// workload is one endpoint of one cluster, before a client is looked at, like an
+// entry of /debug/endpointShardz
+// (pilot/pkg/serviceregistry/kube/controller/endpoint_builder.go, EndpointBuilder).
+type workload struct {
+	cluster   string
+	addresses []string
+	port      uint32
+	portName  string
+	pod       *corev1.Pod // nil for what is no pod
+	namespace string
+	node      string
+	network   Network
+	locality  string // region/zone/subzone
+	labels    map[string]string
+	tlsMode   string
+	health    string
+}
+
+func (w *workload) podName() string {
+	if w.pod == nil {
+		return ""
+	}
+	return w.pod.Namespace + "/" + w.pod.Name
+}
+
+// workloads are the endpoints of a Service in one cluster, from all of its
+// slices (pilot/pkg/serviceregistry/kube/controller/endpointslice.go,
+// updateEndpointCacheForSlice).
+func (v *View) workloads(m *member, namespace, name string) []*workload {
+	var out []*workload
+	seen := map[[2]string]bool{}
+	service := m.services[namespace+"/"+name]
+	for _, slice := range m.slices[namespace+"/"+name] {
+		if slice.AddressType == discoveryv1.AddressTypeFQDN {
+			continue
+		}
+		for i := range slice.Endpoints {
+			e := &slice.Endpoints[i]
+			for _, address := range e.Addresses {
+				pod, found := m.podOf(slice.Namespace, address, e.TargetRef)
+				if !found {
+					continue
+				}
+				addresses := []string{address}
+				if all := v.dualStack(service, pod, e); len(all) > 1 {
+					if slice.AddressType == discoveryv1.AddressTypeIPv6 {
+						continue
+					}
+					addresses = all
+				}
+				for _, p := range slice.Ports {
+					w := v.newWorkload(m, pod, addresses, health(service, e))
+					w.port, w.portName = uint32(valueOf(p.Port)), valueOf(p.Name)
+					if id := [2]string{addresses[0], w.portName}; !seen[id] {
+						seen[id] = true
+						out = append(out, w)
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// podOf is the pod behind an address. One that is named has to be there; of
+// others the address is looked for, in the same namespace. found is false where
+// istiod waits for the pod, and so gives out no endpoint.
+func (m *member) podOf(namespace, address string, ref *corev1.ObjectReference) (pod *corev1.Pod, found bool) {
+	if ref != nil && ref.Kind == referencedPod {
+		pod = m.pods[ref.Namespace+"/"+ref.Name]
+		return pod, pod != nil
+	}
+	for _, p := range m.podsByIP[address] {
+		if p.Namespace == namespace {
+			return p, true
+		}
+	}
+	return nil, true
+}
+
+// dualStack are the addresses of a pod that istiod takes together.
+func (v *View) dualStack(s *corev1.Service, pod *corev1.Pod, e *discoveryv1.Endpoint) []string {
+	named := e.TargetRef != nil && e.TargetRef.Kind == referencedPod
+	if !v.Istiod.On(EnvDualStack) || !named || s == nil || len(pod.Status.PodIPs) < 2 || len(s.Spec.ClusterIPs) < 2 {
+		return nil
+	}
+	var out []string
+	for _, ip := range pod.Status.PodIPs {
+		out = append(out, ip.IP)
+	}
+	return out
+}
+
+func (v *View) newWorkload(m *member, pod *corev1.Pod, addresses []string, health string) *workload {
+	w := &workload{cluster: m.id, addresses: addresses, pod: pod, tlsMode: disabledTLSMode, health: health}
+	var own map[string]string
+	if pod != nil {
+		own = pod.Labels
+		w.namespace, w.node, w.locality = pod.Namespace, pod.Spec.NodeName, m.locality(pod)
+		if mode, ok := own[LabelTLSMode]; ok {
+			w.tlsMode = mode
+		}
+		w.network = v.podNetwork(m, pod)
+	}
+	if w.network.Name == "" {
+		w.network = v.network(m, addresses[0], own)
+	}
+	w.labels = augmented(own, m.id, w.locality, w.node, w.network.Name)
+	return w
+}
+
+// augmented are labels with those of the place
+// (pilot/pkg/serviceregistry/util/label/label.go, AugmentLabels).
+func augmented(own map[string]string, cluster, locality, node, network string) map[string]string {
+	out := maps.Clone(own)
+	if out == nil {
+		out = map[string]string{}
+	}
+	l := ParseLocality(locality)
+	for k, value := range map[string]string{labelRegion: l.Region, labelZone: l.Zone, LabelSubzone: l.Subzone, LabelCluster: cluster, labelHostname: node} {
+		if value != "" {
+			out[k] = value
+		}
+	}
+	if network != "" && out[LabelNetwork] == "" {
+		out[LabelNetwork] = network
+	}
+	return out
+}
+
+// locality is where a pod runs: what its label says, else its node's labels
+// (pilot/pkg/serviceregistry/kube/controller/controller.go, getPodLocality).
+func (m *member) locality(p *corev1.Pod) string {
+	label, ok := p.Labels[LabelLocality]
+	if !ok {
+		label = p.Labels[labelOldLocality]
+	}
+	if label != "" {
+		if strings.Contains(label, "/") {
+			return label
+		}
+		return strings.ReplaceAll(label, ".", "/")
+	}
+	n := m.nodes[p.Spec.NodeName]
+	if n == nil {
+		return ""
+	}
+	region := firstOf(n.Labels[labelRegion], n.Labels[labelOldRegion])
+	zone := firstOf(n.Labels[labelZone], n.Labels[labelOldZone])
+	subzone := n.Labels[LabelSubzone]
+	if region == "" && zone == "" && subzone == "" {
+		return ""
+	}
+	return region + "/" + zone + "/" + subzone
+}
+
+// health is what becomes of the conditions of an endpoint (endpointHealthStatus).
+func health(s *corev1.Service, e *discoveryv1.Endpoint) string {
+	unsetOr := func(b *bool) bool { return b == nil || *b }
+	c := e.Conditions
+	switch {
+	case unsetOr(c.Ready):
+		return Healthy
+	case s != nil && (s.Labels[labelSession] != "" || s.Labels[labelSessionHeader] != "") && unsetOr(c.Serving) && unsetOr(c.Terminating):
+		return Draining
+	case s != nil && unsetOr(c.Terminating):
+		return terminating
+	default:
+		return Unhealthy
+	}
+}
+
+// Locality is a place, from the largest part to the smallest.
+type Locality struct {
+	Region, Zone, Subzone string
+}
+
+// ParseLocality reads region/zone/subzone.
+func ParseLocality(s string) Locality {
+	parts := append(strings.Split(s, "/"), "", "")
+	return Locality{parts[0], parts[1], parts[2]}
+}
+
+// String is region/zone/subzone, as far as it is known.
+func (l Locality) String() string {
+	return strings.TrimRight(l.Region+"/"+l.Zone+"/"+l.Subzone, "/")
+}
+
+func valueOf[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}

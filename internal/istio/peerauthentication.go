@@ -1,0 +1,84 @@
+package istio
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+)
+
+// Acceptance is what a workload takes on a port, as far as PeerAuthentications say.
+type Acceptance struct {
+	Mode string
+	// From is the PeerAuthentication that decided, namespace/name; "" for none.
+	From string
+}
+
+// acceptance is the mode of mutual TLS of a workload's port. All PeerAuthentications
+// are those of the control plane's own cluster, wherever the workload is
+// (pilot/pkg/security/authn/policy_applier.go, ComposePeerAuthentication;
+// pilot/pkg/model/authentication.go, getConfigsForWorkload). One for workloads that lies
+// in the root namespace counts for none.
+func (v *View) acceptance(namespace string, labels map[string]string, port uint32) Acceptance {
+	var mesh, whole, workload *istioapi.PeerAuthentication
+	for _, p := range v.peers {
+		switch {
+		case p.Namespace != namespace && p.Namespace != v.Mesh.RootNamespace:
+		case !selects(p.Spec.Selector) && p.Namespace == v.Mesh.RootNamespace:
+			mesh = cmp.Or(mesh, p)
+		case !selects(p.Spec.Selector):
+			whole = cmp.Or(whole, p)
+		case p.Namespace != v.Mesh.RootNamespace && subsetOf(p.Spec.Selector.MatchLabels, labels):
+			workload = cmp.Or(workload, p)
+		}
+	}
+	out := Acceptance{Mode: istioapi.MTLSPermissive}
+	for _, p := range []*istioapi.PeerAuthentication{mesh, whole, workload} {
+		if p != nil && p.Spec.MTLS != nil && isMode(p.Spec.MTLS.Mode) {
+			out = Acceptance{Mode: p.Spec.MTLS.Mode, From: p.Namespace + "/" + p.Name}
+		}
+	}
+	if workload != nil {
+		if m, ok := workload.Spec.PortLevelMTLS[strconv.Itoa(int(port))]; ok && isMode(m.Mode) {
+			out = Acceptance{Mode: m.Mode, From: workload.Namespace + "/" + workload.Name}
+		}
+	}
+	return out
+}
+
+// peerAuthentications are those that the control plane reads, the oldest first.
+func (v *View) peerAuthentications() []*istioapi.PeerAuthentication {
+	own := v.own()
+	if own == nil {
+		return nil
+	}
+	var out []*istioapi.PeerAuthentication
+	for i := range own.facts.PeerAuthentications.Value {
+		if p := &own.facts.PeerAuthentications.Value[i]; own.selects(p.Namespace) {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b *istioapi.PeerAuthentication) int { return byAge(&a.ObjectMeta, &b.ObjectMeta) })
+	return out
+}
+
+// own is the control plane's own cluster; nil where nothing is known of it.
+func (v *View) own() *member {
+	if len(v.members) == 0 || !v.members[0].local {
+		return nil
+	}
+	return v.members[0]
+}
+
+// byAge orders as pilot/pkg/model/config.go does: by time, then by name.
+func byAge(a, b *metav1.ObjectMeta) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name), strings.Compare(a.Namespace, b.Namespace))
+}
+
+func selects(s *istioapi.WorkloadSelector) bool { return s != nil && len(s.MatchLabels) > 0 }
+
+func isMode(mode string) bool { return mode != "" && mode != istioapi.MTLSUnset }

@@ -1,0 +1,91 @@
+package istio
+
+import (
+	"slices"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+)
+
+// subset returns a subset by its name.
+func (r *mergedRule) subset(name string) (istioapi.Subset, bool) {
+	if r == nil || name == "" {
+		return istioapi.Subset{}, false
+	}
+	i := slices.IndexFunc(r.spec.Subsets, func(s istioapi.Subset) bool { return s.Name == name })
+	if i < 0 {
+		return istioapi.Subset{}, false
+	}
+	return r.spec.Subsets[i], true
+}
+
+// tlsMode is the mode that a rule sets for a port of a subset; set is false where
+// it sets none, and the mesh decides (pilot/pkg/xds/endpoints/mtls_checker.go,
+// tlsModeForDestinationRule). A subset that the rule does not have has none.
+func (r *mergedRule) tlsMode(subset string, port int) (mode string, set bool) {
+	if r == nil {
+		return "", false
+	}
+	if subset != "" {
+		s, ok := r.subset(subset)
+		if !ok {
+			return "", false
+		}
+		if mode, set := tlsMode(s.TrafficPolicy, port); set {
+			return mode, true
+		}
+	}
+	return tlsMode(r.spec.TrafficPolicy, port)
+}
+
+func tlsMode(p *istioapi.TrafficPolicy, port int) (mode string, set bool) {
+	if p == nil {
+		return "", false
+	}
+	if p.TLS != nil {
+		mode, set = firstOf(p.TLS.Mode, istioapi.MTLSDisable), true
+	}
+	for _, s := range p.PortLevelSettings {
+		if s.Port != nil && int(s.Port.Number) == port && s.TLS != nil {
+			return firstOf(s.TLS.Mode, istioapi.MTLSDisable), true
+		}
+	}
+	return mode, set
+}
+
+// policy is the traffic policy of a port of a subset
+// (pilot/pkg/networking/util/util.go, MergeSubsetTrafficPolicy). Settings of a port
+// replace those of the service, and what they leave out is not set.
+func (r *mergedRule) policy(subset string, port int) istioapi.TrafficPolicy {
+	if r == nil {
+		return istioapi.TrafficPolicy{}
+	}
+	out, _, any := portPolicy(r.spec.TrafficPolicy, port)
+	s, ok := r.subset(subset)
+	if !ok || s.TrafficPolicy == nil {
+		return out
+	}
+	own, whole, _ := portPolicy(s.TrafficPolicy, port)
+	if !any || whole {
+		return own
+	}
+	if own.LoadBalancer != nil {
+		out.LoadBalancer = own.LoadBalancer
+	}
+	if own.OutlierDetection != nil {
+		out.OutlierDetection = own.OutlierDetection
+	}
+	return out
+}
+
+// portPolicy is a policy for a port: whole where it is that of the port alone, any where there is one.
+func portPolicy(p *istioapi.TrafficPolicy, port int) (out istioapi.TrafficPolicy, whole, any bool) {
+	if p == nil {
+		return out, false, false
+	}
+	for _, s := range p.PortLevelSettings {
+		if s.Port != nil && int(s.Port.Number) == port {
+			return istioapi.TrafficPolicy{LoadBalancer: s.LoadBalancer, OutlierDetection: s.OutlierDetection}, true, true
+		}
+	}
+	return istioapi.TrafficPolicy{LoadBalancer: p.LoadBalancer, OutlierDetection: p.OutlierDetection}, false, true
+}

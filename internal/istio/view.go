@@ -1,0 +1,213 @@
+package istio
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+)
+
+// View is what one control plane makes of the API objects of all clusters that
+// it watches. Each control plane has its own: it has its own mesh config, its own
+// names for clusters, and its own remote secrets.
+type View struct {
+	// Context is that of the cluster in which the control plane runs.
+	Context string
+	Istiod  Istiod
+	Mesh    MeshConfig
+	// MeshNetworks are those that it uses.
+	MeshNetworks MeshNetworks
+	// Problems say which of its settings the control plane does not take.
+	Problems []string
+	// Hosts are the addresses of the host names that gateways have, as the
+	// control plane resolves them; a host that is not there has none.
+	Hosts map[string][]string
+
+	watched    []Watched
+	ignored    []Ignored
+	members    []*member
+	candidates []Candidate
+	peers      []*istioapi.PeerAuthentication // the oldest first
+	rules      *destinationRules
+}
+
+// member is a cluster whose objects the control plane sees.
+type member struct {
+	id      string // its name for this control plane
+	local   bool   // it is the control plane's own
+	facts   *facts.Cluster
+	selects func(namespace string) bool // discovery selectors
+	network string                      // label of the system namespace
+
+	services   map[string]*corev1.Service
+	slices     map[string][]*discoveryv1.EndpointSlice // by service
+	pods       map[string]*corev1.Pod
+	podsByIP   map[string][]*corev1.Pod
+	nodes      map[string]*corev1.Node
+	namespaces map[string]*corev1.Namespace
+}
+
+// Views are the views of all control planes of the fleet, in the order of the
+// clusters and the Deployments.
+func Views(fleet *facts.Fleet) []*View {
+	var out []*View
+	for i := range fleet.Clusters {
+		for _, istiod := range Istiods(&fleet.Clusters[i]) {
+			out = append(out, newView(fleet, i, istiod))
+		}
+	}
+	return out
+}
+
+// ViewOf is the view of the first control plane of a cluster, by its context; nil
+// where there is none.
+func ViewOf(fleet *facts.Fleet, context string) *View {
+	for i := range fleet.Clusters {
+		if c := &fleet.Clusters[i]; c.Context == context {
+			for _, istiod := range Istiods(c) {
+				return newView(fleet, i, istiod)
+			}
+		}
+	}
+	return nil
+}
+
+func newView(fleet *facts.Fleet, at int, istiod Istiod) *View {
+	own := &fleet.Clusters[at]
+	v := &View{Context: own.Context, Istiod: istiod}
+	v.Mesh = MeshConfig{}.Defaulted()
+	for _, cm := range own.MeshConfigs.Value {
+		if cm.Name != istiod.MeshConfigMap() {
+			continue
+		}
+		if mesh, err := ParseMeshConfig(cm.Name, cm.Data[MeshConfigKey]); err == nil {
+			v.Mesh = mesh
+		} else {
+			v.Problems = append(v.Problems, err.Error())
+		}
+	}
+	var err error
+	if v.MeshNetworks, err = meshNetworksOf(own, istiod); err != nil {
+		v.Problems = append(v.Problems, err.Error())
+	}
+	v.watch(fleet, at)
+	for _, w := range v.watched {
+		if w.cluster != nil {
+			v.members = append(v.members, v.newMember(w.ID, w.Secret == "", w.cluster))
+		}
+	}
+	v.candidates, v.peers, v.rules = v.findCandidates(), v.peerAuthentications(), newDestinationRules(v)
+	return v
+}
+
+// newMember indexes what the control plane sees of a cluster. The discovery
+// selectors are those of its own mesh config in every cluster; they hide
+// namespaces, but not the labels of the system namespace, and no nodes
+// (pkg/kube/multicluster/cluster.go, Run; pkg/kube/namespace/filter.go).
+func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
+	m := &member{
+		id: id, local: local, facts: c,
+		services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, pods: map[string]*corev1.Pod{},
+		podsByIP: map[string][]*corev1.Pod{}, nodes: map[string]*corev1.Node{}, namespaces: map[string]*corev1.Namespace{},
+	}
+	for i := range c.Namespaces.Value {
+		ns := &c.Namespaces.Value[i]
+		m.namespaces[ns.Name] = ns
+		if ns.Name == v.Istiod.Namespace {
+			m.network = ns.Labels[LabelNetwork]
+		}
+	}
+	m.selects = func(namespace string) bool {
+		if len(v.Mesh.DiscoverySelectors) == 0 {
+			return true
+		}
+		ns := m.namespaces[namespace]
+		return ns != nil && v.Mesh.Selects(ns.Labels)
+	}
+	for i := range c.Services.Value {
+		if s := &c.Services.Value[i]; m.selects(s.Namespace) {
+			m.services[s.Namespace+"/"+s.Name] = s
+		}
+	}
+	for i := range c.EndpointSlices.Value {
+		s := &c.EndpointSlices.Value[i]
+		name, imported := s.Labels[discoveryv1.LabelServiceName], s.Labels[LabelImportedService]
+		if name != "" && imported == "" && m.selects(s.Namespace) {
+			m.slices[s.Namespace+"/"+name] = append(m.slices[s.Namespace+"/"+name], s)
+		}
+	}
+	for i := range c.Pods.Value {
+		p := &c.Pods.Value[i]
+		if p.Status.Phase == corev1.PodFailed || !m.selects(p.Namespace) {
+			continue
+		}
+		m.pods[p.Namespace+"/"+p.Name] = p
+		if inEndpoints(p) {
+			m.podsByIP[p.Status.PodIP] = append(m.podsByIP[p.Status.PodIP], p)
+		}
+	}
+	for i := range c.Nodes.Value {
+		m.nodes[c.Nodes.Value[i].Name] = &c.Nodes.Value[i]
+	}
+	return m
+}
+
+// inEndpoints reports whether a pod is looked for when only an address is known
+// (pilot/pkg/serviceregistry/kube/controller/pod.go, onEvent).
+func inEndpoints(p *corev1.Pod) bool {
+	return p.Status.Phase != corev1.PodSucceeded && p.Status.PodIP != "" && p.DeletionTimestamp == nil &&
+		slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		})
+}
+
+// Unread is something that a prediction would need and that was not read.
+type Unread struct {
+	Cluster string // its ID for the control plane
+	What    string // in words, e.g. Services
+	Why     string
+}
+
+// Unread is what is not known of the clusters that the control plane reads:
+// predictions are right only as far as nothing is missing.
+func (v *View) Unread() []Unread {
+	var out []Unread
+	for _, w := range v.watched {
+		if w.cluster == nil {
+			out = append(out, Unread{Cluster: w.ID, What: "everything", Why: w.Reason})
+			continue
+		}
+		c := w.cluster
+		missing := func(known bool, what, why string) {
+			if !known {
+				out = append(out, Unread{Cluster: w.ID, What: what, Why: why})
+			}
+		}
+		missing(c.Namespaces.Known(), "Namespaces", c.Namespaces.Why())
+		missing(c.Services.Known(), "Services", c.Services.Why())
+		missing(c.EndpointSlices.Known(), "EndpointSlices", c.EndpointSlices.Why())
+		missing(c.Pods.Known(), "Pods", c.Pods.Why())
+		missing(c.Nodes.Known(), "Nodes", c.Nodes.Why())
+		missing(c.KubernetesGateways.Known(), "Gateways of the Gateway API", c.KubernetesGateways.Why())
+		if w.Secret == "" {
+			missing(c.MeshConfigs.Known(), "the mesh config", c.MeshConfigs.Why())
+			missing(c.RemoteSecrets.Known(), "remote secrets", c.RemoteSecrets.Why())
+			missing(c.PeerAuthentications.Known(), "PeerAuthentications", c.PeerAuthentications.Why())
+			missing(c.DestinationRules.Known(), "DestinationRules", c.DestinationRules.Why())
+		}
+	}
+	return out
+}
+
+// member returns a cluster by its name for this control plane, nil where nothing is known of it.
+func (v *View) member(id string) *member {
+	for _, m := range v.members {
+		if m.id == id {
+			return m
+		}
+	}
+	return nil
+}
