@@ -6,14 +6,16 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 )
 
 // apiServer is the process that is a cluster.
 type apiServer struct {
 	*process
+	dir string
 	url string
-	ca  []byte
+	ca  *authority
 }
 
 // startAPIServer starts a kube-apiserver and waits until it is ready.
@@ -40,7 +42,7 @@ func startAPIServer(ctx context.Context, config clusterConfig) (*apiServer, erro
 			p.stop(0)
 			return nil, err
 		}
-		return &apiServer{process: p, url: url, ca: ca.pem}, nil
+		return &apiServer{process: p, dir: config.dir, url: url, ca: ca}, nil
 	})
 }
 
@@ -53,6 +55,9 @@ func writeServerFiles(config clusterConfig) (*authority, error) {
 	file := func(name string) string { return filepath.Join(config.dir, name) }
 	if err := ca.issueServing(file("serving.crt"), file("serving.key")); err != nil {
 		return nil, err
+	}
+	if err := os.WriteFile(file("ca.crt"), ca.pem, 0o600); err != nil {
+		return nil, fmt.Errorf("write the CA: %w", err)
 	}
 	if err := newKeyFile(file("sa.key")); err != nil {
 		return nil, err
@@ -87,6 +92,8 @@ func serverFlags(config clusterConfig, port int) []string {
 		// The default service would lead to an address outside this machine.
 		"--advertise-address=127.0.0.1",
 		"--endpoint-reconciler-type=none",
+		// Where kwok plays the kubelets: names of nodes are nobody's.
+		"--kubelet-preferred-address-types=InternalIP",
 		// What a fleet that lives for minutes has no use for.
 		"--profiling=false",
 		"--etcd-compaction-interval=0",

@@ -23,15 +23,16 @@ const writesAtOnce = 16
 // in no particular order. Namespaces that objects need and that do not exist are
 // made.
 func (c *Cluster) Apply(ctx context.Context, objects ...runtime.Object) error {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	if err := c.apply(ctx, objects); err != nil {
+	if err := c.apply(ctx, objects...); err != nil {
 		return fmt.Errorf("cluster %s: %w", c.name, err)
 	}
 	return nil
 }
 
-func (c *Cluster) apply(ctx context.Context, objects []runtime.Object) error {
+// apply is Apply, for callers whose errors name the cluster.
+func (c *Cluster) apply(ctx context.Context, objects ...runtime.Object) error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
 	var nsObjects, crdObjects, others []runtime.Object
 	for _, object := range objects {
 		u, err := toUnstructured(object)

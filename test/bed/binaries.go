@@ -3,6 +3,8 @@ package bed
 import (
 	"fmt"
 	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
 // kubernetesVersion is the version of Kubernetes in servers/kubernetes/go.mod,
@@ -34,6 +36,25 @@ var binaries = []binary{
 		pkg:     "./kube-apiserver",
 		tags:    kubernetesTags,
 		ldflags: kubernetesLDFlags(),
+	},
+	{
+		name:    "kube-controller-manager",
+		module:  "kubernetes",
+		pkg:     "./kube-controller-manager",
+		tags:    kubernetesTags,
+		ldflags: kubernetesLDFlags(),
+	},
+	{
+		name:    "kwok",
+		module:  "kwok",
+		pkg:     ".",
+		ldflags: "-s -w",
+	},
+	{
+		name:    "istiod",
+		module:  "istiod",
+		pkg:     ".",
+		ldflags: "-s -w -X istio.io/istio/pkg/version.buildVersion=" + topology.IstioVersion,
 	},
 	{
 		// Kubernetes' own main package, so that it is the kubectl that users

@@ -66,3 +66,26 @@ func (c *changes) forgetAll() {
 	defer c.mutex.Unlock()
 	c.origins = nil
 }
+
+// take returns all origins and ends the memory of them.
+func (c *changes) take() map[objectKey]origin {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	taken := c.origins
+	c.origins = nil
+	return taken
+}
+
+// giveBack remembers origins that were taken: they are older than those of the
+// same objects that have been noted since.
+func (c *changes) giveBack(taken map[objectKey]origin) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.origins == nil {
+		c.origins = map[objectKey]origin{}
+	}
+	for key, first := range taken {
+		first.finalizers = first.finalizers || c.origins[key].finalizers
+		c.origins[key] = first
+	}
+}

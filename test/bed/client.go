@@ -20,6 +20,8 @@ type client struct {
 	dynamic   dynamic.Interface
 	discovery discovery.CachedDiscoveryInterface
 	mapper    *restmapper.DeferredDiscoveryRESTMapper
+	// controllers is whether the cluster has any.
+	controllers bool
 }
 
 func newClient(config *rest.Config) (*client, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/rest"
 )
@@ -20,6 +21,10 @@ type Cluster struct {
 	mutex sync.Mutex
 	// changes are what Reset has to undo.
 	changes changes
+
+	// kubelets make the cluster more than an API server. They are nil until
+	// the cluster is part of a mesh.
+	kubelets *kubelets
 }
 
 // clusterConfig is what it takes to start a cluster.
@@ -60,6 +65,14 @@ func startCluster(ctx context.Context, config clusterConfig) (_ *Cluster, err er
 	return c, nil
 }
 
+// stop ends all processes of the cluster.
+func (c *Cluster) stop(grace time.Duration) {
+	if c.kubelets != nil {
+		c.kubelets.stop()
+	}
+	c.server.stop(grace)
+}
+
 // Name is the name of the cluster.
 func (c *Cluster) Name() string { return c.name }
 
@@ -67,7 +80,7 @@ func (c *Cluster) Name() string { return c.name }
 func (c *Cluster) URL() string { return c.server.url }
 
 // CA is the certificate, in PEM, that the API server's own is signed with.
-func (c *Cluster) CA() []byte { return c.server.ca }
+func (c *Cluster) CA() []byte { return c.server.ca.pem }
 
 // RESTConfig returns how a client connects as one of the users, without a limit
 // to its requests. A user that does not exist gets no credentials.
@@ -75,7 +88,7 @@ func (c *Cluster) RESTConfig(user string) *rest.Config {
 	return &rest.Config{
 		Host:            c.server.url,
 		BearerToken:     c.tokens[user],
-		TLSClientConfig: rest.TLSClientConfig{CAData: c.server.ca},
+		TLSClientConfig: rest.TLSClientConfig{CAData: c.server.ca.pem},
 		QPS:             -1,
 	}
 }

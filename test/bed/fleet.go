@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,10 @@ type Fleet struct {
 	kubeconfig string
 	stop       sync.Once
 	stopErr    error
+
+	log       io.Writer
+	meshMutex sync.Mutex
+	mesh      *Mesh
 }
 
 // Start compiles the servers, if that has not been done before, and starts a
@@ -44,7 +49,7 @@ func Start(ctx context.Context, config Config) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Fleet{dir: dir, tokens: newTokens()}
+	f := &Fleet{dir: dir, tokens: newTokens(), log: config.Log}
 	if err := f.start(ctx, config.Clusters, etcdBinary, serverBinary); err != nil {
 		return nil, errors.Join(err, f.Stop())
 	}
@@ -90,10 +95,13 @@ func (f *Fleet) start(ctx context.Context, names []string, etcdBinary, serverBin
 // nothing.
 func (f *Fleet) Stop() error {
 	f.stop.Do(func() {
+		if mesh := f.Mesh(); mesh != nil {
+			mesh.stopPlanes()
+		}
 		var servers sync.WaitGroup
 		for _, cluster := range f.clusters {
 			if cluster != nil {
-				servers.Go(func() { cluster.server.stop(stopGrace) })
+				servers.Go(func() { cluster.stop(stopGrace) })
 			}
 		}
 		servers.Wait()

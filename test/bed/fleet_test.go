@@ -79,11 +79,14 @@ func TestConfigErrors(t *testing.T) {
 
 func TestStopLeavesNothing(t *testing.T) {
 	base := t.TempDir()
-	f, err := Start(t.Context(), Config{Clusters: []string{"alone"}, Dir: base})
+	f, err := StartTopology(t.Context(), orphan, Config{Dir: base})
 	if err != nil {
 		t.Fatal(err)
 	}
 	pids := serverPIDs(f)
+	if len(pids) != 5 {
+		t.Errorf("there are %d servers", len(pids))
+	}
 	for range 2 {
 		if err := f.Stop(); err != nil {
 			t.Error(err)

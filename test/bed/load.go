@@ -10,24 +10,38 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
 // StartScenario is Start for the clusters of a scenario, given by its name or as the
 // path of a folder, beside those of the configuration. It returns when they hold
-// the manifests of the scenario.
+// the manifests of the scenario. If the scenario is a topology, its mesh runs in
+// the fleet, and there may be folders of manifests or not.
 func StartScenario(ctx context.Context, nameOrDir string, config Config) (*Fleet, error) {
 	dir, err := ScenarioDir(ctx, nameOrDir)
 	if err != nil {
 		return nil, err
 	}
+	t, isTopology, err := topology.Load(dir)
+	if err != nil {
+		return nil, err
+	}
 	manifests, err := LoadManifests(dir)
+	if isTopology && errors.Is(err, errNoClusters) {
+		return StartTopology(ctx, t, config)
+	}
 	if err != nil {
 		return nil, err
 	}
 	names := slices.AppendSeq(slices.Clone(config.Clusters), maps.Keys(manifests))
 	slices.Sort(names)
 	config.Clusters = slices.Compact(names)
-	fleet, err := Start(ctx, config)
+	start := Start
+	if isTopology {
+		start = func(ctx context.Context, config Config) (*Fleet, error) { return StartTopology(ctx, t, config) }
+	}
+	fleet, err := start(ctx, config)
 	if err != nil {
 		return nil, err
 	}

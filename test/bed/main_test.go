@@ -2,6 +2,7 @@ package bed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -29,7 +30,7 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer func() {
-		if err := fleet.Stop(); err != nil {
+		if err := errors.Join(fleet.Stop(), stopMeshFleet()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()

@@ -16,6 +16,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// errNoClusters is why a folder is no scenario.
+var errNoClusters = errors.New("has no folder of a cluster")
+
 // LoadManifests reads a scenario: a folder with a folder per cluster, in which
 // all files that end in .yaml, .yml or .json are manifests of one or more
 // documents. Lists are taken apart.
@@ -34,7 +37,7 @@ func LoadManifests(dir string) (map[string][]*unstructured.Unstructured, error) 
 		}
 	}
 	if len(clusters) == 0 {
-		return nil, fmt.Errorf("the scenario %s has no folder of a cluster", dir)
+		return nil, fmt.Errorf("the scenario %s %w", dir, errNoClusters)
 	}
 	return clusters, nil
 }

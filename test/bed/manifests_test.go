@@ -77,11 +77,19 @@ func TestScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Scenario{{
-		Name:    "scenario",
-		Summary: "Two clusters, one service that only one of them runs",
-		Dir:     "testdata/scenario",
-	}}
+	want := []Scenario{
+		{
+			Name:    "scenario",
+			Summary: "Two clusters, one service that only one of them runs",
+			Dir:     "testdata/scenario",
+		},
+		{
+			Name:     "topology",
+			Summary:  "One cluster with a control plane, and a manifest",
+			Dir:      "testdata/topology",
+			Topology: true,
+		},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -13,16 +13,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
 // holdVariable makes the test binary hold a fleet until it is killed. Its value
 // is the folder of the fleet's directory.
 const holdVariable = "BED_TEST_HOLD"
 
-// hold starts a fleet, prints the process ids of its servers and waits to be
+// hold starts a mesh, prints the process ids of its servers and waits to be
 // killed, but no longer than the tests run.
 func hold(base string) {
-	f, err := Start(context.Background(), Config{Clusters: []string{"orphan"}, Dir: base})
+	f, err := StartTopology(context.Background(), orphan, Config{Dir: base})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -31,6 +33,9 @@ func hold(base string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	os.Exit(0)
 }
+
+// orphan is a mesh of one cluster.
+var orphan = topology.Topology{Clusters: []topology.Cluster{{Name: "orphan"}}}
 
 func TestServersEndWithTheirKilledOwner(t *testing.T) {
 	base := t.TempDir()
@@ -61,7 +66,7 @@ func TestServersEndWithTheirKilledOwner(t *testing.T) {
 	}
 
 	fields := strings.Fields(line)
-	if len(fields) != 2 {
+	if len(fields) != 5 {
 		t.Fatalf("the owner said %q", line)
 	}
 	for _, field := range fields {
@@ -107,6 +112,14 @@ func serverPIDs(f *Fleet) []int {
 	pids := []int{f.etcd.cmd.Process.Pid}
 	for _, cluster := range f.clusters {
 		pids = append(pids, cluster.server.cmd.Process.Pid)
+		if k := cluster.kubelets; k != nil {
+			pids = append(pids, k.controllers.cmd.Process.Pid, k.kwok.cmd.Process.Pid)
+		}
+	}
+	if mesh := f.Mesh(); mesh != nil {
+		for _, istiod := range mesh.Istiods() {
+			pids = append(pids, istiod.cmd.Process.Pid)
+		}
 	}
 	return pids
 }

@@ -23,6 +23,11 @@ type process struct {
 // startProcess starts a server in dir, which must exist. Its output goes to a
 // log file there.
 func startProcess(name, dir, binary string, args ...string) (*process, error) {
+	return startProcessIn(name, dir, os.Environ(), binary, args...)
+}
+
+// startProcessIn is startProcess in an environment of its own.
+func startProcessIn(name, dir string, env []string, binary string, args ...string) (*process, error) {
 	logPath := dir + string(os.PathSeparator) + name + ".log"
 	log, err := os.Create(logPath)
 	if err != nil {
@@ -32,6 +37,7 @@ func startProcess(name, dir, binary string, args ...string) (*process, error) {
 
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = dir
+	cmd.Env = env
 	cmd.Stdout, cmd.Stderr = log, log
 	// A Ctrl-C at the terminal is for the owner of the fleet, who stops the
 	// servers in order.

@@ -38,6 +38,12 @@ func (c *client) remove(ctx context.Context, resource schema.GroupVersionResourc
 	}
 	switch key.kind {
 	case namespaces.GroupResource():
+		if c.controllers {
+			// They have put things there that nobody here knows of.
+			if err := c.empty(ctx, []string{key.name}); err != nil {
+				return err
+			}
+		}
 		return c.finalizeNamespace(ctx, key.name)
 	case crds.GroupResource():
 		if err := c.awaitGone(ctx, resource, key); err != nil {

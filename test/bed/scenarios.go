@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
-// Scenario is a folder of manifests that comes with the bed.
+// Scenario is a folder of manifests, or with a topology, that comes with the bed.
 type Scenario struct {
 	// Name is the name of its folder.
 	Name string
@@ -19,6 +21,9 @@ type Scenario struct {
 	Summary string
 	// Dir is its folder, which LoadManifests reads.
 	Dir string
+	// Topology is whether it is a topology, which StartScenario makes a mesh of,
+	// instead of manifests.
+	Topology bool
 }
 
 // Scenarios returns the scenarios that come with the bed, by name.
@@ -64,6 +69,9 @@ func scenariosIn(dir string) ([]Scenario, error) {
 		}
 		scenario := Scenario{Name: entry.Name(), Dir: filepath.Join(dir, entry.Name())}
 		if scenario.Summary, err = firstLine(filepath.Join(scenario.Dir, "README.md")); err != nil {
+			return nil, fmt.Errorf("scenario %s: %w", scenario.Name, err)
+		}
+		if _, scenario.Topology, err = topology.Load(scenario.Dir); err != nil {
 			return nil, fmt.Errorf("scenario %s: %w", scenario.Name, err)
 		}
 		scenarios = append(scenarios, scenario)

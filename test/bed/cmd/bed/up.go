@@ -42,6 +42,9 @@ func up(ctx context.Context, options upOptions, out, log io.Writer) (err error) 
 	for _, cluster := range fleet.Clusters() {
 		fmt.Fprintf(out, "  kubectl --context %s get namespaces\n", cluster.Name())
 	}
+	if mesh := fleet.Mesh(); mesh != nil {
+		describeMesh(out, mesh)
+	}
 	fmt.Fprint(out, "\nCtrl-C stops them.\n")
 	<-ctx.Done()
 	fmt.Fprintln(out, "\nStopping ...")
