@@ -14,6 +14,8 @@ SIZE_LIMIT   := 33554432
 PREFIX       ?= $(HOME)/.local
 SCENARIO     ?= healthy
 FUZZTIME     ?= 30s
+COUNT        ?= 25
+SEED         ?= 1
 
 export CGO_ENABLED = 0
 
@@ -52,11 +54,11 @@ demo-live: build ## The same on two real API servers (the first time it builds t
 	@go -C test/e2e run ./demo -scenario broken -binary $(CURDIR)/bin/kubectl-mesh_certs
 
 .PHONY: bed
-bed: ## Start two real API servers with SCENARIO (healthy) and say how to use them
+bed: ## Start real API servers with SCENARIO (healthy), or with istiods (multi-primary-multi-network), and say how to use them
 	@go -C test/bed run ./cmd/bed up --scenario $(SCENARIO)
 
 .PHONY: test
-test: lint unit oracle e2e ## Everything that CI runs
+test: lint unit oracle e2e test-istiod ## Everything that CI runs
 
 .PHONY: lint
 lint: ## Check style, import rules and the module files
@@ -81,6 +83,10 @@ servers: ## Compile the servers of the test bed, which takes minutes the first t
 e2e: build servers ## Run the binaries against real API servers
 	@go -C test/bed vet ./... && go -C test/bed test -count=1 ./...
 	@go -C test/e2e vet ./... && go -C test/e2e test -count=1 ./...
+
+.PHONY: test-istiod
+test-istiod: servers ## Hold what internal/istio predicts against real istiods, over COUNT (25) random topologies
+	@go -C test/istiod vet ./... && go -C test/istiod test -count=1 -timeout 2h -v -run TestTopologies . -topologies $(COUNT) -seed $(SEED)
 
 .PHONY: bench
 bench: build ## Compare speed and memory with kubectl, side by side
