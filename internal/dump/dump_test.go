@@ -36,6 +36,8 @@ func TestRoundTrip(t *testing.T) {
 			}
 			opts := cmp.Options{
 				cmpopts.EquateEmpty(), cmpopts.EquateApproxTime(time.Second),
+				// Not byte by byte.
+				cmp.FilterValues(func(a, b []byte) bool { return len(a)+len(b) > 0 }, cmp.Transformer("text", func(b []byte) string { return string(b) })),
 				cmpopts.IgnoreFields(metav1.TypeMeta{}, "Kind", "APIVersion"),
 			}
 			if diff := cmp.Diff(want, got, opts); diff != "" {
