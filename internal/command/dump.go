@@ -4,7 +4,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 func (f *Frame) newDump() *cobra.Command {
@@ -18,7 +17,7 @@ server and whom its token is for.`,
 		Example: "  %[1]s dump --contexts east,west fleet/\n  %[1]s verify --from fleet/",
 		Args:    exactArgs(1, "dump wants one argument: the folder to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			fleet, err := f.Gather(cmd.Context(), survey.Trust)
+			fleet, err := f.Gather(cmd.Context(), f.Plugin.Reads)
 			if err != nil {
 				return err
 			}

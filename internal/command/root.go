@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,6 @@ func (f *Frame) root(name string) *cobra.Command {
 	root := &cobra.Command{
 		Use:     name,
 		Short:   f.Plugin.Short,
-		Long:    f.Plugin.Long + "\n\n" + exitHelp,
 		Example: f.example(f.Plugin.Example),
 		// The usage is no answer to an error at 3 a.m.: the error is.
 		SilenceUsage:  true,
@@ -45,11 +45,19 @@ func (f *Frame) root(name string) *cobra.Command {
 		c.Example = f.example(c.Example)
 	}
 	hint(root)
+	root.Long = f.Plugin.Long + "\n\n" + exitHelp
+	if slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == "diff" }) {
+		root.Long += diffHelp
+	}
+	// Flags have long explanations, and terminals 80 columns.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	return root
 }
 
 const exitHelp = `Exit codes: 0 when there is nothing at or above --fail-on, 1 when there is, 2 when
-the job could not be done. "diff": 0 the same, 1 different, 2 an error.`
+the job could not be done.`
+
+const diffHelp = ` "diff": 0 the same, 1 different, 2 an error.`
 
 func (f *Frame) example(text string) string {
 	return strings.ReplaceAll(text, "%[1]s", f.Display)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // Exit codes, as documented in every command's help.
@@ -46,6 +47,8 @@ type Plugin struct {
 	Example string
 	// Commands makes the plugin's own subcommands.
 	Commands func(*Frame) []*cobra.Command
+	// Reads is what its rules need of a cluster, which "dump" writes.
+	Reads survey.Source
 }
 
 // Frame is what a plugin's commands share.

@@ -1,6 +1,7 @@
 package meshtest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -72,6 +73,16 @@ type Cluster struct {
 	NoIstio bool
 	// UID of namespace kube-system.
 	UID string
+	// SystemLabels are those of the system namespace.
+	SystemLabels map[string]string
+	// SystemAnnotations are those of the system namespace.
+	SystemAnnotations map[string]string
+	// InjectsBy changes the injection webhook of a cluster without control plane.
+	InjectsBy func(*admissionv1.WebhookClientConfig)
+	// MeshNetworks are the mesh networks, YAML; "" for none.
+	MeshNetworks string
+	// Network is what the cluster has of workloads and of gateways; nil for nothing.
+	Network *Network
 }
 
 // Get returns the cluster of a name.
@@ -128,6 +139,8 @@ func (c *Cluster) SelfSign() {
 func (c *Cluster) NoControlPlane(primary *Cluster) {
 	c.Image, c.CACerts, c.CASecret, c.Remotes, c.Published = "", nil, nil, nil, primary.Published
 	c.Mesh = map[string]map[string]any{"istio": {"trustDomain": "cluster.local"}}
+	primary.Env[istio.EnvExternalIstiod] = "true"
+	c.SystemAnnotations = map[string]string{"topology.istio.io/controlPlaneClusters": primary.Name}
 }
 
 // Objects are what the cluster consists of, fit for an API server.
@@ -139,8 +152,11 @@ func (c *Cluster) Objects() []runtime.Object {
 			continue
 		}
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: c.Namespaces[name], CreationTimestamp: metav1.NewTime(Now.Add(-96 * time.Hour))}}
-		if name == "kube-system" {
+		switch name {
+		case "kube-system":
 			ns.UID = types.UID(c.UID)
+		case System:
+			ns.Labels, ns.Annotations = c.SystemLabels, c.SystemAnnotations
 		}
 		out = append(out, ns)
 	}
@@ -174,7 +190,7 @@ func (c *Cluster) Objects() []runtime.Object {
 		if err != nil {
 			panic(err)
 		}
-		out = append(out, &corev1.ConfigMap{ObjectMeta: meta(System, name, nil), Data: map[string]string{"mesh": string(text), "meshNetworks": "networks: {}"}})
+		out = append(out, &corev1.ConfigMap{ObjectMeta: meta(System, name, nil), Data: map[string]string{"mesh": string(text), "meshNetworks": cmp.Or(c.MeshNetworks, "networks: {}")}})
 	}
 	if c.Image != "" {
 		out = append(out, c.istiod(), c.istiodPod())
@@ -187,7 +203,7 @@ func (c *Cluster) Objects() []runtime.Object {
 	for i, env := range c.Sidecars {
 		out = append(out, sidecar(i, env))
 	}
-	return append(out, c.readerRole()...)
+	return append(append(out, c.Network.objects()...), c.readerRole()...)
 }
 
 func meta(namespace, name string, labels map[string]string) metav1.ObjectMeta {
@@ -262,11 +278,15 @@ func sidecar(n int, env map[string]string) *corev1.Pod {
 // webhook of a remote cluster. It points nowhere that an API server would dial:
 // no object matches it.
 func (c *Cluster) webhook() *admissionv1.MutatingWebhookConfiguration {
-	url, ignore, none := "https://127.0.0.1:15017/inject/cluster/"+c.Name+"/net/n1", admissionv1.Ignore, admissionv1.SideEffectClassNone
+	url, ignore, none := "https://127.0.0.1:15017/inject/cluster/"+c.Name+"/net/"+c.Network.injected(), admissionv1.Ignore, admissionv1.SideEffectClassNone
+	config := admissionv1.WebhookClientConfig{URL: &url}
+	if c.InjectsBy != nil {
+		c.InjectsBy(&config)
+	}
 	return &admissionv1.MutatingWebhookConfiguration{
 		ObjectMeta: meta("", "istio-sidecar-injector", map[string]string{"app": "sidecar-injector"}),
 		Webhooks: []admissionv1.MutatingWebhook{{
-			Name: "rev.namespace.sidecar-injector.istio.io", ClientConfig: admissionv1.WebhookClientConfig{URL: &url},
+			Name: "rev.namespace.sidecar-injector.istio.io", ClientConfig: config,
 			FailurePolicy: &ignore, SideEffects: &none, AdmissionReviewVersions: []string{"v1"},
 			ObjectSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"no-object": "has-this"}},
 		}},

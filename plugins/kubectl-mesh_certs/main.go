@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 func main() { command.Main(plugin) }
@@ -31,6 +32,7 @@ cluster and those that its remote secrets name.`,
 
   # what does a code mean?
   %[1]s explain CERT004`,
+	Reads: survey.Trust,
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newDiff(f), newList(f)}
 	},

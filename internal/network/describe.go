@@ -1,0 +1,160 @@
+package network
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// workload is what a pod belongs to.
+type workload struct{ kind, namespace, name string }
+
+func (w workload) String() string { return w.kind + " " + w.namespace + "/" + w.name }
+
+func workloadOf(p *corev1.Pod) workload {
+	owner := metav1.GetControllerOf(p)
+	switch {
+	case owner == nil:
+		return workload{"pod", p.Namespace, p.Name}
+	case owner.Kind == "ReplicaSet" && p.Labels["pod-template-hash"] != "":
+		return workload{"deployment", p.Namespace, strings.TrimSuffix(owner.Name, "-"+p.Labels["pod-template-hash"])}
+	default:
+		return workload{strings.ToLower(owner.Kind), p.Namespace, owner.Name}
+	}
+}
+
+// group is a workload with those of its pods that are alike.
+type group struct {
+	workload
+	says string
+	pods int
+}
+
+// byWorkload counts pods by workload, and by what is said of each.
+func byWorkload(pods []*corev1.Pod, says func(*corev1.Pod) string) []group {
+	var out []group
+	at := map[[2]string]int{}
+	for _, p := range pods {
+		w, text := workloadOf(p), says(p)
+		key := [2]string{w.String(), text}
+		i, ok := at[key]
+		if !ok {
+			i, at[key] = len(out), len(out)
+			out = append(out, group{workload: w, says: text})
+		}
+		out[i].pods++
+	}
+	slices.SortFunc(out, func(a, b group) int {
+		return cmp.Or(strings.Compare(a.String(), b.String()), strings.Compare(a.says, b.says))
+	})
+	return out
+}
+
+// evidenceOf is a line for each workload.
+func evidenceOf(groups []group) []finding.Evidence {
+	var out []finding.Evidence
+	for _, g := range groups {
+		out = append(out, finding.Evidence{Field: g.String(), Value: g.says + ", " + plural(g.pods, "pod")})
+	}
+	return out
+}
+
+// mostRestarts is how many workloads a fix restarts by name.
+const mostRestarts = 8
+
+// restarts are the commands that have the pods of workloads made anew.
+func restarts(context string, groups []group) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, g := range groups {
+		if seen[g.String()] {
+			continue
+		}
+		seen[g.String()] = true
+		if len(out) == mostRestarts {
+			out = append(out, "# and the other workloads: -o wide lists them all")
+			break
+		}
+		switch g.kind {
+		case "deployment", "statefulset", "daemonset":
+			out = append(out, finding.Kubectl(context, "-n %s rollout restart %s/%s", finding.Quote(g.namespace), g.kind, finding.Quote(g.name)))
+		default:
+			out = append(out, fmt.Sprintf("# and have the pods of %s made anew", g.workload))
+		}
+	}
+	return out
+}
+
+// setInjected says how what the injector gives to sidecars is set: there is no
+// command for it that fits every installation.
+func setInjected(network string) string {
+	return "# in the values of istiod's installation: global.network: " + network
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// list joins names as a sentence does.
+func list(names []string) string {
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return names[0]
+	case n > 4:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), n-3)
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+}
+
+func orNone(s string) string { return cmp.Or(s, "none") }
+
+// networkSource is evidence of a label.
+func labelEvidence(what, value string) finding.Evidence {
+	return finding.Evidence{Field: what + ", label " + istio.LabelNetwork, Value: orNone(value)}
+}
+
+func (m *member) systemLabel() finding.Evidence {
+	return labelEvidence("namespace "+m.SystemNamespace, m.label)
+}
+
+// labelNamespace is the command that gives the system namespace its network.
+func (m *member) labelNamespace(network string) string {
+	return finding.Kubectl(m.Context, "label namespace %s %s=%s --overwrite", finding.Quote(m.SystemNamespace), istio.LabelNetwork, finding.Quote(network))
+}
+
+// kubectl is a command about the Service of a gateway.
+func (g *gateway) kubectl(verb, rest string) string {
+	return finding.Kubectl(g.member.Context, "-n %s %s service %s %s", finding.Quote(g.service.Namespace), verb, finding.Quote(g.service.Name), rest)
+}
+
+// finding begins a finding about the Service of a gateway.
+func (g *gateway) finding(code finding.Code, severity finding.Severity, title string) finding.Finding {
+	return finding.Finding{Code: code, Severity: severity, Clusters: []string{g.member.Context}, Object: g.object(), Title: title}
+}
+
+// lost is what goes wrong where a gateway is none.
+func (g *gateway) lost() string {
+	return fmt.Sprintf("clients on other networks do not go through it to %s: they try addresses of pods, and time out", g.network)
+}
+
+// severity of a fault with which istiod makes no gateway of a Service: another
+// gateway of the same network does what this one should.
+func (g *gateway) severity() finding.Severity {
+	if g.replaced() {
+		return finding.Warning
+	}
+	return finding.Error
+}

@@ -1,0 +1,238 @@
+// Package network holds the rules behind mesh-network: whether the control
+// planes, the pods and the gateways of a fleet agree on which network is which,
+// and whether every network has a gateway that can work. Everything in it is pure.
+package network
+
+import (
+	"cmp"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// need is what has to have been read of a cluster.
+type need uint
+
+const (
+	pods need = 1 << iota
+	services
+	namespaces
+	nodes
+	meshConfigs
+	istiods
+	remoteSecrets
+	webhooks
+	gateways
+	kubernetesGateways
+)
+
+// lacks says which of what is needed was not read, and why; "" where all was.
+func (m *member) lacks(n need) string {
+	for _, r := range []struct {
+		need  need
+		name  string
+		known bool
+		why   string
+	}{
+		{pods, "pods", m.Pods.Known(), m.Pods.Why()},
+		{services, "services", m.Services.Known(), m.Services.Why()},
+		{namespaces, "namespaces", m.Namespaces.Known(), m.Namespaces.Why()},
+		{nodes, "nodes", m.Nodes.Known(), m.Nodes.Why()},
+		{meshConfigs, "mesh configs", m.MeshConfigs.Known(), m.MeshConfigs.Why()},
+		{istiods, "deployments", m.Istiods.Known(), m.Istiods.Why()},
+		{remoteSecrets, "remote secrets", m.RemoteSecrets.Known(), m.RemoteSecrets.Why()},
+		{webhooks, "mutatingwebhookconfigurations", m.Webhooks.Known(), m.Webhooks.Why()},
+		{gateways, "gateways of " + "networking.istio.io", m.Gateways.Known(), m.Gateways.Why()},
+		{kubernetesGateways, "gateways of " + "gateway.networking.k8s.io", m.KubernetesGateways.Known(), m.KubernetesGateways.Why()},
+	} {
+		if n&r.need != 0 && !r.known {
+			return r.name + ": " + r.why
+		}
+	}
+	return ""
+}
+
+// member is one cluster that was reached, as the rules see it.
+type member struct {
+	*facts.Cluster
+	istiods []istio.Istiod
+	// apart: it has nothing to do with the other clusters of the fleet, or with
+	// a mesh at all.
+	apart bool
+	// doubt says why it is not known whether it has; "" where it is.
+	doubt string
+
+	// label is the network of the system namespace.
+	label string
+	// webhook is the network in the path of the injection webhook.
+	webhook string
+	// injected is the network that most sidecars were given.
+	injected string
+	// proxies are the pods with a proxy of the mesh, those of ztunnel excepted.
+	proxies []*corev1.Pod
+	// gateways are the Services that are meant to be gateways of networks.
+	gateways []*gateway
+	// viewers are the control planes that read this cluster.
+	viewers []*view
+
+	namespaces map[string]*corev1.Namespace
+}
+
+func newMember(c *facts.Cluster) *member {
+	m := &member{Cluster: c, istiods: istio.Istiods(c), namespaces: map[string]*corev1.Namespace{}}
+	for i := range c.Namespaces.Value {
+		ns := &c.Namespaces.Value[i]
+		m.namespaces[ns.Name] = ns
+		if ns.Name == c.SystemNamespace {
+			m.label = ns.Labels[istio.LabelNetwork]
+		}
+	}
+	m.webhook = webhookNetwork(c)
+	for i := range c.Pods.Value {
+		if p := &c.Pods.Value[i]; isProxy(p) {
+			m.proxies = append(m.proxies, p)
+		}
+	}
+	return m
+}
+
+// countInjected finds the network that most sidecars were given. A gateway is
+// often given one of its own, so that it counts only where there is nothing else.
+func (m *member) countInjected() {
+	gateways := map[*corev1.Pod]bool{}
+	for _, g := range m.gateways {
+		for _, p := range g.pods {
+			gateways[p] = true
+		}
+	}
+	for _, counted := range []bool{false, true} {
+		n := map[string]int{}
+		for _, p := range m.proxies {
+			if network := variable(p, istio.EnvProxyNetwork); network != "" && gateways[p] == counted {
+				n[network]++
+			}
+		}
+		if names := slices.SortedFunc(maps.Keys(n), func(a, b string) int { return cmp.Or(n[b]-n[a], strings.Compare(a, b)) }); len(names) > 0 {
+			m.injected = names[0]
+			return
+		}
+	}
+}
+
+// unseen says why it is not known what the mesh networks say of the cluster; ""
+// where it is.
+func (m *member) unseen() string {
+	for _, v := range m.viewers {
+		if why := v.own.lacks(meshConfigs); why != "" {
+			return why + " in " + v.Context
+		}
+	}
+	return ""
+}
+
+// homes are the networks that are said to be the cluster's own.
+func (m *member) homes() []string {
+	names := []string{m.label, m.webhook, m.injected}
+	for _, v := range m.viewers {
+		names = append(names, v.registry(m)...)
+	}
+	return distinct(names)
+}
+
+// home is the network to name in a command: the one that the cluster most likely
+// should have.
+func (m *member) home() string {
+	if homes := m.homes(); len(homes) > 0 {
+		return cmp.Or(m.label, m.injected, m.webhook, homes[0])
+	}
+	for _, g := range m.gateways {
+		return g.network
+	}
+	return ""
+}
+
+// isProxy reports whether a pod that runs has a proxy of the mesh that sends
+// requests for it. Where a network is told to ztunnel is another matter.
+func isProxy(p *corev1.Pod) bool {
+	if !runs(p) || p.Labels["app"] == "ztunnel" {
+		return false
+	}
+	for _, o := range p.OwnerReferences {
+		if o.Kind == "DaemonSet" && o.Name == "ztunnel" {
+			return false
+		}
+	}
+	proxy := func(c corev1.Container) bool { return c.Name == istio.ProxyContainer }
+	return slices.ContainsFunc(p.Spec.Containers, proxy) || slices.ContainsFunc(p.Spec.InitContainers, proxy)
+}
+
+func runs(p *corev1.Pod) bool {
+	return p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed && p.DeletionTimestamp == nil
+}
+
+func isReady(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// variable is one of the proxy's, which can be an init container; "" for none.
+func variable(p *corev1.Pod, name string) (value string) {
+	for _, containers := range [][]corev1.Container{p.Spec.Containers, p.Spec.InitContainers} {
+		for _, c := range containers {
+			if c.Name != istio.ProxyContainer {
+				continue
+			}
+			for _, e := range c.Env {
+				if e.Name == name {
+					value = e.Value
+				}
+			}
+		}
+	}
+	return value
+}
+
+// isAmbient reports whether ztunnel speaks for the pods of a namespace.
+func isAmbient(ns *corev1.Namespace) bool {
+	return ns != nil && ns.Labels["istio.io/dataplane-mode"] == "ambient"
+}
+
+// webhookNetwork is the network in the path of the injection webhook, which a
+// remote cluster has: /inject/cluster/ID/net/NETWORK, with a slash in a value
+// written --slash-- (pkg/kube/inject/webhook.go, parseInjectEnvs).
+func webhookNetwork(c *facts.Cluster) string {
+	for _, configuration := range c.Webhooks.Value {
+		for _, w := range configuration.Webhooks {
+			path := ""
+			if w.ClientConfig.URL != nil {
+				if u, err := url.Parse(*w.ClientConfig.URL); err == nil {
+					path = u.Path
+				}
+			} else if w.ClientConfig.Service != nil && w.ClientConfig.Service.Path != nil {
+				path = *w.ClientConfig.Service.Path
+			}
+			parts := strings.Split(path, "/")
+			at := slices.Index(parts, "inject")
+			for i := at + 1; at >= 0 && i+1 < len(parts); i += 2 {
+				if parts[i] == "net" && parts[i+1] != "" {
+					return strings.ReplaceAll(parts[i+1], "--slash--", "/")
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// distinct sorts names and drops those that are empty or there twice.
+func distinct(names []string) []string {
+	out := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "" })
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,41 @@
+package network
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/topology"
+)
+
+// Whatever a fleet consists of, findings are complete, have names of their own,
+// and come out the same each time.
+func TestRandomFleets(t *testing.T) {
+	for seed := range uint64(150) {
+		f := topology.Draw(seed)
+		facts := f.Facts()
+		options := Options{Hosts: f.Hosts}
+		r := Verify(facts, options)
+		ids := map[string]bool{}
+		for _, found := range r.Findings {
+			complete(t, found)
+			if ids[found.ID()] {
+				t.Errorf("seed %d: two findings are %s", seed, found.ID())
+			}
+			ids[found.ID()] = true
+		}
+		for _, found := range r.Findings {
+			if found.CausedBy != "" && !ids[found.CausedBy] {
+				t.Errorf("seed %d: %s is caused by %s, which there is not", seed, found.ID(), found.CausedBy)
+			}
+		}
+		if diff := cmp.Diff(meshtest.Summarize(r), meshtest.Summarize(Verify(facts, options))); diff != "" {
+			t.Errorf("seed %d: not the same again:\n%s", seed, diff)
+		}
+		if diff := cmp.Diff(List(facts, options), List(facts, options)); diff != "" {
+			t.Errorf("seed %d: gateways are not the same again:\n%s", seed, diff)
+		}
+		Compare(facts)
+	}
+}

@@ -1,0 +1,136 @@
+package network
+
+import (
+	"slices"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+)
+
+// Options are what the caller knows beside the facts.
+type Options struct {
+	// Hosts are the addresses of host names of gateways, as they were resolved;
+	// nil where none was tried, and then nothing is said of them.
+	Hosts map[string][]string
+}
+
+// rule judges the fleet by one or several codes.
+type rule struct {
+	codes []finding.Code
+	// needs is what has to have been read of a cluster for it to be judged.
+	needs need
+	// judge is given the clusters that can be judged.
+	judge func(*judgement, []*member)
+}
+
+// rules are in the order in which they run: one that explains another's
+// findings comes before it.
+var rules = []rule{
+	{[]finding.Code{"NET006"}, pods | namespaces | webhooks, judgeInjected},
+	{[]finding.Code{"NET001"}, pods | namespaces | meshConfigs | remoteSecrets, judgeSystemNamespace},
+	{[]finding.Code{"NET002", "NET005"}, pods, judgeClientNetwork},
+	{[]finding.Code{"NET003"}, pods, judgeLabelAndEnvironment},
+	{[]finding.Code{"NET004", "NET030"}, pods | namespaces | services, judgeForeignPods},
+	{[]finding.Code{"NET007"}, pods | nodes | namespaces, judgeFlat},
+	{[]finding.Code{"NET009"}, meshConfigs | namespaces | services | remoteSecrets, judgeMeshNetworks},
+	{[]finding.Code{"NET010"}, meshConfigs | remoteSecrets, judgeSameMeshNetworks},
+	{[]finding.Code{"NET014"}, services | pods, judgeStray},
+	{[]finding.Code{"NET013"}, services | pods, judgeGatewayNetwork},
+	{[]finding.Code{"GW034"}, services | pods | namespaces | webhooks, judgeForeignGateway},
+	{[]finding.Code{"NET012"}, services | pods, judgeNetworkView},
+	{[]finding.Code{"GW017"}, services | namespaces | meshConfigs | remoteSecrets, judgeHidden},
+	{[]finding.Code{"GW008", "GW007"}, services | istiods, judgePorts},
+	{[]finding.Code{"GW002", "GW004", "GW030"}, services, judgeType},
+	{[]finding.Code{"GW005", "GW006"}, services | nodes, judgeNodes},
+	{[]finding.Code{"GW003"}, services | istiods, judgeHostnames},
+	{[]finding.Code{"GW009"}, services | istiods, judgeNodePortHBONE},
+	{[]finding.Code{"GW012"}, services | pods, judgeBackends},
+	{[]finding.Code{"GW032"}, services | pods | nodes, judgeLocalPolicy},
+	{[]finding.Code{"GW010", "GW011"}, services | pods | istiods | gateways | kubernetesGateways, judgeListeners},
+	{[]finding.Code{"GW016"}, kubernetesGateways | istiods, judgeKubernetesGateways},
+	{[]finding.Code{"AMB001"}, istiods | kubernetesGateways, judgeAmbientGate},
+	{[]finding.Code{"AMB003"}, services | kubernetesGateways, judgeEastWest},
+	{[]finding.Code{"AMB008", "AMB010"}, services | pods | nodes | namespaces | kubernetesGateways | meshConfigs | remoteSecrets, judgeKinds},
+	{[]finding.Code{"PR002", "PR012"}, services | istiods | webhooks, judgeInjectionService},
+	{[]finding.Code{"PR003"}, istiods | webhooks, judgeInjectionPath},
+	{[]finding.Code{"PR005", "PR004"}, istiods | namespaces | webhooks, judgeClaim},
+	{[]finding.Code{"GW031"}, services | nodes | kubernetesGateways | meshConfigs | remoteSecrets, judgeSameAddress},
+	{[]finding.Code{"GW015"}, services | nodes, judgeRanges},
+	{[]finding.Code{"GW020"}, services | meshConfigs | remoteSecrets, judgeStaticAddresses},
+	{[]finding.Code{"GW018"}, services | pods | nodes | kubernetesGateways | meshConfigs | remoteSecrets, judgeFamilies},
+	{[]finding.Code{"GW033", "GW001"}, services | pods | nodes | namespaces | kubernetesGateways | meshConfigs | remoteSecrets, judgeReached},
+}
+
+// Codes are all codes that Verify can find.
+func Codes() []finding.Code {
+	var out []finding.Code
+	for _, r := range rules {
+		out = append(out, r.codes...)
+	}
+	return out
+}
+
+// judgement is one run of the rules.
+type judgement struct {
+	Options
+	finding.Result
+	fleet *facts.Fleet
+	*world
+}
+
+// Verify judges the networks and gateways of a fleet by all rules.
+func Verify(fleet *facts.Fleet, options Options) finding.Result {
+	return verify(newWorld(fleet, options), fleet, options)
+}
+
+func verify(w *world, fleet *facts.Fleet, options Options) finding.Result {
+	j := &judgement{Options: options, fleet: fleet, world: w}
+	for i := range fleet.Clusters {
+		if c := &fleet.Clusters[i]; c.Unreached != nil {
+			j.CannotJudge(c.Context, "the cluster was not reached", Codes()...)
+		}
+	}
+	for _, r := range rules {
+		var able []*member
+		for _, m := range w.members {
+			if why := m.lacks(r.needs); why != "" {
+				j.CannotJudge(m.Context, why, r.codes...)
+			} else if m.doubt != "" {
+				j.CannotJudge(m.Context, m.doubt, r.codes...)
+			} else if !m.apart {
+				able = append(able, m)
+			}
+		}
+		r.judge(j, able)
+	}
+	j.Sort()
+	return j.Result
+}
+
+// of returns the ID of the first finding with one of the codes, in their order,
+// that is about an object of a cluster; "" when there is none.
+func (j *judgement) of(context, object string, codes ...finding.Code) string {
+	for _, code := range codes {
+		for _, f := range j.Findings {
+			if f.Code == code && slices.Contains(f.Clusters, context) && (object == "" || f.Object == object) {
+				return f.ID()
+			}
+		}
+	}
+	return ""
+}
+
+// gather adds a finding, or to the one of the same name the evidence that it lacks:
+// several entries of one object, or what several control planes of a cluster see.
+func (j *judgement) gather(f finding.Finding) {
+	i := slices.IndexFunc(j.Findings, func(o finding.Finding) bool { return o.ID() == f.ID() })
+	if i < 0 {
+		j.Add(f)
+		return
+	}
+	for _, e := range f.Evidence {
+		if !slices.Contains(j.Findings[i].Evidence, e) {
+			j.Findings[i].Evidence = append(j.Findings[i].Evidence, e)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package network
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+)
+
+// judgeFlat: clusters on the same network, or on none, send requests straight to
+// one another's pods, for which no address may be there twice. Ranges of nodes
+// prove nothing where something else gives out addresses, so that pods have to be
+// in them; that pods cannot be reached is seen only by trying.
+func judgeFlat(j *judgement, members []*member) {
+	addresses := map[*member]map[string]*corev1.Pod{}
+	for _, m := range members {
+		addresses[m] = m.podAddresses()
+	}
+	for i, a := range members {
+		for _, b := range members[i+1:] {
+			if !related(a, b) || !a.sharesNetwork(b) {
+				continue
+			}
+			var evidence []finding.Evidence
+			same := twice(addresses[a], addresses[b])
+			for n, ip := range same {
+				if n == 3 {
+					evidence = append(evidence, finding.Evidence{Field: "further addresses that are there twice", Value: fmt.Sprint(len(same) - n)})
+					break
+				}
+				evidence = append(evidence,
+					finding.Evidence{Cluster: a.Context, Field: "address " + ip, Value: "pod " + addresses[a][ip].Namespace + "/" + addresses[a][ip].Name},
+					finding.Evidence{Cluster: b.Context, Field: "address " + ip, Value: "pod " + addresses[b][ip].Namespace + "/" + addresses[b][ip].Name})
+			}
+			if x, y, ok := overlap(a.usedRanges(addresses[a]), b.usedRanges(addresses[b])); ok {
+				evidence = append(evidence,
+					finding.Evidence{Cluster: a.Context, Field: "node with pods, podCIDR", Value: x.String()},
+					finding.Evidence{Cluster: b.Context, Field: "node with pods, podCIDR", Value: y.String()})
+			}
+			if len(evidence) == 0 {
+				continue
+			}
+			for _, m := range []*member{a, b} {
+				e := m.systemLabel()
+				e.Cluster = m.Context
+				evidence = append(evidence, e)
+			}
+			j.Add(finding.Finding{
+				Code: "NET007", Severity: finding.Error, Clusters: []string{a.Context, b.Context},
+				Title:    fmt.Sprintf("%s and %s count as one network, and give the same addresses to different pods", a.Context, b.Context),
+				Evidence: evidence,
+				Effect:   "requests to pods of the other cluster end at pods of the own one, or nowhere",
+				Fix: []string{
+					"# give each cluster a network of its own, and a gateway to it; then set global.network likewise and restart the workloads",
+					a.labelNamespace(firstOf(a.label, "network-of-"+a.Context)),
+					b.labelNamespace("network-of-" + b.Context),
+				},
+			})
+		}
+	}
+}
+
+// related reports whether some control plane reads both clusters.
+func related(a, b *member) bool {
+	return slices.ContainsFunc(a.viewers, func(v *view) bool { return v.ids[b] != "" })
+}
+
+// sharesNetwork reports whether two clusters are meant to be one network.
+func (m *member) sharesNetwork(other *member) bool {
+	mine, others := m.homes(), other.homes()
+	if len(mine) == 0 || len(others) == 0 {
+		return len(mine) == len(others)
+	}
+	return slices.ContainsFunc(mine, func(n string) bool { return slices.Contains(others, n) })
+}
+
+// podAddresses are the pods by address, those aside that have their node's.
+func (m *member) podAddresses() map[string]*corev1.Pod {
+	out := map[string]*corev1.Pod{}
+	for i := range m.Pods.Value {
+		if p := &m.Pods.Value[i]; runs(p) && !p.Spec.HostNetwork && p.Status.PodIP != "" {
+			out[p.Status.PodIP] = p
+		}
+	}
+	return out
+}
+
+func twice(a, b map[string]*corev1.Pod) []string {
+	var out []string
+	for ip := range a {
+		if b[ip] != nil {
+			out = append(out, ip)
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int {
+		x, errX := netip.ParseAddr(a)
+		y, errY := netip.ParseAddr(b)
+		if errX != nil || errY != nil {
+			return strings.Compare(a, b)
+		}
+		return x.Compare(y)
+	})
+	return out
+}
+
+// usedRanges are the ranges of nodes that a pod of the cluster is in.
+func (m *member) usedRanges(pods map[string]*corev1.Pod) []netip.Prefix {
+	var ranges []netip.Prefix
+	for _, n := range m.Nodes.Value {
+		cidrs := n.Spec.PodCIDRs
+		if len(cidrs) == 0 {
+			cidrs = []string{n.Spec.PodCIDR}
+		}
+		for _, s := range cidrs {
+			if p, err := netip.ParsePrefix(s); err == nil {
+				ranges = append(ranges, p.Masked())
+			}
+		}
+	}
+	used := map[netip.Prefix]bool{}
+	for ip := range pods {
+		address, err := netip.ParseAddr(ip)
+		if err != nil {
+			continue
+		}
+		for _, r := range ranges {
+			if r.Contains(address) {
+				used[r] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(ranges, func(p netip.Prefix) bool { return !used[p] })
+}
+
+func overlap(a, b []netip.Prefix) (x, y netip.Prefix, ok bool) {
+	for _, x := range a {
+		for _, y := range b {
+			if x.Overlaps(y) {
+				return x, y, true
+			}
+		}
+	}
+	return x, y, false
+}

@@ -1,0 +1,214 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// judgeStray: every Service with the label counts as a gateway, whatever its name
+// and wherever it is (pilot/pkg/serviceregistry/kube/controller/network.go,
+// getGatewayDetails).
+func judgeStray(j *judgement, members []*member) {
+	if !j.gatewaysMatter() {
+		return
+	}
+	for _, m := range members {
+		severity := finding.Info
+		effect := "nothing today, as no address of theirs can be reached from outside; with one, a share of the requests from other networks would go there"
+		var evidence []finding.Evidence
+		var fix []string
+		for _, g := range m.gateways {
+			if !g.stray {
+				continue
+			}
+			value := "label " + istio.LabelNetwork + "=" + g.network + ", selects " + strings.Join(workloads(g.pods), ", ")
+			if addresses := g.addresses(); len(addresses) > 0 {
+				severity, effect = finding.Error, "requests from other networks go there instead of to a gateway, as large a share as it has of the network's addresses, and fail"
+				value += ", counts as gateway " + addresses[0].Address
+			}
+			evidence = append(evidence, finding.Evidence{Field: g.object(), Value: value})
+			fix = append(fix, g.kubectl("label", istio.LabelNetwork+"-"))
+		}
+		if len(evidence) == 0 {
+			continue
+		}
+		j.Add(finding.Finding{
+			Code: "NET014", Severity: severity, Clusters: []string{m.Context}, Object: "services",
+			Title:    fmt.Sprintf("%s labelled as gateways of a network, and are none", isAre(len(evidence), "service")),
+			Evidence: evidence, Effect: effect, Fix: fix,
+		})
+	}
+}
+
+func workloads(pods []*corev1.Pod) []string {
+	var out []string
+	for _, g := range byWorkload(pods, func(*corev1.Pod) string { return "" }) {
+		out = append(out, g.String())
+	}
+	return out
+}
+
+// judgeGatewayNetwork: a gateway is itself on the network to which it leads.
+func judgeGatewayNetwork(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		var odd []*corev1.Pod
+		for _, p := range g.pods {
+			if env := variable(p, istio.EnvProxyNetwork); env != "" && env != g.network {
+				odd = append(odd, p)
+			}
+		}
+		if len(odd) == 0 {
+			continue
+		}
+		own := variable(odd[0], istio.EnvProxyNetwork)
+		groups := byWorkload(odd, func(p *corev1.Pod) string {
+			return istio.EnvProxyNetwork + " " + variable(p, istio.EnvProxyNetwork)
+		})
+		f := g.finding("NET013", finding.Error, fmt.Sprintf("the gateway leads to %s by its label, and is on %s itself", g.network, own))
+		f.Evidence = append([]finding.Evidence{labelEvidence(g.object(), g.network)}, evidenceOf(groups)...)
+		f.Evidence = append(f.Evidence, g.member.systemLabel())
+		f.Effect = fmt.Sprintf("requests for %s come to a gateway that takes the pods of %s for its own, and forwards them to other gateways or not at all", g.network, own)
+		if slices.Contains(g.member.homes(), own) && g.labelled {
+			f.Fix = []string{g.kubectl("label", istio.LabelNetwork+"="+finding.Quote(own)+" --overwrite")}
+		} else {
+			f.Fix = append([]string{"# give the gateway the network of its label (label " + istio.LabelNetwork + " of its pods), then"}, restarts(g.member.Context, groups)...)
+		}
+		j.Add(f)
+	}
+}
+
+// judgeForeignGateway: a gateway and its pods agree, and nothing else in the
+// cluster is on their network.
+func judgeForeignGateway(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		m := g.member
+		if len(m.homes()) == 0 || slices.Contains(m.homes(), g.network) || j.of(m.Context, g.object(), "NET013") != "" {
+			continue
+		}
+		others := slices.ContainsFunc(m.Pods.Value, func(p corev1.Pod) bool {
+			return p.Labels[istio.LabelNetwork] == g.network && !slices.ContainsFunc(g.pods, func(o *corev1.Pod) bool { return o.Namespace == p.Namespace && o.Name == p.Name })
+		})
+		if others || slices.ContainsFunc(m.viewers, func(v *view) bool { return v.ranges(g.network) }) {
+			continue
+		}
+		if why := m.unseen(); why != "" {
+			j.CannotJudge(m.Context, why, "GW034")
+			continue
+		}
+		own := m.home()
+		f := g.finding("GW034", finding.Error, fmt.Sprintf("the gateway leads to %s, and nothing in the cluster is on it", g.network))
+		f.Evidence = []finding.Evidence{labelEvidence(g.object(), g.network), {Field: "network of the cluster", Value: strings.Join(m.homes(), ", ")}}
+		f.Effect = fmt.Sprintf("requests from other networks for %s come here and end here, and %s is not reached through it", g.network, own)
+		if g.labelled {
+			f.Fix = []string{g.kubectl("label", istio.LabelNetwork+"="+finding.Quote(own)+" --overwrite"), "# and give its pods the same network (global.network and networkGateway of the gateway's installation)"}
+		} else {
+			f.Fix = []string{"# take it out of the mesh networks"}
+		}
+		j.Add(f)
+	}
+}
+
+// ranges reports whether the mesh networks put ranges of addresses on a network.
+func (v *view) ranges(network string) bool {
+	return slices.ContainsFunc(v.MeshNetworks.Networks[network].Endpoints, func(e istio.NetworkEndpoints) bool { return e.FromCIDR != "" })
+}
+
+// judgeNetworkView: a gateway that knows the gateways of other networks sends
+// requests on to them (pilot/pkg/model/proxy_view.go).
+func judgeNetworkView(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		if !g.takesSidecars() || j.of(g.member.Context, g.object(), "NET013") != "" {
+			continue
+		}
+		var odd []*corev1.Pod
+		for _, p := range g.pods {
+			if isProxy(p) && variable(p, istio.EnvProxyNetworkView) != g.network {
+				odd = append(odd, p)
+			}
+		}
+		if len(odd) == 0 {
+			continue
+		}
+		groups := byWorkload(odd, func(p *corev1.Pod) string {
+			return istio.EnvProxyNetworkView + " " + orNone(variable(p, istio.EnvProxyNetworkView))
+		})
+		f := g.finding("NET012", finding.Warning, "the gateway forwards to other networks than its own")
+		f.Evidence = append([]finding.Evidence{labelEvidence(g.object(), g.network)}, evidenceOf(groups)...)
+		f.Effect = "requests that came for this network are sent on to gateways of others: detours, and loops between gateways"
+		for _, o := range groups {
+			if o.kind == "deployment" || o.kind == "daemonset" {
+				f.Fix = append(f.Fix, finding.Kubectl(g.member.Context, "-n %s set env %s/%s -c %s %s=%s", finding.Quote(o.namespace), o.kind, finding.Quote(o.name), istio.ProxyContainer, istio.EnvProxyNetworkView, finding.Quote(g.network)))
+			}
+		}
+		f.Fix = append(f.Fix, "# for good, in the values of the gateway's installation: networkGateway: "+g.network)
+		j.Add(f)
+	}
+}
+
+// judgeBackends: a gateway is announced whether or not anything is behind it.
+func judgeBackends(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		if len(g.service.Spec.Selector) == 0 || g.ready() > 0 {
+			continue
+		}
+		f := g.finding("GW012", g.severity(), "no pod behind the gateway is ready")
+		f.Evidence = []finding.Evidence{{Field: g.object() + ", selector", Value: inline(g.service.Spec.Selector)}, {Field: "pods", Value: fmt.Sprintf("%d, none of them ready", len(g.pods))}}
+		if len(g.pods) == 0 {
+			f.Evidence[1].Value = "none"
+		}
+		f.Effect = fmt.Sprintf("istiod announces it all the same: requests from other networks for %s are refused or time out", g.network)
+		f.Fix = []string{finding.Kubectl(g.member.Context, "-n %s get pods -l %s", finding.Quote(g.service.Namespace), finding.Quote(inline(g.service.Spec.Selector)))}
+		if len(g.pods) > 0 {
+			f.Fix = append(f.Fix, finding.Kubectl(g.member.Context, "-n %s describe pod %s", finding.Quote(g.pods[0].Namespace), finding.Quote(g.pods[0].Name)))
+		} else {
+			f.Fix = append(f.Fix, "# scale its workload up, or correct the selector")
+		}
+		j.Add(f)
+	}
+}
+
+// judgeLocalPolicy: with externalTrafficPolicy Local a node without a pod of the
+// gateway drops what comes to its node port. A load balancer leaves such nodes out.
+func judgeLocalPolicy(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		if g.service.Spec.Type != corev1.ServiceTypeNodePort || g.service.Spec.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal || g.ready() == 0 {
+			continue
+		}
+		var without []string
+		for _, a := range g.addresses() {
+			if a.Node != "" && !slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool { return isReady(p) && p.Spec.NodeName == a.Node }) {
+				without = append(without, a.Node+" ("+a.Address+")")
+			}
+		}
+		if len(without) == 0 {
+			continue
+		}
+		f := g.finding("GW032", finding.Warning, "nodes are announced as gateway that drop what comes for it")
+		if len(without) == len(g.addresses()) {
+			f.Severity = finding.Error
+		}
+		f.Evidence = []finding.Evidence{{Field: g.object() + ", externalTrafficPolicy", Value: "Local"}, {Field: "announced nodes without a ready pod of the gateway", Value: strings.Join(without, ", ")}}
+		f.Effect = fmt.Sprintf("%d of %d connections from other networks to %s time out", len(without), len(g.addresses()), g.network)
+		f.Fix = []string{
+			"# or name only the nodes with pods in annotation " + istio.AnnotationNodeSelector,
+			g.kubectl("patch", `-p '{"spec":{"externalTrafficPolicy":"Cluster"}}'`),
+		}
+		j.Add(f)
+	}
+}
+
+// inline writes labels as a selector on a command line.
+func inline(labels map[string]string) string {
+	var out []string
+	for k, v := range labels {
+		out = append(out, k+"="+v)
+	}
+	slices.Sort(out)
+	return strings.Join(out, ",")
+}

@@ -1,0 +1,323 @@
+package network
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// judgeHidden: the discovery selectors of a control plane count in all clusters
+// that it reads, the namespace of the gateway not excepted
+// (pkg/kube/namespace/filter.go).
+func judgeHidden(j *judgement, members []*member) {
+	if !j.gatewaysMatter() {
+		return
+	}
+	for _, m := range members {
+		for _, g := range m.gateways {
+			ns := m.namespaces[g.service.Namespace]
+			if g.stray || !g.labelled || ns == nil {
+				continue
+			}
+			var blind []*view
+			for _, v := range m.viewers {
+				if !v.Mesh.Selects(ns.Labels) {
+					blind = append(blind, v)
+				}
+			}
+			if len(blind) == 0 {
+				continue
+			}
+			f := g.finding("GW017", finding.Error, "discovery selectors hide the gateway")
+			f.Clusters = []string{m.Context}
+			for _, v := range blind {
+				f.Clusters = append(f.Clusters, v.Context)
+				f.Evidence = append(f.Evidence, finding.Evidence{
+					Cluster: v.Context, Field: v.configMap() + ", discoverySelectors", Value: "do not select namespace " + ns.Name + " of " + m.Context,
+				})
+			}
+			f.Clusters = distinct(f.Clusters)
+			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "namespace " + ns.Name + ", labels", Value: orNone(inline(ns.Labels))})
+			f.Effect = fmt.Sprintf("to %s the network %s has no such gateway: its clients try addresses of pods there, and time out", blind[0].name(), g.network)
+			f.Fix = []string{"# give the namespace a label that the selectors ask for:"}
+			for _, s := range blind[0].Mesh.DiscoverySelectors {
+				if s != nil && len(s.MatchLabels) > 0 {
+					f.Fix = append(f.Fix, finding.Kubectl(m.Context, "label namespace %s %s", finding.Quote(ns.Name), strings.ReplaceAll(inline(s.MatchLabels), ",", " ")))
+					break
+				}
+			}
+			j.Add(f)
+		}
+	}
+}
+
+// judgePorts: from 1.29 on istiod takes a Service only on a port that it has, and
+// before it announces one where nothing listens; which one it is a label says and no annotation
+// (pilot/pkg/serviceregistry/kube/controller/network.go, getGatewayDetails).
+func judgePorts(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		label, annotation := g.service.Labels[istio.LabelGatewayPort], g.service.Annotations[istio.LabelGatewayPort]
+		misses := !g.has(g.port()) && !g.has(istio.HBONEPort)
+		_, err := strconv.Atoi(label)
+		var wrong []finding.Evidence
+		switch {
+		case !g.labelled:
+		case label != "" && err != nil:
+			wrong = []finding.Evidence{{Field: g.object() + ", label " + istio.LabelGatewayPort, Value: label + ": it is not a number, and 15443 counts"}}
+		case label == "" && annotation != "" && annotation != strconv.Itoa(istio.DefaultGatewayPort):
+			wrong = []finding.Evidence{{Field: g.object() + ", annotation " + istio.LabelGatewayPort, Value: annotation + ": only a label of that name counts"}}
+		}
+		ports := finding.Evidence{Field: g.object() + ", ports", Value: portsOf(g.service)}
+		if len(wrong) > 0 {
+			f := g.finding("GW008", finding.Warning, "the port of the gateway is set in a way that does not count")
+			f.Evidence = append(wrong, ports)
+			f.Effect = fmt.Sprintf("istiod takes port %d", g.port())
+			if misses {
+				f.Severity, f.Effect = g.severity(), g.lost()
+			}
+			port := annotation
+			if _, err := strconv.Atoi(port); err != nil {
+				port = "15443"
+			}
+			f.Fix = []string{g.kubectl("label", istio.LabelGatewayPort+"="+port+" --overwrite")}
+			j.Add(f)
+		}
+		if !misses {
+			continue
+		}
+		f := g.finding("GW007", g.severity(), fmt.Sprintf("the gateway's Service does not have port %d", g.port()))
+		f.Evidence = []finding.Evidence{{Field: "port of the gateway", Value: g.portSource()}, ports}
+		f.Effect = g.lost()
+		if slices.ContainsFunc(g.member.viewers, func(v *view) bool { c, ok := g.seen[v]; return ok && c.Problem == "" && c.Port != 0 }) {
+			f.Effect = fmt.Sprintf("istiod announces port %d all the same: connections from other networks to %s are refused", g.port(), g.network)
+		}
+		name := "tls"
+		if slices.ContainsFunc(g.service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == name }) {
+			name = "tls-networks"
+		}
+		f.Fix = []string{g.kubectl("patch", fmt.Sprintf(`-p '{"spec":{"ports":[{"name":"%s","port":%d,"targetPort":%d}]}}'`, name, g.port(), g.port()))}
+		if f.CausedBy = j.of(g.member.Context, g.object(), "GW008"); f.CausedBy != "" {
+			f.Fix = []string{"# once its cause is mended it has"}
+		}
+		j.Add(f)
+	}
+}
+
+func (g *gateway) portSource() string {
+	for _, v := range g.member.viewers {
+		if c, ok := g.seen[v]; ok && !g.labelled {
+			return fmt.Sprintf("%d, %s", g.port(), strings.TrimPrefix(c.PortFrom, "nodePort of "))
+		}
+	}
+	if _, err := strconv.Atoi(g.service.Labels[istio.LabelGatewayPort]); err == nil {
+		return fmt.Sprintf("%d, by label %s", g.port(), istio.LabelGatewayPort)
+	}
+	return fmt.Sprintf("%d, as no label %s says otherwise", g.port(), istio.LabelGatewayPort)
+}
+
+func portsOf(s *corev1.Service) string {
+	var out []string
+	for _, p := range s.Spec.Ports {
+		text := strconv.Itoa(int(p.Port))
+		if p.Name != "" {
+			text += " (" + p.Name + ")"
+		}
+		out = append(out, text)
+	}
+	return orNone(strings.Join(out, ", "))
+}
+
+// judgeType: where the addresses of a Service come from depends on its type
+// (pilot/pkg/serviceregistry/kube/conversion.go, ConvertService).
+func judgeType(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		s := g.service
+		_, annotated := s.Annotations[istio.AnnotationNodeSelector]
+		kind := firstOf(string(s.Spec.Type), string(corev1.ServiceTypeClusterIP))
+		typed := finding.Evidence{Field: g.object() + ", type", Value: kind}
+		switch {
+		case len(s.Spec.ExternalIPs) > 0:
+		case s.Spec.Type == corev1.ServiceTypeLoadBalancer:
+			if slices.ContainsFunc(s.Status.LoadBalancer.Ingress, func(i corev1.LoadBalancerIngress) bool { return i.IP != "" || i.Hostname != "" }) {
+				continue
+			}
+			f := g.finding("GW002", g.severity(), "the gateway has no external address: the load balancer is pending")
+			f.Evidence = []finding.Evidence{typed, {Field: g.object() + ", status.loadBalancer.ingress", Value: "none, " + Age(j.fleet.At.Sub(s.CreationTimestamp.Time)) + " after it was made"}}
+			f.Effect = g.lost()
+			f.Fix = []string{
+				"# its events say what the load balancer's controller says; without one, install it (MetalLB for instance), or use a NodePort (GW004)",
+				finding.Kubectl(g.member.Context, "-n %s events --for service/%s", finding.Quote(s.Namespace), finding.Quote(s.Name)),
+			}
+			j.Add(f)
+		case s.Spec.Type == corev1.ServiceTypeNodePort && !annotated:
+			f := g.finding("GW004", g.severity(), "the gateway is a NodePort Service that does not say on which nodes")
+			f.Evidence = []finding.Evidence{typed, {Field: g.object() + ", annotation " + istio.AnnotationNodeSelector, Value: "none"}}
+			f.Effect = g.lost()
+			f.Fix = []string{"# {} selects all nodes; of each its ExternalIP counts", g.kubectl("annotate", istio.AnnotationNodeSelector+"='{}'")}
+			j.Add(f)
+		case s.Spec.Type != corev1.ServiceTypeNodePort:
+			f := g.finding("GW030", g.severity(), fmt.Sprintf("the gateway is a Service of type %s, which has no address outside of the cluster", kind))
+			f.Evidence = []finding.Evidence{typed, {Field: g.object() + ", externalIPs", Value: "none"}}
+			f.Effect = g.lost()
+			f.Fix = []string{g.kubectl("patch", `-p '{"spec":{"type":"LoadBalancer"}}'`)}
+			j.Add(f)
+		}
+	}
+}
+
+// judgeNodes: of a NodePort Service the external addresses of the nodes count
+// that its annotation selects (pilot/pkg/serviceregistry/kube/controller/network.go,
+// updateServiceNodePortAddresses).
+func judgeNodes(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		s := g.service
+		text, annotated := s.Annotations[istio.AnnotationNodeSelector]
+		if s.Spec.Type != corev1.ServiceTypeNodePort || !annotated || len(s.Spec.ExternalIPs) > 0 {
+			continue
+		}
+		selector := map[string]string{}
+		invalid := json.Unmarshal([]byte(text), &selector) != nil
+		var matching, external []string
+		for _, n := range g.member.Nodes.Value {
+			if len(selector) > 0 && !selects(selector, n.Labels) {
+				continue
+			}
+			matching = append(matching, n.Name)
+			if slices.ContainsFunc(n.Status.Addresses, func(a corev1.NodeAddress) bool { return a.Type == corev1.NodeExternalIP && a.Address != "" }) {
+				external = append(external, n.Name)
+			}
+		}
+		written := finding.Evidence{Field: g.object() + ", annotation " + istio.AnnotationNodeSelector, Value: firstOf(text, "empty")}
+		if len(matching) == 0 || invalid {
+			f := g.finding("GW006", g.severity(), "no node has the labels that the gateway's annotation asks for")
+			f.Evidence = []finding.Evidence{written, {Field: "nodes", Value: fmt.Sprintf("%d, none of them selected", len(g.member.Nodes.Value))}}
+			f.Effect = g.lost()
+			if invalid && len(matching) > 0 {
+				f.Severity, f.Title = finding.Warning, "the gateway's annotation that selects nodes is not JSON, and selects all"
+				f.Evidence[1].Value = fmt.Sprintf("%d of %d selected", len(matching), len(g.member.Nodes.Value))
+				f.Effect = "nodes are announced that are not meant to be"
+			}
+			f.Fix = []string{"# {} selects all nodes", g.kubectl("annotate", istio.AnnotationNodeSelector+"='{}' --overwrite")}
+			j.Add(f)
+		}
+		if len(matching) > 0 && len(external) == 0 {
+			f := g.finding("GW005", g.severity(), "no node of the gateway has an ExternalIP")
+			f.Evidence = []finding.Evidence{written, {Field: "selected nodes", Value: list(matching) + ", without an address of type ExternalIP"}}
+			f.Effect = g.lost()
+			f.Fix = []string{
+				"# an InternalIP never counts; name the addresses by which other clusters reach the nodes",
+				g.kubectl("patch", `-p '{"spec":{"externalIPs":["ADDRESS"]}}'`),
+				g.kubectl("annotate", istio.AnnotationNodeSelector+"-"),
+			}
+			j.Add(f)
+		}
+	}
+}
+
+// judgeHostnames: istiod resolves the host names of gateways itself, by its own
+// name servers. Where nobody tried nothing is said.
+func judgeHostnames(j *judgement, members []*member) {
+	for _, m := range members {
+		for _, g := range m.gateways {
+			if g.stray || !j.gatewaysMatter() {
+				continue
+			}
+			for _, v := range m.viewers {
+				c, ok := g.seen[v]
+				if !ok || c.Problem != "" {
+					continue
+				}
+				if f, ok := j.hostname(v, c); ok {
+					f.Object, f.Clusters = g.object(), []string{m.Context}
+					j.Add(f)
+					break
+				}
+			}
+		}
+	}
+	if !j.gatewaysMatter() {
+		return
+	}
+	for _, v := range j.viewsOf(members) {
+		for _, c := range v.candidates {
+			if c.Kind == "Service" || c.Problem != "" || c.Kind == "Gateway" && v.contexts[c.Cluster] != v.Context {
+				continue
+			}
+			if f, ok := j.hostname(v, c); ok {
+				f.Object, f.Clusters = refObject(v, c.CandidateRef), []string{v.Context}
+				j.gather(f)
+			}
+		}
+	}
+}
+
+// hostname judges the host names of what a control plane takes for a gateway.
+func (j *judgement) hostname(v *view, c istio.Candidate) (finding.Finding, bool) {
+	var bad []finding.Evidence
+	for _, a := range c.Addresses {
+		if _, err := netip.ParseAddr(a.Address); err == nil {
+			continue
+		}
+		context := firstOf(v.contexts[c.Cluster], v.Context)
+		switch {
+		case !v.Istiod.Setting(istio.EnvResolveHostnames, true):
+			bad = append(bad, finding.Evidence{Cluster: v.Context, Field: "istiod " + v.Istiod.Name + ", " + istio.EnvResolveHostnames, Value: v.Istiod.Env(istio.EnvResolveHostnames) + ": host name " + a.Address + " does not count"})
+		case j.Hosts == nil:
+			j.CannotJudge(context, "istiod resolves host name "+a.Address+" of a gateway itself; whether it can is not seen from here", "GW003")
+		case len(j.Hosts[a.Address]) == 0:
+			bad = append(bad, finding.Evidence{Field: a.From, Value: a.Address + ": no address for it, seen from this machine"})
+		default:
+			for _, ip := range j.Hosts[a.Address] {
+				if p, err := netip.ParseAddr(ip); err == nil && (p.IsLoopback() || p.IsUnspecified() || p.IsLinkLocalUnicast()) {
+					bad = append(bad, finding.Evidence{Field: a.From, Value: a.Address + ": " + ip + ", which no other machine reaches"})
+				}
+			}
+		}
+	}
+	if len(bad) == 0 {
+		return finding.Finding{}, false
+	}
+	return finding.Finding{
+		Code: "GW003", Severity: finding.Error, Title: "the gateway's host name does not lead to an address", Evidence: bad,
+		Effect: fmt.Sprintf("istiod has no address for the gateway of %s: clients on other networks try addresses of pods, and time out", c.Network),
+		Fix: []string{
+			"# resolve it where istiod runs; its log says: could not resolve hostname",
+			finding.Kubectl(v.Context, "-n %s logs deployment/%s --since=1h", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name)),
+		},
+	}, true
+}
+
+func refObject(v *view, r istio.CandidateRef) string {
+	if r.Kind == "MeshNetworks" {
+		return v.configMap()
+	}
+	return strings.ToLower(r.Kind) + " " + r.Namespace + "/" + r.Name
+}
+
+// judgeNodePortHBONE: the port for ambient proxies is announced as it is, without
+// being mapped to the node's.
+func judgeNodePortHBONE(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		at := slices.IndexFunc(g.service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == istio.HBONEPort })
+		_, annotated := g.service.Annotations[istio.AnnotationNodeSelector]
+		if g.service.Spec.Type != corev1.ServiceTypeNodePort || !annotated || at < 0 || len(g.service.Spec.ExternalIPs) > 0 || g.service.Spec.Ports[at].NodePort == istio.HBONEPort {
+			continue
+		}
+		if !slices.ContainsFunc(g.member.viewers, func(v *view) bool { return v.Istiod.On(istio.EnvAmbientMultiNetwork) }) {
+			continue
+		}
+		f := g.finding("GW009", finding.Error, "ambient proxies are sent to port 15008 of nodes, where the gateway does not listen")
+		f.Evidence = []finding.Evidence{{Field: g.object() + ", nodePort of 15008", Value: fmt.Sprint(g.service.Spec.Ports[at].NodePort)}}
+		f.Effect = "requests of ambient workloads on other networks are refused"
+		f.Fix = []string{g.kubectl("patch", `-p '{"spec":{"type":"LoadBalancer"}}'`)}
+		j.Add(f)
+	}
+}

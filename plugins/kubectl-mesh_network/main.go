@@ -1,0 +1,44 @@
+// Command kubectl-mesh_network is the kubectl plugin mesh-network: which network
+// is which, and which gateways lead there?
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+)
+
+func main() { command.Main(plugin) }
+
+// reads is what the rules need of a cluster, and with it what tells whether there
+// is a mesh at all.
+const reads = survey.Networks | survey.Gateways | survey.RootCert
+
+var plugin = command.Plugin{
+	Name:  "mesh-network",
+	Short: "Find out why the networks of a service mesh do not reach one another",
+	Long: `Find out why requests between the networks of a multi-cluster service mesh (Istio) time
+out or take the wrong way: networks that are not named or named differently, and
+gateways between networks that are pending, wrongly labelled, not announced, or that do
+not listen. It only reads, and tells what is wrong, in which cluster, the evidence, and the
+command that mends it.
+
+Which clusters: --contexts a,b or --all-contexts; without either, the current context's
+cluster and those that its remote secrets name.`,
+	Example: `  # what is wrong?
+  %[1]s verify --contexts east,west
+
+  # which gateways are there, and do they count?
+  %[1]s gateways
+
+  # who says which network a cluster is?
+  %[1]s labels --contexts 'prod-*'
+
+  # what does a code mean?
+  %[1]s explain GW002`,
+	Reads: reads,
+	Commands: func(f *command.Frame) []*cobra.Command {
+		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f)}
+	},
+}
