@@ -11,20 +11,27 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
-// With real istiods nothing is found where all is well, and with a root for each
-// cluster that they do not trust one another.
+// With real istiods nothing is found where all is well; with a root for each
+// cluster, that they do not trust one another, and with a gateway that is pending,
+// that its network is not reached.
 func TestRealControlPlanes(t *testing.T) {
 	for name, c := range map[string]struct {
-		ownRoot bool
-		want    []string
+		ownRoot        bool
+		pending        bool
+		certs, network []string
 	}{
-		"one root":              {},
-		"a root for each of us": {ownRoot: true, want: []string{"CERT002 error east,west", "CERT021 info east,west < CERT002"}},
+		"all is well":             {},
+		"a root for each cluster": {ownRoot: true, certs: []string{"CERT002 error east,west", "CERT021 info east,west < CERT002"}},
+		"a pending gateway":       {pending: true, network: []string{"GW001 error west < GW002", "GW002 error west"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
-			gateway := func(ip string) []topology.Gateway { return []topology.Gateway{{IPs: []string{ip}}} }
+			gateway := func(ips ...string) []topology.Gateway { return []topology.Gateway{{IPs: ips}} }
+			west := gateway("127.1.0.2")
+			if c.pending {
+				west = gateway()
+			}
 			// Clusters of its own: the other tests' have no controllers that meddle.
 			fleet, err := bed.StartTopology(ctx, topology.Topology{
 				Everywhere: topology.Contents{
@@ -33,7 +40,7 @@ func TestRealControlPlanes(t *testing.T) {
 				},
 				Clusters: []topology.Cluster{
 					{Name: "east", Network: "n1", Contents: topology.Contents{Gateways: gateway("127.1.0.1")}},
-					{Name: "west", Network: "n2", OwnRoot: c.ownRoot, Contents: topology.Contents{Gateways: gateway("127.1.0.2")}},
+					{Name: "west", Network: "n2", OwnRoot: c.ownRoot, Contents: topology.Contents{Gateways: west}},
 				},
 			}, bed.Config{})
 			if err != nil {
@@ -45,12 +52,14 @@ func TestRealControlPlanes(t *testing.T) {
 				}
 			}()
 			// The fleet is found through remote secrets with real tokens.
-			doc := document(t, mesh(t, options{kubeconfig: fleet.Kubeconfig()}, "verify", "--context", "east", "-o", "json"))
-			if diff := cmp.Diff(c.want, summary(doc)); diff != "" {
-				t.Errorf("findings (-want +got):\n%s", diff)
-			}
-			if len(doc.Clusters) != 2 || doc.Summary.NotJudged > 0 {
-				t.Errorf("clusters %v, not judged: %+v", doc.Clusters, doc.Unknowns)
+			for program, want := range map[string][]string{binary: c.certs, network: c.network} {
+				doc := document(t, mesh(t, options{program: program, kubeconfig: fleet.Kubeconfig()}, "verify", "--context", "east", "-o", "json"))
+				if diff := cmp.Diff(want, summary(doc)); diff != "" {
+					t.Errorf("%s: findings (-want +got):\n%s", doc.Command, diff)
+				}
+				if len(doc.Clusters) != 2 || doc.Summary.NotJudged > 0 {
+					t.Errorf("%s: clusters %v, not judged: %+v", doc.Command, doc.Clusters, doc.Unknowns)
+				}
 			}
 		})
 	}

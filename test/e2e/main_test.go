@@ -22,8 +22,9 @@ import (
 
 // What all tests share: starting it takes longer than most of them.
 var (
-	fleet  *bed.Fleet
-	binary string // of mesh-certs
+	fleet   *bed.Fleet
+	binary  string // of mesh-certs
+	network string // of mesh-network
 )
 
 func TestMain(m *testing.M) {
@@ -42,11 +43,11 @@ func run(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	// As in a release, so that kubectl finds it by its name.
-	binary = filepath.Join(dir, "bin", "kubectl-mesh_certs")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./plugins/kubectl-mesh_certs")
+	binary, network = filepath.Join(dir, "bin", "kubectl-mesh_certs"), filepath.Join(dir, "bin", "kubectl-mesh_network")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bin")+"/", "./plugins/...")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("building the plugin: %w\n%s", err, out)
+		return 0, fmt.Errorf("building the plugins: %w\n%s", err, out)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()

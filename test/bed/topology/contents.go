@@ -198,7 +198,9 @@ func (c Cluster) podSpec(w Workload, number int) corev1.PodSpec {
 		container.Name, container.Image = "istio-proxy", "example.com/istio/proxyv2:"+IstioVersion
 		container.Env = []corev1.EnvVar{{Name: "ISTIO_META_CLUSTER_ID", Value: c.ID}}
 		if network := w.Labels[NetworkLabel]; network != "" {
-			container.Env = append(container.Env, corev1.EnvVar{Name: "ISTIO_META_NETWORK", Value: network})
+			// As the chart of Istio's gateways has it for those between networks.
+			container.Env = append(container.Env, corev1.EnvVar{Name: "ISTIO_META_NETWORK", Value: network},
+				corev1.EnvVar{Name: "ISTIO_META_REQUESTED_NETWORK_VIEW", Value: network})
 		}
 	}
 	return corev1.PodSpec{
