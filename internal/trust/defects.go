@@ -38,20 +38,35 @@ func Loads(s *corev1.Secret, now time.Time) bool { return loads(readBundle(s), n
 
 // loads reports whether istiod would load the bundle.
 func loads(b *bundle, now time.Time) bool {
-	return !slices.ContainsFunc(defects(b, now), func(d defect) bool { return d.fatal })
+	out, _ := ownDefects(b, now)
+	return !slices.ContainsFunc(out, func(d defect) bool { return d.fatal })
 }
 
 // defects says what istiod, or a peer of a workload, would reject of a CA.
 // Expiry is a rule of its own. A step that rests on an earlier one is not
 // taken when that one failed: one fault gives one defect.
 func defects(b *bundle, now time.Time) []defect {
-	if len(b.missing) > 0 {
-		return []defect{missingKeys(b)}
+	out, paths := ownDefects(b, now)
+	signer, _ := b.signer()
+	unread := slices.ContainsFunc(out, func(d defect) bool { return d.code == "CERT030" && !d.leak })
+	if len(paths) > 0 && signer.IsCA && !unread {
+		if d := presented(b, signer, paths); d != nil {
+			out = append(out, *d)
+		}
 	}
-	out := unreadable(b)
+	return out
+}
+
+// ownDefects are the defects that do not take a peer to be seen. The paths are those of the
+// signing certificate; none where it was not come to them.
+func ownDefects(b *bundle, now time.Time) (out []defect, paths []path) {
+	if len(b.missing) > 0 {
+		return []defect{missingKeys(b)}, nil
+	}
+	out = unreadable(b)
 	signer, ok := b.signer()
 	if !ok || len(b.root.Certificates) == 0 {
-		return out
+		return out, nil
 	}
 	add := func(d *defect) {
 		if d != nil {
@@ -61,17 +76,13 @@ func defects(b *bundle, now time.Time) []defect {
 	add(keyMismatch(b, signer))
 	paths, broken := signingPaths(b, signer)
 	if broken != nil {
-		return append(out, *broken)
+		return append(out, *broken), nil
 	}
 	add(usage(b, signer))
-	unread := slices.ContainsFunc(out, func(d defect) bool { return d.code == "CERT030" && !d.leak })
-	switch {
-	case !signer.IsCA:
+	if !signer.IsCA {
 		add(noCA(b, signer))
-	case !unread:
-		add(presented(b, signer, paths))
 	}
-	return append(out, revocations(b, now)...)
+	return append(out, revocations(b, now)...), paths
 }
 
 // missingKeys: checkCABundleCompleteness in pilot/pkg/bootstrap/istio_ca.go.
@@ -236,6 +247,10 @@ func startPaths(b *bundle, signer pki.Certificate) ([]path, error) {
 
 // usage: an extended key usage anywhere on the path can rule out serverAuth.
 func usage(b *bundle, signer pki.Certificate) *defect {
+	limited := func(c pki.Certificate) bool { return len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) > 0 }
+	if !limited(signer) && !slices.ContainsFunc(slices.Concat(b.chain.Certificates, b.root.Certificates), limited) {
+		return nil // as most: there is nothing to verify once more
+	}
 	if _, err := startPaths(b, signer); err == nil {
 		return nil
 	}
@@ -245,7 +260,7 @@ func usage(b *bundle, signer pki.Certificate) *defect {
 		effect: effectCrash + "; peers refuse the certificates beneath it",
 	}
 	for _, c := range pki.Unique(append([]pki.Certificate{signer}, b.chain.Certificates...)) {
-		if len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) > 0 {
+		if limited(c) {
 			d.evidence = append(d.evidence, finding.Evidence{Field: "extended key usage of " + c.Subject(), Value: usageNames(c)})
 		}
 	}
