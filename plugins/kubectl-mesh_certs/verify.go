@@ -9,8 +9,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
@@ -25,49 +23,14 @@ for instance because secrets may not be read, is listed as such.`,
 		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify -o json --fail-on warning",
 		Args:    cobra.NoArgs,
 	}
-	output, failOn := f.AddOutput(cmd), f.AddFailOn(cmd)
 	options := trust.Options{ExpiryWarn: trust.DefaultExpiryWarn}
 	expiry := cmd.Flags().String("expiry-warn", "30d", "Report certificates that end within this time, e.g. 30d or 72h")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		format, err := output.Format()
-		if err != nil {
-			return err
-		}
-		if err := failOn.Check(); err != nil {
-			return err
-		}
-		if options.ExpiryWarn, err = parseDays(*expiry); err != nil {
-			return err
-		}
-		fleet, err := f.Gather(cmd.Context(), survey.Trust)
-		if err != nil {
-			return err
-		}
-		result := reach.Judge(fleet)
-		result.Merge(trust.Verify(fleet, options))
-		result.Sort()
-		if err := print(f, output, format, fleet, result); err != nil {
-			return err
-		}
-		if err := command.Unreachable(fleet); err != nil {
-			return err
-		}
-		return failOn.Exit(result)
+	check := func() (err error) {
+		options.ExpiryWarn, err = parseDays(*expiry)
+		return err
 	}
+	f.Verify(cmd, survey.Trust, check, func(fleet *facts.Fleet) finding.Result { return trust.Verify(fleet, options) })
 	return cmd
-}
-
-func print(f *command.Frame, output *command.Output, format report.Format, fleet *facts.Fleet, result finding.Result) error {
-	switch format {
-	case report.JSON, report.YAML:
-		return report.Encode(f.Out, format, report.NewReport("mesh-certs verify", fleet, result))
-	case report.Name:
-		report.Names(f.Out, result)
-	default:
-		f.Page(output).Findings(result, format == report.Wide)
-	}
-	fmt.Fprintln(f.ErrOut, report.SummaryLine(fleet, result))
-	return nil
 }
 
 // parseDays reads a duration that may be given in days, the unit in which

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 func newVerify(f *command.Frame) *cobra.Command {
@@ -25,42 +21,6 @@ name servers of its own. Nothing is connected to.`,
 		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify -o json --fail-on warning",
 		Args:    cobra.NoArgs,
 	}
-	output, failOn := f.AddOutput(cmd), f.AddFailOn(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		format, err := output.Format()
-		if err != nil {
-			return err
-		}
-		if err := failOn.Check(); err != nil {
-			return err
-		}
-		fleet, err := f.Gather(cmd.Context(), reads)
-		if err != nil {
-			return err
-		}
-		result := reach.Judge(fleet)
-		result.Merge(network.Verify(fleet, network.Options{}))
-		result.Sort()
-		if err := print(f, output, format, fleet, result); err != nil {
-			return err
-		}
-		if err := command.Unreachable(fleet); err != nil {
-			return err
-		}
-		return failOn.Exit(result)
-	}
+	f.Verify(cmd, reads, nil, func(fleet *facts.Fleet) finding.Result { return network.Verify(fleet, network.Options{}) })
 	return cmd
-}
-
-func print(f *command.Frame, output *command.Output, format report.Format, fleet *facts.Fleet, result finding.Result) error {
-	switch format {
-	case report.JSON, report.YAML:
-		return report.Encode(f.Out, format, report.NewReport("mesh-network verify", fleet, result))
-	case report.Name:
-		report.Names(f.Out, result)
-	default:
-		f.Page(output).Findings(result, format == report.Wide)
-	}
-	fmt.Fprintln(f.ErrOut, report.SummaryLine(fleet, result))
-	return nil
 }
