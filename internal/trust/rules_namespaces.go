@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -35,7 +36,7 @@ func judgeNamespaces(j *judgement) {
 			continue // roots come by ClusterTrustBundle
 		}
 		if !m.publishedKnown {
-			if len(m.istiods) > 0 && m.mode != UnknownMode {
+			if len(m.istiods) > 0 && m.mode != UnknownMode && !m.newborn(j.now) {
 				j.Add(systemRootMissing(m))
 			}
 			continue
@@ -89,6 +90,17 @@ func (m *member) lagging(now time.Time) (missing, stale []string) {
 		}
 	}
 	return missing, stale
+}
+
+// newborn reports whether istiod may not yet have written its root, since it or
+// its namespace has only just been made.
+func (m *member) newborn(now time.Time) bool {
+	for _, ns := range m.Namespaces.Value {
+		if ns.Name == m.SystemNamespace && now.Sub(ns.CreationTimestamp.Time) < newborn {
+			return true
+		}
+	}
+	return slices.ContainsFunc(m.Istiods.Value, func(d appsv1.Deployment) bool { return now.Sub(d.CreationTimestamp.Time) < newborn })
 }
 
 // selects reports whether any control plane of the cluster looks after the namespace.

@@ -4,9 +4,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 )
@@ -55,5 +58,34 @@ func complete(t *testing.T, f finding.Finding) {
 		if strings.Contains(line, "kubectl") && !strings.HasPrefix(line, "# ") && !strings.Contains(line, "--context=") {
 			t.Errorf("%s: a command without --context: %s", f.ID(), line)
 		}
+	}
+}
+
+// What istiod has had no time to write is not missing.
+func TestNewbornSystem(t *testing.T) {
+	i := slices.IndexFunc(meshtest.Faults, func(c meshtest.Case) bool { return c.Name == "no root published at all" })
+	for name, age := range map[string]func(c *facts.Cluster, at metav1.Time){
+		"namespace": func(c *facts.Cluster, at metav1.Time) {
+			for i := range c.Namespaces.Value {
+				c.Namespaces.Value[i].CreationTimestamp = at
+			}
+		},
+		"istiod": func(c *facts.Cluster, at metav1.Time) {
+			for i := range c.Istiods.Value {
+				c.Istiods.Value[i].CreationTimestamp = at
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for ago, want := range map[time.Duration]int{time.Second: 0, 2 * time.Minute: 1} {
+				fleet := meshtest.Faults[i].Fleet().Facts()
+				for i := range fleet.Clusters {
+					age(&fleet.Clusters[i], metav1.NewTime(fleet.At.Add(-ago)))
+				}
+				if result := Verify(fleet, Options{ExpiryWarn: DefaultExpiryWarn}); len(result.Findings) != want {
+					t.Errorf("%s after: %+v", ago, result.Findings)
+				}
+			}
+		})
 	}
 }
