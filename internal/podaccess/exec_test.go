@@ -30,7 +30,7 @@ func TestExitCode(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				defer conn.Close()
+				defer func() { _ = conn.Close() }()
 				for channel, text := range map[byte]string{1: "out", 2: "err"} {
 					_ = conn.WriteMessage(websocket.BinaryMessage, append([]byte{channel}, text...))
 				}

@@ -42,12 +42,12 @@ func Dial(ctx context.Context, config *rest.Config, pod Pod, port int) (net.Conn
 		if o.err != nil {
 			return nil, fmt.Errorf("port-forward to port %d of pod %s: %w", port, pod, o.err)
 		}
-		o.conn.stop = context.AfterFunc(ctx, func() { o.conn.shut() })
+		o.conn.stop = context.AfterFunc(ctx, func() { _ = o.conn.shut() })
 		return o.conn, nil
 	case <-ctx.Done():
 		go func() {
 			if o := <-done; o.err == nil {
-				o.conn.shut()
+				_ = o.conn.shut()
 			}
 		}()
 		return nil, fmt.Errorf("port-forward to port %d of pod %s: %w", port, pod, ctx.Err())
