@@ -4,11 +4,12 @@ SHELL        := /bin/bash
 .SHELLFLAGS  := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-PLUGINS      := $(notdir $(wildcard plugins/*))
+PLUGINS      := $(notdir $(wildcard plugins/kubectl-*))
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-COMMIT       ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+COMMIT       ?= $(shell git rev-parse HEAD 2>/dev/null)
+DATE         ?= $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
 PKG          := github.com/kubectl-mesh/kubectl-mesh/internal/command
-LDFLAGS      := -s -w -X $(PKG).version=$(VERSION) -X $(PKG).commit=$(COMMIT)
+LDFLAGS      := -s -w -X $(PKG).version=$(VERSION) -X $(PKG).commit=$(COMMIT) -X $(PKG).date=$(DATE)
 GOLANGCI     := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 SIZE_LIMIT   := 33554432
 PREFIX       ?= $(HOME)/.local
