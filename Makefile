@@ -123,6 +123,11 @@ release-snapshot: ## Build everything of a release into dist/, for all platforms
 	$(GORELEASER) release --snapshot --clean --skip=sign
 	@go -C release run . manifests -templates $(CURDIR)/krew-manifests -dist $(CURDIR)/dist
 
+.PHONY: release
+release: ## Build, sign and upload a release of the tag at HEAD; only the release workflow can sign
+	@$(GORELEASER) release --clean
+	@go -C release run . manifests -templates $(CURDIR)/krew-manifests -dist $(CURDIR)/dist
+
 .PHONY: krew-local
 krew-local: ## Install what release-snapshot built under KREW_ROOT (~/.krew), by krew or as it would
 	@test -d dist/krew-manifests || { echo 'There is nothing to install: run "make release-snapshot" first.'; exit 1; }
