@@ -66,12 +66,11 @@ func (i installer) run(ctx context.Context, out, log io.Writer) error {
 	return nil
 }
 
-// byKrew installs anew: krew leaves an installed plugin as it is.
+// byKrew installs anew: krew leaves an installed plugin as it is, and uninstalls none
+// before it has fetched krew-index.
 func (i installer) byKrew(ctx context.Context, p manifest.Plugin, file, archive string, log io.Writer) error {
-	if _, err := os.Stat(filepath.Join(i.root, "receipts", p.Name+manifest.Extension)); err == nil {
-		if err := i.kubectl(ctx, log, "krew", "uninstall", p.Name); err != nil {
-			return err
-		}
+	if err := manifest.Uninstall(i.root, p.Name, host()); err != nil {
+		return err
 	}
 	return i.kubectl(ctx, log, "krew", "install", "--manifest", file, "--archive", archive)
 }

@@ -1,9 +1,7 @@
 package manifest
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -43,11 +41,10 @@ func Install(root string, p Plugin, t Target, archive string) (string, error) {
 	if got != platform.SHA256 {
 		return "", fmt.Errorf("%s has the sha256 %s, and the manifest of %s says %s: one of them is not of this release", archive, got, p.Name, platform.SHA256)
 	}
-	plugin := filepath.Join(root, "store", p.Name)
-	if err := os.RemoveAll(plugin); err != nil {
+	if err := Uninstall(root, p.Name, t); err != nil {
 		return "", err
 	}
-	store := filepath.Join(plugin, p.Spec.Version)
+	store := filepath.Join(root, "store", p.Name, p.Spec.Version)
 	if err := installFiles(archive, store, platform); err != nil {
 		return "", fmt.Errorf("%s: %w", archive, err)
 	}
@@ -60,10 +57,30 @@ func Install(root string, p Plugin, t Target, archive string) (string, error) {
 		return "", fmt.Errorf("%s: %s is not executable", archive, platform.Bin)
 	}
 	link := filepath.Join(root, "bin", Link(p.Name, t))
-	if err := relink(program, link); err != nil {
+	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+		return "", err
+	}
+	if program, err = filepath.Abs(program); err != nil {
+		return "", err
+	}
+	if err := os.Symlink(program, link); err != nil {
 		return "", err
 	}
 	return link, writeReceipt(filepath.Join(root, "receipts", p.Name+Extension), p)
+}
+
+// Uninstall removes what there is of a plugin under krew's folder, as krew does.
+func Uninstall(root, plugin string, t Target) error {
+	for _, path := range []string{
+		filepath.Join(root, "bin", Link(plugin, t)),
+		filepath.Join(root, "store", plugin),
+		filepath.Join(root, "receipts", plugin+Extension),
+	} {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // installFiles unpacks the archive, and moves what the platform names to the folder.
@@ -107,21 +124,6 @@ func installFiles(archive, into string, platform Platform) error {
 		}
 	}
 	return nil
-}
-
-// relink makes link lead to a file, wherever it led before.
-func relink(file, link string) error {
-	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
-		return err
-	}
-	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	file, err := filepath.Abs(file)
-	if err != nil {
-		return err
-	}
-	return os.Symlink(file, link)
 }
 
 func writeReceipt(file string, p Plugin) error {

@@ -178,6 +178,12 @@ func TestInstall(t *testing.T) {
 			if diff := cmp.Diff(c.want, tree(t, root)); diff != "" {
 				t.Error(diff)
 			}
+			if err := Uninstall(root, "mesh-test", c.target); err != nil {
+				t.Fatal(err)
+			}
+			if left := tree(t, root); len(left) > 0 {
+				t.Errorf("%v is left after it is uninstalled", left)
+			}
 		})
 	}
 }
