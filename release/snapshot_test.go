@@ -73,7 +73,7 @@ func build(t *testing.T) (dist string) {
 // pinned is the program that a variable of the Makefile runs, with its version.
 func pinned(t *testing.T, variable string) string {
 	t.Helper()
-	found := regexp.MustCompile(`(?m)^`+variable+`\s*:= go run (\S+)$`).FindStringSubmatch(read(t, "..", "Makefile"))
+	found := regexp.MustCompile(`(?m)^` + variable + `\s*:= go run (\S+)$`).FindStringSubmatch(read(t, "..", "Makefile"))
 	if found == nil {
 		t.Fatalf("the Makefile has no %s", variable)
 	}
