@@ -4,13 +4,18 @@ SHELL        := /bin/bash
 .SHELLFLAGS  := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-PLUGINS      := $(notdir $(wildcard plugins/*))
+PLUGINS      := $(notdir $(wildcard plugins/kubectl-*))
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-COMMIT       ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+COMMIT       ?= $(shell git rev-parse HEAD 2>/dev/null)
+DATE         ?= $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
 PKG          := github.com/kubectl-mesh/kubectl-mesh/internal/command
-LDFLAGS      := -s -w -X $(PKG).version=$(VERSION) -X $(PKG).commit=$(COMMIT)
+LDFLAGS      := -s -w -X $(PKG).version=$(VERSION) -X $(PKG).commit=$(COMMIT) -X $(PKG).date=$(DATE)
 GOLANGCI     := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+ACTIONLINT   := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+GOVULNCHECK  := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
+GORELEASER   := go run github.com/goreleaser/goreleaser/v2@v2.16.0
 SIZE_LIMIT   := 33554432
+REPOSITORY   := https://github.com/kubectl-mesh/kubectl-mesh
 PREFIX       ?= $(HOME)/.local
 SCENARIO     ?= healthy
 FUZZTIME     ?= 30s
@@ -21,7 +26,7 @@ export CGO_ENABLED = 0
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 .PHONY: build
 build: ## Build the plugins into bin/
@@ -58,14 +63,28 @@ bed: ## Start real API servers with SCENARIO (healthy), or with istiods (multi-p
 	@go -C test/bed run ./cmd/bed up --scenario $(SCENARIO)
 
 .PHONY: test
-test: lint unit oracle e2e test-istiod ## Everything that CI runs
+test: lint unit oracle e2e release-test test-istiod ## Everything that CI runs
 
 .PHONY: lint
 lint: ## Check style, import rules and the module files
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files want gofmt"; exit 1; }
 	@$(GOLANGCI) run --allow-parallel-runners ./...
+	@cd release && $(GOLANGCI) run --allow-parallel-runners ./...
+	@$(ACTIONLINT)
+	@$(MAKE) --no-print-directory vulnerabilities
 	@go mod tidy -diff
 	@go mod verify >/dev/null
+
+# "go run" ends with 1 whatever the program ended with, and says that; govulncheck's 3 is
+# a vulnerability that is called.
+.PHONY: vulnerabilities
+vulnerabilities: ## Look for known vulnerabilities in what the plugins call; without the network it says so and passes
+	@if out=$$($(GOVULNCHECK) ./... 2>&1); then exit 0; fi; \
+	if ! grep -q '^exit status 3$$' <<<"$$out" && grep -q 'fetching vulnerabilities' <<<"$$out"; then \
+		echo "No search for vulnerabilities: $$(grep -m1 'fetching vulnerabilities' <<<"$$out")"; \
+	else \
+		echo "$$out"; exit 1; \
+	fi
 
 .PHONY: unit
 unit: build ## Unit tests and scripts, with the race detector
@@ -91,6 +110,28 @@ test-istiod: servers ## Hold what internal/istio predicts against real istiods, 
 .PHONY: bench
 bench: build ## Compare speed and memory with kubectl, side by side
 	@go -C test/e2e run ./bench -binary $(CURDIR)/bin/kubectl-mesh_certs
+
+.PHONY: release-test
+release-test: ## Build a release for this machine twice, and install it; check the manifests for krew
+	@go -C release vet ./... && go -C release test -count=1 ./...
+
+# goreleaser asks for the address of the repository, which a copy of it may not have.
+.PHONY: release-snapshot
+release-snapshot: ## Build everything of a release into dist/, for all platforms, without the network
+	@git remote get-url origin >/dev/null 2>&1 || \
+		export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=$(REPOSITORY); \
+	$(GORELEASER) release --snapshot --clean --skip=sign
+	@go -C release run . manifests -templates $(CURDIR)/krew-manifests -dist $(CURDIR)/dist
+
+.PHONY: release
+release: ## Build, sign and upload a release of the tag at HEAD; only the release workflow can sign
+	@$(GORELEASER) release --clean
+	@go -C release run . manifests -templates $(CURDIR)/krew-manifests -dist $(CURDIR)/dist
+
+.PHONY: krew-local
+krew-local: ## Install what release-snapshot built under KREW_ROOT (~/.krew), by krew or as it would
+	@test -d dist/krew-manifests || { echo 'There is nothing to install: run "make release-snapshot" first.'; exit 1; }
+	@go -C release run . install -dist $(CURDIR)/dist
 
 .PHONY: fuzz
 fuzz: ## Fuzz everything that parses input, FUZZTIME (30s) for each target

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -269,18 +268,6 @@ func TestInterruptBeforeItBegins(t *testing.T) {
 	streams, _, _, _ := genericiooptions.NewTestIOStreams()
 	if code := Run(ctx, plugin, []string{"kubectl-mesh_test", "judge", "--from", "nowhere"}, streams); code != 130 {
 		t.Errorf("exit code %d", code)
-	}
-}
-
-func TestVersion(t *testing.T) {
-	stdout, _, code := run(t, "version")
-	if code != ExitOK || !regexp.MustCompile(`^mesh-test \S+ go1\.\S+ \w+/\w+\n$`).MatchString(stdout) {
-		t.Errorf("exit code %d: %q", code, stdout)
-	}
-	version, commit = "v1.2.3", "abc123"
-	t.Cleanup(func() { version, commit = "", "" })
-	if stdout, _, _ := run(t, "version"); !strings.HasPrefix(stdout, "mesh-test v1.2.3 (commit abc123) go1.") {
-		t.Errorf("of a release: %q", stdout)
 	}
 }
 

@@ -8,9 +8,13 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
-// build compiles everything and prints where it is.
-func build(ctx context.Context, out, log io.Writer) error {
-	for _, name := range bed.Binaries() {
+// build compiles the named programs, or without any name everything, and prints where
+// they are.
+func build(ctx context.Context, names []string, out, log io.Writer) error {
+	if len(names) == 0 {
+		names = bed.Binaries()
+	}
+	for _, name := range names {
 		path, err := bed.Build(ctx, name, log)
 		if err != nil {
 			return err

@@ -13,7 +13,8 @@ import (
 )
 
 const usage = `Usage:
-  bed build                 compile the servers and kubectl, and print their paths
+  bed build [NAME...]       compile the servers and kubectl, or those that are named,
+                            and print their paths
   bed list                  list the scenarios
   bed up [flags]            start clusters and wait for Ctrl-C
     --scenario NAME-or-DIR  what the clusters hold
@@ -64,13 +65,13 @@ func run(ctx context.Context, args []string) error {
 	} else if err != nil {
 		return errUsage
 	}
-	if flags.NArg() > 0 {
+	if flags.NArg() > 0 && command != "build" {
 		flags.Usage()
 		return errUsage
 	}
 	switch command {
 	case "build":
-		return build(ctx, os.Stdout, os.Stderr)
+		return build(ctx, flags.Args(), os.Stdout, os.Stderr)
 	case "list":
 		return list(ctx, os.Stdout)
 	default:

@@ -1,0 +1,1 @@
+@kubectl-mesh_certs.exe __complete %*

@@ -1,0 +1,1 @@
+@kubectl-mesh_endpoints.exe __complete %*

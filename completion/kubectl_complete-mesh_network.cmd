@@ -1,0 +1,1 @@
+@kubectl-mesh_network.exe __complete %*

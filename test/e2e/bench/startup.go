@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// Limits of every plugin, before it asks a cluster anything.
+const (
+	mostSize    = 32 << 20 // bytes, stripped
+	mostStartup = 0.5      // of the wall time and the peak memory of kubectl
+)
+
+// startUp puts the version command of each plugin in a folder beside that of kubectl,
+// which likewise asks no server, and holds the size of the plugins.
+func startUp(ctx context.Context, b *table, r runner, dir, kubectl string) error {
+	plugins, err := filepath.Glob(filepath.Join(dir, "kubectl-mesh_*"))
+	if err != nil {
+		return err
+	}
+	if len(plugins) == 0 {
+		return errors.New("there are no plugins in " + dir)
+	}
+	var theirs []usage
+	ours := make([][]usage, len(plugins))
+	for range rounds {
+		u, err := r.run(ctx, os.DevNull, kubectl, "version", "--client")
+		if err != nil {
+			return err
+		}
+		theirs = append(theirs, u)
+		for i, plugin := range plugins {
+			u, err := r.run(ctx, os.DevNull, plugin, "version")
+			if err != nil {
+				return err
+			}
+			ours[i] = append(ours[i], u)
+		}
+	}
+	wall, memory := func(u usage) float64 { return u.wall.Seconds() }, func(u usage) float64 { return float64(u.memory) }
+	for i, plugin := range plugins {
+		name := filepath.Base(plugin)
+		info, err := os.Stat(plugin)
+		if err != nil {
+			return err
+		}
+		b.row(name+" version, wall time, against kubectl version --client", median(ours[i], wall), median(theirs, wall), seconds, mostStartup)
+		b.row(name+" version, peak memory, against the same", median(ours[i], memory), median(theirs, memory), megabytes, mostStartup)
+		b.row(name+", size, against what is allowed", float64(info.Size()), mostSize, megabytes, 1)
+	}
+	return nil
+}
