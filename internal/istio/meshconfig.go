@@ -52,19 +52,26 @@ type CACertificate struct {
 type ProxyConfig struct {
 	ProxyMetadata    map[string]string `json:"proxyMetadata,omitempty"`
 	DiscoveryAddress string            `json:"discoveryAddress,omitempty"`
+	GatewayTopology  *GatewayTopology  `json:"gatewayTopology,omitempty"`
 }
+
+// defaultDiscoveryAddress is where proxies find istiod unless something else is said.
+const defaultDiscoveryAddress = "istiod.istio-system.svc:15012"
 
 // Environment variables of a sidecar that rules read; no other is kept.
 const (
 	EnvProxyNetwork     = "ISTIO_META_NETWORK"
 	EnvProxyClusterID   = "ISTIO_META_CLUSTER_ID"
 	EnvProxyNetworkView = "ISTIO_META_REQUESTED_NETWORK_VIEW" // the networks that a gateway wants to know of
-	EnvXDSAgent         = "PROXY_CONFIG_XDS_AGENT"            // lets the agent take trust anchors from istiod
-	EnvCAAddress        = "CA_ADDR"                           // where the agent has its certificates signed
+	EnvProxyMeshID      = "ISTIO_META_MESH_ID"
+	EnvProxyConfig      = "PROXY_CONFIG"
+	EnvZtunnelNetwork   = "NETWORK"                // what ztunnel has in place of ISTIO_META_NETWORK
+	EnvXDSAgent         = "PROXY_CONFIG_XDS_AGENT" // lets the agent take trust anchors from istiod
+	EnvCAAddress        = "CA_ADDR"                // where the agent has its certificates signed
 )
 
 // ProxyEnv are the environment variables that are kept of a sidecar.
-var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView}
+var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView, EnvProxyMeshID, EnvProxyConfig, EnvZtunnelNetwork}
 
 // Defaulted fills in what istiod assumes where nothing is said.
 func (m MeshConfig) Defaulted() MeshConfig {
@@ -75,7 +82,7 @@ func (m MeshConfig) Defaulted() MeshConfig {
 		m.RootNamespace = SystemNamespace
 	}
 	if m.DefaultConfig.DiscoveryAddress == "" {
-		m.DefaultConfig.DiscoveryAddress = "istiod.istio-system.svc:15012"
+		m.DefaultConfig.DiscoveryAddress = defaultDiscoveryAddress
 	}
 	return m
 }
