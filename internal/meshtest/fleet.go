@@ -3,6 +3,7 @@ package meshtest
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,6 +58,8 @@ type Cluster struct {
 	Image string
 	// Env are variables of istiod.
 	Env map[string]string
+	// Aliases is istiod's argument for further names of clusters; "" for none.
+	Aliases string
 	// Revision of istiod; "" for the default.
 	Revision string
 	// Namespaces with their labels, beside those that every cluster has.
@@ -81,6 +84,8 @@ type Cluster struct {
 	InjectsBy func(*admissionv1.WebhookClientConfig)
 	// MeshNetworks are the mesh networks, YAML; "" for none.
 	MeshNetworks string
+	// InjectedNetwork is the network in the injector's values; nil for that of Network.
+	InjectedNetwork *string
 	// Network is what the cluster has of workloads and of gateways; nil for nothing.
 	Network *Network
 }
@@ -194,6 +199,9 @@ func (c *Cluster) Objects() []runtime.Object {
 	}
 	if c.Image != "" {
 		out = append(out, c.istiod(), c.istiodPod())
+		if c.Network != nil {
+			out = append(out, c.injector())
+		}
 	} else {
 		out = append(out, c.webhook())
 	}
@@ -232,6 +240,9 @@ func (c *Cluster) container() corev1.Container {
 		env["REVISION"] = c.Revision
 	}
 	container := corev1.Container{Name: "discovery", Image: "registry.example/istio/pilot:" + c.Image, TerminationMessagePolicy: "File", ImagePullPolicy: "IfNotPresent"}
+	if c.Aliases != "" {
+		container.Args = []string{"discovery", istio.ArgClusterAliases + "=" + c.Aliases}
+	}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		container.Env = append(container.Env, corev1.EnvVar{Name: k, Value: env[k]})
 	}
@@ -263,6 +274,26 @@ func (c *Cluster) istiodPod() *corev1.Pod {
 		}},
 	}
 	return p
+}
+
+// injector is the ConfigMap with the values of the injector.
+func (c *Cluster) injector() *corev1.ConfigMap {
+	network := c.Network.Name
+	if c.InjectedNetwork != nil {
+		network = *c.InjectedNetwork
+	}
+	name := istio.InjectorConfigMap
+	if c.Revision != "" {
+		name += "-" + c.Revision
+	}
+	values, err := json.Marshal(map[string]any{"global": map[string]any{
+		"network": network, "meshID": "mesh1", "multiCluster": map[string]string{"clusterName": c.Env[istio.EnvClusterID]},
+		"imagePullSecrets": []string{"pull"},
+	}})
+	if err != nil {
+		panic(err)
+	}
+	return &corev1.ConfigMap{ObjectMeta: meta(System, name, nil), Data: map[string]string{istio.InjectorValuesKey: string(values), "config": "templates: {}"}}
 }
 
 func sidecar(n int, env map[string]string) *corev1.Pod {

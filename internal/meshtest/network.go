@@ -258,7 +258,10 @@ func (n *Network) eastWest() *istioapi.KubernetesGateway {
 }
 
 // NetworkHealthy are fleets in whose networks nothing is to be found.
-var NetworkHealthy = []Case{
+var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy)
+
+// networkHealthy are those that resemble faults of networks and their gateways.
+var networkHealthy = []Case{
 	{Name: "two networks", Fleet: func() *Fleet { return Networked("east", "west") }},
 	{Name: "three networks", Fleet: func() *Fleet { return Networked("east", "north", "west") }},
 	{Name: "one network without a name", Fleet: func() *Fleet { return OneNetwork("", "east", "west") }},

@@ -26,12 +26,14 @@ type rule struct {
 // rules are in the order in which they run: one that explains another's
 // findings comes before it.
 var rules = []rule{
-	{[]finding.Code{"NET006"}, pods | namespaces | webhooks, judgeInjected},
+	{[]finding.Code{"NET006"}, pods | namespaces | webhooks | injectorValues, judgeInjected},
 	{[]finding.Code{"NET001"}, pods | namespaces | meshConfigs | remoteSecrets, judgeSystemNamespace},
 	{[]finding.Code{"NET002", "NET005"}, pods, judgeClientNetwork},
 	{[]finding.Code{"NET003"}, pods, judgeLabelAndEnvironment},
 	{[]finding.Code{"NET004", "NET030"}, pods | namespaces | services, judgeForeignPods},
 	{[]finding.Code{"NET007"}, pods | nodes | namespaces, judgeFlat},
+	{[]finding.Code{"NET011"}, services | workloadEntries | serviceEntries | istiods | remoteSecrets, judgeWorkloadEntries},
+	{[]finding.Code{"NET031"}, pods, judgeMeshIDs},
 	{[]finding.Code{"NET009"}, meshConfigs | namespaces | services | remoteSecrets, judgeMeshNetworks},
 	{[]finding.Code{"NET010"}, meshConfigs | remoteSecrets, judgeSameMeshNetworks},
 	{[]finding.Code{"NET014"}, services | pods, judgeStray},
@@ -54,6 +56,7 @@ var rules = []rule{
 	{[]finding.Code{"PR002", "PR012"}, services | istiods | webhooks, judgeInjectionService},
 	{[]finding.Code{"PR003"}, istiods | webhooks, judgeInjectionPath},
 	{[]finding.Code{"PR005", "PR004"}, istiods | namespaces | webhooks, judgeClaim},
+	{[]finding.Code{"NET032"}, pods | istiods | remoteSecrets, judgeClusterIDs},
 	{[]finding.Code{"GW031"}, services | nodes | kubernetesGateways | meshConfigs | remoteSecrets, judgeSameAddress},
 	{[]finding.Code{"GW015"}, services | nodes, judgeRanges},
 	{[]finding.Code{"GW020"}, services | meshConfigs | remoteSecrets, judgeStaticAddresses},
