@@ -258,7 +258,7 @@ func (n *Network) eastWest() *istioapi.KubernetesGateway {
 }
 
 // NetworkHealthy are fleets in whose networks nothing is to be found.
-var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy)
+var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy, pathHealthy)
 
 // networkHealthy are those that resemble faults of networks and their gateways.
 var networkHealthy = []Case{

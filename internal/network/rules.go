@@ -48,7 +48,10 @@ var rules = []rule{
 	{[]finding.Code{"GW009"}, services | istiods, judgeNodePortHBONE},
 	{[]finding.Code{"GW012"}, services | pods, judgeBackends},
 	{[]finding.Code{"GW032"}, services | pods | nodes, judgeLocalPolicy},
-	{[]finding.Code{"GW010", "GW011"}, services | pods | istiods | gateways | kubernetesGateways, judgeListeners},
+	{[]finding.Code{"GW010", "GW011", "GW019"}, services | pods | istiods | gateways | kubernetesGateways, judgeListeners},
+	{[]finding.Code{"GW019"}, services | pods | networkPolicies, judgePolicies},
+	{[]finding.Code{"GW014"}, services | pods, judgeLoadBalancer},
+	{[]finding.Code{"GW035"}, services | nodes, judgeExternalIPs},
 	{[]finding.Code{"GW016"}, kubernetesGateways | istiods, judgeKubernetesGateways},
 	{[]finding.Code{"AMB001"}, istiods | kubernetesGateways, judgeAmbientGate},
 	{[]finding.Code{"AMB003"}, services | kubernetesGateways, judgeEastWest},
@@ -70,7 +73,8 @@ func Codes() []finding.Code {
 	for _, r := range rules {
 		out = append(out, r.codes...)
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out) // one code can be of two rules
 }
 
 // judgement is one run of the rules.
