@@ -68,6 +68,9 @@ type Cluster struct {
 	Remotes []*Cluster
 	// ReaderDenied: the reader's role does not cover ConfigMaps.
 	ReaderDenied bool
+	// Denied are those of the rights of a control plane elsewhere that its reader
+	// lacks in this cluster.
+	Denied []istio.Right
 	// Sidecars are the variables of sidecars, a pod each.
 	Sidecars []map[string]string
 	// CACertsWritten is when Secret cacerts was last written.
@@ -352,8 +355,14 @@ func (c *Cluster) readerRole() []runtime.Object {
 		resources = append(resources, "configmaps")
 	}
 	name := "istio-reader-clusterrole-" + System
+	rules := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: resources, Verbs: []string{"get", "list", "watch"}}}
+	for _, r := range istio.RemoteRights {
+		if c.Image == "" && !slices.Contains(c.Denied, r) {
+			rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{r.Group}, Resources: []string{r.Resource}, Verbs: []string{r.Verb}})
+		}
+	}
 	return []runtime.Object{
-		&rbacv1.ClusterRole{ObjectMeta: meta("", name, nil), Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: resources, Verbs: []string{"get", "list", "watch"}}}},
+		&rbacv1.ClusterRole{ObjectMeta: meta("", name, nil), Rules: rules},
 		&rbacv1.ClusterRoleBinding{
 			ObjectMeta: meta("", name, nil), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
 			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: istio.ReaderIdentity, Namespace: System}},
@@ -372,6 +381,15 @@ func (f *Fleet) Facts() *facts.Fleet {
 			}
 		}
 		objects = append(objects, &authorizationv1.SubjectAccessReview{Status: authorizationv1.SubjectAccessReviewStatus{Allowed: !c.ReaderDenied}})
+		for _, r := range istio.RemoteRights {
+			if c.Image == "" {
+				objects = append(objects, &authorizationv1.SubjectAccessReview{
+					ObjectMeta: metav1.ObjectMeta{Name: r.String()},
+					Spec:       authorizationv1.SubjectAccessReviewSpec{User: "system:serviceaccount:" + System + ":" + istio.ReaderIdentity},
+					Status:     authorizationv1.SubjectAccessReviewStatus{Allowed: !slices.Contains(c.Denied, r)},
+				})
+			}
+		}
 		cluster := facts.Cluster{Context: c.Name, Server: c.Server, SystemNamespace: System}
 		dump.Fill(&cluster, objects)
 		out.Clusters = append(out.Clusters, cluster)

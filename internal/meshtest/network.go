@@ -247,9 +247,12 @@ func (c *Cluster) injectsByService(primary *Cluster) {
 		w.URL, w.CABundle = nil, []byte(primary.Published)
 		w.Service = &admissionv1.ServiceReference{Namespace: System, Name: "istiod", Path: ptr("/inject/cluster/" + c.Name + "/net/" + c.Network.Name), Port: ptr(int32(443))}
 	}
-	c.Network.More = append(c.Network.More, &corev1.Service{
-		ObjectMeta: meta(System, "istiod", nil), Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: "10.101.2.1", Ports: []corev1.ServicePort{{Name: "https-webhook", Port: 443, Protocol: corev1.ProtocolTCP}}},
+	c.Network.More = append(c.Network.More, c.bridge(primary.Network.Gateway.Status.LoadBalancer.Ingress[0].IP), &corev1.Service{
+		ObjectMeta: meta(System, "istiod", nil), Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: "10.101.2.1", Ports: []corev1.ServicePort{
+			{Name: "tcp-istiod", Port: 15012, Protocol: corev1.ProtocolTCP}, {Name: "tcp-webhook", Port: 443, TargetPort: intstr.FromInt32(15017), Protocol: corev1.ProtocolTCP},
+		}},
 	})
+	primary.expose()
 }
 
 // eastWest is the cluster's gateway of ambient networks.
@@ -258,7 +261,7 @@ func (n *Network) eastWest() *istioapi.KubernetesGateway {
 }
 
 // NetworkHealthy are fleets in whose networks nothing is to be found.
-var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy, pathHealthy)
+var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy, pathHealthy, primaryHealthy)
 
 // networkHealthy are those that resemble faults of networks and their gateways.
 var networkHealthy = []Case{

@@ -136,7 +136,7 @@ func judgeInjectionPath(j *judgement, members []*member) {
 // judgeClaim: the primary writes its root and the webhook's CA bundle only into
 // clusters that name it (pilot/pkg/serviceregistry/kube/controller/multicluster.go, checkShouldLead).
 func judgeClaim(j *judgement, members []*member) {
-	const annotation = "topology.istio.io/controlPlaneClusters"
+	const annotation = annotationControlPlanes
 	for _, m := range members {
 		ns := m.namespaces[m.SystemNamespace]
 		if !m.isRemote() || ns == nil {
