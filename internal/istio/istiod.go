@@ -46,6 +46,8 @@ const (
 	LabelCluster                    = "topology.istio.io/cluster"
 	LabelSubzone                    = "topology.istio.io/subzone"
 	LabelLocality                   = "topology.istio.io/locality"
+	LabelGlobal                     = "istio.io/global"
+	LabelWaypoint                   = "istio.io/use-waypoint"
 	LabelGatewayPort                = "networking.istio.io/gatewayPort"
 	LabelTLSMode                    = "security.istio.io/tlsMode"
 	LabelImportedService            = "multicluster.kubernetes.io/service-name"

@@ -30,6 +30,14 @@ type MeshConfig struct {
 	LocalityLbSetting              *istioapi.LocalityLbSetting `json:"localityLbSetting,omitempty"`
 	DefaultServiceExportTo         []string                    `json:"defaultServiceExportTo,omitempty"`
 	DefaultDestinationRuleExportTo []string                    `json:"defaultDestinationRuleExportTo,omitempty"`
+	ServiceScopeConfigs            []ServiceScopeConfig        `json:"serviceScopeConfigs,omitempty"`
+}
+
+// ServiceScopeConfig says which services ambient workloads of other clusters see.
+type ServiceScopeConfig struct {
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+	ServicesSelector  *metav1.LabelSelector `json:"servicesSelector,omitempty"`
+	Scope             string                `json:"scope,omitempty"`
 }
 
 // ServiceSettings are settings for the services of some hosts.
@@ -169,6 +177,25 @@ func (m MeshConfig) Selects(namespaceLabels map[string]string) bool {
 	for _, s := range m.DiscoverySelectors {
 		selector, err := metav1.LabelSelectorAsSelector(s)
 		if err == nil && selector.Matches(labels.Set(namespaceLabels)) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsGlobal reports whether ambient workloads of other clusters see a service with
+// these labels: any of the configs that make services global takes it. No selector takes
+// everything (pilot/pkg/serviceregistry/ambient/services.go, matchServiceScope).
+func (m MeshConfig) IsGlobal(namespaceLabels, serviceLabels map[string]string) bool {
+	takes := func(s *metav1.LabelSelector, l map[string]string) bool {
+		if s == nil {
+			return true
+		}
+		selector, err := metav1.LabelSelectorAsSelector(s)
+		return err == nil && selector.Matches(labels.Set(l))
+	}
+	for _, c := range m.ServiceScopeConfigs {
+		if c.Scope == "GLOBAL" && takes(c.NamespaceSelector, namespaceLabels) && takes(c.ServicesSelector, serviceLabels) {
 			return true
 		}
 	}

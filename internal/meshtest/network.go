@@ -214,6 +214,11 @@ func byMeshNetworks(f *Fleet) {
 func ambient(f *Fleet) {
 	for _, c := range f.Clusters {
 		c.Env[istio.EnvAmbient], c.Env[istio.EnvAmbientMultiNetwork] = "true", "true"
+		c.Env[istio.EnvTrustedNodeAccounts] = System + "/" + istio.ZtunnelName
+		c.Mesh["istio"]["serviceScopeConfigs"] = []any{map[string]any{
+			"servicesSelector": map[string]any{"matchExpressions": []any{map[string]any{"key": istio.LabelGlobal, "operator": "In", "values": []string{"true"}}}}, "scope": "GLOBAL",
+		}}
+		c.ztunnel()
 		c.Namespaces["sample"] = map[string]string{"istio.io/dataplane-mode": "ambient"}
 		eachPod(c.Network.Pods, func(p *corev1.Pod) {
 			inject(p, "")
@@ -261,7 +266,7 @@ func (n *Network) eastWest() *istioapi.KubernetesGateway {
 }
 
 // NetworkHealthy are fleets in whose networks nothing is to be found.
-var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy, pathHealthy, primaryHealthy)
+var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy, pathHealthy, primaryHealthy, ambientHealthy)
 
 // networkHealthy are those that resemble faults of networks and their gateways.
 var networkHealthy = []Case{

@@ -35,7 +35,7 @@ func meshNetworks(text string) func() *Fleet {
 }
 
 // NetworkFaults are fleets with a single fault each.
-var NetworkFaults = slices.Concat(networkFaults, workloadFaults, pathFaults, primaryFaults)
+var NetworkFaults = slices.Concat(networkFaults, workloadFaults, pathFaults, primaryFaults, ambientFaults)
 
 // networkFaults are those of networks and their gateways.
 var networkFaults = []Case{
