@@ -26,7 +26,7 @@ type rule struct {
 // rules are in the order in which they run: one that explains another's
 // findings comes before it.
 var rules = []rule{
-	{[]finding.Code{"NET006"}, pods | namespaces | webhooks | injectorValues, judgeInjected},
+	{[]finding.Code{"NET006"}, pods | namespaces | webhooks, judgeInjected},
 	{[]finding.Code{"NET001"}, pods | namespaces | meshConfigs | remoteSecrets, judgeSystemNamespace},
 	{[]finding.Code{"NET002", "NET005"}, pods, judgeClientNetwork},
 	{[]finding.Code{"NET003"}, pods, judgeLabelAndEnvironment},
@@ -72,7 +72,7 @@ var rules = []rule{
 	{[]finding.Code{"PR008"}, istiods | namespaces | webhooks | remoteSecrets | meshConfigs, judgeRemoteRoot},
 	{[]finding.Code{"PR010"}, services | pods, judgeDiscoveryAddress},
 	{[]finding.Code{"PR011"}, istiods | namespaces | webhooks | remoteSecrets, judgeLeading},
-	{[]finding.Code{"PR013"}, pods | istiods | webhooks | remoteSecrets | meshConfigs, judgeServerNames},
+	{[]finding.Code{"PR013"}, services | pods | istiods | webhooks | remoteSecrets | meshConfigs, judgeServerNames},
 	{[]finding.Code{"NET032"}, pods | istiods | remoteSecrets, judgeClusterIDs},
 	{[]finding.Code{"GW031"}, services | nodes | kubernetesGateways | meshConfigs | remoteSecrets, judgeSameAddress},
 	{[]finding.Code{"GW015"}, services | nodes, judgeRanges},

@@ -73,7 +73,7 @@ func judgeDiscoveryAddress(j *judgement, members []*member) {
 		groups := byWorkload(odd, func(p *corev1.Pod) string { return "discoveryAddress " + discoveryHost(p) })
 		j.Add(finding.Finding{
 			Code: "PR010", Severity: finding.Error, Clusters: []string{m.Context}, Object: "sidecars",
-			Title:    fmt.Sprintf("%s to find istiod by a Service that does not exist", isAre(len(odd), "proxy or gateway pod")),
+			Title:    fmt.Sprintf("%s for istiod by a Service that does not exist", lookLooks(len(odd))),
 			Evidence: append(evidenceOf(groups), finding.Evidence{Field: "services of istiod", Value: orNone(strings.Join(m.istiodServices(), ", "))}),
 			Effect:   "they get no configuration, and no certificates once theirs are over",
 			Fix: append([]string{
@@ -91,4 +91,11 @@ func (m *member) istiodServices() []string {
 		}
 	}
 	return out
+}
+
+func lookLooks(pods int) string {
+	if pods == 1 {
+		return "1 pod looks"
+	}
+	return fmt.Sprintf("%d pods look", pods)
 }

@@ -17,6 +17,9 @@ import (
 // not look at the label (pkg/kube/inject/webhook.go, applyMetadata).
 func judgeInjected(j *judgement, members []*member) {
 	for _, m := range members {
+		if why := m.lacks(injectorValues); why != "" && len(m.istiods) > 0 {
+			j.CannotJudge(m.Context, why, "NET006") // of new pods
+		}
 		for _, injected := range []struct{ network, from string }{
 			{m.injected, "most sidecars, " + istio.EnvProxyNetwork}, {m.webhook, "injection webhook, net"}, {m.setting, ""},
 		} {

@@ -83,7 +83,7 @@ func judgeServerNames(j *judgement, members []*member) {
 		seen := map[string]bool{}
 		for _, p := range m.proxies {
 			host := discoveryHost(p)
-			if _, ok := serviceOfHost(host); ok && !fits(host) && !seen[host] {
+			if name, ok := serviceOfHost(host); ok && m.service(name) != nil && !fits(host) && !seen[host] { // else PR010
 				seen[host] = true
 				evidence = append(evidence, finding.Evidence{Cluster: m.Context, Field: workloadOf(p).String() + ", discoveryAddress", Value: host})
 			}

@@ -92,6 +92,9 @@ func TestEachReadAlone(t *testing.T) {
 					if len(r.Findings) > 0 {
 						t.Errorf("%s: %v", c.name, r.Findings)
 					}
+					if name == "injectors" && (c.fleet.Clusters[at].Image == "" || c.fleet.Clusters[at].Name == "other") {
+						continue // pods there are injected from elsewhere, or not of this mesh
+					}
 					if len(codesOf(r, f.Clusters[at].Context)) == 0 {
 						t.Errorf("%s: everything was judged", c.name)
 					}
