@@ -35,7 +35,10 @@ var settings = []setting{
 		return value != "" && (!ok || listsPort(ports, port))
 	}},
 	{beta + "aws-load-balancer-ssl-ports", false, never},
-	{beta + "aws-load-balancer-backend-protocol", false, oneOf("http")},
+	{beta + "aws-load-balancer-type", false, never},
+	{beta + "aws-load-balancer-backend-protocol", false, func(value string, s *corev1.Service, _ corev1.ServicePort) bool {
+		return strings.EqualFold(value, "http") && s.Annotations[beta+"aws-load-balancer-type"] == "" // a network load balancer has no HTTP
+	}},
 	{beta + "aws-load-balancer-proxy-protocol", true, oneOf("*")},
 	{beta + "aws-load-balancer-target-group-attributes", true, func(value string, _ *corev1.Service, _ corev1.ServicePort) bool {
 		return hasWord(value, "proxy_protocol_v2.enabled=true")
