@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -138,13 +139,21 @@ var listKinds = func() map[string]string {
 	out := map[string]string{}
 	for kind := range kinds.Scheme.AllKnownTypes() {
 		if name, ok := strings.CutSuffix(kind.Kind, "List"); ok && name != "" {
-			plural, _ := meta.UnsafeGuessKindToResource(kind.GroupVersion().WithKind(name))
-			out[plural.Resource] = kind.Kind
+			out[pluralOf(kind.GroupVersion().WithKind(name))] = kind.Kind
 		}
 	}
 	out["subjectaccessreviews"] = "SubjectAccessReviewList"
 	return out
 }()
+
+// pluralOf is the resource of a kind.
+func pluralOf(kind schema.GroupVersionKind) string {
+	if kind.Kind == "Gateway" {
+		return "gateways" // and not as other words that end like it
+	}
+	plural, _ := meta.UnsafeGuessKindToResource(kind)
+	return plural.Resource
+}
 
 type found struct {
 	runtime.Object
@@ -164,11 +173,14 @@ func (s *Server) find(q question, labelled labels.Selector, named fields.Selecto
 		if err != nil {
 			continue
 		}
-		plural, _ := meta.UnsafeGuessKindToResource(gvks[0])
-		if gvks[0].GroupVersion() != q.version || plural.Resource != q.resource || q.namespace != "" && m.GetNamespace() != q.namespace {
+		if gvks[0].GroupVersion() != q.version || pluralOf(gvks[0]) != q.resource || q.namespace != "" && m.GetNamespace() != q.namespace {
 			continue
 		}
-		if !labelled.Matches(labels.Set(m.GetLabels())) || !named.Matches(fields.Set{"metadata.name": m.GetName(), "metadata.namespace": m.GetNamespace()}) {
+		fields := fields.Set{"metadata.name": m.GetName(), "metadata.namespace": m.GetNamespace()}
+		if e, ok := o.(*corev1.Event); ok {
+			fields["involvedObject.kind"], fields["involvedObject.name"] = e.InvolvedObject.Kind, e.InvolvedObject.Name
+		}
+		if !labelled.Matches(labels.Set(m.GetLabels())) || !named.Matches(fields) {
 			continue
 		}
 		o = o.DeepCopyObject()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
@@ -87,10 +88,14 @@ func (f *Frame) deepen(ctx context.Context, out *facts.Fleet, members []fleet.Me
 			}
 		}
 	}
+	leads := map[string]istio.Leads{}
+	if sources&survey.Leads != 0 {
+		leads = istio.LeadsOf(out)
+	}
 	var wanting []fleet.Member
 	for i := range out.Clusters {
 		c := &out.Clusters[i]
-		if c.Unreached == nil && (len(revisions) > 0 || istio.WantsProxies(c)) {
+		if c.Unreached == nil && (len(revisions) > 0 || istio.WantsProxies(c) || !leads[c.Context].None()) {
 			wanting = append(wanting, members[i])
 		}
 	}
@@ -104,7 +109,10 @@ func (f *Frame) deepen(ctx context.Context, out *facts.Fleet, members []fleet.Me
 		}
 		c := out.Clusters[at(m.Context)] // a copy: this call may be abandoned
 		cluster := survey.Cluster{Context: m.Context, Config: config, Namespace: f.Namespace}
-		survey.Deepen(ctx, cluster, &c, revisions, istio.WantsProxies(&c))
+		var both sync.WaitGroup // what they fill has nothing in common
+		both.Go(func() { survey.Deepen(ctx, cluster, &c, revisions, istio.WantsProxies(&c)) })
+		both.Go(func() { survey.Follow(ctx, cluster, &c, leads[c.Context]) })
+		both.Wait()
 		return c, nil
 	}
 	for _, r := range fleet.Each(ctx, wanting, f.Fleet.Timeout, f.progress, read) {
@@ -113,7 +121,10 @@ func (f *Frame) deepen(ctx context.Context, out *facts.Fleet, members []fleet.Me
 			continue
 		}
 		c := &out.Clusters[at(r.Context)]
-		c.MeshConfigs.State, c.MeshConfigs.Reason = facts.Failed, r.Unreached().Reason
+		if len(revisions) > 0 || istio.WantsProxies(c) {
+			c.MeshConfigs.State, c.MeshConfigs.Reason = facts.Failed, r.Unreached().Reason
+		}
+		survey.Unfollowed(c, leads[c.Context], r.Unreached().Reason)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
@@ -46,6 +47,27 @@ func TestRoundTrip(t *testing.T) {
 			options := trust.Options{ExpiryWarn: trust.DefaultExpiryWarn}
 			if diff := cmp.Diff(trust.Verify(want, options), trust.Verify(got, options)); diff != "" {
 				t.Errorf("what rules make of it: %s", diff)
+			}
+		})
+	}
+}
+
+// So is what only the rules of networks read.
+func TestNetworksRoundTrip(t *testing.T) {
+	for _, c := range meshtest.NetworkFaults {
+		t.Run(c.Name, func(t *testing.T) {
+			want := c.Fleet().Facts()
+			dir := filepath.Join(t.TempDir(), "fleet")
+			if err := dump.Write(dir, want); err != nil {
+				t.Fatal(err)
+			}
+			got, err := dump.Read(os.DirFS(dir), "", time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			options := network.Options{}
+			if diff := cmp.Diff(network.Verify(want, options), network.Verify(got, options), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("what rules make of it (-written +read):\n%s", diff)
 			}
 		})
 	}

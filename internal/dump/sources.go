@@ -9,6 +9,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -82,7 +83,7 @@ var sources = []source{
 		}),
 	one("subjectaccessreview-reader", "SubjectAccessReview",
 		func(c *facts.Cluster) *facts.Read[*authorizationv1.SubjectAccessReview] { return &c.ReaderAccess },
-		func(*facts.Cluster, *authorizationv1.SubjectAccessReview) bool { return true }),
+		func(_ *facts.Cluster, r *authorizationv1.SubjectAccessReview) bool { return r.Name == "" }),
 	many("pods-with-sidecar", "Pod",
 		func(c *facts.Cluster) *facts.Read[[]corev1.Pod] { return &c.Proxies },
 		func(_ *facts.Cluster, p *corev1.Pod) bool { return p.Labels["security.istio.io/tlsMode"] == "istio" }),
@@ -97,6 +98,24 @@ var sources = []source{
 	all("gateways-istio", "Gateway."+istioapi.NetworkingGroup, func(c *facts.Cluster) *facts.Read[[]istioapi.Gateway] { return &c.Gateways }),
 	all("gateways-kubernetes", "Gateway."+istioapi.GatewayGroup,
 		func(c *facts.Cluster) *facts.Read[[]istioapi.KubernetesGateway] { return &c.KubernetesGateways }),
+	all("workloadentries", "WorkloadEntry", func(c *facts.Cluster) *facts.Read[[]istioapi.WorkloadEntry] { return &c.WorkloadEntries }),
+	all("serviceentries", "ServiceEntry", func(c *facts.Cluster) *facts.Read[[]istioapi.ServiceEntry] { return &c.ServiceEntries }),
+	all("networkpolicies", "NetworkPolicy", func(c *facts.Cluster) *facts.Read[[]networkingv1.NetworkPolicy] { return &c.NetworkPolicies }),
+	many("configmaps-injector", "ConfigMap",
+		func(c *facts.Cluster) *facts.Read[[]corev1.ConfigMap] { return &c.Injectors },
+		func(c *facts.Cluster, m *corev1.ConfigMap) bool {
+			return m.Namespace == c.SystemNamespace && istio.IsInjectorConfigMap(m.Name)
+		}),
+	many("events-gateways", "Event",
+		func(c *facts.Cluster) *facts.Read[[]corev1.Event] { return &c.GatewayEvents },
+		func(_ *facts.Cluster, e *corev1.Event) bool { return e.InvolvedObject.Kind == "Service" }),
+	all("virtualservices", "VirtualService", func(c *facts.Cluster) *facts.Read[[]istioapi.VirtualService] { return &c.VirtualServices }),
+	many("endpointslices-system", "EndpointSlice",
+		func(c *facts.Cluster) *facts.Read[[]discoveryv1.EndpointSlice] { return &c.SystemSlices },
+		func(c *facts.Cluster, s *discoveryv1.EndpointSlice) bool { return s.Namespace == c.SystemNamespace }),
+	many("subjectaccessreviews-control-plane", "SubjectAccessReview",
+		func(c *facts.Cluster) *facts.Read[[]authorizationv1.SubjectAccessReview] { return &c.ReaderRights },
+		func(_ *facts.Cluster, r *authorizationv1.SubjectAccessReview) bool { return r.Name != "" }),
 }
 
 // key tells the objects of one kind apart.

@@ -13,6 +13,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
@@ -80,6 +81,28 @@ type Cluster struct {
 	DestinationRules    Read[[]istioapi.DestinationRule]
 	Gateways            Read[[]istioapi.Gateway]
 	KubernetesGateways  Read[[]istioapi.KubernetesGateway]
+	WorkloadEntries     Read[[]istioapi.WorkloadEntry]
+	ServiceEntries      Read[[]istioapi.ServiceEntry]
+
+	// NetworkPolicies are all of the cluster's.
+	NetworkPolicies Read[[]networkingv1.NetworkPolicy]
+	// Injectors are the ConfigMaps istio-sidecar-injector and
+	// istio-sidecar-injector-<revision> of the system namespace: of their values
+	// those that say where pods are.
+	Injectors Read[[]corev1.ConfigMap]
+
+	// The following are read only of clusters in which a rule needs them.
+
+	// GatewayEvents are those of the gateways whose load balancer is pending.
+	GatewayEvents Read[[]corev1.Event]
+	// VirtualServices are all of a cluster whose control plane looks after other clusters.
+	VirtualServices Read[[]istioapi.VirtualService]
+	// SystemSlices are the EndpointSlices of the system namespace of a cluster
+	// whose control plane is elsewhere.
+	SystemSlices Read[[]discoveryv1.EndpointSlice]
+	// ReaderRights are the API server's answers to what the identity that the
+	// control plane elsewhere uses may do in such a cluster, each named after the question.
+	ReaderRights Read[[]authorizationv1.SubjectAccessReview]
 }
 
 // State says what became of one read.

@@ -36,6 +36,7 @@ const (
 	defaultRevision    = "default"
 	revisionLabel      = "istio.io/rev"
 	versionLabel       = "app.kubernetes.io/version"
+	ZtunnelName        = "ztunnel"
 	caCertsVolume      = "cacerts"
 )
 
@@ -45,6 +46,8 @@ const (
 	LabelCluster                    = "topology.istio.io/cluster"
 	LabelSubzone                    = "topology.istio.io/subzone"
 	LabelLocality                   = "topology.istio.io/locality"
+	LabelGlobal                     = "istio.io/global"
+	LabelWaypoint                   = "istio.io/use-waypoint"
 	LabelGatewayPort                = "networking.istio.io/gatewayPort"
 	LabelTLSMode                    = "security.istio.io/tlsMode"
 	LabelImportedService            = "multicluster.kubernetes.io/service-name"
@@ -79,6 +82,10 @@ const (
 	EnvAmbient             = "PILOT_ENABLE_AMBIENT"
 	EnvAmbientMultiNetwork = "AMBIENT_ENABLE_MULTI_NETWORK"
 	EnvMCSDiscovery        = "ENABLE_MCS_SERVICE_DISCOVERY"
+	EnvCustomHost          = "ISTIOD_CUSTOM_HOST"
+	EnvCertProvider        = "PILOT_CERT_PROVIDER"
+	EnvScopeGateways       = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
+	EnvTrustedNodeAccounts = "CA_TRUSTED_NODE_ACCOUNTS"
 )
 
 // DiscoveryEnv are the environment variables that are kept of a Deployment.
@@ -87,6 +94,7 @@ var DiscoveryEnv = []string{
 	EnvSkipTrustDomain, EnvCACertsSelfSigned, EnvClusterTrustBundles, EnvRootCertConfigMap, EnvExternalIstiod,
 	EnvResolveHostnames, EnvGatewayAPINetworks, EnvInsecureKubeconfigs, EnvRemoteTimeout, EnvLocalSecretWatcher,
 	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork, EnvMCSDiscovery,
+	EnvCustomHost, EnvCertProvider, EnvScopeGateways, EnvTrustedNodeAccounts,
 }
 
 // Istiod is one control plane of a cluster: one Deployment, one revision.
@@ -100,7 +108,9 @@ type Istiod struct {
 	// CACertsVolume is the name of the Secret that is mounted as the plugged-in
 	// CA: "cacerts", unless the installation was changed; "" when it is no Secret.
 	CACertsVolume string
-	env           map[string]string
+	// Aliases are further names of clusters, each with the ID that istiod has for it.
+	Aliases map[string]string
+	env     map[string]string
 }
 
 // Istiods returns the control planes of the cluster's system namespace.
@@ -119,6 +129,7 @@ func Istiods(c *facts.Cluster) []Istiod {
 				i.env[e.Name] = e.Value
 			}
 			i.Version = imageVersion(container.Image)
+			i.Aliases = aliases(container.Args)
 		}
 		if i.Version == nil {
 			i.Version = parseVersion(d.Labels[versionLabel])
@@ -133,6 +144,29 @@ func Istiods(c *facts.Cluster) []Istiod {
 			}
 		}
 		out = append(out, i)
+	}
+	return out
+}
+
+// ArgClusterAliases is the flag of istiod for further names of clusters:
+// alias=ID, separated by commas (pilot/cmd/pilot-discovery/app/cmd.go).
+const ArgClusterAliases = "--clusterAliases"
+
+func aliases(args []string) map[string]string {
+	out := map[string]string{}
+	for i, arg := range args {
+		text, ok := strings.CutPrefix(arg, ArgClusterAliases+"=")
+		if arg == ArgClusterAliases && i+1 < len(args) {
+			text, ok = args[i+1], true
+		}
+		if !ok {
+			continue
+		}
+		for pair := range strings.SplitSeq(text, ",") {
+			if alias, id, ok := strings.Cut(pair, "="); ok {
+				out[alias] = id
+			}
+		}
 	}
 	return out
 }

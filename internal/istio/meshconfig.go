@@ -30,6 +30,14 @@ type MeshConfig struct {
 	LocalityLbSetting              *istioapi.LocalityLbSetting `json:"localityLbSetting,omitempty"`
 	DefaultServiceExportTo         []string                    `json:"defaultServiceExportTo,omitempty"`
 	DefaultDestinationRuleExportTo []string                    `json:"defaultDestinationRuleExportTo,omitempty"`
+	ServiceScopeConfigs            []ServiceScopeConfig        `json:"serviceScopeConfigs,omitempty"`
+}
+
+// ServiceScopeConfig says which services ambient workloads of other clusters see.
+type ServiceScopeConfig struct {
+	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
+	ServicesSelector  *metav1.LabelSelector `json:"servicesSelector,omitempty"`
+	Scope             string                `json:"scope,omitempty"`
 }
 
 // ServiceSettings are settings for the services of some hosts.
@@ -52,19 +60,26 @@ type CACertificate struct {
 type ProxyConfig struct {
 	ProxyMetadata    map[string]string `json:"proxyMetadata,omitempty"`
 	DiscoveryAddress string            `json:"discoveryAddress,omitempty"`
+	GatewayTopology  *GatewayTopology  `json:"gatewayTopology,omitempty"`
 }
+
+// defaultDiscoveryAddress is where proxies find istiod unless something else is said.
+const defaultDiscoveryAddress = "istiod.istio-system.svc:15012"
 
 // Environment variables of a sidecar that rules read; no other is kept.
 const (
 	EnvProxyNetwork     = "ISTIO_META_NETWORK"
 	EnvProxyClusterID   = "ISTIO_META_CLUSTER_ID"
 	EnvProxyNetworkView = "ISTIO_META_REQUESTED_NETWORK_VIEW" // the networks that a gateway wants to know of
-	EnvXDSAgent         = "PROXY_CONFIG_XDS_AGENT"            // lets the agent take trust anchors from istiod
-	EnvCAAddress        = "CA_ADDR"                           // where the agent has its certificates signed
+	EnvProxyMeshID      = "ISTIO_META_MESH_ID"
+	EnvProxyConfig      = "PROXY_CONFIG"
+	EnvZtunnelNetwork   = "NETWORK"                // what ztunnel has in place of ISTIO_META_NETWORK
+	EnvXDSAgent         = "PROXY_CONFIG_XDS_AGENT" // lets the agent take trust anchors from istiod
+	EnvCAAddress        = "CA_ADDR"                // where the agent has its certificates signed
 )
 
 // ProxyEnv are the environment variables that are kept of a sidecar.
-var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView}
+var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView, EnvProxyMeshID, EnvProxyConfig, EnvZtunnelNetwork}
 
 // Defaulted fills in what istiod assumes where nothing is said.
 func (m MeshConfig) Defaulted() MeshConfig {
@@ -75,7 +90,7 @@ func (m MeshConfig) Defaulted() MeshConfig {
 		m.RootNamespace = SystemNamespace
 	}
 	if m.DefaultConfig.DiscoveryAddress == "" {
-		m.DefaultConfig.DiscoveryAddress = "istiod.istio-system.svc:15012"
+		m.DefaultConfig.DiscoveryAddress = defaultDiscoveryAddress
 	}
 	return m
 }
@@ -162,6 +177,25 @@ func (m MeshConfig) Selects(namespaceLabels map[string]string) bool {
 	for _, s := range m.DiscoverySelectors {
 		selector, err := metav1.LabelSelectorAsSelector(s)
 		if err == nil && selector.Matches(labels.Set(namespaceLabels)) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsGlobal reports whether ambient workloads of other clusters see a service with
+// these labels: any of the configs that make services global takes it. No selector takes
+// everything (pilot/pkg/serviceregistry/ambient/services.go, matchServiceScope).
+func (m MeshConfig) IsGlobal(namespaceLabels, serviceLabels map[string]string) bool {
+	takes := func(s *metav1.LabelSelector, l map[string]string) bool {
+		if s == nil {
+			return true
+		}
+		selector, err := metav1.LabelSelectorAsSelector(s)
+		return err == nil && selector.Matches(labels.Set(l))
+	}
+	for _, c := range m.ServiceScopeConfigs {
+		if c.Scope == "GLOBAL" && takes(c.NamespaceSelector, namespaceLabels) && takes(c.ServicesSelector, serviceLabels) {
 			return true
 		}
 	}

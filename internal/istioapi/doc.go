@@ -34,6 +34,9 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		add(SecurityGroup, "PeerAuthentication", &PeerAuthentication{}, &PeerAuthenticationList{})
 		add(NetworkingGroup, "DestinationRule", &DestinationRule{}, &DestinationRuleList{})
 		add(NetworkingGroup, "Gateway", &Gateway{}, &GatewayList{})
+		add(NetworkingGroup, "ServiceEntry", &ServiceEntry{}, &ServiceEntryList{})
+		add(NetworkingGroup, "VirtualService", &VirtualService{}, &VirtualServiceList{})
+		add(NetworkingGroup, "WorkloadEntry", &WorkloadEntry{}, &WorkloadEntryList{})
 		add(GatewayGroup, "Gateway", &KubernetesGateway{}, &KubernetesGatewayList{})
 	}
 	return nil

@@ -23,6 +23,7 @@ type GatewaySpec struct {
 type Server struct {
 	Port  *ServerPort `json:"port,omitempty"`
 	Hosts []string    `json:"hosts,omitempty"`
+	Bind  string      `json:"bind,omitempty"` // the address to listen on; "" for all
 	TLS   *ServerTLS  `json:"tls,omitempty"`
 }
 

@@ -3,6 +3,7 @@ package meshtest
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,6 +58,8 @@ type Cluster struct {
 	Image string
 	// Env are variables of istiod.
 	Env map[string]string
+	// Aliases is istiod's argument for further names of clusters; "" for none.
+	Aliases string
 	// Revision of istiod; "" for the default.
 	Revision string
 	// Namespaces with their labels, beside those that every cluster has.
@@ -65,6 +68,9 @@ type Cluster struct {
 	Remotes []*Cluster
 	// ReaderDenied: the reader's role does not cover ConfigMaps.
 	ReaderDenied bool
+	// Denied are those of the rights of a control plane elsewhere that its reader
+	// lacks in this cluster.
+	Denied []istio.Right
 	// Sidecars are the variables of sidecars, a pod each.
 	Sidecars []map[string]string
 	// CACertsWritten is when Secret cacerts was last written.
@@ -81,6 +87,8 @@ type Cluster struct {
 	InjectsBy func(*admissionv1.WebhookClientConfig)
 	// MeshNetworks are the mesh networks, YAML; "" for none.
 	MeshNetworks string
+	// InjectedNetwork is the network in the injector's values; nil for that of Network.
+	InjectedNetwork *string
 	// Network is what the cluster has of workloads and of gateways; nil for nothing.
 	Network *Network
 }
@@ -194,6 +202,9 @@ func (c *Cluster) Objects() []runtime.Object {
 	}
 	if c.Image != "" {
 		out = append(out, c.istiod(), c.istiodPod())
+		if c.Network != nil {
+			out = append(out, c.injector())
+		}
 	} else {
 		out = append(out, c.webhook())
 	}
@@ -232,6 +243,9 @@ func (c *Cluster) container() corev1.Container {
 		env["REVISION"] = c.Revision
 	}
 	container := corev1.Container{Name: "discovery", Image: "registry.example/istio/pilot:" + c.Image, TerminationMessagePolicy: "File", ImagePullPolicy: "IfNotPresent"}
+	if c.Aliases != "" {
+		container.Args = []string{"discovery", istio.ArgClusterAliases + "=" + c.Aliases}
+	}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		container.Env = append(container.Env, corev1.EnvVar{Name: k, Value: env[k]})
 	}
@@ -263,6 +277,26 @@ func (c *Cluster) istiodPod() *corev1.Pod {
 		}},
 	}
 	return p
+}
+
+// injector is the ConfigMap with the values of the injector.
+func (c *Cluster) injector() *corev1.ConfigMap {
+	network := c.Network.Name
+	if c.InjectedNetwork != nil {
+		network = *c.InjectedNetwork
+	}
+	name := istio.InjectorConfigMap
+	if c.Revision != "" {
+		name += "-" + c.Revision
+	}
+	values, err := json.Marshal(map[string]any{"global": map[string]any{
+		"network": network, "meshID": "mesh1", "multiCluster": map[string]string{"clusterName": c.Env[istio.EnvClusterID]},
+		"imagePullSecrets": []string{"pull"},
+	}})
+	if err != nil {
+		panic(err)
+	}
+	return &corev1.ConfigMap{ObjectMeta: meta(System, name, nil), Data: map[string]string{istio.InjectorValuesKey: string(values), "config": "templates: {}"}}
 }
 
 func sidecar(n int, env map[string]string) *corev1.Pod {
@@ -321,8 +355,14 @@ func (c *Cluster) readerRole() []runtime.Object {
 		resources = append(resources, "configmaps")
 	}
 	name := "istio-reader-clusterrole-" + System
+	rules := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: resources, Verbs: []string{"get", "list", "watch"}}}
+	for _, r := range istio.RemoteRights {
+		if c.Image == "" && !slices.Contains(c.Denied, r) {
+			rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{r.Group}, Resources: []string{r.Resource}, Verbs: []string{r.Verb}})
+		}
+	}
 	return []runtime.Object{
-		&rbacv1.ClusterRole{ObjectMeta: meta("", name, nil), Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: resources, Verbs: []string{"get", "list", "watch"}}}},
+		&rbacv1.ClusterRole{ObjectMeta: meta("", name, nil), Rules: rules},
 		&rbacv1.ClusterRoleBinding{
 			ObjectMeta: meta("", name, nil), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
 			Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Name: istio.ReaderIdentity, Namespace: System}},
@@ -341,6 +381,15 @@ func (f *Fleet) Facts() *facts.Fleet {
 			}
 		}
 		objects = append(objects, &authorizationv1.SubjectAccessReview{Status: authorizationv1.SubjectAccessReviewStatus{Allowed: !c.ReaderDenied}})
+		for _, r := range istio.RemoteRights {
+			if c.Image == "" {
+				objects = append(objects, &authorizationv1.SubjectAccessReview{
+					ObjectMeta: metav1.ObjectMeta{Name: r.String()},
+					Spec:       authorizationv1.SubjectAccessReviewSpec{User: "system:serviceaccount:" + System + ":" + istio.ReaderIdentity},
+					Status:     authorizationv1.SubjectAccessReviewStatus{Allowed: !slices.Contains(c.Denied, r)},
+				})
+			}
+		}
 		cluster := facts.Cluster{Context: c.Name, Server: c.Server, SystemNamespace: System}
 		dump.Fill(&cluster, objects)
 		out.Clusters = append(out.Clusters, cluster)

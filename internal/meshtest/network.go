@@ -214,6 +214,11 @@ func byMeshNetworks(f *Fleet) {
 func ambient(f *Fleet) {
 	for _, c := range f.Clusters {
 		c.Env[istio.EnvAmbient], c.Env[istio.EnvAmbientMultiNetwork] = "true", "true"
+		c.Env[istio.EnvTrustedNodeAccounts] = System + "/" + istio.ZtunnelName
+		c.Mesh["istio"]["serviceScopeConfigs"] = []any{map[string]any{
+			"servicesSelector": map[string]any{"matchExpressions": []any{map[string]any{"key": istio.LabelGlobal, "operator": "In", "values": []string{"true"}}}}, "scope": "GLOBAL",
+		}}
+		c.ztunnel()
 		c.Namespaces["sample"] = map[string]string{"istio.io/dataplane-mode": "ambient"}
 		eachPod(c.Network.Pods, func(p *corev1.Pod) {
 			inject(p, "")
@@ -247,9 +252,12 @@ func (c *Cluster) injectsByService(primary *Cluster) {
 		w.URL, w.CABundle = nil, []byte(primary.Published)
 		w.Service = &admissionv1.ServiceReference{Namespace: System, Name: "istiod", Path: ptr("/inject/cluster/" + c.Name + "/net/" + c.Network.Name), Port: ptr(int32(443))}
 	}
-	c.Network.More = append(c.Network.More, &corev1.Service{
-		ObjectMeta: meta(System, "istiod", nil), Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: "10.101.2.1", Ports: []corev1.ServicePort{{Name: "https-webhook", Port: 443, Protocol: corev1.ProtocolTCP}}},
+	c.Network.More = append(c.Network.More, c.bridge(primary.Network.Gateway.Status.LoadBalancer.Ingress[0].IP), &corev1.Service{
+		ObjectMeta: meta(System, "istiod", nil), Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, ClusterIP: "10.101.2.1", Ports: []corev1.ServicePort{
+			{Name: "tcp-istiod", Port: 15012, Protocol: corev1.ProtocolTCP}, {Name: "tcp-webhook", Port: 443, TargetPort: intstr.FromInt32(15017), Protocol: corev1.ProtocolTCP},
+		}},
 	})
+	primary.expose()
 }
 
 // eastWest is the cluster's gateway of ambient networks.
@@ -258,7 +266,10 @@ func (n *Network) eastWest() *istioapi.KubernetesGateway {
 }
 
 // NetworkHealthy are fleets in whose networks nothing is to be found.
-var NetworkHealthy = []Case{
+var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy, pathHealthy, primaryHealthy, ambientHealthy)
+
+// networkHealthy are those that resemble faults of networks and their gateways.
+var networkHealthy = []Case{
 	{Name: "two networks", Fleet: func() *Fleet { return Networked("east", "west") }},
 	{Name: "three networks", Fleet: func() *Fleet { return Networked("east", "north", "west") }},
 	{Name: "one network without a name", Fleet: func() *Fleet { return OneNetwork("", "east", "west") }},

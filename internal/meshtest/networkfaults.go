@@ -3,6 +3,7 @@ package meshtest
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -34,14 +35,17 @@ func meshNetworks(text string) func() *Fleet {
 }
 
 // NetworkFaults are fleets with a single fault each.
-var NetworkFaults = []Case{
+var NetworkFaults = slices.Concat(networkFaults, workloadFaults, pathFaults, primaryFaults, ambientFaults)
+
+// networkFaults are those of networks and their gateways.
+var networkFaults = []Case{
 	{Name: "system namespace without network", Want: []string{"NET001 warning west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) { west.SystemLabels = nil })},
 	{Name: "system namespace without network, and pods without label", Want: []string{"NET001 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
 		west.SystemLabels = nil
 		eachPod(west.Network.Pods, func(p *corev1.Pod) { delete(p.Labels, istio.LabelNetwork) })
 	})},
 	{Name: "a cluster whose network was never set", Want: []string{"NET001 error west", "NET002 error west < NET001"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
-		west.SystemLabels = nil
+		west.SystemLabels, west.InjectedNetwork = nil, ptr("")
 		eachPod(west.Network.Pods, func(p *corev1.Pod) { inject(p, "") })
 		west.Network.GatewayPods[0].Spec.Containers[0].Env = nil
 		inject(west.Network.GatewayPods[0], "")
@@ -65,6 +69,12 @@ var NetworkFaults = []Case{
 	})},
 	{Name: "label of the system namespace changed after pods had started", Want: []string{"NET006 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
 		west.SystemLabels[istio.LabelNetwork] = "network-two"
+	})},
+	{Name: "network changed everywhere but in the pods", Want: []string{"NET006 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
+		west.SystemLabels[istio.LabelNetwork], west.InjectedNetwork = "network-two", ptr("network-two")
+	})},
+	{Name: "injector that gives another network to new pods", Want: []string{"NET006 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
+		west.InjectedNetwork = ptr("network3")
 	})},
 	{Name: "workload on the network of another cluster", Want: []string{"NET030 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) { inject(west.Network.Pods[2], "network1") })},
 	{Name: "one network with the same addresses twice", Want: []string{"NET007 error east,west"}, Fleet: func() *Fleet {

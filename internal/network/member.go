@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
@@ -30,6 +31,10 @@ const (
 	webhooks
 	gateways
 	kubernetesGateways
+	workloadEntries
+	serviceEntries
+	networkPolicies
+	injectorValues
 )
 
 // lacks says which of what is needed was not read, and why; "" where all was.
@@ -50,6 +55,10 @@ func (m *member) lacks(n need) string {
 		{webhooks, "mutatingwebhookconfigurations", m.Webhooks.Known(), m.Webhooks.Why()},
 		{gateways, "gateways of " + "networking.istio.io", m.Gateways.Known(), m.Gateways.Why()},
 		{kubernetesGateways, "gateways of " + "gateway.networking.k8s.io", m.KubernetesGateways.Known(), m.KubernetesGateways.Why()},
+		{workloadEntries, "workloadentries", m.WorkloadEntries.Known(), m.WorkloadEntries.Why()},
+		{serviceEntries, "serviceentries", m.ServiceEntries.Known(), m.ServiceEntries.Why()},
+		{networkPolicies, "networkpolicies", m.NetworkPolicies.Known(), m.NetworkPolicies.Why()},
+		{injectorValues, "values of the injector", m.Injectors.Known(), m.Injectors.Why()},
 	} {
 		if n&r.need != 0 && !r.known {
 			return r.name + ": " + r.why
@@ -74,6 +83,10 @@ type member struct {
 	webhook string
 	// injected is the network that most sidecars were given.
 	injected string
+	// setting is the network that the injectors of the cluster give to new pods;
+	// set says whether it is known, and the same for all of them.
+	setting string
+	set     bool
 	// proxies are the pods with a proxy of the mesh, those of ztunnel excepted.
 	proxies []*corev1.Pod
 	// gateways are the Services that are meant to be gateways of networks.
@@ -94,6 +107,7 @@ func newMember(c *facts.Cluster) *member {
 		}
 	}
 	m.webhook = webhookNetwork(c)
+	m.setting, m.set = injectorNetwork(c, m.istiods)
 	for i := range c.Pods.Value {
 		if p := &c.Pods.Value[i]; isProxy(p) {
 			m.proxies = append(m.proxies, p)
@@ -125,6 +139,24 @@ func (m *member) countInjected() {
 	}
 }
 
+// injectorNetwork is the network in the values of the injectors of a cluster; false
+// where those of one are not known, or they differ.
+func injectorNetwork(c *facts.Cluster, istiods []istio.Istiod) (network string, known bool) {
+	for n, i := range istiods {
+		values, ok := istio.InjectorValuesOf(c, i)
+		if !ok || n > 0 && values.Global.Network != network {
+			return "", false
+		}
+		network, known = values.Global.Network, true
+	}
+	return network, known
+}
+
+// values is evidence of the network in the values of the cluster's injectors.
+func (m *member) values() finding.Evidence {
+	return finding.Evidence{Field: "configmap " + m.SystemNamespace + "/" + m.istiods[0].InjectorConfigMap() + ", global.network", Value: orNone(m.setting)}
+}
+
 // unseen says why it is not known what the mesh networks say of the cluster; ""
 // where it is.
 func (m *member) unseen() string {
@@ -138,7 +170,7 @@ func (m *member) unseen() string {
 
 // homes are the networks that are said to be the cluster's own.
 func (m *member) homes() []string {
-	names := []string{m.label, m.webhook, m.injected}
+	names := []string{m.label, m.webhook, m.injected, m.setting}
 	for _, v := range m.viewers {
 		names = append(names, v.registry(m)...)
 	}
@@ -149,7 +181,7 @@ func (m *member) homes() []string {
 // should have.
 func (m *member) home() string {
 	if homes := m.homes(); len(homes) > 0 {
-		return cmp.Or(m.label, m.injected, m.webhook, homes[0])
+		return cmp.Or(m.label, m.injected, m.webhook, m.setting, homes[0])
 	}
 	for _, g := range m.gateways {
 		return g.network
@@ -201,7 +233,7 @@ func variable(p *corev1.Pod, name string) (value string) {
 
 // isAmbient reports whether ztunnel speaks for the pods of a namespace.
 func isAmbient(ns *corev1.Namespace) bool {
-	return ns != nil && ns.Labels["istio.io/dataplane-mode"] == "ambient"
+	return ns != nil && ns.Labels[labelDataplaneMode] == "ambient"
 }
 
 // webhookNetwork is the network in the path of the injection webhook, which a

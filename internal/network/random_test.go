@@ -12,7 +12,7 @@ import (
 // Whatever a fleet consists of, findings are complete, have names of their own,
 // and come out the same each time.
 func TestRandomFleets(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range uint64(300) {
 		f := topology.Draw(seed)
 		facts := f.Facts()
 		options := Options{Hosts: f.Hosts}
@@ -37,5 +37,15 @@ func TestRandomFleets(t *testing.T) {
 			t.Errorf("seed %d: gateways are not the same again:\n%s", seed, diff)
 		}
 		Compare(facts)
+	}
+}
+
+// In a fleet that is drawn healthy nothing is found, and everything is judged.
+func TestRandomHealthyFleets(t *testing.T) {
+	for seed := range uint64(300) {
+		r := Verify(meshtest.RandomHealthy(seed).Facts(), Options{})
+		if len(r.Findings)+len(r.Unknowns) > 0 {
+			t.Errorf("seed %d: %v %+v %+v", seed, meshtest.Summarize(r), r.Findings, r.Unknowns)
+		}
 	}
 }

@@ -32,6 +32,8 @@ var rules = []rule{
 	{[]finding.Code{"NET003"}, pods, judgeLabelAndEnvironment},
 	{[]finding.Code{"NET004", "NET030"}, pods | namespaces | services, judgeForeignPods},
 	{[]finding.Code{"NET007"}, pods | nodes | namespaces, judgeFlat},
+	{[]finding.Code{"NET011"}, services | workloadEntries | serviceEntries | istiods | remoteSecrets, judgeWorkloadEntries},
+	{[]finding.Code{"NET031"}, pods, judgeMeshIDs},
 	{[]finding.Code{"NET009"}, meshConfigs | namespaces | services | remoteSecrets, judgeMeshNetworks},
 	{[]finding.Code{"NET010"}, meshConfigs | remoteSecrets, judgeSameMeshNetworks},
 	{[]finding.Code{"NET014"}, services | pods, judgeStray},
@@ -46,14 +48,32 @@ var rules = []rule{
 	{[]finding.Code{"GW009"}, services | istiods, judgeNodePortHBONE},
 	{[]finding.Code{"GW012"}, services | pods, judgeBackends},
 	{[]finding.Code{"GW032"}, services | pods | nodes, judgeLocalPolicy},
-	{[]finding.Code{"GW010", "GW011"}, services | pods | istiods | gateways | kubernetesGateways, judgeListeners},
+	{[]finding.Code{"GW010", "GW011", "GW019"}, services | pods | istiods | gateways | kubernetesGateways, judgeListeners},
+	{[]finding.Code{"GW019"}, services | pods | networkPolicies, judgePolicies},
+	{[]finding.Code{"GW014"}, services | pods, judgeLoadBalancer},
+	{[]finding.Code{"GW035"}, services | nodes, judgeExternalIPs},
 	{[]finding.Code{"GW016"}, kubernetesGateways | istiods, judgeKubernetesGateways},
 	{[]finding.Code{"AMB001"}, istiods | kubernetesGateways, judgeAmbientGate},
 	{[]finding.Code{"AMB003"}, services | kubernetesGateways, judgeEastWest},
 	{[]finding.Code{"AMB008", "AMB010"}, services | pods | nodes | namespaces | kubernetesGateways | meshConfigs | remoteSecrets, judgeKinds},
+	{[]finding.Code{"AMB002", "AMB009"}, services | pods | namespaces | istiods | meshConfigs | remoteSecrets, judgeGlobalServices},
+	{[]finding.Code{"AMB005"}, pods | namespaces | istiods | remoteSecrets, judgeZtunnels},
+	{[]finding.Code{"AMB006"}, istiods | meshConfigs | remoteSecrets, judgeAmbientTrustDomains},
+	{[]finding.Code{"AMB007"}, istiods | kubernetesGateways | namespaces | remoteSecrets, judgeSeveralGateways},
+	{[]finding.Code{"AMB011"}, pods | istiods | remoteSecrets, judgeNodeAccounts},
+	{[]finding.Code{"AMB013"}, services | pods | namespaces | istiods | remoteSecrets, judgeAmbientNamespaces},
 	{[]finding.Code{"PR002", "PR012"}, services | istiods | webhooks, judgeInjectionService},
 	{[]finding.Code{"PR003"}, istiods | webhooks, judgeInjectionPath},
 	{[]finding.Code{"PR005", "PR004"}, istiods | namespaces | webhooks, judgeClaim},
+	{[]finding.Code{"PR009"}, services | pods | istiods | webhooks, judgeTwoControlPlanes},
+	{[]finding.Code{"PR001"}, services | pods | istiods | webhooks | remoteSecrets, judgePrimaryAddress},
+	{[]finding.Code{"PR006"}, services | pods | istiods | webhooks | remoteSecrets | gateways, judgeExposure},
+	{[]finding.Code{"PR007"}, istiods | namespaces | webhooks | remoteSecrets, judgeTokens},
+	{[]finding.Code{"PR008"}, istiods | namespaces | webhooks | remoteSecrets | meshConfigs, judgeRemoteRoot},
+	{[]finding.Code{"PR010"}, services | pods, judgeDiscoveryAddress},
+	{[]finding.Code{"PR011"}, istiods | namespaces | webhooks | remoteSecrets, judgeLeading},
+	{[]finding.Code{"PR013"}, services | pods | istiods | webhooks | remoteSecrets | meshConfigs, judgeServerNames},
+	{[]finding.Code{"NET032"}, pods | istiods | remoteSecrets, judgeClusterIDs},
 	{[]finding.Code{"GW031"}, services | nodes | kubernetesGateways | meshConfigs | remoteSecrets, judgeSameAddress},
 	{[]finding.Code{"GW015"}, services | nodes, judgeRanges},
 	{[]finding.Code{"GW020"}, services | meshConfigs | remoteSecrets, judgeStaticAddresses},
@@ -67,7 +87,8 @@ func Codes() []finding.Code {
 	for _, r := range rules {
 		out = append(out, r.codes...)
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out) // one code can be of two rules
 }
 
 // judgement is one run of the rules.

@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func judgeFlat(j *judgement, members []*member) {
 	}
 	for i, a := range members {
 		for _, b := range members[i+1:] {
-			if !related(a, b) || !a.sharesNetwork(b) {
+			if !related(a, b) || !a.sharesNetwork(b) || a.sharesNodes(b) {
 				continue
 			}
 			var evidence []finding.Evidence
@@ -41,6 +42,13 @@ func judgeFlat(j *judgement, members []*member) {
 					finding.Evidence{Cluster: a.Context, Field: "node with pods, podCIDR", Value: x.String()},
 					finding.Evidence{Cluster: b.Context, Field: "node with pods, podCIDR", Value: y.String()})
 			}
+			severity, title := finding.Error, "%s and %s count as one network, and give the same addresses to different pods"
+			effect := "requests to pods of the other cluster end at pods of the own one, or nowhere"
+			if len(evidence) == 0 {
+				severity, title = finding.Warning, "%s and %s count as one network, and have nodes with the same addresses"
+				effect = "pods of the other cluster that use the address of their node are not reached, and unless something forwards between the clusters no other pods either"
+				evidence = sameNodes(a, b)
+			}
 			if len(evidence) == 0 {
 				continue
 			}
@@ -50,10 +58,8 @@ func judgeFlat(j *judgement, members []*member) {
 				evidence = append(evidence, e)
 			}
 			j.Add(finding.Finding{
-				Code: "NET007", Severity: finding.Error, Clusters: []string{a.Context, b.Context},
-				Title:    fmt.Sprintf("%s and %s count as one network, and give the same addresses to different pods", a.Context, b.Context),
-				Evidence: evidence,
-				Effect:   "requests to pods of the other cluster end at pods of the own one, or nowhere",
+				Code: "NET007", Severity: severity, Clusters: []string{a.Context, b.Context},
+				Title: fmt.Sprintf(title, a.Context, b.Context), Evidence: evidence, Effect: effect,
 				Fix: []string{
 					"# give each cluster a network of its own, and a gateway to it; then set global.network likewise and restart the workloads",
 					a.labelNamespace(firstOf(a.label, "network-of-"+a.Context)),
@@ -76,6 +82,47 @@ func (m *member) sharesNetwork(other *member) bool {
 		return len(mine) == len(others)
 	}
 	return slices.ContainsFunc(mine, func(n string) bool { return slices.Contains(others, n) })
+}
+
+// nodeAddresses are the nodes by the address that they have within their network.
+func (m *member) nodeAddresses() map[string]string {
+	out := map[string]string{}
+	for _, n := range m.Nodes.Value {
+		for _, a := range n.Status.Addresses {
+			if a.Type == corev1.NodeInternalIP && a.Address != "" {
+				out[a.Address] = n.Name
+			}
+		}
+	}
+	return out
+}
+
+// sharesNodes reports whether two clusters have a node in common, as virtual
+// clusters have: what is there twice is then the same.
+func (m *member) sharesNodes(other *member) bool {
+	others := other.nodeAddresses()
+	for address, name := range m.nodeAddresses() {
+		if others[address] == name {
+			return true
+		}
+	}
+	return false
+}
+
+// sameNodes is evidence of nodes of two clusters that have the same address.
+func sameNodes(a, b *member) []finding.Evidence {
+	x, y := a.nodeAddresses(), b.nodeAddresses()
+	var out []finding.Evidence
+	for _, address := range slices.Sorted(maps.Keys(x)) {
+		if y[address] == "" {
+			continue
+		}
+		out = append(out, finding.Evidence{Cluster: a.Context, Field: "address " + address, Value: "node " + x[address]}, finding.Evidence{Cluster: b.Context, Field: "address " + address, Value: "node " + y[address]})
+		if len(out) == 6 {
+			break
+		}
+	}
+	return out
 }
 
 // podAddresses are the pods by address, those aside that have their node's.

@@ -1,12 +1,14 @@
 package network
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -146,11 +148,12 @@ func judgeType(j *judgement, members []*member) {
 		switch {
 		case len(s.Spec.ExternalIPs) > 0:
 		case s.Spec.Type == corev1.ServiceTypeLoadBalancer:
-			if slices.ContainsFunc(s.Status.LoadBalancer.Ingress, func(i corev1.LoadBalancerIngress) bool { return i.IP != "" || i.Hostname != "" }) {
+			if !istio.IsPending(s) {
 				continue
 			}
 			f := g.finding("GW002", g.severity(), "the gateway has no external address: the load balancer is pending")
 			f.Evidence = []finding.Evidence{typed, {Field: g.object() + ", status.loadBalancer.ingress", Value: "none, " + Age(j.fleet.At.Sub(s.CreationTimestamp.Time)) + " after it was made"}}
+			f.Evidence = append(f.Evidence, g.events(j.fleet.At)...)
 			f.Effect = g.lost()
 			f.Fix = []string{
 				"# its events say what the load balancer's controller says; without one, install it (MetalLB for instance), or use a NodePort (GW004)",
@@ -171,6 +174,48 @@ func judgeType(j *judgement, members []*member) {
 			j.Add(f)
 		}
 	}
+}
+
+// mostEvents is how many events of a Service are evidence, and longestEvent how
+// much of what one says, in letters.
+const (
+	mostEvents   = 2
+	longestEvent = 200
+)
+
+// events is what the load balancer's controller said last about the Service, what
+// went wrong before all else.
+func (g *gateway) events(now time.Time) []finding.Evidence {
+	var about []corev1.Event
+	for _, e := range g.member.GatewayEvents.Value {
+		if e.InvolvedObject.Namespace == g.service.Namespace && e.InvolvedObject.Name == g.service.Name && strings.TrimSpace(e.Message) != "" {
+			about = append(about, e)
+		}
+	}
+	warns := func(e corev1.Event) int {
+		if e.Type == corev1.EventTypeWarning {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(about, func(a, b corev1.Event) int {
+		return cmp.Or(warns(a)-warns(b), b.LastTimestamp.Compare(a.LastTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	var out []finding.Evidence
+	for _, e := range about {
+		text := strings.Join(strings.Fields(e.Message), " ")
+		if letters := []rune(text); len(letters) > longestEvent {
+			text = strings.TrimSpace(string(letters[:longestEvent])) + "…"
+		}
+		seen := finding.Evidence{Field: "event " + firstOf(e.Reason, "without a reason"), Value: strings.Trim(text, " ,;")}
+		if !e.LastTimestamp.IsZero() {
+			seen.Field += ", " + Age(now.Sub(e.LastTimestamp.Time)) + " ago"
+		}
+		if out = append(out, seen); len(out) == mostEvents {
+			break
+		}
+	}
+	return out
 }
 
 // judgeNodes: of a NodePort Service the external addresses of the nodes count

@@ -3,6 +3,7 @@ package network
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -20,6 +21,8 @@ const autoPassthrough = "AUTO_PASSTHROUGH"
 type server struct {
 	gateway *istioapi.Gateway
 	server  istioapi.Server
+	// foreign: istiod takes only Gateways of the pods' namespace, and it is in another one.
+	foreign bool
 }
 
 func (s server) mode() string {
@@ -54,46 +57,89 @@ func judgeListeners(j *judgement, members []*member) {
 		if len(g.pods) == 0 || !g.has(g.port()) || g.kubernetesListener() {
 			continue
 		}
-		config, why := g.configuration()
-		if config == nil {
-			j.CannotJudge(g.member.Context, why, "GW010", "GW011")
+		planes, why := g.configuration()
+		if planes == nil {
+			j.CannotJudge(g.member.Context, why, "GW010", "GW011", "GW019")
 			continue
 		}
-		var on, elsewhere []server // for its pods, and for others
-		for _, m := range config {
-			for i := range m.Gateways.Value {
-				gw := &m.Gateways.Value[i]
+		var on, beside, elsewhere []server // where the Service sends to, on other ports of its pods, and for other pods
+		for _, v := range planes {
+			for i := range v.own.Gateways.Value {
+				gw := &v.own.Gateways.Value[i]
 				for _, s := range gw.Spec.Servers {
-					switch found := (server{gw, s}); {
-					case s.Port == nil || !g.listensFor(int(s.Port.Number)):
+					switch found := (server{gw, s, v.Istiod.On(istio.EnvScopeGateways) && gw.Namespace != g.service.Namespace}); {
+					case s.Port == nil || !g.bound(s.Bind):
+					case found.foreign:
+						if found.mode() == autoPassthrough && g.listensFor(int(s.Port.Number)) {
+							elsewhere = append(elsewhere, found)
+						}
 					case len(gw.Spec.Selector) == 0 || slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool { return selects(gw.Spec.Selector, p.Labels) }):
-						on = append(on, found)
-					case found.mode() == autoPassthrough:
+						if g.listensFor(int(s.Port.Number)) {
+							on = append(on, found)
+						} else if found.mode() == autoPassthrough && found.coversMesh() {
+							beside = append(beside, found)
+						}
+					case found.mode() == autoPassthrough && g.listensFor(int(s.Port.Number)):
 						elsewhere = append(elsewhere, found)
 					}
 				}
 			}
 		}
 		passing := slices.DeleteFunc(slices.Clone(on), func(s server) bool { return s.mode() != autoPassthrough })
-		if !slices.ContainsFunc(passing, server.coversMesh) {
-			j.Add(g.noListener(config[0], on, passing, elsewhere))
+		switch {
+		case slices.ContainsFunc(passing, server.coversMesh):
+		case len(on) == 0 && len(beside) > 0:
+			j.Add(g.otherPort(planes[0].own, beside))
+		default:
+			j.Add(g.noListener(planes[0].own, on, passing, elsewhere))
 		}
-		j.twice(g, config[0], passing)
+		j.twice(g, planes[0].own, passing)
 	}
 }
 
-// configuration are the clusters that hold what the gateway's pods are told to
-// do; nil, and why, where it was not read.
-func (g *gateway) configuration() ([]*member, string) {
-	var out []*member
+// bound reports whether a server that is bound to an address listens where the
+// Service sends to.
+func (g *gateway) bound(address string) bool {
+	if address == "" {
+		return true
+	}
+	ip, err := netip.ParseAddr(address)
+	return err == nil && (ip.IsUnspecified() || slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool {
+		return slices.ContainsFunc(p.Status.PodIPs, func(i corev1.PodIP) bool { return i.IP == address }) || p.Status.PodIP == address
+	}))
+}
+
+// otherPort is the finding of a gateway whose Service sends to another port than
+// the one on which its pods listen.
+func (g *gateway) otherPort(config *member, beside []server) finding.Finding {
+	target, _ := g.target(g.port())
+	f := g.finding("GW019", finding.Error, fmt.Sprintf("the gateway's Service sends to port %d of its pods, and they listen on another one", target))
+	f.Clusters = distinct([]string{g.member.Context, config.Context})
+	f.Evidence = []finding.Evidence{{Cluster: g.member.Context, Field: fmt.Sprintf("%s, targetPort of %d", g.object(), g.port()), Value: fmt.Sprint(target)}}
+	for _, s := range beside {
+		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: config.Context, Field: s.object() + ", port with " + autoPassthrough, Value: fmt.Sprint(s.server.Port.Number)})
+	}
+	f.Effect = fmt.Sprintf("connections from other networks to %s are refused", g.network)
+	for i, p := range g.service.Spec.Ports {
+		if int(p.Port) == g.port() {
+			f.Fix = []string{g.kubectl("patch", fmt.Sprintf(`--type=json -p '[{"op":"replace","path":"/spec/ports/%d/targetPort","value":%d}]'`, i, beside[0].server.Port.Number))}
+		}
+	}
+	return f
+}
+
+// configuration are the control planes that tell the gateway's pods what to do;
+// nil, and why, where what they tell was not read.
+func (g *gateway) configuration() ([]*view, string) {
+	var out []*view
 	for _, v := range g.member.viewers {
-		if !v.programs(g.member) || slices.Contains(out, v.own) {
+		if !v.programs(g.member) || slices.ContainsFunc(out, func(o *view) bool { return o.own == v.own }) {
 			continue
 		}
 		if !v.own.Gateways.Known() {
 			return nil, "gateways of networking.istio.io in " + v.Context + ": " + v.own.Gateways.Why()
 		}
-		out = append(out, v.own)
+		out = append(out, v)
 	}
 	if out == nil {
 		return nil, "no control plane that was read programs the gateway"
@@ -101,17 +147,38 @@ func (g *gateway) configuration() ([]*member, string) {
 	return out, ""
 }
 
+// labelDirectPorts keeps istiod from taking the port of a Gateway for that of a Service.
+const labelDirectPorts = "experimental.istio.io/disable-gateway-port-translation"
+
 // listensFor reports whether a server of this port makes the pods listen where
-// the Service sends: a server names a port of the Service, or that of the
-// pods (pilot/pkg/model/gateway.go, resolvePorts).
+// the Service sends: the port is that of a Service of the pods, which is translated, and
+// only otherwise the pods' own (pilot/pkg/model/gateway.go, resolvePorts).
 func (g *gateway) listensFor(number int) bool {
-	for _, p := range g.service.Spec.Ports {
-		if int(p.Port) != g.port() {
+	target, known := g.target(g.port())
+	if !known {
+		return true // a name; the pods know its port
+	}
+	translated := false
+	for i := range g.member.Services.Value {
+		s := &g.member.Services.Value[i]
+		if _, direct := s.Labels[labelDirectPorts]; direct || s.Namespace != g.service.Namespace {
 			continue
 		}
-		return number == int(p.Port) || p.TargetPort.Type == intstr.String || number == p.TargetPort.IntValue()
+		if !slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool { return selects(s.Spec.Selector, p.Labels) }) {
+			continue
+		}
+		for _, p := range s.Spec.Ports {
+			if int(p.Port) != number {
+				continue
+			}
+			// Of several Services the first counts: any of them may be it.
+			translated = true
+			if p.TargetPort.Type == intstr.String || p.TargetPort.IntValue() == target || p.TargetPort.IntValue() == 0 && number == target {
+				return true
+			}
+		}
 	}
-	return false
+	return !translated && number == target
 }
 
 // kubernetesListener reports whether a Gateway of the Gateway API makes the pods
@@ -175,6 +242,11 @@ func (g *gateway) noListener(config *member, on, passing, elsewhere []server) fi
 		if len(on[0].gateway.Spec.Servers) == 1 {
 			patch(on[0], map[string]any{"servers": []any{listener}})
 		}
+	case len(elsewhere) > 0 && elsewhere[0].foreign:
+		f.Title = "the Gateway with TLS mode " + autoPassthrough + " is in another namespace than the gateway's pods"
+		for _, s := range elsewhere {
+			at(s, "namespace", s.gateway.Namespace+"; istiod looks for it in "+g.service.Namespace+" alone ("+istio.EnvScopeGateways+")")
+		}
 	case len(elsewhere) > 0:
 		f.Title = "the Gateway with TLS mode " + autoPassthrough + " selects other pods than the gateway's"
 		for _, s := range elsewhere {
@@ -203,7 +275,7 @@ func (g *gateway) noListener(config *member, on, passing, elsewhere []server) fi
 func (j *judgement) twice(g *gateway, config *member, passing []server) {
 	for i, a := range passing {
 		for _, b := range passing[i+1:] {
-			if slices.ContainsFunc(a.server.Hosts, func(h string) bool { return slices.Contains(b.server.Hosts, h) }) {
+			if a.server.Bind != b.server.Bind || slices.ContainsFunc(a.server.Hosts, func(h string) bool { return slices.Contains(b.server.Hosts, h) }) {
 				continue
 			}
 			for _, x := range a.server.Hosts {

@@ -17,8 +17,11 @@ import (
 // not look at the label (pkg/kube/inject/webhook.go, applyMetadata).
 func judgeInjected(j *judgement, members []*member) {
 	for _, m := range members {
+		if why := m.lacks(injectorValues); why != "" && len(m.istiods) > 0 {
+			j.CannotJudge(m.Context, why, "NET006") // of new pods
+		}
 		for _, injected := range []struct{ network, from string }{
-			{m.injected, "most sidecars, " + istio.EnvProxyNetwork}, {m.webhook, "injection webhook, net"},
+			{m.injected, "most sidecars, " + istio.EnvProxyNetwork}, {m.webhook, "injection webhook, net"}, {m.setting, ""},
 		} {
 			if !j.several || m.label == "" || injected.network == "" || injected.network == m.label {
 				continue
@@ -33,6 +36,17 @@ func judgeInjected(j *judgement, members []*member) {
 					"# if the pods are right:", m.labelNamespace(injected.network),
 					"# if the label is right, or was changed after the pods had started:", setInjected(m.label),
 				},
+			}
+			if m.set {
+				f.Evidence = append(f.Evidence, m.values())
+			}
+			switch {
+			case injected.from == "":
+				f.Evidence = slices.Delete(f.Evidence, 1, 2) // the values say it
+				f.Title = fmt.Sprintf("the system namespace says network %s, and new pods are injected with %s", m.label, injected.network)
+			case m.set && m.setting == m.label:
+				f.Title = fmt.Sprintf("the network was changed after pods had started: they are on %s, and the cluster is on %s", injected.network, m.label)
+				f.Fix = []string{"# the injector gives the new network to pods that are made anew:"}
 			}
 			if n > 0 {
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "pods with " + injected.network, Value: fmt.Sprint(n)})
@@ -86,7 +100,10 @@ func judgeSystemNamespace(j *judgement, members []*member) {
 			f.Evidence = append(f.Evidence, finding.Evidence{Field: "pods in ambient mode without a network", Value: fmt.Sprint(ambient)})
 		}
 		if m.injected == "" && m.webhook == "" && len(m.proxies) > 0 {
-			f.Fix = append(f.Fix, "# NET002 as well: sidecars need it for themselves", setInjected(firstOf(m.home(), "NETWORK")))
+			f.Fix = append(f.Fix, "# NET002 as well: sidecars need it for themselves")
+			if m.setting == "" {
+				f.Fix = append(f.Fix, setInjected(firstOf(m.home(), "NETWORK")))
+			}
 			f.Fix = append(f.Fix, restarts(m.Context, byWorkload(m.proxies, func(*corev1.Pod) string { return "" }))...)
 		}
 		j.Add(f)
@@ -168,6 +185,12 @@ func judgeClientNetwork(j *judgement, members []*member) {
 			}
 			if len(without) > 1 {
 				f.Title = fmt.Sprintf("%d proxies do not know their network", len(without))
+			}
+			if m.set {
+				f.Evidence = append(f.Evidence, m.values())
+			}
+			if m.set && m.setting != "" {
+				f.Fix = append([]string{"# the injector gives a network to pods that are made anew:"}, restarts(m.Context, groups)...)
 			}
 			if m.injected == "" && m.label == "" {
 				f.CausedBy = j.of(m.Context, "", "NET001")

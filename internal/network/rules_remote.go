@@ -136,7 +136,7 @@ func judgeInjectionPath(j *judgement, members []*member) {
 // judgeClaim: the primary writes its root and the webhook's CA bundle only into
 // clusters that name it (pilot/pkg/serviceregistry/kube/controller/multicluster.go, checkShouldLead).
 func judgeClaim(j *judgement, members []*member) {
-	const annotation = "topology.istio.io/controlPlaneClusters"
+	const annotation = annotationControlPlanes
 	for _, m := range members {
 		ns := m.namespaces[m.SystemNamespace]
 		if !m.isRemote() || ns == nil {
@@ -153,7 +153,7 @@ func judgeClaim(j *judgement, members []*member) {
 		var fix []string
 		for _, v := range m.viewers {
 			id := v.Istiod.ClusterID()
-			named := slices.ContainsFunc(strings.Split(ns.Annotations[annotation], ","), func(s string) bool { s = strings.TrimSpace(s); return s == id || s == "*" })
+			named := slices.ContainsFunc(strings.Split(ns.Annotations[annotation], ","), func(s string) bool { return s == id || s == "*" })
 			claimed = claimed || named && v.Istiod.On(istio.EnvExternalIstiod)
 			evidence = append(evidence, finding.Evidence{Cluster: v.Context, Field: "istiod " + v.Istiod.Name, Value: fmt.Sprintf("cluster ID %s, %s %s", id, istio.EnvExternalIstiod, orNone(v.Istiod.Env(istio.EnvExternalIstiod)))})
 			if !named {

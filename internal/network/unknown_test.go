@@ -9,6 +9,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -38,6 +39,8 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 			Webhooks: facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: state}, Services: facts.Read[[]corev1.Service]{State: state},
 			Pods: facts.Read[[]corev1.Pod]{State: state}, Nodes: facts.Read[[]corev1.Node]{State: state},
 			Gateways: facts.Read[[]istioapi.Gateway]{State: state}, KubernetesGateways: facts.Read[[]istioapi.KubernetesGateway]{State: state},
+			NetworkPolicies: facts.Read[[]networkingv1.NetworkPolicy]{State: state}, Injectors: facts.Read[[]corev1.ConfigMap]{State: state},
+			WorkloadEntries: facts.Read[[]istioapi.WorkloadEntry]{State: state}, ServiceEntries: facts.Read[[]istioapi.ServiceEntry]{State: state},
 		}
 		r := Verify(f, Options{})
 		if len(r.Findings) > 0 {
@@ -54,10 +57,12 @@ func TestEachReadAlone(t *testing.T) {
 	type made struct {
 		name  string
 		fleet *meshtest.Fleet
+		facts *facts.Fleet
 	}
 	var healthy []made
 	for _, c := range meshtest.NetworkHealthy {
-		healthy = append(healthy, made{c.Name, c.Fleet()})
+		f := c.Fleet()
+		healthy = append(healthy, made{c.Name, f, f.Facts()})
 	}
 	for name, forbid := range map[string]func(*facts.Cluster){
 		"pods":           func(c *facts.Cluster) { c.Pods = facts.Read[[]corev1.Pod]{State: facts.Forbidden} },
@@ -71,15 +76,27 @@ func TestEachReadAlone(t *testing.T) {
 		"kubernetes gateways": func(c *facts.Cluster) {
 			c.KubernetesGateways = facts.Read[[]istioapi.KubernetesGateway]{State: facts.Forbidden}
 		},
+		"network policies": func(c *facts.Cluster) {
+			c.NetworkPolicies = facts.Read[[]networkingv1.NetworkPolicy]{State: facts.Forbidden}
+		},
+		"injectors": func(c *facts.Cluster) { c.Injectors = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden} },
+		"workload entries": func(c *facts.Cluster) {
+			c.WorkloadEntries = facts.Read[[]istioapi.WorkloadEntry]{State: facts.Forbidden}
+		},
+		"service entries": func(c *facts.Cluster) { c.ServiceEntries = facts.Read[[]istioapi.ServiceEntry]{State: facts.Forbidden} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, c := range healthy {
 				for at := range c.fleet.Clusters {
-					f := c.fleet.Facts()
+					f := *c.facts
+					f.Clusters = slices.Clone(f.Clusters)
 					forbid(&f.Clusters[at])
-					r := Verify(f, Options{})
+					r := Verify(&f, Options{})
 					if len(r.Findings) > 0 {
 						t.Errorf("%s: %v", c.name, r.Findings)
+					}
+					if name == "injectors" && (c.fleet.Clusters[at].Image == "" || c.fleet.Clusters[at].Name == "other") {
+						continue // pods there are injected from elsewhere, or not of this mesh
 					}
 					if len(codesOf(r, f.Clusters[at].Context)) == 0 {
 						t.Errorf("%s: everything was judged", c.name)
@@ -148,7 +165,7 @@ func TestManyPodsAreOneFinding(t *testing.T) {
 		west.Network.Pods = append(west.Network.Pods, p)
 	}
 	r := Verify(f.Facts(), Options{})
-	if len(r.Findings) != 1 || len(r.Findings[0].Evidence) != 1 || r.Findings[0].Evidence[0].Value != "no ISTIO_META_NETWORK, 400 pods" {
+	if len(r.Findings) != 1 || len(r.Findings[0].Evidence) != 2 || r.Findings[0].Evidence[0].Value != "no ISTIO_META_NETWORK, 400 pods" {
 		t.Errorf("%+v", r.Findings)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -28,7 +29,7 @@ import (
 
 // api is one cluster's API server: one connection for all groups.
 type api struct {
-	core, apps, admission, authorization, discovery rest.Interface
+	core, apps, admission, authorization, discovery, networking rest.Interface
 	// custom makes the client for a group of custom resources.
 	custom func(group, version string) (rest.Interface, error)
 }
@@ -63,6 +64,7 @@ func connect(config *rest.Config) (*api, error) {
 		{admissionv1.SchemeGroupVersion, "/apis", &a.admission},
 		{authorizationv1.SchemeGroupVersion, "/apis", &a.authorization},
 		{discoveryv1.SchemeGroupVersion, "/apis", &a.discovery},
+		{networkingv1.SchemeGroupVersion, "/apis", &a.networking},
 	} {
 		c := *config
 		c.GroupVersion, c.APIPath = &group.gv, group.path

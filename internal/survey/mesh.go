@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
@@ -56,6 +58,26 @@ func readMesh(r *reader, a *api, sources Source, out *facts.Cluster) {
 	if sources&KubernetesGateways != 0 {
 		read(r, &out.KubernetesGateways, func() ([]istioapi.KubernetesGateway, error) {
 			return custom[istioapi.KubernetesGatewayList](r.ctx, a, istioapi.GatewayGroup, "gateways", trimKubernetesGateway)
+		})
+	}
+	if sources&WorkloadEntries != 0 {
+		read(r, &out.WorkloadEntries, func() ([]istioapi.WorkloadEntry, error) {
+			return custom[istioapi.WorkloadEntryList](r.ctx, a, istioapi.NetworkingGroup, "workloadentries", trimWorkloadEntry)
+		})
+	}
+	if sources&ServiceEntries != 0 {
+		read(r, &out.ServiceEntries, func() ([]istioapi.ServiceEntry, error) {
+			return custom[istioapi.ServiceEntryList](r.ctx, a, istioapi.NetworkingGroup, "serviceentries", trimServiceEntry)
+		})
+	}
+	if sources&NetworkPolicies != 0 {
+		read(r, &out.NetworkPolicies, func() ([]networkingv1.NetworkPolicy, error) {
+			return list[networkingv1.NetworkPolicyList](r.ctx, a.networking, "networkpolicies", "", everything, trimNetworkPolicy)
+		})
+	}
+	if sources&Injectors != 0 {
+		read(r, &out.Injectors, func() ([]corev1.ConfigMap, error) {
+			return injectorOf(r.ctx, a, out.SystemNamespace, istio.InjectorConfigMap)
 		})
 	}
 }

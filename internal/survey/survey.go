@@ -47,6 +47,12 @@ const (
 	DestinationRules
 	Gateways
 	KubernetesGateways
+	NetworkPolicies
+	Injectors
+	WorkloadEntries
+	ServiceEntries
+	// Leads lets Follow read what the others show to be needed.
+	Leads
 
 	// Roots is what tells who trusts whom.
 	Roots = CACerts | CASecret | RootCert | MeshConfigs | Istiods
@@ -54,6 +60,8 @@ const (
 	Trust = Roots | RootCerts | IstiodPods | Namespaces | RemoteSecrets | Webhooks | ReaderAccess
 	// Networks is what tells the networks of the mesh and their gateways.
 	Networks = MeshConfigs | Istiods | Namespaces | RemoteSecrets | Webhooks | Services | Pods | Nodes | KubernetesGateways
+	// NetworkRules is what the rules of package network read besides.
+	NetworkRules = Networks | Gateways | RootCert | NetworkPolicies | Injectors | WorkloadEntries | ServiceEntries | Leads
 	// Mesh is everything that tells which endpoints a proxy is given.
 	Mesh = Networks | ReaderAccess | EndpointSlices | PeerAuthentications | DestinationRules | Gateways
 )

@@ -8,6 +8,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -83,6 +84,9 @@ func trimDeployment(d *appsv1.Deployment) *appsv1.Deployment {
 	out := &appsv1.Deployment{ObjectMeta: trimMeta(&d.ObjectMeta)}
 	out.ManagedFields = nil
 	out.Spec.Template.Spec.Containers = trimContainers(d.Spec.Template.Spec.Containers, istio.DiscoveryEnv)
+	for i, c := range out.Spec.Template.Spec.Containers {
+		out.Spec.Template.Spec.Containers[i].Args = clusterAliases(d.Spec.Template.Spec.Containers[i].Args, c.Name)
+	}
 	for _, v := range d.Spec.Template.Spec.Volumes {
 		if v.Name == istio.CACertsSecret { // of another kind only that it is one: its attributes can hold anything
 			kept := corev1.Volume{Name: v.Name}
@@ -93,6 +97,23 @@ func trimDeployment(d *appsv1.Deployment) *appsv1.Deployment {
 		}
 	}
 	out.Status = appsv1.DeploymentStatus{Replicas: d.Status.Replicas, ReadyReplicas: d.Status.ReadyReplicas}
+	return out
+}
+
+// clusterAliases are the arguments of istiod that give clusters further names.
+func clusterAliases(args []string, container string) []string {
+	if container != istio.DiscoveryContainer {
+		return nil
+	}
+	var out []string
+	for i, arg := range args {
+		switch {
+		case strings.HasPrefix(arg, istio.ArgClusterAliases+"="):
+			out = append(out, arg)
+		case arg == istio.ArgClusterAliases && i+1 < len(args):
+			out = append(out, arg, args[i+1])
+		}
+	}
 	return out
 }
 
@@ -111,8 +132,9 @@ func trimWebhook(w *admissionv1.MutatingWebhookConfiguration) *admissionv1.Mutat
 
 func trimReview(r *authorizationv1.SubjectAccessReview) *authorizationv1.SubjectAccessReview {
 	return &authorizationv1.SubjectAccessReview{
-		Spec:   authorizationv1.SubjectAccessReviewSpec{User: r.Spec.User, Groups: r.Spec.Groups, ResourceAttributes: r.Spec.ResourceAttributes},
-		Status: authorizationv1.SubjectAccessReviewStatus{Allowed: r.Status.Allowed, Denied: r.Status.Denied},
+		ObjectMeta: metav1.ObjectMeta{Name: r.Name}, // that a question was given here
+		Spec:       authorizationv1.SubjectAccessReviewSpec{User: r.Spec.User, Groups: r.Spec.Groups, ResourceAttributes: r.Spec.ResourceAttributes},
+		Status:     authorizationv1.SubjectAccessReviewStatus{Allowed: r.Status.Allowed, Denied: r.Status.Denied},
 	}
 }
 
@@ -130,6 +152,9 @@ func Trim(o runtime.Object) runtime.Object {
 	case *corev1.ConfigMap:
 		if o.Name == istio.RootCertConfigMap {
 			return trimConfigMap(o)
+		}
+		if istio.IsInjectorConfigMap(o.Name) {
+			return trimInjector(o)
 		}
 		return trimMeshConfig(o)
 	case *corev1.Namespace:
@@ -154,6 +179,16 @@ func Trim(o runtime.Object) runtime.Object {
 		return trimGateway(o)
 	case *istioapi.KubernetesGateway:
 		return trimKubernetesGateway(o)
+	case *istioapi.WorkloadEntry:
+		return trimWorkloadEntry(o)
+	case *istioapi.ServiceEntry:
+		return trimServiceEntry(o)
+	case *istioapi.VirtualService:
+		return trimVirtualService(o)
+	case *networkingv1.NetworkPolicy:
+		return trimNetworkPolicy(o)
+	case *corev1.Event:
+		return trimEvent(o)
 	case *authorizationv1.SubjectAccessReview:
 		return trimReview(o)
 	}

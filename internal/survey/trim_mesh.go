@@ -15,7 +15,7 @@ import (
 func trimService(s *corev1.Service) *corev1.Service {
 	out := &corev1.Service{ObjectMeta: bareMeta(&s.ObjectMeta)}
 	for k, v := range s.Annotations {
-		if domain, _, _ := strings.Cut(k, "/"); domain == "networking.istio.io" || domain == "traffic.istio.io" || domain == "topology.istio.io" {
+		if domain, _, _ := strings.Cut(k, "/"); domain == "networking.istio.io" || domain == "traffic.istio.io" || domain == "topology.istio.io" || istio.IsLoadBalancerSetting(k) {
 			metav1.SetMetaDataAnnotation(&out.ObjectMeta, k, v)
 		}
 	}

@@ -24,6 +24,9 @@ func trimPod(p *corev1.Pod) *corev1.Pod {
 	out.Spec.Containers = meshContainers(trimContainers(p.Spec.Containers, keep))
 	out.Spec.InitContainers = slices.DeleteFunc(trimContainers(p.Spec.InitContainers, keep), func(c corev1.Container) bool { return c.Name != istio.ProxyContainer })
 	out.Spec.NodeName, out.Spec.HostNetwork = once(p.Spec.NodeName), p.Spec.HostNetwork
+	if p.Labels["app"] == istio.ZtunnelName { // of others nobody asks
+		out.Spec.ServiceAccountName = once(p.Spec.ServiceAccountName)
+	}
 	out.Status.Phase, out.Status.StartTime = p.Status.Phase, p.Status.StartTime
 	out.Status.PodIP, out.Status.PodIPs = p.Status.PodIP, p.Status.PodIPs
 	for _, c := range p.Status.Conditions {
@@ -73,9 +76,14 @@ func trimContainers(containers []corev1.Container, env []string) []corev1.Contai
 	for _, c := range containers {
 		trimmed := corev1.Container{Name: once(c.Name), Image: once(c.Image)}
 		for _, e := range c.Env {
-			if slices.Contains(env, e.Name) {
-				trimmed.Env = append(trimmed.Env, corev1.EnvVar{Name: once(e.Name), Value: once(e.Value)})
+			if !slices.Contains(env, e.Name) {
+				continue
 			}
+			value := e.Value
+			if e.Name == istio.EnvProxyConfig { // it can hold tokens of tracers
+				value = istio.ReduceProxyConfig(value)
+			}
+			trimmed.Env = append(trimmed.Env, corev1.EnvVar{Name: once(e.Name), Value: once(value)})
 		}
 		out = append(out, trimmed)
 	}

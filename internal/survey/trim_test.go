@@ -199,7 +199,7 @@ func TestWhatIsKept(t *testing.T) {
 		"a SubjectAccessReview": {
 			filled[authorizationv1.SubjectAccessReview](nil),
 			[]string{
-				"Spec.Groups[]",
+				"ObjectMeta.Name", "Spec.Groups[]",
 				"Spec.ResourceAttributes.FieldSelector.RawSelector", "Spec.ResourceAttributes.FieldSelector.Requirements[].Key",
 				"Spec.ResourceAttributes.FieldSelector.Requirements[].Operator", "Spec.ResourceAttributes.FieldSelector.Requirements[].Values[]",
 				"Spec.ResourceAttributes.Group",

@@ -28,7 +28,7 @@ port are, and which control planes announce it, is in -o wide.`,
 		if err != nil {
 			return err
 		}
-		fleet, err := f.Gather(cmd.Context(), reads)
+		fleet, err := f.Gather(cmd.Context(), lists)
 		if err != nil {
 			return err
 		}

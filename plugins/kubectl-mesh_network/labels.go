@@ -28,7 +28,7 @@ where most are; -o wide lists their workloads.`,
 		if err != nil {
 			return err
 		}
-		fleet, err := f.Gather(cmd.Context(), reads)
+		fleet, err := f.Gather(cmd.Context(), lists)
 		if err != nil {
 			return err
 		}

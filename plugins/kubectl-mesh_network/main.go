@@ -11,9 +11,12 @@ import (
 
 func main() { command.Main(plugin) }
 
-// reads is what the rules need of a cluster, and with it what tells whether there
-// is a mesh at all.
-const reads = survey.Networks | survey.Gateways | survey.RootCert
+// lists is what the listings need of a cluster, and with it what tells whether there
+// is a mesh at all; judges is what the rules need.
+const (
+	lists  = survey.Networks | survey.Gateways | survey.RootCert
+	judges = survey.NetworkRules
+)
 
 var plugin = command.Plugin{
 	Name:  "mesh-network",
@@ -37,7 +40,7 @@ cluster and those that its remote secrets name.`,
 
   # what does a code mean?
   %[1]s explain GW002`,
-	Reads: reads,
+	Reads: judges,
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f)}
 	},

@@ -21,6 +21,6 @@ name servers of its own. Nothing is connected to.`,
 		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify -o json --fail-on warning",
 		Args:    cobra.NoArgs,
 	}
-	f.Verify(cmd, reads, nil, func(fleet *facts.Fleet) finding.Result { return network.Verify(fleet, network.Options{}) })
+	f.Verify(cmd, judges, nil, func(fleet *facts.Fleet) finding.Result { return network.Verify(fleet, network.Options{}) })
 	return cmd
 }

@@ -1,0 +1,44 @@
+package istio
+
+import (
+	"encoding/json"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// GatewayTopology is the part of a proxy config that says what is in front of a gateway.
+type GatewayTopology struct {
+	// ProxyProtocol: connections begin with a header of the load balancer's.
+	ProxyProtocol *struct{} `json:"proxyProtocol,omitempty"`
+}
+
+// ReduceProxyConfig returns the value of EnvProxyConfig with only the fields that
+// rules read; "" for one that cannot be read.
+func ReduceProxyConfig(text string) string {
+	var p ProxyConfig
+	if strings.TrimSpace(text) == "" || yaml.Unmarshal([]byte(text), &p) != nil {
+		return ""
+	}
+	p.ProxyMetadata = nil
+	out, err := json.Marshal(p)
+	if err != nil {
+		return ""
+	}
+	return string(out)
+}
+
+// ProxyConfigOf is the config that a pod's proxy was given at its injection, with
+// the default for what it does not say; false where it is not known.
+func ProxyConfigOf(p *corev1.Pod) (ProxyConfig, bool) {
+	text, ok := ProxyEnvOf(p)[EnvProxyConfig]
+	var config ProxyConfig
+	if !ok || text == "" || json.Unmarshal([]byte(text), &config) != nil {
+		return ProxyConfig{}, false
+	}
+	if config.DiscoveryAddress == "" {
+		config.DiscoveryAddress = defaultDiscoveryAddress
+	}
+	return config, true
+}

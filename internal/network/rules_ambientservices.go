@@ -1,0 +1,300 @@
+package network
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+)
+
+// mesh is the mesh config of a cluster's own control plane; false where it has none
+// that tells ambient workloads of other networks.
+func (m *member) mesh() (*view, bool) {
+	for _, v := range m.viewers {
+		if v.own == m && ambientNetworks([]*view{v}) {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// labelsOf are those of a namespace.
+func (m *member) labelsOf(namespace string) map[string]string {
+	if ns := m.namespaces[namespace]; ns != nil {
+		return ns.Labels
+	}
+	return nil
+}
+
+// hasAmbientPods reports whether a Service selects pods for which ztunnel speaks.
+func (m *member) hasAmbientPods(s *corev1.Service) bool {
+	return isAmbient(m.namespaces[s.Namespace]) && slices.ContainsFunc(m.Pods.Value, func(p corev1.Pod) bool {
+		return p.Namespace == s.Namespace && runs(&p) && !isProxy(&p) && selects(s.Spec.Selector, p.Labels)
+	})
+}
+
+// waypointOf is whether a Service is reached through a waypoint.
+func (m *member) waypointOf(s *corev1.Service) string {
+	w := firstOf(s.Labels[istio.LabelWaypoint], m.labelsOf(s.Namespace)[istio.LabelWaypoint])
+	if w == "none" {
+		return ""
+	}
+	return w
+}
+
+// judgeGlobalServices: ambient workloads see services of other clusters only if
+// these are global, by the mesh config of either cluster; the label is only what Istio's
+// ambient profile asks for (pilot/pkg/serviceregistry/ambient/services.go, matchServiceScope).
+func judgeGlobalServices(j *judgement, members []*member) {
+	if !j.several {
+		return
+	}
+	global := map[*member]map[string]*corev1.Service{}
+	for _, m := range members {
+		v, ok := m.mesh()
+		if !ok {
+			continue
+		}
+		global[m] = map[string]*corev1.Service{}
+		var evidence []finding.Evidence
+		for i := range m.Services.Value {
+			s := &m.Services.Value[i]
+			switch {
+			case v.Mesh.IsGlobal(m.labelsOf(s.Namespace), s.Labels):
+				global[m][s.Namespace+"/"+s.Name] = s
+			case s.Labels[istio.LabelGlobal] == "true":
+				evidence = append(evidence, finding.Evidence{Field: "service " + s.Namespace + "/" + s.Name + ", label " + istio.LabelGlobal, Value: "true"})
+			}
+		}
+		if len(evidence) == 0 {
+			continue
+		}
+		n := len(evidence)
+		if n > mostRestarts {
+			evidence = append(evidence[:mostRestarts], finding.Evidence{Field: "further services", Value: fmt.Sprint(n - mostRestarts)})
+		}
+		j.Add(finding.Finding{
+			Code: "AMB002", Severity: finding.Error, Clusters: []string{m.Context}, Object: v.configMap(),
+			Title:    fmt.Sprintf("%s labelled as global, and the mesh config makes them none", isAre(n, "service")),
+			Evidence: append(evidence, finding.Evidence{Field: v.configMap() + ", serviceScopeConfigs", Value: scopes(v.Mesh)}),
+			Effect:   "ambient workloads of other clusters do not see them, and those here see no endpoints of other clusters",
+			Fix: []string{
+				"# serviceScopeConfigs: [{servicesSelector: {matchLabels: {" + istio.LabelGlobal + `: "true"}}, scope: GLOBAL}]`,
+				v.edit(),
+			},
+		})
+	}
+	for i, a := range members {
+		for _, b := range members[i+1:] {
+			if global[a] == nil || global[b] == nil || !related(a, b) {
+				continue
+			}
+			j.oneSided(a, b, global)
+			j.oneSided(b, a, global)
+			j.waypoints(a, b, global)
+		}
+	}
+}
+
+func scopes(m istio.MeshConfig) string {
+	if len(m.ServiceScopeConfigs) == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d, none of which takes them", len(m.ServiceScopeConfigs))
+}
+
+// oneSided finds services with ambient pods in two clusters that are global in the
+// first alone.
+func (j *judgement) oneSided(a, b *member, global map[*member]map[string]*corev1.Service) {
+	var names []string
+	for i := range b.Services.Value {
+		s := &b.Services.Value[i]
+		name := s.Namespace + "/" + s.Name
+		if global[a][name] != nil && global[b][name] == nil && s.Labels[istio.LabelGlobal] == "" && b.hasAmbientPods(s) && a.hasAmbientPods(global[a][name]) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	slices.Sort(names)
+	namespace, name, _ := strings.Cut(names[0], "/")
+	j.Add(finding.Finding{
+		Code: "AMB002", Severity: finding.Warning, Clusters: distinct([]string{a.Context, b.Context}), Object: "services of " + b.Context,
+		Title: fmt.Sprintf("%s global in %s and not in %s", isAre(len(names), "service"), a.Context, b.Context),
+		Evidence: []finding.Evidence{
+			{Cluster: a.Context, Field: "global", Value: list(names)}, {Cluster: b.Context, Field: "global", Value: "none of them"},
+		},
+		Effect: fmt.Sprintf("ambient workloads of %s get no endpoints of %s for them", a.Context, b.Context),
+		Fix:    []string{"# with value false it is said to be meant so", finding.Kubectl(b.Context, "-n %s label service %s %s=true", finding.Quote(namespace), finding.Quote(name), istio.LabelGlobal)},
+	})
+}
+
+// waypoints finds global services that have a waypoint in one of two clusters alone.
+func (j *judgement) waypoints(a, b *member, global map[*member]map[string]*corev1.Service) {
+	var evidence []finding.Evidence
+	var fix []string
+	for _, name := range slices.Sorted(maps.Keys(global[a])) {
+		x, y := global[a][name], global[b][name]
+		if y == nil || (a.waypointOf(x) == "") == (b.waypointOf(y) == "") {
+			continue
+		}
+		for _, side := range []struct {
+			m *member
+			s *corev1.Service
+		}{{a, x}, {b, y}} {
+			evidence = append(evidence, finding.Evidence{Cluster: side.m.Context, Field: "service " + name + ", waypoint", Value: orNone(side.m.waypointOf(side.s))})
+			if side.m.waypointOf(side.s) == "" {
+				fix = append(fix, finding.Kubectl(side.m.Context, "-n %s label service %s %s=%s", finding.Quote(side.s.Namespace), finding.Quote(side.s.Name), istio.LabelWaypoint, finding.Quote(firstOf(a.waypointOf(x), b.waypointOf(y)))))
+			}
+		}
+	}
+	if len(evidence) == 0 {
+		return
+	}
+	n := len(evidence) / 2
+	if len(evidence) > mostRestarts {
+		evidence, fix = append(evidence[:mostRestarts], finding.Evidence{Field: "further services", Value: fmt.Sprint(n - mostRestarts/2)}), fix[:mostRestarts/2]
+	}
+	j.Add(finding.Finding{
+		Code: "AMB009", Severity: finding.Warning, Clusters: distinct([]string{a.Context, b.Context}), Object: "waypoints",
+		Title:    fmt.Sprintf("%s a waypoint in one cluster and none in another one", hasOrHave(n, "global service")),
+		Evidence: evidence,
+		Effect:   "policies and routes of the waypoint count for the requests that go through the one cluster, and not for the others",
+		Fix:      append([]string{"# with a waypoint there too; or take the label away in the other cluster"}, fix...),
+	})
+}
+
+func hasOrHave(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun + " has"
+	}
+	return fmt.Sprintf("%d %ss have", n, noun)
+}
+
+// judgeAmbientNamespaces: a namespace has to be in ambient mode in every cluster in
+// which it has pods of a service.
+func judgeAmbientNamespaces(j *judgement, members []*member) {
+	for _, m := range members {
+		if len(m.ztunnels()) == 0 {
+			continue
+		}
+		by := map[string][]string{} // services by namespace
+		where := map[string]*member{}
+		for i := range m.Services.Value {
+			s := &m.Services.Value[i]
+			ns := m.namespaces[s.Namespace]
+			if ns == nil || ns.Name == m.SystemNamespace || ns.Name == "kube-system" || ns.Labels[labelDataplaneMode] != "" || !m.hasPlainPods(s) {
+				continue
+			}
+			for _, o := range members {
+				if o == m || !related(m, o) || len(o.ztunnels()) == 0 {
+					continue
+				}
+				if other := o.service(istio.ObjectName{Namespace: s.Namespace, Name: s.Name}); other != nil && o.hasAmbientPods(other) {
+					by[s.Namespace], where[s.Namespace] = append(by[s.Namespace], s.Name), o
+					break
+				}
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(by)) {
+			o := where[name]
+			j.Add(finding.Finding{
+				Code: "AMB013", Severity: finding.Warning, Clusters: distinct([]string{m.Context, o.Context}), Object: "namespace " + name + " of " + m.Context,
+				Title: fmt.Sprintf("namespace %s is in ambient mode in %s and not in %s", name, o.Context, m.Context),
+				Evidence: []finding.Evidence{
+					{Cluster: o.Context, Field: "namespace " + name + ", label " + labelDataplaneMode, Value: "ambient"},
+					{Cluster: m.Context, Field: "namespace " + name + ", label " + labelDataplaneMode, Value: "none"},
+					{Cluster: m.Context, Field: "services with pods outside of the mesh", Value: list(distinct(by[name]))},
+				},
+				Effect: fmt.Sprintf("its pods in %s take no mutual TLS: they are not reached from other networks, and policies do not count for them", m.Context),
+				Fix:    []string{"# takes effect at once; " + labelDataplaneMode + "=none if it is meant to be so", finding.Kubectl(m.Context, "label namespace %s %s=ambient", finding.Quote(name), labelDataplaneMode)},
+			})
+		}
+	}
+}
+
+const labelDataplaneMode = "istio.io/dataplane-mode"
+
+// hasPlainPods reports whether a Service selects pods that are not part of the mesh.
+func (m *member) hasPlainPods(s *corev1.Service) bool {
+	return slices.ContainsFunc(m.Pods.Value, func(p corev1.Pod) bool {
+		return p.Namespace == s.Namespace && runs(&p) && !isProxy(&p) && !p.Spec.HostNetwork && p.Labels[labelDataplaneMode] == "" && selects(s.Spec.Selector, p.Labels)
+	})
+}
+
+// judgeAmbientTrustDomains: a control plane takes ambient workloads of other clusters
+// for those of its own trust domain, aliases or not
+// (pilot/pkg/serviceregistry/ambient/workloads.go and multicluster.go).
+func judgeAmbientTrustDomains(j *judgement, members []*member) {
+	for i, a := range members {
+		for _, b := range members[i+1:] {
+			x, okX := a.mesh()
+			y, okY := b.mesh()
+			if !okX || !okY || !j.several || !related(a, b) || x.Mesh.TrustDomain == y.Mesh.TrustDomain {
+				continue
+			}
+			j.Add(finding.Finding{
+				Code: "AMB006", Severity: finding.Error, Clusters: distinct([]string{a.Context, b.Context}), Object: "trust domain",
+				Title: "ambient clusters have different trust domains",
+				Evidence: []finding.Evidence{
+					{Cluster: a.Context, Field: x.configMap() + ", trustDomain", Value: x.Mesh.TrustDomain},
+					{Cluster: b.Context, Field: y.configMap() + ", trustDomain", Value: y.Mesh.TrustDomain},
+				},
+				Effect: "ambient clients expect their own trust domain in the certificates of the other cluster, and refuse them",
+				Fix:    []string{"# give all of them the same trustDomain, and restart istiod, ztunnel and the gateways", y.edit()},
+			})
+		}
+	}
+}
+
+// judgeSeveralGateways: of several gateways of a network ambient workloads are told one
+// (pilot/pkg/serviceregistry/ambient/multicluster.go; https://github.com/istio/istio/issues/56960).
+func judgeSeveralGateways(j *judgement, members []*member) {
+	if !j.several {
+		return
+	}
+	for _, v := range j.viewsOf(members) {
+		if !ambientNetworks([]*view{v}) {
+			continue
+		}
+		by := map[string][]finding.Evidence{}
+		for _, m := range v.members {
+			for i := range m.KubernetesGateways.Value {
+				k := &m.KubernetesGateways.Value[i]
+				if network := k.Labels[istio.LabelNetwork]; m != v.own && network != v.own.label && k.Spec.GatewayClassName == istioapi.ClassEastWest && len(lacking(k)) == 0 {
+					by[network] = append(by[network], finding.Evidence{Cluster: m.Context, Field: "gateway " + k.Namespace + "/" + k.Name, Value: addressesOf(k)})
+				}
+			}
+		}
+		for _, network := range slices.Sorted(maps.Keys(by)) {
+			if len(by[network]) < 2 {
+				continue
+			}
+			var clusters []string
+			for _, e := range by[network] {
+				clusters = append(clusters, e.Cluster)
+			}
+			j.gather(finding.Finding{
+				Code: "AMB007", Severity: finding.Info, Clusters: distinct(clusters), Object: "network " + network,
+				Title: fmt.Sprintf("%s has several gateways for ambient workloads, of which they use one", network), Evidence: by[network],
+				Effect: "all requests of ambient clients on other networks go through one gateway, also those for pods of the other clusters; when it fails no other takes over",
+				Fix:    []string{"# nothing to mend as long as that gateway reaches all clusters of the network"},
+			})
+		}
+	}
+}
+
+func addressesOf(k *istioapi.KubernetesGateway) string {
+	var out []string
+	for _, a := range k.Status.Addresses {
+		out = append(out, a.Value)
+	}
+	return orNone(strings.Join(distinct(out), ", "))
+}

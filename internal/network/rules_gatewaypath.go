@@ -1,0 +1,235 @@
+package network
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// ports are those of its Service to which other networks connect.
+func (g *gateway) ports() []int {
+	var out []int
+	for _, port := range []int{g.port(), istio.HBONEPort} {
+		if g.has(port) && !slices.Contains(out, port) {
+			out = append(out, port)
+		}
+	}
+	return out
+}
+
+// judgeLoadBalancer: what comes from other networks is mutual TLS from the first
+// byte to the pod that is meant, and has to pass the load balancer as it is.
+func judgeLoadBalancer(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		var evidence []finding.Evidence
+		var annotations []string
+		for _, port := range g.ports() {
+			for _, m := range istio.Meddles(g.service, port) {
+				if slices.Contains(annotations, m.Annotation) {
+					continue
+				}
+				if m.Header {
+					if !g.takesHeader() {
+						j.CannotJudge(g.member.Context, "annotation "+m.Annotation+" of "+g.object()+" puts a header before each connection; whether the gateway's pods take it, which an EnvoyFilter can make them do, is not read", "GW014")
+					}
+					continue
+				}
+				annotations = append(annotations, m.Annotation)
+				evidence = append(evidence, finding.Evidence{Field: g.object() + ", annotation " + m.Annotation, Value: orNone(m.Value)})
+			}
+		}
+		if len(evidence) == 0 {
+			continue
+		}
+		f := g.finding("GW014", finding.Error, "the load balancer of the gateway ends TLS or speaks HTTP itself")
+		f.Evidence = evidence
+		f.Effect = fmt.Sprintf("clients on other networks do not get to the certificates of %s: their connections to it fail in the TLS handshake", g.network)
+		f.Fix = []string{"# the gateway's ports have to be passed through as TCP"}
+		for _, a := range annotations {
+			f.Fix = append(f.Fix, g.kubectl("annotate", a+"-"))
+		}
+		j.Add(f)
+	}
+}
+
+// takesHeader reports whether all pods of the gateway were told that a load balancer
+// puts a header before connections.
+func (g *gateway) takesHeader() bool {
+	return len(g.pods) > 0 && !slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool {
+		config, known := istio.ProxyConfigOf(p)
+		return !known || config.GatewayTopology == nil || config.GatewayTopology.ProxyProtocol == nil
+	})
+}
+
+// judgeExternalIPs: of a NodePort Service with the annotation and externalIPs istiod
+// announces the latter, with the port of the nodes
+// (pilot/pkg/serviceregistry/kube/controller/network.go, extractGatewaysInner).
+func judgeExternalIPs(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		s := g.service
+		_, annotated := s.Annotations[istio.AnnotationNodeSelector]
+		if s.Spec.Type != corev1.ServiceTypeNodePort || !annotated || len(s.Spec.ExternalIPs) == 0 {
+			continue
+		}
+		var strange []string
+		for _, ip := range s.Spec.ExternalIPs {
+			if !slices.ContainsFunc(g.member.Nodes.Value, func(n corev1.Node) bool {
+				return slices.ContainsFunc(n.Status.Addresses, func(a corev1.NodeAddress) bool { return a.Address == ip })
+			}) {
+				strange = append(strange, ip)
+			}
+		}
+		at := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return int(p.Port) == g.port() })
+		if len(strange) == 0 || at < 0 || int(s.Spec.Ports[at].NodePort) == g.port() {
+			continue
+		}
+		f := g.finding("GW035", finding.Warning, "the gateway's externalIPs are announced with the port of the nodes")
+		f.Evidence = []finding.Evidence{
+			{Field: g.object() + ", externalIPs that no node has", Value: strings.Join(strange, ", ")},
+			{Field: g.object() + ", annotation " + istio.AnnotationNodeSelector, Value: firstOf(s.Annotations[istio.AnnotationNodeSelector], "empty")},
+			{Field: "announced port", Value: fmt.Sprintf("%d, the nodePort of %d", s.Spec.Ports[at].NodePort, g.port())},
+		}
+		f.Effect = fmt.Sprintf("clients connect to port %d of addresses at which Kubernetes serves port %d: they are refused unless something there forwards it", s.Spec.Ports[at].NodePort, g.port())
+		f.Fix = []string{"# without the annotation the port of the Service is announced", g.kubectl("annotate", istio.AnnotationNodeSelector+"-")}
+		j.Add(f)
+	}
+}
+
+// admission is from where network policies let connections to a port of a pod.
+type admission int
+
+const (
+	anywhere admission = iota
+	inside             // pods of the cluster alone
+	nowhere
+)
+
+// judgePolicies: network policies that select the gateway's pods have to let its
+// ports in from outside of the cluster. Whether anything enforces them is the
+// network plugin's affair, and not to be seen.
+func judgePolicies(j *judgement, members []*member) {
+	for _, g := range j.meant(members) {
+		for _, port := range g.ports() {
+			target, known := g.target(port)
+			if !known {
+				continue
+			}
+			worst, blocking := anywhere, []string(nil)
+			for _, p := range g.pods {
+				if p.Spec.HostNetwork || !isReady(p) {
+					continue // policies do not reach the former; the latter has another finding
+				}
+				if a, policies := g.member.admits(p, target); a > worst {
+					worst, blocking = a, policies
+				}
+			}
+			if worst == anywhere {
+				continue
+			}
+			f := g.finding("GW019", finding.Error, fmt.Sprintf("no network policy of the gateway's pods lets port %d in", target))
+			f.Effect = "where the network plugin enforces network policies, connections from other networks time out"
+			if worst == inside {
+				f.Severity, f.Title = finding.Warning, fmt.Sprintf("network policies of the gateway's pods let port %d in from pods alone", target)
+				f.Effect = "where the network plugin enforces network policies and sees the address of the client, connections from other networks time out"
+			}
+			f.Evidence = []finding.Evidence{{Field: "network policies of the gateway's pods", Value: list(blocking)}, {Field: g.object() + ", targetPort of " + fmt.Sprint(port), Value: fmt.Sprint(target)}}
+			f.Fix = []string{g.allow(target)}
+			j.Add(f)
+			break
+		}
+	}
+}
+
+// target is the port of the pods to which a port of the Service leads; false where
+// only the pods can tell.
+func (g *gateway) target(port int) (int, bool) {
+	for _, p := range g.service.Spec.Ports {
+		if int(p.Port) != port {
+			continue
+		}
+		switch {
+		case p.TargetPort.Type == intstr.String && p.TargetPort.StrVal != "":
+			return 0, false
+		case p.TargetPort.IntValue() == 0:
+			return port, true
+		}
+		return p.TargetPort.IntValue(), true
+	}
+	return 0, false
+}
+
+// admits tells from where connections to a port of a pod are let in, and the
+// policies that say it: what any of them allows is allowed.
+func (m *member) admits(p *corev1.Pod, port int) (admission, []string) {
+	best, names := nowhere, []string(nil)
+	for i := range m.NetworkPolicies.Value {
+		policy := &m.NetworkPolicies.Value[i]
+		selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
+		if policy.Namespace != p.Namespace || err != nil || !selector.Matches(labels.Set(p.Labels)) || !restrictsIngress(policy) {
+			continue
+		}
+		names = append(names, policy.Name)
+		for _, rule := range policy.Spec.Ingress {
+			if allowsPort(rule.Ports, port) {
+				best = min(best, admitted(rule.From))
+			}
+		}
+	}
+	if len(names) == 0 {
+		return anywhere, nil
+	}
+	return best, names
+}
+
+func restrictsIngress(p *networkingv1.NetworkPolicy) bool {
+	return len(p.Spec.PolicyTypes) == 0 || slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeIngress)
+}
+
+// allowsPort takes a port that is written as a name for any: only the pod knows.
+func allowsPort(ports []networkingv1.NetworkPolicyPort, port int) bool {
+	return len(ports) == 0 || slices.ContainsFunc(ports, func(p networkingv1.NetworkPolicyPort) bool {
+		switch {
+		case p.Protocol != nil && *p.Protocol != corev1.ProtocolTCP:
+			return false
+		case p.Port == nil || p.Port.Type == intstr.String:
+			return true
+		case p.EndPort != nil:
+			return p.Port.IntValue() <= port && port <= int(*p.EndPort)
+		}
+		return p.Port.IntValue() == port
+	})
+}
+
+// admitted takes any range of addresses for that of the clients.
+func admitted(from []networkingv1.NetworkPolicyPeer) admission {
+	if len(from) == 0 || slices.ContainsFunc(from, func(p networkingv1.NetworkPolicyPeer) bool { return p.IPBlock != nil }) {
+		return anywhere
+	}
+	return inside
+}
+
+// allow is the command that lets a port of the gateway's pods in.
+func (g *gateway) allow(port int) string {
+	text, err := json.Marshal(map[string]any{
+		"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+		"metadata": map[string]any{"name": g.service.Name + "-networks", "namespace": g.service.Namespace},
+		"spec": map[string]any{
+			"podSelector": map[string]any{"matchLabels": g.service.Spec.Selector}, "policyTypes": []string{"Ingress"},
+			"ingress": []any{map[string]any{"ports": []any{map[string]any{"port": port, "protocol": "TCP"}}}},
+		},
+	})
+	if err != nil {
+		return "# allow it with a network policy"
+	}
+	return "echo " + finding.Quote(string(text)) + " | " + finding.Kubectl(g.member.Context, "apply -f -")
+}

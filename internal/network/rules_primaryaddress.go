@@ -1,0 +1,128 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+)
+
+// judgePrimaryAddress: what is written as the address of istiod in a remote cluster
+// stays as it is when the gateway gets another one
+// (manifests/charts/istio-control/istio-discovery/templates/remote-istiod-endpointslices.yaml).
+func judgePrimaryAddress(j *judgement, members []*member) {
+	for _, m := range members {
+		planes := m.serving()
+		if !m.isRemote() || len(planes) == 0 {
+			continue
+		}
+		for _, s := range m.controlPlaneServices() {
+			if !isBridge(s) || s.Namespace != m.SystemNamespace {
+				continue
+			}
+			if !m.SystemSlices.Known() {
+				j.CannotJudge(m.Context, "endpointslices of "+m.SystemNamespace+": "+m.SystemSlices.Why(), "PR001", "PR006")
+				continue
+			}
+			addresses, _ := m.endpointsOf(s)
+			f := finding.Finding{Code: "PR001", Severity: finding.Error, Clusters: []string{m.Context}, Object: "service " + s.Namespace + "/" + s.Name}
+			f.Effect = "proxies there get no configuration and no certificates, and pods are not injected"
+			f.Evidence = []finding.Evidence{{Cluster: m.Context, Field: "endpointslices of " + f.Object, Value: orNone(strings.Join(addresses, ", "))}}
+			if len(addresses) == 0 {
+				f.Title = "the Service by which the remote cluster reaches its control plane has no address"
+			} else {
+				theirs, why := primaryAddresses(planes, j.Hosts)
+				if slices.ContainsFunc(addresses, func(a string) bool { return slices.Contains(theirs, a) }) {
+					continue
+				}
+				if why != "" {
+					j.CannotJudge(m.Context, why, "PR001")
+					continue
+				}
+				f.Title = "the remote cluster looks for its control plane at an address that its primary does not have"
+			}
+			var exposed string
+			for _, v := range planes {
+				shown := v.exposing()
+				f.Evidence = append(f.Evidence, finding.Evidence{Cluster: v.Context, Field: fmt.Sprintf("addresses of Services with port %d", portDiscovery), Value: orNone(strings.Join(shown, ", "))})
+				if exposed == "" && len(shown) > 0 {
+					exposed = shown[0]
+				}
+			}
+			f.Fix = []string{"# for good in the values of the remote installation: global.remotePilotAddress: " + firstOf(exposed, "ADDRESS")}
+			if name := m.onlySlice(s); name != "" && exposed != "" && len(addresses) == 1 {
+				f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s patch endpointslice %s --type=json -p '[{\"op\":\"replace\",\"path\":\"/endpoints/0/addresses\",\"value\":[\"%s\"]}]'", finding.Quote(s.Namespace), finding.Quote(name), exposed))
+			}
+			j.Add(f)
+		}
+	}
+}
+
+// onlySlice is the name of the one slice of a Service that is reached by IPv4; "" where
+// there are several, or none.
+func (m *member) onlySlice(s *corev1.Service) (name string) {
+	for _, slice := range m.SystemSlices.Value {
+		if slice.Namespace != s.Namespace || slice.Labels[discoveryv1.LabelServiceName] != s.Name {
+			continue
+		}
+		if name != "" || slice.AddressType != discoveryv1.AddressTypeIPv4 {
+			return ""
+		}
+		name = slice.Name
+	}
+	return name
+}
+
+// exposing are the addresses of the Services of the control plane's cluster that
+// have the port for proxies.
+func (v *view) exposing() []string {
+	var out []string
+	for i := range v.own.Services.Value {
+		s := &v.own.Services.Value[i]
+		if addresses, _ := external(s); slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == portDiscovery }) {
+			out = append(out, addresses...)
+		}
+	}
+	return distinct(out)
+}
+
+// primaryAddresses are all addresses at which a control plane can be reached: those
+// of Services, of nodes and of pods of its cluster, and of its mesh networks. Why says what
+// may be missing among them.
+func primaryAddresses(planes []*view, hosts map[string][]string) (out []string, why string) {
+	for _, v := range planes {
+		if lack := v.own.lacks(services | nodes | pods | meshConfigs); lack != "" && why == "" {
+			why = lack + " in " + v.Context
+		}
+		for i := range v.own.Services.Value {
+			s := &v.own.Services.Value[i]
+			addresses, names := external(s)
+			out = append(append(out, addresses...), s.Spec.ClusterIPs...)
+			out = append(out, s.Spec.ClusterIP)
+			for _, name := range names {
+				if hosts[name] == nil && why == "" {
+					why = "the addresses of host name " + name + " of the primary are not known"
+				}
+				out = append(out, hosts[name]...)
+			}
+		}
+		for _, n := range v.own.Nodes.Value {
+			for _, a := range n.Status.Addresses {
+				out = append(out, a.Address)
+			}
+		}
+		for _, p := range v.own.Pods.Value {
+			out = append(out, p.Status.PodIP)
+		}
+		for _, n := range v.MeshNetworks.Networks {
+			for _, g := range n.Gateways {
+				out = append(out, g.Address)
+			}
+		}
+	}
+	return distinct(out), why
+}

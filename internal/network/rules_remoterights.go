@@ -1,0 +1,136 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// denied reports whether the reader was refused a right; false also where it is not known.
+func (m *member) denied(right istio.Right) bool {
+	for _, r := range m.ReaderRights.Value {
+		if r.Name == right.String() {
+			return !r.Status.Allowed
+		}
+	}
+	return false
+}
+
+func (m *member) reader() string {
+	for _, r := range m.ReaderRights.Value {
+		return r.Spec.User
+	}
+	return istio.ReaderIdentity
+}
+
+// judgeTokens: the primary has the tokens of a remote cluster's proxies checked by
+// its API server, with the credential of the remote secret
+// (security/pkg/server/ca/authenticate/kubeauth/kube_jwt.go).
+func judgeTokens(j *judgement, members []*member) {
+	for _, m := range members {
+		if !m.isRemote() || len(m.serving()) == 0 {
+			continue
+		}
+		if !m.ReaderRights.Known() {
+			j.CannotJudge(m.Context, "what the control plane may do there: "+m.ReaderRights.Why(), "PR007", "PR011")
+			continue
+		}
+		if !m.denied(istio.RightTokenReviews) {
+			continue
+		}
+		j.Add(finding.Finding{
+			Code: "PR007", Severity: finding.Error, Clusters: []string{m.Context}, Object: "reader",
+			Title:    "the control plane may not check the tokens of the remote cluster's proxies",
+			Evidence: []finding.Evidence{{Field: "may " + m.reader() + " create tokenreviews", Value: "no"}},
+			Effect:   "istiod refuses the proxies there: they get no certificates and no configuration",
+			Fix:      []string{"# apply the reader's role of the installed version (istio-reader-clusterrole of chart istiod); at once:", m.grant("kubectl-mesh-tokenreviews", "create", "tokenreviews.authentication.k8s.io"), m.bind("kubectl-mesh-tokenreviews")},
+		})
+	}
+	j.unread()
+}
+
+func (m *member) grant(role, verbs, resource string) string {
+	return finding.Kubectl(m.Context, "create clusterrole %s --verb=%s --resource=%s", role, verbs, resource)
+}
+
+func (m *member) bind(role string) string {
+	subject := "--user=" + finding.Quote(m.reader())
+	if parts := strings.Split(m.reader(), ":"); istio.ServiceAccountNamespace(m.reader()) != "" {
+		subject = "--serviceaccount=" + finding.Quote(parts[2]+":"+parts[3])
+	}
+	return finding.Kubectl(m.Context, "create clusterrolebinding %s --clusterrole=%s %s", role, role, subject)
+}
+
+// unread finds remote clusters that name a control plane of the fleet as theirs, which
+// has no remote secret for them.
+func (j *judgement) unread() {
+	for _, m := range j.members {
+		ns := m.namespaces[m.SystemNamespace]
+		if !istio.IsRemote(m.Cluster) || len(m.viewers) > 0 || ns == nil {
+			continue
+		}
+		for _, o := range j.members {
+			if o.lacks(istiods|remoteSecrets) != "" || len(o.istiods) == 0 || !sharesRoot(m.RootCert, o.RootCert) {
+				continue
+			}
+			id := o.istiods[0].ClusterID()
+			if !slices.Contains(strings.Split(ns.Annotations[annotationControlPlanes], ","), id) {
+				continue
+			}
+			j.Add(finding.Finding{
+				Code: "PR007", Severity: finding.Error, Clusters: distinct([]string{m.Context, o.Context}), Object: "remote secret for " + m.Context,
+				Title: "the primary has no remote secret for a remote cluster that names it",
+				Evidence: []finding.Evidence{
+					{Cluster: m.Context, Field: "namespace " + ns.Name + ", annotation " + annotationControlPlanes, Value: ns.Annotations[annotationControlPlanes]},
+					{Cluster: o.Context, Field: "cluster ID of istiod", Value: id},
+					{Cluster: o.Context, Field: "remote secrets that lead to " + m.Context, Value: "none"},
+				},
+				Effect: "istiod refuses the proxies there, and knows none of its services",
+				Fix: []string{fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s", finding.Quote(m.Context), finding.Quote(firstOf(istio.ClusterID(m.Cluster), m.Context)), finding.Quote(m.SystemNamespace),
+					finding.Kubectl(o.Context, "-n %s apply -f -", finding.Quote(o.SystemNamespace)))},
+			})
+			break
+		}
+	}
+}
+
+// judgeLeading: a primary that takes a remote cluster for its own writes there.
+func judgeLeading(j *judgement, members []*member) {
+	for _, m := range members {
+		if !m.isRemote() || len(m.serving()) == 0 || !m.ReaderRights.Known() || j.of(m.Context, "", "PR005") != "" {
+			continue
+		}
+		var evidence []finding.Evidence
+		fix := []string{"# apply the reader's role of the installed version, with istiodRemote.enabled (istio-reader-clusterrole of chart istiod); at once:"}
+		for _, right := range []istio.Right{istio.RightCreateConfigMaps, istio.RightUpdateConfigMaps, istio.RightUpdateWebhooks} {
+			if m.denied(right) {
+				evidence = append(evidence, finding.Evidence{Field: "may " + m.reader() + " " + right.Verb + " " + right.Resource, Value: "no"})
+				role := "kubectl-mesh-" + right.String()
+				fix = append(fix, m.grant(role, right.Verb, resourceOf(right)), m.bind(role))
+			}
+		}
+		if len(evidence) == 0 {
+			continue
+		}
+		f := finding.Finding{
+			Code: "PR011", Severity: finding.Warning, Clusters: []string{m.Context}, Object: "reader",
+			Title: "the control plane may not write its root and its CA into the remote cluster", Evidence: evidence,
+			Effect: "new namespaces get no root, and pods stop starting when the root changes", Fix: fix,
+		}
+		if m.RootCert.State == facts.Absent {
+			f.Severity = finding.Error
+		}
+		j.Add(f)
+	}
+}
+
+func resourceOf(r istio.Right) string {
+	if r.Group == "" {
+		return r.Resource
+	}
+	return r.Resource + "." + r.Group
+}
