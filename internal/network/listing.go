@@ -74,13 +74,19 @@ var statuses = []struct {
 	{"GW011", "listeners overlap"}, {"GW009", "no HBONE"}, {"GW020", "address of no gateway"}, {"GW032", "nodes without pod"}, {"GW015", "mixed ranges"}, {"NET012", "forwards to all networks"},
 }
 
+// statusStray is the status of what is labelled as a gateway by accident.
+const statusStray = "no gateway"
+
 // StatusOK is the status of a gateway about which nothing was found.
 const StatusOK = "ok"
 
 // List lists what is meant to be a gateway, whether or not the fleet has several
 // networks.
 func List(fleet *facts.Fleet, options Options) Listing {
-	w := newWorld(fleet, options)
+	return listOf(newWorld(fleet, options), fleet, options)
+}
+
+func listOf(w *world, fleet *facts.Fleet, options Options) Listing {
 	result := verify(w, fleet, options)
 	out := Listing{Gateways: []Gateway{}, Gaps: []Gap{}}
 	for _, c := range fleet.Clusters {
@@ -155,7 +161,7 @@ func (g *gateway) row(result finding.Result, options Options) Gateway {
 		r.Pods, r.Ready = &pods, &ready
 	}
 	if g.stray {
-		r.Status, r.Codes = "no gateway", []finding.Code{"NET014"}
+		r.Status, r.Codes = statusStray, []finding.Code{"NET014"}
 		return r
 	}
 	r.judge(result, options)
