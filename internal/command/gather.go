@@ -47,6 +47,7 @@ func (f *Frame) Gather(ctx context.Context, sources survey.Source) (*facts.Fleet
 		out.Clusters = append(out.Clusters, f.survey(ctx, found, sources)...)
 		out.Beyond = beyond
 	}
+	f.members = members
 	f.deepen(ctx, out, members, sources)
 	return out, nil
 }

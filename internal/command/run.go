@@ -66,6 +66,7 @@ type Frame struct {
 	From string
 
 	progress *fleet.Terminal
+	members  []fleet.Member // those of the fleet that Gather returned last; none of a dump
 }
 
 // Main runs the plugin as a program and does not return.

@@ -1,31 +1,22 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kubectl-mesh_certs": main})
 }
 
-// TestScripts runs the plugin as people do, on the recorded fleets of examples/.
-func TestScripts(t *testing.T) {
-	examples, err := filepath.Abs("../../examples")
-	if err != nil {
-		t.Fatal(err)
-	}
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", UpdateScripts: *golden.Update, RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("HOME", env.WorkDir)
-			// By a link, so that no path of this machine is in what is expected.
-			return os.Symlink(examples, filepath.Join(env.WorkDir, "examples"))
-		},
-	})
+// TestScripts runs the plugin as people do, on recorded fleets.
+func TestScripts(t *testing.T) { plugintest.Scripts(t, "../../examples") }
+
+// Every field of a machine-readable document is described.
+func TestOutputIsDocumented(t *testing.T) {
+	plugintest.Documented(t, map[string]any{"Report": report.Report{}, "RootComparison": comparisonDocument{}, "CertificateList": listingDocument{}})
 }

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 func TestMain(m *testing.M) {
@@ -15,17 +14,9 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the plugin as people do, on recorded fleets.
-func TestScripts(t *testing.T) {
-	fleets, err := filepath.Abs("testdata/fleets")
-	if err != nil {
-		t.Fatal(err)
-	}
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", UpdateScripts: *golden.Update, RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("HOME", env.WorkDir)
-			// By a link, so that no path of this machine is in what is expected.
-			return os.Symlink(fleets, filepath.Join(env.WorkDir, "fleets"))
-		},
-	})
+func TestScripts(t *testing.T) { plugintest.Scripts(t, "testdata/fleets") }
+
+// Every field of a machine-readable document is described.
+func TestOutputIsDocumented(t *testing.T) {
+	plugintest.Documented(t, map[string]any{"Report": report.Report{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{}})
 }

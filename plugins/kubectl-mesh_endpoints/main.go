@@ -1,0 +1,32 @@
+// Command kubectl-mesh_endpoints is the kubectl plugin mesh-endpoints: does each
+// control plane see the other clusters, and which endpoints does a source get?
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+)
+
+func main() { command.Main(plugin) }
+
+// reads is what the rules need of a cluster, and with it what tells whether there
+// is a mesh at all.
+const reads = survey.Mesh | survey.RootCert
+
+var plugin = command.Plugin{
+	Name:  "mesh-endpoints",
+	Short: "Find out why a service of one cluster is not reached from another",
+	Long: `Find out why traffic of a multi-cluster service mesh (Istio) stays local, fails, or goes
+where it should not: control planes that do not see another cluster, and endpoints that a
+source is not given. It only reads, and tells what is wrong, in which cluster, the
+evidence, and the command that mends it.
+
+Which clusters: --contexts a,b or --all-contexts; without either, the current context's
+cluster and those that its remote secrets name.`,
+	Example: `  # what does a code mean?
+  %[1]s explain SEC001`,
+	Reads:    reads,
+	Commands: func(*command.Frame) []*cobra.Command { return nil },
+}
