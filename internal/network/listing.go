@@ -200,24 +200,34 @@ func (m *member) kubernetesRow(k *istioapi.KubernetesGateway, result finding.Res
 
 // judge takes the status from the findings.
 func (r *Gateway) judge(result finding.Result, options Options) {
+	noted := false // of the host name there is nothing but a note
 	for _, f := range result.Findings {
 		if r.isAbout(f) {
 			r.Codes = append(r.Codes, f.Code)
+			noted = noted || f.Code == "GW003" && f.Severity == finding.Info
 		}
 	}
 	slices.Sort(r.Codes)
 	r.Codes = slices.Compact(r.Codes)
 	r.Status = StatusOK
 	for _, s := range statuses {
-		if slices.Contains(r.Codes, s.code) {
+		if slices.Contains(r.Codes, s.code) && !(s.code == "GW003" && noted) {
 			r.Status = s.status
+			if s.code == "GW003" && slices.ContainsFunc(r.Addresses, func(a Address) bool { return len(a.Resolved) > 0 }) {
+				r.Status = "host name misleads"
+			}
 			return
 		}
 	}
-	if options.Hosts == nil && slices.ContainsFunc(r.Addresses, func(a Address) bool {
-		return strings.ContainsFunc(a.Address, isLetter) && !strings.Contains(a.Address, ":")
-	}) {
-		r.Status = "host name not tried"
+	for _, a := range r.Addresses {
+		if !strings.ContainsFunc(a.Address, isLetter) || strings.Contains(a.Address, ":") {
+			continue
+		}
+		if options.Hosts == nil {
+			r.Status = "host name not tried"
+		} else if _, answered := options.Hosts[a.Address]; !answered {
+			r.Status = "host name not answered"
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func (j *judgement) hint(f *finding.Finding, bad []Trial, effect string) {
 	}
 	f.Title += ", seen from " + bad[0].From
 	f.Effect = "if clients on other networks see the same, " + effect
-	if from := j.tryFrom(bad[0].target); from != "" && !slices.ContainsFunc(bad, func(t Trial) bool { return t.fromPod }) {
+	if from := j.tryFrom(bad[0].target); from != "" && !slices.ContainsFunc(bad, func(t Trial) bool { return t.Pod() != "" }) {
 		f.Fix = append(f.Fix, "# see whether a pod on another network reaches it:", from)
 	}
 }

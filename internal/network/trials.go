@@ -61,7 +61,7 @@ type Trial struct {
 	Milliseconds Milliseconds      `json:"milliseconds"`
 
 	target     Target
-	fromPod    bool
+	vantage    facts.Vantage
 	elsewhere  bool // from a pod of another network
 	doubtful   bool // through a proxy, which answers for others
 	unanswered bool // whether the certificate is accepted is not known
@@ -113,7 +113,7 @@ func newTrial(t Target, a facts.Attempt) Trial {
 	r := Trial{
 		Cluster: t.Cluster, Network: t.Network, Object: t.Object, Address: t.Address, Port: t.Port, ServerName: t.ServerName, Protocol: t.Protocol,
 		From: a.From.String(), Tool: a.Tool, Milliseconds: Milliseconds{ms(a.Name), ms(a.Connect), ms(a.Handshake)},
-		target: t, fromPod: a.From.Pod != "",
+		target: t, vantage: a.From,
 	}
 	if a.IP != t.Address {
 		r.IP = a.IP
@@ -148,7 +148,9 @@ func (r *Trial) judge(a facts.Attempt, roots map[string][]pki.Certificate, now t
 	case facts.NoRoute:
 		r.Result = NoRoute
 	case facts.Unanswered:
-		r.Result = TimedOut
+		if r.Result = TimedOut; r.Detail == "" {
+			r.Detail = "nothing answers: a firewall?"
+		}
 	case facts.Silent:
 		r.Result, r.Detail = TimedOut, "it accepts connections, and does not answer to TLS"
 	case facts.Reset:
@@ -159,7 +161,7 @@ func (r *Trial) judge(a facts.Attempt, roots map[string][]pki.Certificate, now t
 	case facts.Foreign:
 		r.Result = NotMesh
 		if r.Certificate != nil {
-			r.Detail += "; its certificate is " + r.Certificate.describe()
+			r.Detail += "; its certificate is " + r.Certificate.Describe()
 		}
 	case facts.Answered:
 		r.judgeCertificate(a, roots, now)
@@ -198,7 +200,7 @@ func (r *Trial) judge(a facts.Attempt, roots map[string][]pki.Certificate, now t
 // accept what they would be shown.
 func (r *Trial) judgeCertificate(a facts.Attempt, roots map[string][]pki.Certificate, now time.Time) {
 	if r.Certificate.Identity == "" {
-		r.Result, r.Detail = NotMesh, "its certificate is "+r.Certificate.describe()+", and not that of a workload"
+		r.Result, r.Detail = NotMesh, "its certificate is "+r.Certificate.Describe()+", and not that of a workload"
 		return
 	}
 	r.DistrustedBy, r.TrustedBy = nil, nil
@@ -221,9 +223,9 @@ func (r *Trial) judgeCertificate(a facts.Attempt, roots map[string][]pki.Certifi
 	}
 	switch {
 	case expired:
-		r.Result, r.Detail = OtherRoot, fmt.Sprintf("a certificate of its chain has expired or is not valid yet: %s, until %s", r.Certificate.describe(), r.Certificate.NotAfter.Format(time.RFC3339))
+		r.Result, r.Detail = OtherRoot, fmt.Sprintf("a certificate of its chain has expired or is not valid yet: %s, until %s", r.Certificate.Describe(), r.Certificate.NotAfter.Format(time.RFC3339))
 	case len(r.DistrustedBy) > 0:
-		r.Result, r.Detail = OtherRoot, fmt.Sprintf("%s has no root for %s", listed(r.DistrustedBy), r.Certificate.describe())
+		r.Result, r.Detail = OtherRoot, fmt.Sprintf("%s has no root for %s", listed(r.DistrustedBy), r.Certificate.Describe())
 	case len(r.TrustedBy) == 0:
 		r.Result, r.Detail, r.unanswered = Reachable, "the roots of "+listed(unknown)+" are not known", true
 	default:
@@ -253,7 +255,8 @@ func verifies(chain []*x509.Certificate, roots []pki.Certificate, now time.Time)
 	return err
 }
 
-func (c *ShownCertificate) describe() string {
+// Describe says whose certificate it is, and who issued it.
+func (c *ShownCertificate) Describe() string {
 	whose := c.Identity
 	if whose == "" && len(c.DNSNames) > 0 {
 		whose = list(c.DNSNames)
@@ -273,21 +276,36 @@ func (r Trial) Where() string {
 	return text
 }
 
-// Says is the verdict in words.
-func (r Trial) Says() string {
-	text := map[Verdict]string{
+// ID names a trial for scripts.
+func (r Trial) ID() string {
+	return fmt.Sprintf("%s/%s/%s/%s", r.Cluster, strings.ReplaceAll(r.Object, " ", "/"), net.JoinHostPort(firstOf(r.IP, r.Address), strconv.Itoa(int(r.Port))), string(r.Result))
+}
+
+// Pod names the pod that tried, as flag --from-pod has it; "" for this machine.
+func (r Trial) Pod() string {
+	if r.vantage.Pod == "" {
+		return ""
+	}
+	return strings.TrimSuffix(strings.Join([]string{r.vantage.Context, r.vantage.Namespace, r.vantage.Pod, r.vantage.Container}, "/"), "/")
+}
+
+// String is the verdict in words.
+func (v Verdict) String() string {
+	return map[Verdict]string{
 		Trusted: "reachable and trusted", OtherRoot: "reachable, but other root", NotMesh: "reachable, but not a mesh gateway", Refused: "refused",
-		TimedOut: "timed out (firewall?)", Reset: "reset", NoRoute: "no route", Unresolved: "name not resolved", Reachable: "reachable", NotTried: "not tried",
-	}[r.Result]
+		TimedOut: "timed out", Reset: "reset", NoRoute: "no route", Unresolved: "name not resolved", Reachable: "reachable", NotTried: "not tried",
+	}[v]
+}
+
+// Says is the verdict in words, and what was seen.
+func (r Trial) Says() string {
 	switch {
 	case r.Detail == "":
-		return text
+		return r.Result.String()
 	case r.Result == Trusted:
-		return text + " " + r.Detail
-	case r.Result == TimedOut && !strings.HasPrefix(r.Detail, "the name"):
-		return "timed out: " + r.Detail
+		return r.Result.String() + " " + r.Detail
 	default:
-		return text + ": " + r.Detail
+		return r.Result.String() + ": " + r.Detail
 	}
 }
 

@@ -90,7 +90,7 @@ func TestTrials(t *testing.T) {
 			"reachable, but not a mesh gateway: it answers in plain text: HTTP/1.1 400 Bad Request", "GW014",
 		},
 		"closed":   {simple(probetest.Closed), network.Refused, "refused", "GW013"},
-		"firewall": {simple(probetest.Unanswering), network.TimedOut, "timed out (firewall?)", "GW013"},
+		"firewall": {simple(probetest.Unanswering), network.TimedOut, "timed out: nothing answers: a firewall?", "GW013"},
 		"silent":   {simple(probetest.Silent), network.TimedOut, "timed out: it accepts connections, and does not answer to TLS", "GW013"},
 		"resets":   {simple(probetest.Resets), network.Reset, "reset: it accepts connections, and closes them without an answer to TLS", "GW013"},
 		"service unknown": {

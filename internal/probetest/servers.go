@@ -1,5 +1,3 @@
-//go:build unix
-
 // Package probetest has real servers on 127.0.0.1 for what can be at the address of
 // a gateway: one for each way in which an attempt to reach it can end.
 package probetest
@@ -21,7 +19,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -151,29 +148,6 @@ func Closed(t testing.TB) netip.AddrPort {
 	l := listen(t)
 	_ = l.Close()
 	return address(l)
-}
-
-// Unanswering is an address at which connections neither come about nor fail, as
-// behind a firewall: a listener whose queue is full.
-func Unanswering(t testing.TB) netip.AddrPort {
-	l := listen(t)
-	raw, err := l.(*net.TCPListener).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var failed error
-	if err := raw.Control(func(fd uintptr) { failed = syscall.Listen(int(fd), 0) }); err != nil || failed != nil {
-		t.Fatal(err, failed)
-	}
-	for range 8 {
-		conn, err := net.DialTimeout("tcp", l.Addr().String(), 200*time.Millisecond)
-		if err != nil {
-			return address(l)
-		}
-		t.Cleanup(func() { _ = conn.Close() })
-	}
-	t.Fatal("the queue of the listener does not fill")
-	return netip.AddrPort{}
 }
 
 func listen(t testing.TB) net.Listener {

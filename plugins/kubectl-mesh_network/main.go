@@ -15,6 +15,9 @@ func main() { command.Main(plugin) }
 // is a mesh at all.
 const reads = survey.Networks | survey.Gateways | survey.RootCert
 
+// probeReads is what tells besides which Services are behind the gateways.
+const probeReads = survey.EndpointSlices | survey.PeerAuthentications | survey.DestinationRules
+
 var plugin = command.Plugin{
 	Name:  "mesh-network",
 	Short: "Find out why the networks of a service mesh do not reach one another",
@@ -35,10 +38,14 @@ cluster and those that its remote secrets name.`,
   # who says which network a cluster is?
   %[1]s labels --contexts 'prod-*'
 
+  # can the gateways be reached, from here and from a pod?
+  %[1]s probe --contexts east,west
+  %[1]s probe --contexts east,west --from-pod east/shop/cart-6d5c8b9f7-x2x4z
+
   # what does a code mean?
   %[1]s explain GW002`,
-	Reads: reads,
+	Reads: reads | probeReads,
 	Commands: func(f *command.Frame) []*cobra.Command {
-		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f)}
+		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f), newProbe(f)}
 	},
 }
