@@ -68,10 +68,15 @@ var alpn = []string{"istio", "istio-peer-exchange", "istio-http/1.0", "istio-htt
 // and whoever asks for a protocol of the mesh, it has the workload's certificate,
 // and wants one of the client; on others it closes the connection.
 func Gateway(t testing.TB, certificate tls.Certificate, serverName string) netip.AddrPort {
+	return GatewayOn(t, listen(t), certificate, serverName)
+}
+
+// GatewayOn is Gateway on an address of the test's choice.
+func GatewayOn(t testing.TB, l net.Listener, certificate tls.Certificate, serverName string) netip.AddrPort {
 	passes := func(hello *tls.ClientHelloInfo) bool {
 		return hello.ServerName == serverName && slices.ContainsFunc(hello.SupportedProtos, func(p string) bool { return slices.Contains(alpn, p) })
 	}
-	return serveTLS(t, &tls.Config{
+	return serveTLS(t, l, &tls.Config{
 		Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert,
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			if !passes(hello) {
@@ -85,11 +90,11 @@ func Gateway(t testing.TB, certificate tls.Certificate, serverName string) netip
 
 // HBONE is a gateway of ambient networks, which ends TLS itself.
 func HBONE(t testing.TB, certificate tls.Certificate) netip.AddrPort {
-	return serveTLS(t, &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"h2"}})
+	return serveTLS(t, listen(t), &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"h2"}})
 }
 
-func serveTLS(t testing.TB, config *tls.Config) netip.AddrPort {
-	return serve(t, func(conn net.Conn) {
+func serveTLS(t testing.TB, l net.Listener, config *tls.Config) netip.AddrPort {
+	return serveOn(t, l, func(conn net.Conn) {
 		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 		c := tls.Server(conn, config)
 		_ = c.Handshake()
@@ -162,8 +167,10 @@ func listen(t testing.TB) net.Listener {
 
 func address(l net.Listener) netip.AddrPort { return l.Addr().(*net.TCPAddr).AddrPort() }
 
-func serve(t testing.TB, handle func(net.Conn)) netip.AddrPort {
-	l := listen(t)
+func serve(t testing.TB, handle func(net.Conn)) netip.AddrPort { return serveOn(t, listen(t), handle) }
+
+func serveOn(t testing.TB, l net.Listener, handle func(net.Conn)) netip.AddrPort {
+	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
 			conn, err := l.Accept()
