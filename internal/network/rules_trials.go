@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
 // judgeTrials: what was seen of gateways by trying them. Only a pod of another
@@ -40,13 +41,13 @@ func (j *judgement) unseen(m *member, trials []Trial) {
 		where := t.Where() + ", from " + t.From
 		switch {
 		case t.Result == NotTried || t.doubtful && t.Certificate == nil:
-			j.CannotJudge(m.Context, where+": "+t.Says(), "GW013", "GW014", "GW036")
+			j.CannotJudge(m.Context, where+": "+t.Says(), "GW013", "GW037", "GW036")
 		case t.Result == Unresolved:
 			j.CannotJudge(m.Context, where+": "+t.Says(), "GW013")
 		case t.Result == Reachable && t.unanswered:
 			j.CannotJudge(m.Context, where+": "+t.Says(), "GW036")
 		case t.Result == Reachable:
-			j.CannotJudge(m.Context, where+": "+t.Says(), "GW014", "GW036")
+			j.CannotJudge(m.Context, where+": "+t.Says(), "GW037", "GW036")
 		}
 	}
 }
@@ -93,13 +94,15 @@ func (j *judgement) tryFrom(t Target) string {
 			contexts = append(contexts, m.Context)
 		}
 	}
-	for _, m := range j.members {
-		if m.apart || m.home() == "" || m.home() == t.Network {
-			continue
-		}
-		for _, p := range m.proxies {
-			if isReady(p) {
-				return fmt.Sprintf("kubectl mesh-network probe --contexts %s --from-pod %s", finding.Quote(strings.Join(contexts, ",")), finding.Quote(m.Context+"/"+p.Namespace+"/"+p.Name))
+	for _, sidecars := range []bool{true, false} { // the pods of gateways come last
+		for _, m := range j.members {
+			if m.apart || m.home() == "" || m.home() == t.Network {
+				continue
+			}
+			for _, p := range m.proxies {
+				if isReady(p) && (p.Labels[istio.LabelTLSMode] != "") == sidecars {
+					return fmt.Sprintf("kubectl mesh-network probe --contexts %s --from-pod %s", finding.Quote(strings.Join(contexts, ",")), finding.Quote(m.Context+"/"+p.Namespace+"/"+p.Name))
+				}
 			}
 		}
 	}
@@ -129,14 +132,14 @@ func (j *judgement) unreachable(m *member, object string, trials []Trial) {
 		f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s describe service %s", finding.Quote(namespace), finding.Quote(name)))
 	}
 	j.hint(&f, bad, fmt.Sprintf("requests from other networks to %s fail", network))
-	f.CausedBy = j.of(m.Context, object, "GW012", "GW010", "GW011", "GW032", "GW007")
+	f.CausedBy = j.of(m.Context, object, "GW012", "GW010", "GW011", "GW014", "GW019", "GW032", "GW007")
 	j.Add(f)
 }
 
 // foreign finds addresses at which something else answers: a load balancer that
 // ends TLS itself, or another server.
 func (j *judgement) foreign(m *member, object string, trials []Trial) {
-	f, bad, ok := j.found(m, object, trials, "GW014", NotMesh)
+	f, bad, ok := j.found(m, object, trials, "GW037", NotMesh)
 	if !ok {
 		return
 	}
@@ -147,6 +150,7 @@ func (j *judgement) foreign(m *member, object string, trials []Trial) {
 		f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s get service %s -o jsonpath='{.metadata.annotations}'", finding.Quote(namespace), finding.Quote(name)))
 	}
 	j.hint(&f, bad, fmt.Sprintf("requests from other networks to %s fail with TLS errors", bad[0].Network))
+	f.CausedBy = j.of(m.Context, object, "GW014")
 	j.Add(f)
 }
 

@@ -38,7 +38,7 @@ func real(t *testing.T, west func(*testing.T, *meshtest.Fleet) netip.AddrPort) *
 func try(t *testing.T, fleet *facts.Fleet, from facts.Vantage) []network.Trial {
 	t.Helper()
 	targets := network.Targets(fleet, network.Options{})
-	attempts := probe.ThisMachine(500*time.Millisecond).Try(t.Context(), network.Probes(targets))
+	attempts := probe.ThisMachine(2*time.Second).Try(t.Context(), network.Probes(targets))
 	for _, of := range attempts {
 		for i := range of {
 			of[i].From = from
@@ -77,17 +77,17 @@ func TestTrials(t *testing.T) {
 		},
 		"no workload": {
 			gateway(own, "istiod.istio-system.svc"), network.NotMesh,
-			"reachable, but not a mesh gateway: its certificate is istiod.istio-system.svc, issued by CN=Intermediate CA west,O=Istio, and not that of a workload", "GW014",
+			"reachable, but not a mesh gateway: its certificate is istiod.istio-system.svc, issued by CN=Intermediate CA west,O=Istio, and not that of a workload", "GW037",
 		},
 		"web server": {
 			func(t *testing.T, _ *meshtest.Fleet) netip.AddrPort {
 				return probetest.HTTPS(t, probetest.Leaf(t, meshtest.Root(meshtest.Spec{Name: "Web CA"}), "www.example.com"))
 			}, network.NotMesh,
-			"reachable, but not a mesh gateway: it refuses TLS: no application protocol; its certificate is www.example.com, issued by CN=Web CA,O=Istio", "GW014",
+			"reachable, but not a mesh gateway: it refuses TLS: no application protocol; its certificate is www.example.com, issued by CN=Web CA,O=Istio", "GW037",
 		},
 		"web server without TLS": {
 			simple(func(t testing.TB) netip.AddrPort { return probetest.HTTP(t) }), network.NotMesh,
-			"reachable, but not a mesh gateway: it answers in plain text: HTTP/1.1 400 Bad Request", "GW014",
+			"reachable, but not a mesh gateway: it answers in plain text: HTTP/1.1 400 Bad Request", "GW037",
 		},
 		"closed":   {simple(probetest.Closed), network.Refused, "refused", "GW013"},
 		"firewall": {simple(probetest.Unanswering), network.TimedOut, "timed out: nothing answers: a firewall?", "GW013"},
@@ -206,26 +206,26 @@ func TestWhatCannotBeSeen(t *testing.T) {
 	}{
 		"no service": {
 			meshtest.Networked("east", "west").Facts(), facts.Attempt{Outcome: facts.Connected},
-			"reachable: TLS was not tried: no service with a ready sidecar on network network1 is known", []string{"GW014", "GW036"},
+			"reachable: TLS was not tried: no service with a ready sidecar on network network1 is known", []string{"GW037", "GW036"},
 		},
 		"no endpoints": {
 			noSlices, facts.Attempt{Outcome: facts.Connected},
-			"reachable: TLS was not tried: endpointslices of east: forbidden", []string{"GW014", "GW036"},
+			"reachable: TLS was not tried: endpointslices of east: forbidden", []string{"GW037", "GW036"},
 		},
 		"a tool that only connects": {
 			healthy.Facts(), facts.Attempt{Outcome: facts.Connected, Detail: "the tool only connects", From: pod},
-			"reachable: what it is was not seen: the tool only connects", []string{"GW014", "GW036"},
+			"reachable: what it is was not seen: the tool only connects", []string{"GW037", "GW036"},
 		},
 		"connected through a sidecar": {
 			healthy.Facts(), facts.Attempt{Outcome: facts.Connected, From: proxied},
-			"not tried: the pod's own proxy accepts every connection of that container", []string{"GW013", "GW014", "GW036"},
+			"not tried: the pod's own proxy accepts every connection of that container", []string{"GW013", "GW037", "GW036"},
 		},
 		"reset through a sidecar": {
 			healthy.Facts(), facts.Attempt{Outcome: facts.Reset, From: proxied},
-			"reset: through the pod's own proxy, which does not tell why", []string{"GW013", "GW014", "GW036"},
+			"reset: through the pod's own proxy, which does not tell why", []string{"GW013", "GW037", "GW036"},
 		},
 		"no tool": {
-			healthy.Facts(), facts.Attempt{Outcome: facts.NotTried, Detail: "no tool", From: pod}, "not tried: no tool", []string{"GW013", "GW014", "GW036"},
+			healthy.Facts(), facts.Attempt{Outcome: facts.NotTried, Detail: "no tool", From: pod}, "not tried: no tool", []string{"GW013", "GW037", "GW036"},
 		},
 		"no name": {
 			healthy.Facts(), facts.Attempt{Outcome: facts.Unresolved, Detail: "there is no such name"}, "name not resolved: there is no such name", []string{"GW013"},

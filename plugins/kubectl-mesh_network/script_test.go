@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
@@ -51,6 +52,14 @@ func realFleets(t *testing.T) string {
 		if err := dump.Write(filepath.Join(folder, name), f.Facts()); err != nil {
 			t.Fatal(err)
 		}
+	}
+	f := meshtest.Networked("east", "west").Serve()
+	for _, c := range f.Clusters {
+		c.GatewayAt(gateway(c.Signer, workload))
+		c.Network.Gateway.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "localhost"}}
+	}
+	if err := dump.Write(filepath.Join(folder, "localhost"), f.Facts()); err != nil {
+		t.Fatal(err)
 	}
 	return folder
 }
