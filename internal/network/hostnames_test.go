@@ -85,13 +85,16 @@ func TestHostnameFindings(t *testing.T) {
 }
 
 func TestHostnamesOfAFleet(t *testing.T) {
+	named := meshtest.Networked("east", "west")
+	named.Get("east").MeshNetworks = "networks:\n  network2:\n    endpoints: [{fromRegistry: west}]\n    gateways: [{address: gateway.example.com, port: 15443}]\n"
 	for name, c := range map[string]struct {
 		fleet *facts.Fleet
 		want  []string
 	}{
-		"host names": {meshtest.HostnameGateways().Facts(), []string{"east-1234.elb.example.com", "west-1234.elb.example.com"}},
-		"addresses":  {meshtest.Networked("east", "west").Facts(), nil},
-		"nothing":    {&facts.Fleet{}, nil},
+		"host names":    {meshtest.HostnameGateways().Facts(), []string{"east-1234.elb.example.com", "west-1234.elb.example.com"}},
+		"addresses":     {meshtest.Networked("east", "west").Facts(), nil},
+		"mesh networks": {named.Facts(), []string{"gateway.example.com"}},
+		"nothing":       {&facts.Fleet{}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, append([]string(nil), Hostnames(c.fleet)...)); diff != "" {

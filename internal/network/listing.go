@@ -83,11 +83,17 @@ const StatusOK = "ok"
 // List lists what is meant to be a gateway, whether or not the fleet has several
 // networks.
 func List(fleet *facts.Fleet, options Options) Listing {
-	return listOf(newWorld(fleet, options), fleet, options)
+	w := newWorld(fleet, options)
+	return w.list(fleet, verify(w, fleet, options), options)
 }
 
-func listOf(w *world, fleet *facts.Fleet, options Options) Listing {
-	result := verify(w, fleet, options)
+// Gaps is what of the gateways of a fleet cannot be listed.
+func Gaps(fleet *facts.Fleet) []Gap {
+	return newWorld(fleet, Options{}).list(fleet, finding.Result{}, Options{}).Gaps
+}
+
+// list takes of each gateway the status from a result.
+func (w *world) list(fleet *facts.Fleet, result finding.Result, options Options) Listing {
 	out := Listing{Gateways: []Gateway{}, Gaps: []Gap{}}
 	for _, c := range fleet.Clusters {
 		if c.Unreached != nil {

@@ -68,7 +68,7 @@ var rules = []rule{
 
 // trialRules judge what came of trying addresses, where that was asked for.
 var trialRules = []rule{
-	{[]finding.Code{"GW013", "GW037", "GW036"}, services, judgeTrials},
+	{[]finding.Code{"GW013", "GW036", "GW037"}, services, judgeTrials},
 }
 
 // Codes are all codes that Verify can find.

@@ -4,14 +4,21 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
 // Hostnames are the host names that gateways have instead of addresses, sorted.
 func Hostnames(fleet *facts.Fleet) []string {
+	if !slices.ContainsFunc(fleet.Clusters, mayHaveHostnames) {
+		return nil // what control planes make of the fleet is much work
+	}
 	var out []string
 	for _, v := range newWorld(fleet, Options{}).views {
 		for _, c := range v.candidates {
@@ -23,6 +30,16 @@ func Hostnames(fleet *facts.Fleet) []string {
 		}
 	}
 	return distinct(out)
+}
+
+func mayHaveHostnames(c facts.Cluster) bool {
+	return slices.ContainsFunc(c.Services.Value, func(s corev1.Service) bool {
+		return slices.ContainsFunc(s.Status.LoadBalancer.Ingress, func(i corev1.LoadBalancerIngress) bool { return i.Hostname != "" })
+	}) || slices.ContainsFunc(c.KubernetesGateways.Value, func(g istioapi.KubernetesGateway) bool {
+		return len(g.Spec.Addresses) > 0
+	}) || slices.ContainsFunc(c.MeshConfigs.Value, func(m corev1.ConfigMap) bool {
+		return strings.Contains(m.Data[istio.MeshNetworksKey], "address")
+	})
 }
 
 // judgeHostnames: istiod resolves the host names of gateways itself, by its own

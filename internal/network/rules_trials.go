@@ -41,13 +41,13 @@ func (j *judgement) unseen(m *member, trials []Trial) {
 		where := t.Where() + ", from " + t.From
 		switch {
 		case t.Result == NotTried || t.doubtful && t.Certificate == nil:
-			j.CannotJudge(m.Context, where+": "+t.Says(), "GW013", "GW037", "GW036")
+			j.CannotJudge(m.Context, where+": "+t.Says(), "GW013", "GW036", "GW037")
 		case t.Result == Unresolved:
 			j.CannotJudge(m.Context, where+": "+t.Says(), "GW013")
 		case t.Result == Reachable && t.unanswered:
 			j.CannotJudge(m.Context, where+": "+t.Says(), "GW036")
 		case t.Result == Reachable:
-			j.CannotJudge(m.Context, where+": "+t.Says(), "GW037", "GW036")
+			j.CannotJudge(m.Context, where+": "+t.Says(), "GW036", "GW037")
 		}
 	}
 }

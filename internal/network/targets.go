@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
@@ -35,7 +36,7 @@ func Targets(fleet *facts.Fleet, options Options) []Target {
 	w := newWorld(fleet, options)
 	var out []Target
 	names := map[string][2]string{}
-	for _, g := range listOf(w, fleet, options).Gateways {
+	for _, g := range w.list(fleet, finding.Result{}, options).Gateways {
 		if g.Status == statusStray {
 			continue
 		}

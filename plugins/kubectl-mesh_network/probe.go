@@ -50,7 +50,7 @@ be seen, 2 when nothing could be tried.`,
 		if err != nil {
 			return err
 		}
-		gaps := network.List(fleet, network.Options{}).Gaps
+		gaps := network.Gaps(fleet)
 		switch format {
 		case report.JSON, report.YAML:
 			err = report.Encode(f.Out, format, probeDocument{report.NewMeta("ProbeList"), trials, gaps})

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -150,6 +151,28 @@ func TestProbe(t *testing.T) {
 	out = mesh(t, options{program: network, kubeconfig: viewer}, "probe", "--contexts", "east,west", "--from-pod", "east/shop/cart-0")
 	if out.code != 2 || !strings.Contains(out.stdout, "not tried: exec sh in pod shop/cart-0/istio-proxy: ") || !strings.Contains(out.stdout, "forbidden") {
 		t.Errorf("without the right to exec: %d\n%s\n%s", out.code, out.stdout, out.stderr)
+	}
+
+	// A host name is resolved from here, and that is said.
+	clients, err := kubernetes.NewForConfig(fleet.Cluster("west").RESTConfig(bed.Admin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	services := clients.CoreV1().Services(topology.SystemNamespace)
+	service, err := services.Get(ctx, "istio-eastwestgateway", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "localhost"}}
+	if _, err := services.UpdateStatus(ctx, service, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	out = run("gateways")
+	if out.code != 0 || !strings.Contains(out.stdout, "host name misleads") || !strings.Contains(out.stderr, "Resolved from this machine, and not where istiod runs: localhost.\n") {
+		t.Errorf("gateways: %d\n%s\n%s", out.code, out.stdout, out.stderr)
+	}
+	if diff := cmp.Diff([]string{"GW003 error west"}, summary(document(t, run("verify", "-o", "json")))); diff != "" {
+		t.Errorf("a host name that leads nowhere (-want +got):\n%s", diff)
 	}
 
 	// Nothing was made in the clusters.
