@@ -217,7 +217,7 @@ func (r *Gateway) judge(result finding.Result, options Options) {
 	r.Codes = slices.Compact(r.Codes)
 	r.Status = StatusOK
 	for _, s := range statuses {
-		if slices.Contains(r.Codes, s.code) && !(s.code == "GW003" && noted) {
+		if slices.Contains(r.Codes, s.code) && (s.code != "GW003" || !noted) {
 			r.Status = s.status
 			if s.code == "GW003" && slices.ContainsFunc(r.Addresses, func(a Address) bool { return len(a.Resolved) > 0 }) {
 				r.Status = "host name misleads"

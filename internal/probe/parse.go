@@ -72,7 +72,7 @@ func parseOpenSSL(text string, code int) facts.Attempt {
 		return notUnderstood(text, code)
 	case strings.Contains(lower, "alert"):
 		return facts.Attempt{Outcome: facts.Foreign, Detail: refuses + alert(text), Certificates: pemCertificates(again)}
-	case contains(lower, "wrong version number", "packet length too long", "http request", "unknown protocol", "record layer failure"):
+	case speaksOther(lower):
 		return facts.Attempt{Outcome: facts.Foreign, Detail: noTLS}
 	case timedOut(code):
 		return facts.Attempt{Outcome: facts.Silent}
@@ -81,6 +81,11 @@ func parseOpenSSL(text string, code int) facts.Attempt {
 	default:
 		return notUnderstood(text, code)
 	}
+}
+
+// speaksOther reports whether OpenSSL, in lower case, says that it heard no TLS.
+func speaksOther(lower string) bool {
+	return contains(lower, "wrong version number", "packet length too long", ":http request", "unknown protocol", "record layer failure")
 }
 
 // parseCurl reads the output of curl -v. It cannot ask for the protocol of a mesh, so
@@ -95,7 +100,7 @@ func parseCurl(text string, code int, tls bool) facts.Attempt {
 	switch {
 	case tls && subject != "" && subject != "[NONE]": // workloads have no subject
 		return facts.Attempt{Outcome: facts.Foreign, Detail: fmt.Sprintf("a TLS server with the certificate of %s, issued by %s", subject, issuer)}
-	case tls && contains(lower, "wrong version number", "packet length too long", "http request", "unknown protocol"):
+	case tls && subject == "" && speaksOther(lower):
 		return facts.Attempt{Outcome: facts.Foreign, Detail: noTLS}
 	case !tls && strings.Contains(text, "< HTTP/"):
 		return facts.Attempt{Outcome: facts.Foreign, Detail: inText + "HTTP/" + after(text, "< HTTP/")}

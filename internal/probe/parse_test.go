@@ -86,6 +86,10 @@ func TestParseScript(t *testing.T) {
 			"tool openssl\nCONNECTED(00000003)\n1403:error:14094460:SSL routines:ssl3_read_bytes:reason(1120):../ssl/record/rec_layer_s3.c:1544:SSL alert number 120\nwithout protocol\nnothing\nended 1\n", 0,
 			facts.Attempt{Tool: "openssl", Outcome: facts.Foreign, Detail: "it refuses TLS: number 120"},
 		},
+		"curl, an ambient gateway that has closed the connection": {
+			"tool curl\n* Connected to 192.0.2.1 (192.0.2.1) port 15008 (#0)\n* Server certificate:\n*  subject: [NONE]\n*  issuer: O=Istio\n* Send failure: Broken pipe\n* Failed sending HTTP request\nended 55\n", 0,
+			facts.Attempt{Tool: "curl", Outcome: facts.Connected, Detail: "curl cannot ask for the protocol of the mesh"},
+		},
 		"nothing": {
 			"tool none\n", 0,
 			facts.Attempt{Outcome: facts.NotTried, Detail: "the container has nothing to try it with: openssl, curl, bash, nc and wget by sh, and pilot-agent were looked for"},

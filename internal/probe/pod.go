@@ -26,8 +26,9 @@ type Run func(ctx context.Context, command []string) (Output, error)
 // OutputLimit is how much of a command's output is of use, in bytes.
 const OutputLimit = 1 << 18
 
-// podAtOnce is how many commands run in one pod at the same time.
-const podAtOnce = 8
+// podAtOnce is how many commands run in one pod at the same time: containers
+// often have little of a processor.
+const podAtOnce = 4
 
 // script tries an address with the first tool that the container has; what it is
 // told comes as arguments.

@@ -33,7 +33,7 @@ be seen, 2 when nothing could be tried.`,
 		Example: "  %[1]s probe --contexts east,west\n  %[1]s probe --contexts east,west --from-pod east/shop/cart-6d5c8b9f7-x2x4z\n  %[1]s probe -o wide --connect-timeout 2s",
 		Args:    cobra.NoArgs,
 	}
-	output, probing := f.AddOutput(cmd), addProbing(f, cmd)
+	output, probing := f.AddOutput(cmd), addProbing(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := output.Format()
 		if err != nil {

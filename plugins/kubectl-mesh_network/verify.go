@@ -29,7 +29,7 @@ where a pod of another network does not reach it either, by --from-pod, is it an
 		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify -o json --fail-on warning\n  %[1]s verify --probe --from-pod east/shop/cart-6d5c8b9f7-x2x4z",
 		Args:    cobra.NoArgs,
 	}
-	probing, wanted := addProbing(f, cmd), false
+	probing, wanted := addProbing(cmd), false
 	cmd.Flags().BoolVar(&wanted, "probe", false, "Try the addresses of the gateways too")
 	sources := func() survey.Source {
 		if wanted {
