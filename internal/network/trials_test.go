@@ -3,6 +3,7 @@
 package network_test
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"slices"
 	"strings"
@@ -307,6 +308,36 @@ func TestTargets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(want, describe(fleet(name))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Where gateways are reached nothing is found, in whichever way a fleet has them.
+func TestTrialsOfHealthyFleets(t *testing.T) {
+	for _, c := range meshtest.NetworkHealthy {
+		t.Run(c.Name, func(t *testing.T) {
+			f := c.Fleet()
+			fleet := f.Facts()
+			targets := network.Targets(fleet, network.Options{})
+			attempts := make([][]facts.Attempt, len(targets))
+			for i := range targets {
+				signer := f.Clusters[0].Signer // all have one root
+				leaf, err := x509.ParseCertificate(probetest.Leaf(t, signer, workload).Certificate[0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				attempts[i] = []facts.Attempt{{Probe: targets[i].Probe, From: pod, Outcome: facts.Answered, Certificates: []*x509.Certificate{leaf, signer.Cert}}}
+			}
+			trials := network.Trials(fleet, targets, attempts, trust.Roots(fleet), time.Now())
+			for _, r := range trials {
+				if r.Result != network.Trusted {
+					t.Errorf("%s: %s", r.ID(), r.Says())
+				}
+			}
+			r := network.Verify(fleet, network.Options{Trials: trials})
+			if len(r.Findings) > 0 || len(r.Unknowns) > 0 {
+				t.Errorf("%+v", r)
 			}
 		})
 	}
