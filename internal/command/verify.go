@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,14 @@ import (
 // read the sources, and by those about reaching the clusters. check looks at the
 // command's own flags before anything is asked; it may be nil.
 func (f *Frame) Verify(cmd *cobra.Command, sources survey.Source, check func() error, rules func(*facts.Fleet) finding.Result) {
+	f.VerifyAsking(cmd, func() survey.Source { return sources }, check, func(_ context.Context, fleet *facts.Fleet) (finding.Result, error) {
+		return rules(fleet), nil
+	})
+}
+
+// VerifyAsking is Verify where flags decide what is read, and where the rules need
+// more than the facts: judge asks for that, and its error ends the command.
+func (f *Frame) VerifyAsking(cmd *cobra.Command, sources func() survey.Source, check func() error, judge func(context.Context, *facts.Fleet) (finding.Result, error)) {
 	output, failOn := f.AddOutput(cmd), f.AddFailOn(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := output.Format()
@@ -30,12 +39,16 @@ func (f *Frame) Verify(cmd *cobra.Command, sources survey.Source, check func() e
 				return err
 			}
 		}
-		fleet, err := f.Gather(cmd.Context(), sources)
+		fleet, err := f.Gather(cmd.Context(), sources())
 		if err != nil {
 			return err
 		}
 		result := reach.Judge(fleet)
-		result.Merge(rules(fleet))
+		found, err := judge(cmd.Context(), fleet)
+		if err != nil {
+			return err
+		}
+		result.Merge(found)
 		result.Sort()
 		if err := f.printResult(output, format, fleet, result); err != nil {
 			return err

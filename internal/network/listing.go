@@ -74,6 +74,9 @@ var statuses = []struct {
 	{"GW011", "listeners overlap"}, {"GW009", "no HBONE"}, {"GW020", "address of no gateway"}, {"GW032", "nodes without pod"}, {"GW015", "mixed ranges"}, {"NET012", "forwards to all networks"},
 }
 
+// statusStray is the status of what is labelled as a gateway by accident.
+const statusStray = "no gateway"
+
 // StatusOK is the status of a gateway about which nothing was found.
 const StatusOK = "ok"
 
@@ -81,7 +84,16 @@ const StatusOK = "ok"
 // networks.
 func List(fleet *facts.Fleet, options Options) Listing {
 	w := newWorld(fleet, options)
-	result := verify(w, fleet, options)
+	return w.list(fleet, verify(w, fleet, options), options)
+}
+
+// Gaps is what of the gateways of a fleet cannot be listed.
+func Gaps(fleet *facts.Fleet) []Gap {
+	return newWorld(fleet, Options{}).list(fleet, finding.Result{}, Options{}).Gaps
+}
+
+// list takes of each gateway the status from a result.
+func (w *world) list(fleet *facts.Fleet, result finding.Result, options Options) Listing {
 	out := Listing{Gateways: []Gateway{}, Gaps: []Gap{}}
 	for _, c := range fleet.Clusters {
 		if c.Unreached != nil {
@@ -155,7 +167,7 @@ func (g *gateway) row(result finding.Result, options Options) Gateway {
 		r.Pods, r.Ready = &pods, &ready
 	}
 	if g.stray {
-		r.Status, r.Codes = "no gateway", []finding.Code{"NET014"}
+		r.Status, r.Codes = statusStray, []finding.Code{"NET014"}
 		return r
 	}
 	r.judge(result, options)
@@ -194,24 +206,34 @@ func (m *member) kubernetesRow(k *istioapi.KubernetesGateway, result finding.Res
 
 // judge takes the status from the findings.
 func (r *Gateway) judge(result finding.Result, options Options) {
+	noted := false // of the host name there is nothing but a note
 	for _, f := range result.Findings {
 		if r.isAbout(f) {
 			r.Codes = append(r.Codes, f.Code)
+			noted = noted || f.Code == "GW003" && f.Severity == finding.Info
 		}
 	}
 	slices.Sort(r.Codes)
 	r.Codes = slices.Compact(r.Codes)
 	r.Status = StatusOK
 	for _, s := range statuses {
-		if slices.Contains(r.Codes, s.code) {
+		if slices.Contains(r.Codes, s.code) && (s.code != "GW003" || !noted) {
 			r.Status = s.status
+			if s.code == "GW003" && slices.ContainsFunc(r.Addresses, func(a Address) bool { return len(a.Resolved) > 0 }) {
+				r.Status = "host name misleads"
+			}
 			return
 		}
 	}
-	if options.Hosts == nil && slices.ContainsFunc(r.Addresses, func(a Address) bool {
-		return strings.ContainsFunc(a.Address, isLetter) && !strings.Contains(a.Address, ":")
-	}) {
-		r.Status = "host name not tried"
+	for _, a := range r.Addresses {
+		if !strings.ContainsFunc(a.Address, isLetter) || strings.Contains(a.Address, ":") {
+			continue
+		}
+		if options.Hosts == nil {
+			r.Status = "host name not tried"
+		} else if _, answered := options.Hosts[a.Address]; !answered {
+			r.Status = "host name not answered"
+		}
 	}
 }
 

@@ -37,6 +37,11 @@ func TestRandomFleets(t *testing.T) {
 			t.Errorf("seed %d: gateways are not the same again:\n%s", seed, diff)
 		}
 		Compare(facts)
+		for _, target := range Targets(facts, options) {
+			if target.Address == "" || target.Port == 0 || (target.Protocol == "") != (target.Blind != "") {
+				t.Errorf("seed %d: target %+v", seed, target)
+			}
+		}
 	}
 }
 

@@ -10,8 +10,13 @@ import (
 // Options are what the caller knows beside the facts.
 type Options struct {
 	// Hosts are the addresses of host names of gateways, as they were resolved;
-	// nil where none was tried, and then nothing is said of them.
-	Hosts map[string][]string
+	// nil where none was tried, and then nothing is said of them. One that does not
+	// exist has none; HostFailures says of others why there was no answer.
+	Hosts        map[string][]string
+	HostFailures map[string]string
+	// Trials are what came of trying the addresses of gateways; nil where none was
+	// tried, and then nothing is said of that.
+	Trials []Trial
 }
 
 // rule judges the fleet by one or several codes.
@@ -81,8 +86,15 @@ var rules = []rule{
 	{[]finding.Code{"GW033", "GW001"}, services | pods | nodes | namespaces | kubernetesGateways | meshConfigs | remoteSecrets, judgeReached},
 }
 
+// trialRules judge what came of trying addresses, where that was asked for.
+var trialRules = []rule{
+	{[]finding.Code{"GW013", "GW036", "GW037"}, services, judgeTrials},
+}
+
 // Codes are all codes that Verify can find.
-func Codes() []finding.Code {
+func Codes() []finding.Code { return codesOfRules(slices.Concat(rules, trialRules)) }
+
+func codesOfRules(rules []rule) []finding.Code {
 	var out []finding.Code
 	for _, r := range rules {
 		out = append(out, r.codes...)
@@ -106,12 +118,16 @@ func Verify(fleet *facts.Fleet, options Options) finding.Result {
 
 func verify(w *world, fleet *facts.Fleet, options Options) finding.Result {
 	j := &judgement{Options: options, fleet: fleet, world: w}
+	inForce := rules
+	if options.Trials != nil {
+		inForce = slices.Concat(rules, trialRules)
+	}
 	for i := range fleet.Clusters {
 		if c := &fleet.Clusters[i]; c.Unreached != nil {
-			j.CannotJudge(c.Context, "the cluster was not reached", Codes()...)
+			j.CannotJudge(c.Context, "the cluster was not reached", codesOfRules(inForce)...)
 		}
 	}
-	for _, r := range rules {
+	for _, r := range inForce {
 		var able []*member
 		for _, m := range w.members {
 			if why := m.lacks(r.needs); why != "" {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -265,79 +264,6 @@ func judgeNodes(j *judgement, members []*member) {
 			j.Add(f)
 		}
 	}
-}
-
-// judgeHostnames: istiod resolves the host names of gateways itself, by its own
-// name servers. Where nobody tried nothing is said.
-func judgeHostnames(j *judgement, members []*member) {
-	for _, m := range members {
-		for _, g := range m.gateways {
-			if g.stray || !j.gatewaysMatter() {
-				continue
-			}
-			for _, v := range m.viewers {
-				c, ok := g.seen[v]
-				if !ok || c.Problem != "" {
-					continue
-				}
-				if f, ok := j.hostname(v, c); ok {
-					f.Object, f.Clusters = g.object(), []string{m.Context}
-					j.Add(f)
-					break
-				}
-			}
-		}
-	}
-	if !j.gatewaysMatter() {
-		return
-	}
-	for _, v := range j.viewsOf(members) {
-		for _, c := range v.candidates {
-			if c.Kind == "Service" || c.Problem != "" || c.Kind == "Gateway" && v.contexts[c.Cluster] != v.Context {
-				continue
-			}
-			if f, ok := j.hostname(v, c); ok {
-				f.Object, f.Clusters = refObject(v, c.CandidateRef), []string{v.Context}
-				j.gather(f)
-			}
-		}
-	}
-}
-
-// hostname judges the host names of what a control plane takes for a gateway.
-func (j *judgement) hostname(v *view, c istio.Candidate) (finding.Finding, bool) {
-	var bad []finding.Evidence
-	for _, a := range c.Addresses {
-		if _, err := netip.ParseAddr(a.Address); err == nil {
-			continue
-		}
-		context := firstOf(v.contexts[c.Cluster], v.Context)
-		switch {
-		case !v.Istiod.Setting(istio.EnvResolveHostnames, true):
-			bad = append(bad, finding.Evidence{Cluster: v.Context, Field: "istiod " + v.Istiod.Name + ", " + istio.EnvResolveHostnames, Value: v.Istiod.Env(istio.EnvResolveHostnames) + ": host name " + a.Address + " does not count"})
-		case j.Hosts == nil:
-			j.CannotJudge(context, "istiod resolves host name "+a.Address+" of a gateway itself; whether it can is not seen from here", "GW003")
-		case len(j.Hosts[a.Address]) == 0:
-			bad = append(bad, finding.Evidence{Field: a.From, Value: a.Address + ": no address for it, seen from this machine"})
-		default:
-			for _, ip := range j.Hosts[a.Address] {
-				if p, err := netip.ParseAddr(ip); err == nil && (p.IsLoopback() || p.IsUnspecified() || p.IsLinkLocalUnicast()) {
-					bad = append(bad, finding.Evidence{Field: a.From, Value: a.Address + ": " + ip + ", which no other machine reaches"})
-				}
-			}
-		}
-	}
-	if len(bad) == 0 {
-		return finding.Finding{}, false
-	}
-	return finding.Finding{
-		Code: "GW003", Severity: finding.Error, Title: "the gateway's host name does not lead to an address", Evidence: bad,
-		Effect: fmt.Sprintf("istiod has no address for the gateway of %s: clients on other networks try addresses of pods, and time out", c.Network),
-		Fix: []string{
-			"# resolve it where istiod runs; its log says: could not resolve hostname",
-			finding.Kubectl(v.Context, "-n %s logs deployment/%s --since=1h", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name)),
-		},
-	}, true
 }
 
 func refObject(v *view, r istio.CandidateRef) string {

@@ -294,7 +294,7 @@ func judgeReached(j *judgement, members []*member) {
 		}
 		t := v.traffic()
 		for network, in := range t.endpoints {
-			if !slices.Contains(j.networks, network) || v.leadsTo(network, j.Hosts != nil) {
+			if !slices.Contains(j.networks, network) || v.leadsTo(network) {
 				continue
 			}
 			from := map[*member]int{}
@@ -360,12 +360,12 @@ func judgeReached(j *judgement, members []*member) {
 }
 
 // leadsTo reports whether a control plane has a gateway of a network, or may
-// have one by a host name that nobody tried to resolve.
-func (v *view) leadsTo(network string, tried bool) bool {
+// have one by a host name, which only it can resolve for certain.
+func (v *view) leadsTo(network string) bool {
 	if slices.ContainsFunc(v.gateways, func(g istio.Gateway) bool { return g.Network == network }) {
 		return true
 	}
-	if tried || !v.Istiod.Setting(istio.EnvResolveHostnames, true) {
+	if !v.Istiod.Setting(istio.EnvResolveHostnames, true) {
 		return false
 	}
 	return slices.ContainsFunc(v.candidates, func(c istio.Candidate) bool {

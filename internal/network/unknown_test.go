@@ -46,7 +46,7 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 		if len(r.Findings) > 0 {
 			t.Errorf("%q: %v", state, meshtest.Summarize(r))
 		}
-		if diff := cmp.Diff(slices.Sorted(slices.Values(Codes())), codesOf(r, "west")); diff != "" {
+		if diff := cmp.Diff(slices.Sorted(slices.Values(codesOfRules(rules))), codesOf(r, "west")); diff != "" {
 			t.Errorf("%q: not judged (-want +got):\n%s", state, diff)
 		}
 	}
@@ -116,7 +116,7 @@ func TestAnUnreachedClusterHidesNothingOfTheOthers(t *testing.T) {
 	if diff := cmp.Diff([]string{"GW002 error west"}, meshtest.Summarize(r)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(slices.Sorted(slices.Values(Codes())), codesOf(r, "north")); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(slices.Values(codesOfRules(rules))), codesOf(r, "north")); diff != "" {
 		t.Errorf("not judged (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]finding.Code{"GW001"}, codesOf(r, "east")); diff != "" {
@@ -131,11 +131,21 @@ func TestHostnames(t *testing.T) {
 		want    []string
 		unknown []finding.Code
 	}{
-		"not tried": {nil, nil, []finding.Code{"GW003"}},
-		"resolved":  {map[string][]string{"east-1234.elb.example.com": {"198.51.100.1"}, "west-1234.elb.example.com": {"198.51.100.2", "198.51.100.3"}}, nil, nil},
+		"not tried":  {nil, nil, []finding.Code{"GW003"}},
+		"no answer":  {map[string][]string{"east-1234.elb.example.com": {"198.51.100.1"}}, nil, []finding.Code{"GW003"}},
+		"no network": {map[string][]string{}, nil, []finding.Code{"GW003"}},
+		"resolved":   {map[string][]string{"east-1234.elb.example.com": {"198.51.100.1"}, "west-1234.elb.example.com": {"198.51.100.2", "198.51.100.3"}}, nil, nil},
 		"one does not resolve": {
-			map[string][]string{"east-1234.elb.example.com": {"198.51.100.1"}},
-			[]string{"GW001 error west < GW003", "GW003 error west"}, nil,
+			map[string][]string{"east-1234.elb.example.com": {"198.51.100.1"}, "west-1234.elb.example.com": nil},
+			[]string{"GW003 warning west"}, nil,
+		},
+		"private": {
+			map[string][]string{"east-1234.elb.example.com": {"198.51.100.1"}, "west-1234.elb.example.com": {"10.0.0.1", "100.64.0.1", "fd00::1"}},
+			[]string{"GW003 info west"}, nil,
+		},
+		"private and loopback": {
+			map[string][]string{"east-1234.elb.example.com": {"198.51.100.1"}, "west-1234.elb.example.com": {"10.0.0.1", "::1"}},
+			[]string{"GW003 error west"}, nil,
 		},
 		"loopback": {
 			map[string][]string{"east-1234.elb.example.com": {"198.51.100.1"}, "west-1234.elb.example.com": {"127.0.0.1"}},

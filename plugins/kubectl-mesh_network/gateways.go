@@ -18,7 +18,8 @@ func newGateways(f *command.Frame) *cobra.Command {
 		Long: `List everything that is meant to be a gateway between networks: Services and Gateways
 with label topology.istio.io/network, and what the mesh networks name. Of each, where it
 is reached, and whether istiod takes it for a gateway (STATUS). From where address and
-port are, and which control planes announce it, is in -o wide.`,
+port are, and which control planes announce it, is in -o wide. Host names are resolved by this
+machine, unless the clusters are read from a dump; istiod resolves them for itself.`,
 		Example: "  %[1]s gateways --contexts east,west\n  %[1]s gateways -o wide",
 		Args:    cobra.NoArgs,
 	}
@@ -32,7 +33,11 @@ port are, and which control planes announce it, is in -o wide.`,
 		if err != nil {
 			return err
 		}
-		listing := network.List(fleet, network.Options{})
+		options := network.Options{}
+		if f.From == "" {
+			resolveHostnames(cmd.Context(), f, fleet, defaultWait, &options)
+		}
+		listing := network.List(fleet, options)
 		switch format {
 		case report.JSON, report.YAML:
 			err = report.Encode(f.Out, format, gatewaysDocument{report.NewMeta("GatewayList"), listing})

@@ -18,6 +18,9 @@ const (
 	judges = survey.NetworkRules
 )
 
+// probeReads is what tells besides which Services are behind the gateways.
+const probeReads = survey.EndpointSlices | survey.PeerAuthentications | survey.DestinationRules
+
 var plugin = command.Plugin{
 	Name:  "mesh-network",
 	Short: "Find out why the networks of a service mesh do not reach one another",
@@ -38,10 +41,14 @@ cluster and those that its remote secrets name.`,
   # who says which network a cluster is?
   %[1]s labels --contexts 'prod-*'
 
+  # can the gateways be reached, from here and from a pod?
+  %[1]s probe --contexts east,west
+  %[1]s probe --contexts east,west --from-pod east/shop/cart-6d5c8b9f7-x2x4z
+
   # what does a code mean?
   %[1]s explain GW002`,
-	Reads: judges,
+	Reads: judges | probeReads,
 	Commands: func(f *command.Frame) []*cobra.Command {
-		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f)}
+		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f), newProbe(f)}
 	},
 }

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"net/netip"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -13,10 +19,54 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kubectl-mesh_network": main})
 }
 
-// TestScripts runs the plugin as people do, on recorded fleets.
-func TestScripts(t *testing.T) { plugintest.Scripts(t, "testdata/fleets") }
+// TestScripts runs the plugin as people do, on recorded fleets, and on fleets whose
+// gateways are really there.
+func TestScripts(t *testing.T) { plugintest.Scripts(t, "testdata/fleets", realFleets(t)) }
+
+// realFleets writes fleets of east, whose gateway is as it should be, and west. The
+// folder holds a fleet for each thing that can be at west's address.
+func realFleets(t *testing.T) string {
+	t.Helper()
+	const workload = "spiffe://cluster.local/ns/sample/sa/helloworld"
+	gateway := func(a *meshtest.Authority, name string) netip.AddrPort {
+		return probetest.Gateway(t, probetest.Leaf(t, a, name), meshtest.ServedName)
+	}
+	folder := filepath.Join(t.TempDir(), "real")
+	for name, west := range map[string]func(own *meshtest.Authority) netip.AddrPort{
+		"trusted": func(own *meshtest.Authority) netip.AddrPort { return gateway(own, workload) },
+		"otherroot": func(*meshtest.Authority) netip.AddrPort {
+			return gateway(meshtest.Root(meshtest.Spec{Name: "Other"}), workload)
+		},
+		"web": func(*meshtest.Authority) netip.AddrPort {
+			return probetest.HTTPS(t, probetest.Leaf(t, meshtest.Root(meshtest.Spec{Name: "Web CA"}), "www.example.com"))
+		},
+		"plain":  func(*meshtest.Authority) netip.AddrPort { return probetest.HTTP(t) },
+		"closed": func(*meshtest.Authority) netip.AddrPort { return probetest.Closed(t) },
+		"reset":  func(*meshtest.Authority) netip.AddrPort { return probetest.Resets(t) },
+		"silent": func(*meshtest.Authority) netip.AddrPort { return probetest.Silent(t) },
+	} {
+		f := meshtest.Networked("east", "west").Serve()
+		east, w := f.Clusters[0], f.Clusters[1]
+		east.GatewayAt(gateway(east.Signer, workload))
+		w.GatewayAt(west(w.Signer))
+		if err := dump.Write(filepath.Join(folder, name), f.Facts()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := meshtest.Networked("east", "west").Serve()
+	for _, c := range f.Clusters {
+		c.GatewayAt(gateway(c.Signer, workload))
+		c.Network.Gateway.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "localhost"}}
+	}
+	if err := dump.Write(filepath.Join(folder, "localhost"), f.Facts()); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
 
 // Every field of a machine-readable document is described.
 func TestOutputIsDocumented(t *testing.T) {
-	plugintest.Documented(t, map[string]any{"Report": report.Report{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{}})
+	plugintest.Documented(t, map[string]any{
+		"Report": report.Report{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{}, "ProbeList": probeDocument{},
+	})
 }

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 func newVerify(f *command.Frame) *cobra.Command {
@@ -16,11 +20,41 @@ func newVerify(f *command.Frame) *cobra.Command {
 		Long: `Judge which network each cluster and pod is on, and whether there is a gateway to each
 network that can work. In a fleet that is one network there is nothing to judge of
 either. Root causes come first, with what they cause beneath them. What could not be
-judged is listed as such: what may not be read, and host names, which istiod resolves by
-name servers of its own. Nothing is connected to.`,
-		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify -o json --fail-on warning",
+judged is listed as such, such as what may not be read.
+
+Host names of gateways are resolved by this machine, unless the clusters are read from a
+dump: a hint, as istiod has name servers of its own. With --probe the gateways are tried
+as well, as "probe" does. A gateway that this machine does not reach is a warning; only
+where a pod of another network does not reach it either, by --from-pod, is it an error.`,
+		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify -o json --fail-on warning\n  %[1]s verify --probe --from-pod east/shop/cart-6d5c8b9f7-x2x4z",
 		Args:    cobra.NoArgs,
 	}
-	f.Verify(cmd, judges, nil, func(fleet *facts.Fleet) finding.Result { return network.Verify(fleet, network.Options{}) })
+	probing, wanted := addProbing(cmd), false
+	cmd.Flags().BoolVar(&wanted, "probe", false, "Try the addresses of the gateways too")
+	sources := func() survey.Source {
+		if wanted {
+			return judges | probeReads
+		}
+		return judges
+	}
+	check := func() error {
+		if !wanted && (len(probing.fromPods) > 0 || cmd.Flags().Changed("connect-timeout")) {
+			return errors.New("--from-pod and --connect-timeout are about how gateways are tried; add --probe")
+		}
+		return probing.check(f)
+	}
+	f.VerifyAsking(cmd, sources, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
+		options := network.Options{}
+		if wanted || f.From == "" {
+			resolveHostnames(ctx, f, fleet, probing.wait, &options)
+		}
+		if wanted {
+			var err error
+			if options.Trials, err = probing.try(ctx, f, fleet); err != nil {
+				return finding.Result{}, err
+			}
+		}
+		return network.Verify(fleet, options), nil
+	})
 	return cmd
 }

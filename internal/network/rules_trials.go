@@ -1,0 +1,180 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// judgeTrials: what was seen of gateways by trying them. Only a pod of another
+// network sees what clients see; from this machine, which is none, it is a hint.
+func judgeTrials(j *judgement, members []*member) {
+	if !j.gatewaysMatter() {
+		return
+	}
+	for _, m := range members {
+		by := map[string][]Trial{}
+		var objects []string
+		for _, t := range j.Trials {
+			if t.Cluster == m.Context {
+				if by[t.Object] == nil {
+					objects = append(objects, t.Object)
+				}
+				by[t.Object] = append(by[t.Object], t)
+			}
+		}
+		for _, object := range objects {
+			j.unreachable(m, object, by[object])
+			j.foreign(m, object, by[object])
+			j.otherRoot(m, object, by[object])
+			j.unseen(m, by[object])
+		}
+	}
+}
+
+// unseen notes which attempts tell nothing.
+func (j *judgement) unseen(m *member, trials []Trial) {
+	for _, t := range trials {
+		where := t.Where() + ", from " + t.From
+		switch {
+		case t.Result == NotTried || t.doubtful && t.Certificate == nil:
+			j.CannotJudge(m.Context, where+": "+t.Says(), "GW013", "GW036", "GW037")
+		case t.Result == Unresolved:
+			j.CannotJudge(m.Context, where+": "+t.Says(), "GW013")
+		case t.Result == Reachable && t.unanswered:
+			j.CannotJudge(m.Context, where+": "+t.Says(), "GW036")
+		case t.Result == Reachable:
+			j.CannotJudge(m.Context, where+": "+t.Says(), "GW036", "GW037")
+		}
+	}
+}
+
+// found makes a finding of the attempts with one of the verdicts, beside which the
+// others are shown; ok is false where there are none.
+func (j *judgement) found(m *member, object string, trials []Trial, code finding.Code, verdicts ...Verdict) (f finding.Finding, bad []Trial, ok bool) {
+	f = finding.Finding{Code: code, Severity: finding.Warning, Clusters: []string{m.Context}, Object: object}
+	for _, t := range trials {
+		if slices.Contains(verdicts, t.Result) && !t.doubtful {
+			bad = append(bad, t)
+			if t.elsewhere {
+				f.Severity = finding.Error
+			}
+		}
+	}
+	for _, t := range trials {
+		if t.Result != NotTried && !t.doubtful {
+			f.Evidence = append(f.Evidence, finding.Evidence{Field: t.Where() + ", from " + t.From, Value: t.Says()})
+		}
+	}
+	return f, bad, len(bad) > 0
+}
+
+// hint completes the effect of what this machine saw, and how to see more.
+func (j *judgement) hint(f *finding.Finding, bad []Trial, effect string) {
+	if f.Severity == finding.Error {
+		f.Effect = effect
+		return
+	}
+	f.Title += ", seen from " + bad[0].From
+	f.Effect = "if clients on other networks see the same, " + effect
+	if from := j.tryFrom(bad[0].target); from != "" && !slices.ContainsFunc(bad, func(t Trial) bool { return t.Pod() != "" }) {
+		f.Fix = append(f.Fix, "# see whether a pod on another network reaches it:", from)
+	}
+}
+
+// tryFrom is the command that tries from a pod of another network; "" where none
+// is known.
+func (j *judgement) tryFrom(t Target) string {
+	var contexts []string
+	for _, m := range j.members {
+		if !m.apart {
+			contexts = append(contexts, m.Context)
+		}
+	}
+	for _, sidecars := range []bool{true, false} { // the pods of gateways come last
+		for _, m := range j.members {
+			if m.apart || m.home() == "" || m.home() == t.Network {
+				continue
+			}
+			for _, p := range m.proxies {
+				if isReady(p) && (p.Labels[istio.LabelTLSMode] != "") == sidecars {
+					return fmt.Sprintf("kubectl mesh-network probe --contexts %s --from-pod %s", finding.Quote(strings.Join(contexts, ",")), finding.Quote(m.Context+"/"+p.Namespace+"/"+p.Name))
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// unreachable finds addresses that do not answer as a gateway would: at all, or
+// to TLS.
+func (j *judgement) unreachable(m *member, object string, trials []Trial) {
+	f, bad, ok := j.found(m, object, trials, "GW013", Refused, TimedOut, Reset, NoRoute)
+	if !ok {
+		return
+	}
+	worst, network := bad[0], bad[0].Network
+	kind := map[Verdict]string{Refused: "refuses connections", TimedOut: "does not answer in time", Reset: "resets connections", NoRoute: "has no route to it"}[worst.Result]
+	f.Title = fmt.Sprintf("the gateway's address %s %s", worst.Address, kind)
+	switch worst.Result {
+	case Refused:
+		f.Fix = []string{"# nothing listens there: see whether the Service has endpoints, and that the load balancer sends its port to them"}
+	case Reset:
+		f.Fix = []string{"# it does not know the service that was asked for, or what stands before it closes connections: see the listeners of the gateway's pods"}
+	default:
+		f.Fix = []string{fmt.Sprintf("# let clients through to port %d: firewall, security group, loadBalancerSourceRanges, NetworkPolicy", worst.Port)}
+	}
+	if kind, rest, _ := strings.Cut(object, " "); kind == "service" {
+		namespace, name, _ := strings.Cut(rest, "/")
+		f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s describe service %s", finding.Quote(namespace), finding.Quote(name)))
+	}
+	j.hint(&f, bad, fmt.Sprintf("requests from other networks to %s fail", network))
+	f.CausedBy = j.of(m.Context, object, "GW012", "GW010", "GW011", "GW014", "GW019", "GW032", "GW007")
+	j.Add(f)
+}
+
+// foreign finds addresses at which something else answers: a load balancer that
+// ends TLS itself, or another server.
+func (j *judgement) foreign(m *member, object string, trials []Trial) {
+	f, bad, ok := j.found(m, object, trials, "GW037", NotMesh)
+	if !ok {
+		return
+	}
+	f.Title = fmt.Sprintf("what answers at the gateway's address %s is no gateway of the mesh", bad[0].Address)
+	f.Fix = []string{"# have the load balancer pass TCP through as it is: no TLS certificate, no HTTP and no proxy protocol in its annotations"}
+	if kind, rest, _ := strings.Cut(object, " "); kind == "service" {
+		namespace, name, _ := strings.Cut(rest, "/")
+		f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s get service %s -o jsonpath='{.metadata.annotations}'", finding.Quote(namespace), finding.Quote(name)))
+	}
+	j.hint(&f, bad, fmt.Sprintf("requests from other networks to %s fail with TLS errors", bad[0].Network))
+	f.CausedBy = j.of(m.Context, object, "GW014")
+	j.Add(f)
+}
+
+// otherRoot finds workloads behind a gateway whose certificates clusters on other
+// networks do not accept.
+func (j *judgement) otherRoot(m *member, object string, trials []Trial) {
+	f, bad, ok := j.found(m, object, trials, "GW036", OtherRoot)
+	if !ok {
+		return
+	}
+	refusing := bad[0].DistrustedBy
+	f.Title = fmt.Sprintf("behind the gateway is a certificate that %s %s not accept", list(refusing), does(len(refusing)))
+	f.Evidence = append(f.Evidence, finding.Evidence{Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
+	f.Fix = []string{
+		"# the clusters need a common root",
+		fmt.Sprintf("kubectl mesh-certs verify --contexts %s", finding.Quote(strings.Join(distinct(append([]string{m.Context}, refusing...)), ","))),
+	}
+	j.hint(&f, bad, fmt.Sprintf("requests from there to %s fail: CERTIFICATE_VERIFY_FAILED", bad[0].Network))
+	j.Add(f)
+}
+
+func does(n int) string {
+	if n == 1 {
+		return "does"
+	}
+	return "do"
+}

@@ -1,0 +1,178 @@
+package network
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// Target is one address and port of a gateway that can be tried.
+type Target struct {
+	facts.Probe
+	// Cluster and Object are those of the gateway, as in a Listing.
+	Cluster, Object string
+	Network         string
+	// Judges are the contexts of the clusters whose workloads are to accept what
+	// the gateway leads to: those on other networks, or all where there are none.
+	Judges []string
+	// Blind says why TLS is not to be tried; "" where it is.
+	Blind string
+}
+
+// What TLS asks a gateway for: sidecars for the protocol of the mesh, ambient
+// proxies for that of HBONE (pilot/pkg/networking/core/listener.go, allIstioMtlsALPNs).
+const (
+	protocolSidecar = "istio"
+	protocolHBONE   = "h2"
+)
+
+// Targets are the addresses of all gateways of the fleet, each once for a
+// network, whether or not control planes announce them.
+func Targets(fleet *facts.Fleet, options Options) []Target {
+	w := newWorld(fleet, options)
+	var out []Target
+	names := map[string][2]string{}
+	for _, g := range w.list(fleet, finding.Result{}, options).Gateways {
+		if g.Status == statusStray {
+			continue
+		}
+		for _, a := range g.Addresses {
+			t := Target{Cluster: g.Cluster, Object: g.Object, Network: g.Network, Judges: w.judges(g.Network)}
+			t.Address = a.Address
+			if g.Port != 0 {
+				key := g.Cluster + " " + g.Object + " " + g.Network
+				if _, ok := names[key]; !ok {
+					name, why := w.serverName(g)
+					names[key] = [2]string{name, why}
+				}
+				sidecar := t
+				sidecar.Port, sidecar.ServerName, sidecar.Blind = g.Port, names[key][0], names[key][1]
+				if sidecar.Blind == "" {
+					sidecar.Protocol = protocolSidecar
+				}
+				out = append(out, sidecar)
+			}
+			if g.HBONEPort != 0 && g.HBONEPort != g.Port {
+				ambient := t
+				ambient.Port, ambient.Protocol = g.HBONEPort, protocolHBONE
+				out = append(out, ambient)
+			}
+		}
+	}
+	var distinct []Target
+	for _, t := range out {
+		if !slices.ContainsFunc(distinct, func(o Target) bool {
+			return o.Network == t.Network && o.Address == t.Address && o.Port == t.Port
+		}) {
+			distinct = append(distinct, t)
+		}
+	}
+	return distinct
+}
+
+// Probes are what is to be tried of targets, in their order.
+func Probes(targets []Target) []facts.Probe {
+	out := make([]facts.Probe, len(targets))
+	for i, t := range targets {
+		out[i] = t.Probe
+	}
+	return out
+}
+
+func (w *world) judges(network string) []string {
+	var others, all []string
+	for _, m := range w.members {
+		if m.apart {
+			continue
+		}
+		all = append(all, m.Context)
+		if m.home() != network {
+			others = append(others, m.Context)
+		}
+	}
+	if others == nil {
+		return all
+	}
+	return others
+}
+
+// serverName is the one by which a gateway passes TLS on to a Service that has a
+// ready endpoint behind it, which takes mutual TLS; why says that there is none.
+func (w *world) serverName(g Gateway) (name, why string) {
+	why = "no service with a ready sidecar on network " + g.Network + " is known"
+	for _, m := range w.members {
+		if m.apart || m.Context != g.Cluster && m.home() != g.Network || strings.HasPrefix(g.Object, "service ") && m.Context != g.Cluster {
+			continue
+		}
+		if !m.EndpointSlices.Known() {
+			why = "endpointslices of " + m.Context + ": " + m.EndpointSlices.Why()
+			continue
+		}
+		for _, v := range m.viewers {
+			if !v.programs(m) {
+				continue
+			}
+			if name := v.passes(m, g.Network); name != "" {
+				return name, ""
+			}
+		}
+	}
+	return "", why
+}
+
+// passes finds the server name of a Service that gateways of a network in a
+// cluster pass on: one that they know, on their own network, with a sidecar
+// (pilot/pkg/networking/core/gateway.go, builtAutoPassthroughFilterChains). What no
+// listener has among its hosts comes last, and so do the system's own.
+func (v *view) passes(m *member, network string) string {
+	source := istio.Source{
+		Cluster: v.ids[m], Network: network, NetworkView: []string{network}, Namespace: m.SystemNamespace, Gateway: true,
+	}
+	best, rank := "", 0
+	for _, s := range v.Services() {
+		for _, port := range s.Ports {
+			e := v.Endpoints(source, istio.Destination{Namespace: s.Namespace, Service: s.Name, Port: port})
+			if e.Absent != "" || e.ClusterLocal || e.Direct || !slices.ContainsFunc(e.Endpoints, func(e istio.Endpoint) bool {
+				return e.Network == network && e.MTLS && e.Health == istio.Healthy && !e.Gateway()
+			}) {
+				continue
+			}
+			r := 1
+			if v.own.passesHost(e.Host) {
+				r += 2
+			}
+			if s.Namespace != m.SystemNamespace && s.Namespace != "kube-system" {
+				r++
+			}
+			if r > rank {
+				best, rank = fmt.Sprintf("outbound_.%d_._.%s", port, e.Host), r
+			}
+			if rank == 4 {
+				return best
+			}
+		}
+	}
+	return best
+}
+
+// passesHost reports whether some listener passes TLS for a host through.
+func (m *member) passesHost(host string) bool {
+	for _, g := range m.Gateways.Value {
+		for _, s := range g.Spec.Servers {
+			if s.TLS == nil || s.TLS.Mode != autoPassthrough {
+				continue
+			}
+			for _, h := range s.Hosts {
+				h = withoutNamespace(h)
+				if h == host || h == "*" || strings.HasPrefix(h, "*.") && strings.HasSuffix(host, h[1:]) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

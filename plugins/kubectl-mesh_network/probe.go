@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+)
+
+func newProbe(f *command.Frame) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "probe",
+		Short: "Try whether the gateways between networks can be reached",
+		Long: `Try each address and port of the gateways between networks: resolve it, connect, and begin
+TLS as a sidecar would, for a service with a ready endpoint behind the gateway. The
+certificate that comes back is judged by the roots of the clusters on other networks.
+
+It tries from this machine, which may be kept out where pods are not, and the other way
+round. --from-pod tries from pods instead, with the first of openssl, curl, bash, nc, wget
+and pilot-agent that the container has; of these only openssl can ask a gateway for a
+service, the others see whether something accepts connections. Without a container it is
+istio-proxy, whose own traffic is not intercepted. In the clusters nothing is created.
+
+Exit codes: 0 when all gateways are reachable and trusted, 1 when one is not or could not
+be seen, 2 when nothing could be tried.`,
+		Example: "  %[1]s probe --contexts east,west\n  %[1]s probe --contexts east,west --from-pod east/shop/cart-6d5c8b9f7-x2x4z\n  %[1]s probe -o wide --connect-timeout 2s",
+		Args:    cobra.NoArgs,
+	}
+	output, probing := f.AddOutput(cmd), addProbing(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		format, err := output.Format()
+		if err != nil {
+			return err
+		}
+		if err := probing.check(f); err != nil {
+			return err
+		}
+		fleet, err := f.Gather(cmd.Context(), lists|probeReads)
+		if err != nil {
+			return err
+		}
+		trials, err := probing.try(cmd.Context(), f, fleet)
+		if err != nil {
+			return err
+		}
+		gaps := network.Gaps(fleet)
+		switch format {
+		case report.JSON, report.YAML:
+			err = report.Encode(f.Out, format, probeDocument{report.NewMeta("ProbeList"), trials, gaps})
+		case report.Name:
+			for _, t := range trials {
+				fmt.Fprintln(f.Out, printable.Line(t.ID()))
+			}
+		default:
+			err = probeTable(f.Page(output), trials, format == report.Wide)
+		}
+		if err != nil {
+			return err
+		}
+		sayGaps(f, gaps)
+		if err := command.Unreachable(fleet); err != nil {
+			return err
+		}
+		return verdict(f, trials, gaps, len(probing.fromPods) > 0)
+	}
+	return cmd
+}
+
+// verdict says on the error stream what to do next, and is the error that ends the
+// command with its code.
+func verdict(f *command.Frame, trials []network.Trial, gaps []network.Gap, fromPods bool) error {
+	tried := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Result != network.NotTried })
+	failed := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Result != network.Trusted })
+	switch {
+	case len(trials) == 0:
+		return fmt.Errorf("there is no gateway with an address to try; \"%s gateways\" lists what there is", f.Display)
+	case !tried:
+		return command.ExitCode(command.ExitFailed)
+	case failed && !fromPods:
+		fmt.Fprintf(f.ErrOut, "Seen from this machine alone: pods may reach what it does not. Try from one with --from-pod;\n\"%s verify --probe\" says what mends it.\n", f.Display)
+	case failed:
+		fmt.Fprintf(f.ErrOut, "\"%s verify --probe %s\" says what mends it.\n", f.Display, fromPodFlags(trials))
+	}
+	if failed || len(gaps) > 0 {
+		return command.ExitCode(command.ExitFindings)
+	}
+	return nil
+}
+
+// fromPodFlags are the flags that name the pods again.
+func fromPodFlags(trials []network.Trial) string {
+	var out []string
+	for _, t := range trials {
+		if flag := "--from-pod " + finding.Quote(t.Pod()); !slices.Contains(out, flag) {
+			out = append(out, flag)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// probeDocument is what -o json and yaml print.
+type probeDocument struct {
+	report.Meta
+	Trials []network.Trial `json:"trials"`
+	Gaps   []network.Gap   `json:"gaps"`
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+)
+
+// probeTable writes a row for each attempt, beneath the vantage from which it was
+// made.
+func probeTable(p *report.Page, trials []network.Trial, wide bool) error {
+	var vantages []string
+	for _, t := range trials {
+		if !slices.Contains(vantages, t.From) {
+			vantages = append(vantages, t.From)
+		}
+	}
+	for i, from := range vantages {
+		if i > 0 {
+			p.Blank()
+		}
+		p.Line("From %s:", from)
+		seen := slices.DeleteFunc(slices.Clone(trials), func(t network.Trial) bool { return t.From != from })
+		if err := vantageTable(p, seen, wide); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vantageTable writes what was seen from one vantage: in rows; where these are too
+// long with what was seen beneath them; or, where even that does not fit, without
+// columns.
+func vantageTable(p *report.Page, trials []network.Trial, wide bool) error {
+	header := []string{"CLUSTER", "NETWORK", "ADDRESS", "TIME", "RESULT"}
+	if wide {
+		header = []string{"CLUSTER", "NETWORK", "ADDRESS", "TIME", "NAME", "CONNECT", "TLS", "GATEWAY", "SERVER NAME", "TOOL", "CERTIFICATE", "RESULT"}
+	}
+	var full, short [][]string
+	for _, t := range trials {
+		ms := t.Milliseconds
+		row := []string{t.Cluster, t.Network, t.Where(), span(ms.Name + ms.Connect + ms.TLS)}
+		if wide {
+			shown := ""
+			if t.Certificate != nil {
+				shown = t.Certificate.Describe()
+			}
+			row = append(row, span(ms.Name), span(ms.Connect), span(ms.TLS), t.Object, t.ServerName, t.Tool, shown)
+		}
+		full = append(full, append(slices.Clone(row), t.Says()))
+		short = append(short, append(row, t.Result.String()))
+	}
+	switch {
+	case p.Fits(header, full):
+		return p.Table(header, full)
+	case p.Fits(header, short):
+		if err := p.Table(header, short); err != nil {
+			return err
+		}
+	default:
+		for i, t := range trials {
+			p.Wrapped("", fmt.Sprintf("%s, %s: %s", t.Cluster, t.Network, t.Where()))
+			p.Wrapped("  ", fmt.Sprintf("%s (%s)", t.Says(), cmp.Or(short[i][3], "not timed")))
+		}
+		return nil
+	}
+	for _, t := range trials {
+		switch {
+		case t.Result == network.Trusted:
+			p.Wrapped("  "+t.Where()+": ", "trusted "+t.Detail)
+		case t.Detail != "":
+			p.Wrapped("  "+t.Where()+": ", t.Detail)
+		}
+	}
+	return nil
+}
+
+// span is a time for people, "" where none was taken.
+func span(milliseconds float64) string {
+	d := time.Duration(milliseconds * float64(time.Millisecond))
+	switch {
+	case d <= 0:
+		return ""
+	case d < time.Millisecond:
+		return "<1ms"
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	default:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+}
