@@ -81,7 +81,11 @@ const StatusOK = "ok"
 // networks.
 func List(fleet *facts.Fleet, options Options) Listing {
 	w := newWorld(fleet, options)
-	result := verify(w, fleet, options)
+	return w.list(fleet, verify(w, fleet, options), options)
+}
+
+// list lists what is meant to be a gateway, with what the rules found.
+func (w *world) list(fleet *facts.Fleet, result finding.Result, options Options) Listing {
 	out := Listing{Gateways: []Gateway{}, Gaps: []Gap{}}
 	for _, c := range fleet.Clusters {
 		if c.Unreached != nil {
@@ -220,7 +224,7 @@ func isLetter(c rune) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 // isAbout reports whether a finding is about the gateway: it is the object, or
 // one of those that are in the evidence for an address that is there twice.
 func (r *Gateway) isAbout(f finding.Finding) bool {
-	if !slices.Contains(f.Clusters, r.Cluster) {
+	if !slices.Contains(f.Clusters, r.Cluster) || f.ObjectIn != "" && f.ObjectIn != r.Cluster {
 		return false
 	}
 	if f.Object == r.Object {
