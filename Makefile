@@ -94,7 +94,7 @@ bench: build ## Compare speed and memory with kubectl, side by side
 
 .PHONY: fuzz
 fuzz: ## Fuzz everything that parses input, FUZZTIME (30s) for each target
-	@for f in $$(grep -rlE '^func Fuzz' --include=*_test.go internal); do \
+	@for f in $$(grep -rlE '^func Fuzz' --include=*_test.go internal plugins); do \
 		for t in $$(grep -oE '^func Fuzz[A-Za-z]+' $$f | sed 's/func //'); do \
 			go test -run=^$$ -fuzz="^$$t$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./$$(dirname $$f); \
 		done; \

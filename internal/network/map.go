@@ -201,10 +201,14 @@ type Arrow struct {
 }
 
 // Arrows are the routes, those that are alike together, in the order of the
-// clusters they lead to; what is broken first.
+// clusters they lead to; what is broken first. Of clusters that were not reached
+// nothing is known, and they have none.
 func (m Map) Arrows() []Arrow {
 	var clusters []string
-	for _, r := range m.Routes {
+	routes := slices.DeleteFunc(slices.Clone(m.Routes), func(r Route) bool {
+		return slices.Contains(m.Unreached, r.From) || slices.Contains(m.Unreached, r.To)
+	})
+	for _, r := range routes {
 		if !slices.Contains(clusters, r.From) {
 			clusters = append(clusters, r.From)
 		}
@@ -213,7 +217,7 @@ func (m Map) Arrows() []Arrow {
 		return a.Way == b.Way && a.Status == b.Status && a.Reason == b.Reason && slices.Equal(a.Through, b.Through) && slices.Equal(a.Codes, b.Codes)
 	}
 	var byTarget []Arrow
-	for _, r := range m.Routes {
+	for _, r := range routes {
 		i := slices.IndexFunc(byTarget, func(a Arrow) bool { return a.To[0] == r.To && alike(a.Route, r) })
 		if i < 0 {
 			byTarget = append(byTarget, Arrow{From: []string{r.From}, To: []string{r.To}, Route: r})
@@ -221,6 +225,7 @@ func (m Map) Arrows() []Arrow {
 		}
 		byTarget[i].From = append(byTarget[i].From, r.From)
 	}
+	slices.SortStableFunc(byTarget, func(a, b Arrow) int { return slices.Index(clusters, a.To[0]) - slices.Index(clusters, b.To[0]) })
 	var out []Arrow
 	for _, a := range byTarget {
 		a.AllOthers = len(clusters) > 2 && len(a.From) == len(clusters)-1

@@ -263,7 +263,14 @@ func (d *drawing) withoutGateway(v *view, r *Route) {
 	for _, u := range v.Unread() {
 		if slices.Contains([]string{"everything", "Services", "Nodes", "the mesh config", "Gateways of the Gateway API"}, u.What) {
 			r.Status = RouteUnknown
-			r.Reason = fmt.Sprintf("%s sees no gateway to network %s, and not all was read: %s of %s, %s", v.name(), r.ToNetwork, u.What, firstOf(v.contexts[u.Cluster], u.Cluster), u.Why)
+			r.Reason += fmt.Sprintf(" that was seen, and not read: %s of %s", u.What, firstOf(v.contexts[u.Cluster], u.Cluster))
+			for _, g := range d.rows {
+				for _, f := range d.faultsOf(&g) {
+					if g.Network == r.ToNetwork && !slices.Contains(r.Codes, f.Code) {
+						r.Codes = append(r.Codes, f.Code)
+					}
+				}
+			}
 			return
 		}
 	}

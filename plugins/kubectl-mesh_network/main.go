@@ -35,10 +35,13 @@ cluster and those that its remote secrets name.`,
   # who says which network a cluster is?
   %[1]s labels --contexts 'prod-*'
 
+  # who reaches whom, and through which gateway?
+  %[1]s map
+
   # what does a code mean?
   %[1]s explain GW002`,
 	Reads: reads,
 	Commands: func(f *command.Frame) []*cobra.Command {
-		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f)}
+		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f), newMap(f)}
 	},
 }

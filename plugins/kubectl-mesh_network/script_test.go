@@ -18,5 +18,5 @@ func TestScripts(t *testing.T) { plugintest.Scripts(t, "testdata/fleets") }
 
 // Every field of a machine-readable document is described.
 func TestOutputIsDocumented(t *testing.T) {
-	plugintest.Documented(t, map[string]any{"Report": report.Report{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{}})
+	plugintest.Documented(t, map[string]any{"Report": report.Report{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{}, "NetworkMap": mapDocument{}})
 }
