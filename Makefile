@@ -110,7 +110,7 @@ scenarios: ## Write the scenarios of the test bed anew, with new keys
 
 .PHONY: examples
 examples: build ## Record examples/ anew from real API servers
-	@go -C test/e2e run ./record -binary $(CURDIR)/bin/kubectl-mesh_certs -into $(CURDIR)/examples
+	@go -C test/e2e run ./record -binaries $(CURDIR)/bin -into $(CURDIR)/examples
 
 .PHONY: clean
 clean: ## Remove what was built here (the servers of the bed stay in their cache)
