@@ -16,7 +16,6 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
@@ -43,15 +42,12 @@ mesh-certs verify finds nothing.
 		readme: `# Three networks: west's gateway has no address, and nobody told north which network it is
 
 - west: the load balancer of the east-west gateway is pending.
-- north: the system namespace has no label with its network, nor do the pods of one workload that was there before the mesh.
+- north: the system namespace has no label with its network, so that only pods with a sidecar have one.
 `,
 		fleet: func() *meshtest.Fleet {
 			f := named(meshtest.Networked("east", "north", "west"))
 			f.Get("west").Network.Gateway.Status.LoadBalancer.Ingress = nil
-			north := f.Get("north")
-			north.SystemLabels = nil
-			meshtest.SetEnv(north.Network.Pods[2], istio.EnvProxyNetwork, "")
-			delete(north.Network.Pods[2].Labels, istio.LabelNetwork)
+			f.Get("north").SystemLabels = nil
 			return f
 		},
 		definitions: bed.GatewayDefinitions(),
