@@ -47,16 +47,17 @@ install: build ## Install the plugins and their completion for kubectl into PREF
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Put $(PREFIX)/bin on your PATH: kubectl looks for plugins there." ;; esac
 
 .PHONY: demo
-demo: build ## Run mesh-certs on the recorded fleet in examples/broken
-	@for args in "diff --contexts east,west" verify; do \
-		echo "\$$ bin/kubectl-mesh_certs $$args --from examples/broken"; \
-		bin/kubectl-mesh_certs $$args --from examples/broken || test $$? = 1; \
+demo: build ## Run mesh-certs and mesh-network on the recorded fleets in examples/
+	@for args in "certs diff --contexts east,west --from examples/broken" "certs verify --from examples/broken" \
+		"network map --from examples/networks" "network verify --from examples/networks"; do \
+		echo "\$$ bin/kubectl-mesh_$$args"; \
+		bin/kubectl-mesh_$$args || test $$? = 1; \
 		echo; \
 	done
 
 .PHONY: demo-live
 demo-live: build ## The same on two real API servers (the first time it builds them, which takes minutes)
-	@go -C test/e2e run ./demo -scenario broken -binary $(CURDIR)/bin/kubectl-mesh_certs
+	@go -C test/e2e run ./demo -binaries $(CURDIR)/bin
 
 .PHONY: bed
 bed: ## Start real API servers with SCENARIO (healthy), or with istiods (multi-primary-multi-network), and say how to use them
@@ -135,7 +136,7 @@ krew-local: ## Install what release-snapshot built under KREW_ROOT (~/.krew), by
 
 .PHONY: fuzz
 fuzz: ## Fuzz everything that parses input, FUZZTIME (30s) for each target
-	@for f in $$(grep -rlE '^func Fuzz' --include=*_test.go internal); do \
+	@for f in $$(grep -rlE '^func Fuzz' --include=*_test.go internal plugins); do \
 		for t in $$(grep -oE '^func Fuzz[A-Za-z]+' $$f | sed 's/func //'); do \
 			go test -run=^$$ -fuzz="^$$t$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./$$(dirname $$f); \
 		done; \
@@ -151,7 +152,7 @@ scenarios: ## Write the scenarios of the test bed anew, with new keys
 
 .PHONY: examples
 examples: build ## Record examples/ anew from real API servers
-	@go -C test/e2e run ./record -binary $(CURDIR)/bin/kubectl-mesh_certs -into $(CURDIR)/examples
+	@go -C test/e2e run ./record -binaries $(CURDIR)/bin -into $(CURDIR)/examples
 
 .PHONY: clean
 clean: ## Remove what was built here (the servers of the bed stay in their cache)

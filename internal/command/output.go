@@ -19,17 +19,16 @@ type Output struct {
 	format    string
 	noHeaders bool
 	color     string
+	extra     []report.Format
 }
 
 var colorModes = []string{"auto", "always", "never"}
 
-// AddOutput adds the flags about output to a command.
-func (f *Frame) AddOutput(cmd *cobra.Command) *Output {
-	o := &Output{}
-	formats := make([]string, len(report.Formats))
-	for i, format := range report.Formats {
-		formats[i] = string(format)
-	}
+// AddOutput adds the flags about output to a command. extra are the formats that
+// it has beside those of every command.
+func (f *Frame) AddOutput(cmd *cobra.Command, extra ...report.Format) *Output {
+	o := &Output{extra: extra}
+	formats := report.FormatNames(extra...)
 	cmd.Flags().StringVarP(&o.format, "output", "o", string(report.Table), "Output format: "+strings.Join(formats, "|"))
 	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "Print no headers of tables")
 	cmd.Flags().StringVar(&o.color, "color", colorModes[0], "Use colours: "+strings.Join(colorModes, "|")+"; auto is on a terminal, unless NO_COLOR is set")
@@ -43,7 +42,7 @@ func (o *Output) Format() (report.Format, error) {
 	if !slices.Contains(colorModes, o.color) {
 		return "", fmt.Errorf("there is no color mode %q; --color takes one of %s", o.color, strings.Join(colorModes, ", "))
 	}
-	return report.ParseFormat(o.format)
+	return report.ParseFormat(o.format, o.extra...)
 }
 
 // Page is where text for people goes.

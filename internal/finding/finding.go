@@ -49,6 +49,8 @@ type Finding struct {
 	// Object is what has to be mended, e.g. "secret istio-system/cacerts"; ""
 	// where it is no single object.
 	Object string `json:"object,omitempty"`
+	// ObjectIn is the context that Object is in, where the finding is about several.
+	ObjectIn string `json:"objectIn,omitempty"`
 	// Title is one sentence that says what is wrong.
 	Title string `json:"title"`
 	// Evidence is what was read.

@@ -176,6 +176,14 @@ func (n *Network) nodePort(selector string) {
 	}
 }
 
+// unpublish makes a Service one of its cluster alone.
+func unpublish(s *corev1.Service) {
+	s.Spec.Type, s.Status = corev1.ServiceTypeClusterIP, corev1.ServiceStatus{}
+	for i := range s.Spec.Ports {
+		s.Spec.Ports[i].NodePort = 0
+	}
+}
+
 // networked is a healthy fleet of two networks, with something done to it.
 func networked(do func(f *Fleet, east, west *Cluster)) func() *Fleet {
 	return func() *Fleet {
@@ -325,7 +333,7 @@ var networkHealthy = []Case{
 		west.Network.Gateway.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
 	})},
 	{Name: "external addresses by hand", Fleet: networked(func(_ *Fleet, _, west *Cluster) {
-		west.Network.Gateway.Spec.Type, west.Network.Gateway.Status = corev1.ServiceTypeClusterIP, corev1.ServiceStatus{}
+		unpublish(west.Network.Gateway)
 		west.Network.Gateway.Spec.ExternalIPs = []string{"203.0.113.11"}
 	})},
 	{Name: "another port", Fleet: networked(func(_ *Fleet, _, west *Cluster) {
@@ -365,7 +373,7 @@ var networkHealthy = []Case{
 	{Name: "pods with both families", Fleet: networked(func(f *Fleet, _, _ *Cluster) {
 		for i, c := range f.Clusters {
 			for k, p := range c.Network.Pods {
-				p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: fmt.Sprintf("fd00:%d::%d", i, k+1)})
+				p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: fmt.Sprintf("fd00:%d::%d", i+1, k+1)})
 			}
 		}
 	})},

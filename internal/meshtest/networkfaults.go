@@ -147,7 +147,10 @@ var networkFaults = []Case{
 	{Name: "load balancer pending", Want: []string{"GW002 error west", "GW001 error west < GW002"}, Fleet: westGateway(func(s *corev1.Service) { s.Status = corev1.ServiceStatus{} })},
 	{Name: "load balancer of a second gateway pending", Want: []string{"GW002 warning west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
 		s := west.Network.Gateway.DeepCopy()
-		s.Name, s.Status = "second", corev1.ServiceStatus{}
+		s.Name, s.Status, s.Spec.ClusterIP = "second", corev1.ServiceStatus{}, "10.101.255.2"
+		for i := range s.Spec.Ports {
+			s.Spec.Ports[i].NodePort += 100
+		}
 		west.Network.More = append(west.Network.More, s)
 	})},
 	{Name: "host names that istiod is told to ignore", Want: []string{"GW003 error west", "GW001 error west < GW003"}, Fleet: networked(func(_ *Fleet, east, west *Cluster) {
@@ -229,9 +232,7 @@ var networkFaults = []Case{
 			c.MeshNetworks = "networks:\n  network2:\n    endpoints: [{fromRegistry: west}]\n    gateways: [{address: 203.0.113.99, port: 15443}]\n"
 		}
 	})},
-	{Name: "gateway without an address outside", Want: []string{"GW030 error west", "GW001 error west < GW030"}, Fleet: westGateway(func(s *corev1.Service) {
-		s.Spec.Type, s.Status = corev1.ServiceTypeClusterIP, corev1.ServiceStatus{}
-	})},
+	{Name: "gateway without an address outside", Want: []string{"GW030 error west", "GW001 error west < GW030"}, Fleet: westGateway(unpublish)},
 	{Name: "the same address twice", Want: []string{"GW031 error east,west"}, Fleet: westGateway(func(s *corev1.Service) {
 		s.Status.LoadBalancer.Ingress[0].IP = "203.0.113.10"
 	})},

@@ -145,6 +145,13 @@ func (g *gateway) finding(code finding.Code, severity finding.Severity, title st
 	return finding.Finding{Code: code, Severity: severity, Clusters: []string{g.member.Context}, Object: g.object(), Title: title}
 }
 
+// concern makes a finding about the Service one about another cluster too.
+func (g *gateway) concern(f *finding.Finding, context string) {
+	if f.Clusters = distinct(append(f.Clusters, context)); len(f.Clusters) > 1 {
+		f.ObjectIn = g.member.Context
+	}
+}
+
 // lost is what goes wrong where a gateway is none.
 func (g *gateway) lost() string {
 	return fmt.Sprintf("clients on other networks do not go through it to %s: they try addresses of pods, and time out", g.network)

@@ -92,7 +92,7 @@ func Gaps(fleet *facts.Fleet) []Gap {
 	return newWorld(fleet, Options{}).list(fleet, finding.Result{}, Options{}).Gaps
 }
 
-// list takes of each gateway the status from a result.
+// list lists what is meant to be a gateway, with what the rules found.
 func (w *world) list(fleet *facts.Fleet, result finding.Result, options Options) Listing {
 	out := Listing{Gateways: []Gateway{}, Gaps: []Gap{}}
 	for _, c := range fleet.Clusters {
@@ -242,7 +242,7 @@ func isLetter(c rune) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 // isAbout reports whether a finding is about the gateway: it is the object, or
 // one of those that are in the evidence for an address that is there twice.
 func (r *Gateway) isAbout(f finding.Finding) bool {
-	if !slices.Contains(f.Clusters, r.Cluster) {
+	if !slices.Contains(f.Clusters, r.Cluster) || f.ObjectIn != "" && f.ObjectIn != r.Cluster {
 		return false
 	}
 	if f.Object == r.Object {

@@ -38,14 +38,12 @@ func judgeHidden(j *judgement, members []*member) {
 				continue
 			}
 			f := g.finding("GW017", finding.Error, "discovery selectors hide the gateway")
-			f.Clusters = []string{m.Context}
 			for _, v := range blind {
-				f.Clusters = append(f.Clusters, v.Context)
+				g.concern(&f, v.Context)
 				f.Evidence = append(f.Evidence, finding.Evidence{
 					Cluster: v.Context, Field: v.configMap() + ", discoverySelectors", Value: "do not select namespace " + ns.Name + " of " + m.Context,
 				})
 			}
-			f.Clusters = distinct(f.Clusters)
 			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "namespace " + ns.Name + ", labels", Value: orNone(inline(ns.Labels))})
 			f.Effect = fmt.Sprintf("to %s the network %s has no such gateway: its clients try addresses of pods there, and time out", blind[0].name(), g.network)
 			f.Fix = []string{"# give the namespace a label that the selectors ask for:"}

@@ -202,7 +202,7 @@ func (g *gateway) kubernetesListener() bool {
 
 func (g *gateway) noListener(config *member, on, passing, elsewhere []server) finding.Finding {
 	f := g.finding("GW010", finding.Error, "no Gateway makes the gateway's pods pass on what comes from other networks")
-	f.Clusters = distinct([]string{g.member.Context, config.Context})
+	g.concern(&f, config.Context)
 	f.Effect = fmt.Sprintf("connections from other networks to %s are reset: clients see 503 and \"connection reset\" or \"upstream connect error\"", g.network)
 	labels := map[string]string{}
 	for _, key := range []string{"istio", "app"} {
@@ -284,7 +284,7 @@ func (j *judgement) twice(g *gateway, config *member, passing []server) {
 						continue
 					}
 					f := g.finding("GW011", finding.Error, "two Gateways cover the same Services on the gateway's port")
-					f.Clusters = distinct([]string{g.member.Context, config.Context})
+					g.concern(&f, config.Context)
 					f.Evidence = []finding.Evidence{
 						{Cluster: config.Context, Field: a.object() + ", hosts", Value: strings.Join(a.server.Hosts, ", ")},
 						{Cluster: config.Context, Field: b.object() + ", hosts", Value: strings.Join(b.server.Hosts, ", ")},

@@ -122,7 +122,7 @@ func TestTrials(t *testing.T) {
 				if got.Result != c.verdict || !strings.HasPrefix(got.Says(), c.says) {
 					t.Errorf("%s: %s", got.Result, got.Says())
 				}
-				if got.ServerName != meshtest.ServedName || got.From != v.from.String() || got.Milliseconds.Connect <= 0 {
+				if got.ServerName != meshtest.ServedName || got.From != v.from.String() || got.Milliseconds.Connect <= 0 && c.verdict != network.Refused { // a refusal can be too fast to measure
 					t.Errorf("%+v", got)
 				}
 				r := network.Verify(fleet, network.Options{Trials: trials})

@@ -52,6 +52,29 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 	}
 }
 
+// forbidden takes one thing each away that may be read of a cluster.
+var forbidden = map[string]func(*facts.Cluster){
+	"pods":           func(c *facts.Cluster) { c.Pods = facts.Read[[]corev1.Pod]{State: facts.Forbidden} },
+	"services":       func(c *facts.Cluster) { c.Services = facts.Read[[]corev1.Service]{State: facts.Forbidden} },
+	"namespaces":     func(c *facts.Cluster) { c.Namespaces = facts.Read[[]corev1.Namespace]{State: facts.Forbidden} },
+	"nodes":          func(c *facts.Cluster) { c.Nodes = facts.Read[[]corev1.Node]{State: facts.Forbidden} },
+	"mesh configs":   func(c *facts.Cluster) { c.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden} },
+	"deployments":    func(c *facts.Cluster) { c.Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Forbidden} },
+	"remote secrets": func(c *facts.Cluster) { c.RemoteSecrets = facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden} },
+	"gateways":       func(c *facts.Cluster) { c.Gateways = facts.Read[[]istioapi.Gateway]{State: facts.Forbidden} },
+	"kubernetes gateways": func(c *facts.Cluster) {
+		c.KubernetesGateways = facts.Read[[]istioapi.KubernetesGateway]{State: facts.Forbidden}
+	},
+	"network policies": func(c *facts.Cluster) {
+		c.NetworkPolicies = facts.Read[[]networkingv1.NetworkPolicy]{State: facts.Forbidden}
+	},
+	"injectors": func(c *facts.Cluster) { c.Injectors = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden} },
+	"workload entries": func(c *facts.Cluster) {
+		c.WorkloadEntries = facts.Read[[]istioapi.WorkloadEntry]{State: facts.Forbidden}
+	},
+	"service entries": func(c *facts.Cluster) { c.ServiceEntries = facts.Read[[]istioapi.ServiceEntry]{State: facts.Forbidden} },
+}
+
 // Each read that is forbidden makes rules unknown, and none find anything.
 func TestEachReadAlone(t *testing.T) {
 	type made struct {
@@ -64,27 +87,7 @@ func TestEachReadAlone(t *testing.T) {
 		f := c.Fleet()
 		healthy = append(healthy, made{c.Name, f, f.Facts()})
 	}
-	for name, forbid := range map[string]func(*facts.Cluster){
-		"pods":           func(c *facts.Cluster) { c.Pods = facts.Read[[]corev1.Pod]{State: facts.Forbidden} },
-		"services":       func(c *facts.Cluster) { c.Services = facts.Read[[]corev1.Service]{State: facts.Forbidden} },
-		"namespaces":     func(c *facts.Cluster) { c.Namespaces = facts.Read[[]corev1.Namespace]{State: facts.Forbidden} },
-		"nodes":          func(c *facts.Cluster) { c.Nodes = facts.Read[[]corev1.Node]{State: facts.Forbidden} },
-		"mesh configs":   func(c *facts.Cluster) { c.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden} },
-		"deployments":    func(c *facts.Cluster) { c.Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Forbidden} },
-		"remote secrets": func(c *facts.Cluster) { c.RemoteSecrets = facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden} },
-		"gateways":       func(c *facts.Cluster) { c.Gateways = facts.Read[[]istioapi.Gateway]{State: facts.Forbidden} },
-		"kubernetes gateways": func(c *facts.Cluster) {
-			c.KubernetesGateways = facts.Read[[]istioapi.KubernetesGateway]{State: facts.Forbidden}
-		},
-		"network policies": func(c *facts.Cluster) {
-			c.NetworkPolicies = facts.Read[[]networkingv1.NetworkPolicy]{State: facts.Forbidden}
-		},
-		"injectors": func(c *facts.Cluster) { c.Injectors = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden} },
-		"workload entries": func(c *facts.Cluster) {
-			c.WorkloadEntries = facts.Read[[]istioapi.WorkloadEntry]{State: facts.Forbidden}
-		},
-		"service entries": func(c *facts.Cluster) { c.ServiceEntries = facts.Read[[]istioapi.ServiceEntry]{State: facts.Forbidden} },
-	} {
+	for name, forbid := range forbidden {
 		t.Run(name, func(t *testing.T) {
 			for _, c := range healthy {
 				for at := range c.fleet.Clusters {

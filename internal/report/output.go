@@ -26,19 +26,25 @@ const (
 // Formats lists all formats, the usual one first.
 var Formats = []Format{Table, Wide, JSON, YAML, Name}
 
-// ParseFormat reads the value of flag -o; its error lists the formats.
-func ParseFormat(s string) (Format, error) {
+// FormatNames are the names of all formats and of those that a command has beside them.
+func FormatNames(extra ...Format) []string {
+	var names []string
+	for _, f := range slices.Concat(Formats, extra) {
+		names = append(names, string(f))
+	}
+	return names
+}
+
+// ParseFormat reads the value of flag -o of a command that has extra formats;
+// its error lists the formats.
+func ParseFormat(s string, extra ...Format) (Format, error) {
 	if s == "" {
 		return Table, nil
 	}
-	if f := Format(s); slices.Contains(Formats, f) {
+	if f := Format(s); slices.Contains(Formats, f) || slices.Contains(extra, f) {
 		return f, nil
 	}
-	names := make([]string, len(Formats))
-	for i, f := range Formats {
-		names[i] = string(f)
-	}
-	return "", fmt.Errorf("there is no output format %q; -o takes one of %s", s, strings.Join(names, ", "))
+	return "", fmt.Errorf("there is no output format %q; -o takes one of %s", s, strings.Join(FormatNames(extra...), ", "))
 }
 
 // APIVersion is the version of the machine-readable schema, docs/output.md.
@@ -56,7 +62,7 @@ func NewMeta(kind string) Meta { return Meta{APIVersion: APIVersion, Kind: kind}
 // Encode writes a document in a machine-readable format.
 func Encode(w io.Writer, format Format, document any) error {
 	if format == YAML {
-		text, err := yaml.Marshal(document)
+		text, err := toYAML(document)
 		if err != nil {
 			return fmt.Errorf("writing YAML: %w", err)
 		}
@@ -67,4 +73,22 @@ func Encode(w io.Writer, format Format, document any) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(document)
+}
+
+// toYAML goes through JSON, in which characters that YAML does not take as they
+// are can be escaped.
+func toYAML(document any) ([]byte, error) {
+	text, err := json.Marshal(document)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	for _, r := range string(text) {
+		if r >= 0x7f && r <= 0x9f || r == 0xfffe || r == 0xffff || r == 0xfeff {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return yaml.JSONToYAML([]byte(b.String()))
 }

@@ -41,6 +41,9 @@ cluster and those that its remote secrets name.`,
   # who says which network a cluster is?
   %[1]s labels --contexts 'prod-*'
 
+  # who reaches whom, and through which gateway?
+  %[1]s map
+
   # can the gateways be reached, from here and from a pod?
   %[1]s probe --contexts east,west
   %[1]s probe --contexts east,west --from-pod east/shop/cart-6d5c8b9f7-x2x4z
@@ -49,6 +52,6 @@ cluster and those that its remote secrets name.`,
   %[1]s explain GW002`,
 	Reads: judges | probeReads,
 	Commands: func(f *command.Frame) []*cobra.Command {
-		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f), newProbe(f)}
+		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f), newMap(f), newProbe(f)}
 	},
 }

@@ -67,6 +67,7 @@ func realFleets(t *testing.T) string {
 // Every field of a machine-readable document is described.
 func TestOutputIsDocumented(t *testing.T) {
 	plugintest.Documented(t, map[string]any{
-		"Report": report.Report{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{}, "ProbeList": probeDocument{},
+		"Report": report.Report{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{},
+		"NetworkMap": mapDocument{}, "ProbeList": probeDocument{},
 	})
 }

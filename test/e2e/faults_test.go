@@ -25,7 +25,7 @@ func TestHealthyFleets(t *testing.T) {
 			if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "nothing found, every rule judged") {
 				t.Errorf("exit code %d, output %q, %s", out.code, out.stdout, out.stderr)
 			}
-			later(t, f, nil)
+			later(t, binary, f, nil)
 		})
 	}
 }
@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			f := c.Fleet()
 			plant(t, f)
-			later(t, f, slices.Sorted(slices.Values(c.Want)))
+			later(t, binary, f, slices.Sorted(slices.Values(c.Want)))
 			// At once, what needs time to show is not judged: nothing is
 			// found that is not there.
 			out := mesh(t, options{}, "verify", "--contexts", contextsOf(f), "-o", "json")
@@ -52,9 +52,9 @@ func TestFaults(t *testing.T) {
 
 // later judges the fleet as it will be in an hour if nothing changes: objects
 // that were made just now are given time to take effect before they are judged.
-func later(t *testing.T, f *meshtest.Fleet, want []string) {
+func later(t *testing.T, program string, f *meshtest.Fleet, want []string) {
 	t.Helper()
-	doc, code := inTime(t, f)
+	doc, code := inTime(t, program, f)
 	if diff := cmp.Diff(want, summary(doc)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
@@ -67,15 +67,15 @@ func later(t *testing.T, f *meshtest.Fleet, want []string) {
 	}
 }
 
-// inTime is the report of a fleet, and the exit code, an hour from now.
-func inTime(t *testing.T, f *meshtest.Fleet) (doc report.Report, code int) {
+// inTime is the report of a plugin on a fleet, and the exit code, an hour from now.
+func inTime(t *testing.T, program string, f *meshtest.Fleet) (doc report.Report, code int) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "fleet")
-	if out := mesh(t, options{}, "dump", "--contexts", contextsOf(f), dir); out.code != 0 {
+	if out := mesh(t, options{program: program}, "dump", "--contexts", contextsOf(f), dir); out.code != 0 {
 		t.Fatalf("dump: exit code %d\n%s", out.code, out.stderr)
 	}
 	inAnHour(t, dir)
-	out := mesh(t, options{}, "verify", "--from", dir, "-o", "json")
+	out := mesh(t, options{program: program}, "verify", "--from", dir, "-o", "json")
 	return document(t, out), out.code
 }
 

@@ -48,7 +48,7 @@ func TestFixes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := c.fleet()
 			plant(t, f)
-			doc, _ := inTime(t, f)
+			doc, _ := inTime(t, binary, f)
 			fix := fixOf(t, doc, c.code)
 			shell := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(fix, "\n"))
 			shell.Dir = t.TempDir()

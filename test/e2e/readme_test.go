@@ -20,46 +20,62 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
-// block returns the fenced block of a language in the README.
-func block(t *testing.T, language string) string {
+// blocks returns the fenced blocks of a language in the README.
+func blocks(t *testing.T, language string) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile("(?s)\n```" + language + "\n(.*?)```").FindSubmatch(text)
+	found := regexp.MustCompile("(?s)\n```"+language+"\n(.*?)```").FindAllSubmatch(text, -1)
 	if found == nil {
 		t.Fatalf("the README has no block of %s", language)
 	}
-	return string(found[1])
+	var out []string
+	for _, f := range found {
+		out = append(out, string(f[1]))
+	}
+	return out
 }
 
-// The screen in the README is what its commands print on a terminal, for the
-// recorded fleet.
-func TestREADMEScreen(t *testing.T) {
-	examples, err := filepath.Abs("../../examples/broken")
-	if err != nil {
-		t.Fatal(err)
+// The screens in the README are what their commands print on a terminal, for the
+// recorded fleets.
+func TestREADMEScreens(t *testing.T) {
+	recordings := map[string]struct{ program, folder string }{
+		"$ kubectl mesh-certs ": {binary, "broken"}, "$ kubectl mesh-network ": {network, "networks"},
 	}
-	var got strings.Builder
-	for line := range strings.Lines(block(t, "console")) {
-		command, ok := strings.CutPrefix(line, "$ kubectl mesh-certs ")
-		if !ok {
-			continue
-		}
-		if got.Len() > 0 {
-			got.WriteString("\n")
-		}
-		got.WriteString(line)
-		screen, _ := onTerminal(t, fleet.Kubeconfig(), []string{"NO_COLOR=1"}, nil, append(strings.Fields(command), "--from", examples)...)
-		for line := range strings.Lines(strings.ReplaceAll(screen, "\r\n", "\n")) {
-			if !strings.HasPrefix(line, "Read from ") {
+	seen := map[string]bool{}
+	for _, want := range blocks(t, "console") {
+		var got strings.Builder
+		for line := range strings.Lines(want) {
+			for prefix, r := range recordings {
+				command, ok := strings.CutPrefix(line, prefix)
+				if !ok {
+					continue
+				}
+				seen[prefix] = true
+				examples, err := filepath.Abs(filepath.Join("../../examples", r.folder))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.Len() > 0 {
+					got.WriteString("\n")
+				}
 				got.WriteString(line)
+				screen, _ := programOnTerminal(t, r.program, fleet.Kubeconfig(), []string{"NO_COLOR=1"}, nil, append(strings.Fields(command), "--from", examples)...)
+				for line := range strings.Lines(strings.ReplaceAll(screen, "\r\n", "\n")) {
+					if !strings.HasPrefix(line, "Read from ") {
+						got.WriteString(line)
+					}
+				}
 			}
 		}
+		if diff := cmp.Diff(want, got.String()); diff != "" {
+			t.Errorf("a screen of the README (-want +got):\n%s", diff)
+		}
 	}
-	if diff := cmp.Diff(block(t, "console"), got.String()); diff != "" {
-		t.Errorf("the README's screen (-want +got):\n%s", diff)
+	if len(seen) != len(recordings) {
+		t.Errorf("of %d plugins only %v have a screen", len(recordings), seen)
 	}
 }
 
@@ -70,7 +86,7 @@ func TestREADMERights(t *testing.T) {
 	inEach(t, func(ctx context.Context, cluster *bed.Cluster) error {
 		objects := []runtime.Object{}
 		subject := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: bed.Nobody}}
-		for _, text := range strings.Split(block(t, "yaml"), "---\n") {
+		for _, text := range strings.Split(blocks(t, "yaml")[0], "---\n") {
 			var role rbacv1.ClusterRole // a Role has the same fields
 			if err := yaml.UnmarshalStrict([]byte(text), &role); err != nil {
 				return err

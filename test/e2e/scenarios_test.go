@@ -18,9 +18,11 @@ import (
 // that their READMEs tell of.
 func TestScenarios(t *testing.T) {
 	want := map[string][]string{
-		"healthy": nil,
-		"broken":  {"CERT002 error east,north,west", "CERT010 error north", "CERT021 info east,north,west < CERT002"},
+		"healthy":  nil,
+		"broken":   {"CERT002 error east,north,west", "CERT010 error north", "CERT021 info east,north,west < CERT002"},
+		"networks": {"GW001 error west < GW002", "GW002 error west", "NET001 warning north"},
 	}
+	programs := map[string]string{"healthy": binary, "broken": binary, "networks": network}
 	scenarios, err := bed.Scenarios(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +54,7 @@ func TestScenarios(t *testing.T) {
 				t.Fatal(err)
 			}
 			for what, flags := range map[string][]string{"live": {"--contexts", clusters}, "recorded": {"--from", examples}} {
-				doc := document(t, mesh(t, options{}, append([]string{"verify", "-o", "json"}, flags...)...))
+				doc := document(t, mesh(t, options{program: programs[s.Name]}, append([]string{"verify", "-o", "json"}, flags...)...))
 				if diff := cmp.Diff(want[s.Name], summary(doc)); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", what, diff)
 				}

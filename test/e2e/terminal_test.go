@@ -23,7 +23,13 @@ import (
 // to it, and returns what the terminal received and the exit code.
 func onTerminal(t *testing.T, kubeconfig string, env []string, act func(*os.Process), args ...string) (screen string, code int) {
 	t.Helper()
-	cmd := exec.Command(binary, args...)
+	return programOnTerminal(t, binary, kubeconfig, env, act, args...)
+}
+
+// programOnTerminal is onTerminal for a plugin.
+func programOnTerminal(t *testing.T, program, kubeconfig string, env []string, act func(*os.Process), args ...string) (screen string, code int) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "KUBECONFIG=" + kubeconfig, "TERM=xterm-256color"}, env...)
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: 80})

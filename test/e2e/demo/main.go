@@ -1,5 +1,5 @@
-// Command demo runs mesh-certs on a scenario of the test bed, as make demo does on
-// its recording.
+// Command demo runs the plugins on scenarios of the test bed, as make demo does on
+// their recordings.
 package main
 
 import (
@@ -10,17 +10,20 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
 func main() {
-	binary := flag.String("binary", "kubectl-mesh_certs", "the plugin")
-	scenario := flag.String("scenario", "broken", "the scenario of the test bed")
+	binaries := flag.String("binaries", "", "the folder with the plugins")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := demo(ctx, *binary, *scenario)
+	err := errors.Join(
+		demo(ctx, *binaries, "broken", "mesh-certs diff --contexts east,west", "mesh-certs verify --all-contexts"),
+		demo(ctx, *binaries, "networks", "mesh-network map --all-contexts", "mesh-network verify --all-contexts"),
+	)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -28,15 +31,17 @@ func main() {
 	}
 }
 
-func demo(ctx context.Context, binary, scenario string) (err error) {
-	fmt.Printf("Starting real API servers that hold the scenario %q ...\n", scenario)
+func demo(ctx context.Context, binaries, scenario string, commands ...string) (err error) {
+	fmt.Printf("\nStarting real API servers that hold the scenario %q ...\n", scenario)
 	fleet, err := bed.StartScenario(ctx, scenario, bed.Config{})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, fleet.Stop()) }()
-	for _, args := range []string{"diff --contexts east,west", "verify --all-contexts"} {
-		fmt.Printf("\n$ kubectl mesh-certs %s\n", args)
+	for _, command := range commands {
+		fmt.Printf("\n$ kubectl %s\n", command)
+		plugin, args, _ := strings.Cut(command, " ")
+		binary := filepath.Join(binaries, "kubectl-"+strings.ReplaceAll(plugin, "-", "_"))
 		cmd := exec.CommandContext(ctx, binary, strings.Fields(args)...)
 		cmd.Env = append(os.Environ(), "KUBECONFIG="+fleet.Kubeconfig())
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,12 +16,16 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
 type scenario struct {
 	name, readme string
 	fleet        func() *meshtest.Fleet
+	// definitions are of custom resources that the fleet has.
+	definitions []runtime.Object
 }
 
 var scenarios = []scenario{
@@ -31,6 +36,21 @@ var scenarios = []scenario{
 mesh-certs verify finds nothing.
 `,
 		fleet: func() *meshtest.Fleet { return plugged("east", "west") },
+	},
+	{
+		name: "networks",
+		readme: `# Three networks: west's gateway has no address, and nobody told north which network it is
+
+- west: the load balancer of the east-west gateway is pending.
+- north: the system namespace has no label with its network, so that only pods with a sidecar have one.
+`,
+		fleet: func() *meshtest.Fleet {
+			f := named(meshtest.Networked("east", "north", "west"))
+			f.Get("west").Network.Gateway.Status.LoadBalancer.Ingress = nil
+			f.Get("north").SystemLabels = nil
+			return f
+		},
+		definitions: bed.GatewayDefinitions(),
 	},
 	{
 		name: "broken",
@@ -57,7 +77,12 @@ var far = meshtest.Now.AddDate(30, 0, 0)
 
 // plugged is a healthy fleet for as long as anybody uses the scenario.
 func plugged(names ...string) *meshtest.Fleet {
-	f := meshtest.Healthy(names...)
+	return named(meshtest.Healthy(names...))
+}
+
+// named gives the clusters of a fleet certificates that last, and the addresses
+// that give way to real ones.
+func named(f *meshtest.Fleet) *meshtest.Fleet {
 	root := meshtest.Root(meshtest.Spec{Name: "Root CA", NotAfter: far})
 	for _, c := range f.Clusters {
 		c.Server = "https://" + c.Name + ".bed.invalid"
@@ -68,8 +93,16 @@ func plugged(names ...string) *meshtest.Fleet {
 
 func main() {
 	into := flag.String("into", "../bed/scenarios", "the folder that holds the scenarios")
+	only := flag.String("only", "", "the one scenario to write; all where it is empty")
 	flag.Parse()
+	if err := istioapi.AddToScheme(scheme.Scheme); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	for _, s := range scenarios {
+		if *only != "" && s.name != *only {
+			continue
+		}
 		if err := s.write(filepath.Join(*into, s.name)); err != nil {
 			fmt.Fprintf(os.Stderr, "scenario %s: %v\n", s.name, err)
 			os.Exit(1)
@@ -86,7 +119,7 @@ func (s scenario) write(dir string) error {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return err
 		}
-		text, err := manifests(c.Objects())
+		text, err := manifests(append(slices.Clone(s.definitions), c.Objects()...))
 		if err != nil {
 			return err
 		}
@@ -98,11 +131,27 @@ func (s scenario) write(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "README.md"), []byte(s.readme+keys), 0o644)
 }
 
+// separator is what comes before a manifest.
+func separator(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return "---\n"
+}
+
 // manifests writes objects as a person would: without what only a server sets,
 // and the values of Secrets as text.
 func manifests(objects []runtime.Object) ([]byte, error) {
 	var out bytes.Buffer
 	for i, o := range objects {
+		if u, ok := o.(*unstructured.Unstructured); ok {
+			text, err := yaml.Marshal(u.Object)
+			if err != nil {
+				return nil, err
+			}
+			out.WriteString(separator(i) + string(text))
+			continue
+		}
 		gvks, _, err := scheme.Scheme.ObjectKinds(o)
 		if err != nil {
 			return nil, err
@@ -130,10 +179,7 @@ func manifests(objects []runtime.Object) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if i > 0 {
-			out.WriteString("---\n")
-		}
-		out.Write(text)
+		out.WriteString(separator(i) + string(text))
 	}
 	return out.Bytes(), nil
 }

@@ -1,0 +1,277 @@
+package network
+
+import (
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+)
+
+// Map is the fleet as a picture: what is on which network, and who reaches whom.
+type Map struct {
+	Networks []MapNetwork `json:"networks"`
+	// Apart are clusters that are in no mesh with the others, Unreached those of
+	// which nothing was read.
+	Apart     []string `json:"apart"`
+	Unreached []string `json:"unreached"`
+	// Routes are one for each ordered pair of clusters, those apart excepted.
+	Routes []Route `json:"routes"`
+	Gaps   []Gap   `json:"gaps"`
+}
+
+// MapNetwork is a network with what is on it.
+type MapNetwork struct {
+	// Network is its name; "" for that of clusters whose network nothing names.
+	Network string `json:"network"`
+	// Clusters are those on which most pods are on it, by their context.
+	Clusters []string `json:"clusters"`
+	// Gateways lead to it.
+	Gateways []Gateway `json:"gateways"`
+}
+
+// Way is how requests get from one cluster to another.
+type Way string
+
+// The ways.
+const (
+	Direct  Way = "direct"  // to the addresses of pods
+	Through Way = "gateway" // to the gateways of the other network
+	NoWay   Way = "none"    // there is none, or it is not known
+)
+
+// RouteStatus says whether requests arrive, as far as API objects tell.
+type RouteStatus string
+
+// The statuses.
+const (
+	RouteOK      RouteStatus = "ok"
+	RouteUnknown RouteStatus = "unknown" // it could not be judged
+	RoutePartly  RouteStatus = "partly"  // some requests do not arrive
+	RouteBroken  RouteStatus = "broken"
+)
+
+// RouteStatuses are all of them, the worst last.
+var RouteStatuses = []RouteStatus{RouteOK, RouteUnknown, RoutePartly, RouteBroken}
+
+// worse reports whether s is worse than another one.
+func (s RouteStatus) worse(than RouteStatus) bool {
+	return slices.Index(RouteStatuses, s) > slices.Index(RouteStatuses, than)
+}
+
+// Route is how clients in one cluster get to workloads in another.
+type Route struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	// FromNetwork is that of most clients, ToNetwork that of most workloads, as
+	// the clients' control plane sees it.
+	FromNetwork string      `json:"fromNetwork,omitempty"`
+	ToNetwork   string      `json:"toNetwork,omitempty"`
+	Way         Way         `json:"way"`
+	Through     []Hop       `json:"through"`
+	Status      RouteStatus `json:"status"`
+	// Reason is a few words on a status that is not ok.
+	Reason string `json:"reason,omitempty"`
+	// Codes are of the findings that explain it, root causes first.
+	Codes []finding.Code `json:"codes"`
+}
+
+// Hop is an address of a gateway to which clients are sent.
+type Hop struct {
+	// Gateway is its name, as ID of Gateway has it.
+	Gateway string `json:"gateway"`
+	// Address is an IP address, or a host name that nobody resolved.
+	Address string `json:"address"`
+	Port    uint32 `json:"port"`
+}
+
+func (h Hop) String() string {
+	return net.JoinHostPort(h.Address, strconv.FormatUint(uint64(h.Port), 10))
+}
+
+// Draw makes the map.
+func Draw(fleet *facts.Fleet, options Options) Map {
+	w := newWorld(fleet, options)
+	result := verify(w, fleet, options)
+	listing := w.list(fleet, result, options)
+	d := &drawing{world: w, result: result, rows: listing.Gateways}
+	out := Map{Networks: []MapNetwork{}, Apart: []string{}, Unreached: []string{}, Routes: []Route{}, Gaps: listing.Gaps}
+	for _, c := range fleet.Clusters {
+		if c.Unreached != nil {
+			out.Unreached = append(out.Unreached, c.Context)
+		}
+	}
+	for _, b := range fleet.Beyond {
+		name := b.ClusterID
+		if b.Server != "" {
+			name += " at " + b.Server
+		}
+		out.Gaps = append(out.Gaps, Gap{name, "no context leads there; secret " + b.Secret + " of " + b.Context + " names it"})
+	}
+	var members []*member
+	for _, m := range w.members {
+		if m.apart {
+			out.Apart = append(out.Apart, m.Context)
+			continue
+		}
+		members = append(members, m)
+		for _, n := range []need{pods, namespaces} {
+			if why := m.lacks(n); why != "" {
+				out.Gaps = append(out.Gaps, Gap{m.Context, why})
+			}
+		}
+		out.on(w.placeOf(m)).Clusters = append(out.on(w.placeOf(m)).Clusters, m.Context)
+	}
+	for _, g := range listing.Gateways {
+		if m := d.member(g.Cluster); m == nil || m.apart || slices.Contains(g.Codes, "NET014") && len(g.KnownTo) == 0 {
+			continue
+		}
+		out.on(g.Network).add(g)
+	}
+	slices.SortStableFunc(out.Networks, func(a, b MapNetwork) int { return strings.Compare(a.Network, b.Network) })
+	for _, from := range members {
+		for _, to := range members {
+			if from != to {
+				out.Routes = append(out.Routes, d.route(from, to))
+			}
+		}
+	}
+	for _, from := range append(contexts(members), out.Unreached...) {
+		for _, to := range append(contexts(members), out.Unreached...) {
+			if from != to && (slices.Contains(out.Unreached, from) || slices.Contains(out.Unreached, to)) {
+				out.Routes = append(out.Routes, Route{
+					From: from, To: to, Way: NoWay, Through: []Hop{}, Status: RouteUnknown, Reason: "not reached from here", Codes: []finding.Code{},
+				})
+			}
+		}
+	}
+	return out
+}
+
+func contexts(members []*member) []string {
+	out := make([]string, len(members))
+	for i, m := range members {
+		out[i] = m.Context
+	}
+	return out
+}
+
+// on is the network of a name, which is made where it is not there.
+func (m *Map) on(name string) *MapNetwork {
+	i := slices.IndexFunc(m.Networks, func(n MapNetwork) bool { return n.Network == name })
+	if i < 0 {
+		i = len(m.Networks)
+		m.Networks = append(m.Networks, MapNetwork{Network: name, Clusters: []string{}, Gateways: []Gateway{}})
+	}
+	return &m.Networks[i]
+}
+
+// add puts a gateway on the network. An address of the mesh networks counts
+// once, however many control planes have it.
+func (n *MapNetwork) add(g Gateway) {
+	if g.isStatic() {
+		for i := range n.Gateways {
+			if o := &n.Gateways[i]; o.isStatic() && o.Where() == g.Where() && o.Port == g.Port {
+				o.KnownTo = distinct(append(o.KnownTo, g.KnownTo...))
+				return
+			}
+		}
+	}
+	n.Gateways = append(n.Gateways, g)
+}
+
+// Leads reports whether it is the gateway of a hop.
+func (r *Gateway) Leads(h Hop) bool {
+	return (r.ID() == h.Gateway || r.isStatic() && strings.Contains(h.Gateway, "/configmap/")) && slices.ContainsFunc(r.Addresses, func(a Address) bool {
+		return a.Address == h.Address || slices.Contains(a.Resolved, h.Address)
+	})
+}
+
+// isStatic reports whether it is an address of the mesh networks.
+func (r *Gateway) isStatic() bool { return strings.HasPrefix(r.Object, "configmap ") }
+
+// Arrow gathers routes that are alike: from each of From to each of To.
+type Arrow struct {
+	From, To []string
+	// AllOthers: they are from all clusters of the map but the one at the other end.
+	AllOthers bool
+	Route     // of one of them
+}
+
+// Arrows are the routes, those that are alike together, in the order of the
+// clusters they lead to; what is broken first. Of clusters that were not reached
+// nothing is known, and they have none.
+func (m Map) Arrows() []Arrow {
+	var clusters []string
+	routes := slices.DeleteFunc(slices.Clone(m.Routes), func(r Route) bool {
+		return slices.Contains(m.Unreached, r.From) || slices.Contains(m.Unreached, r.To)
+	})
+	for _, r := range routes {
+		if !slices.Contains(clusters, r.From) {
+			clusters = append(clusters, r.From)
+		}
+	}
+	alike := func(a, b Route) bool {
+		return a.Way == b.Way && a.Status == b.Status && a.Reason == b.Reason && slices.Equal(a.Through, b.Through) && slices.Equal(a.Codes, b.Codes)
+	}
+	var byTarget []Arrow
+	for _, r := range routes {
+		i := slices.IndexFunc(byTarget, func(a Arrow) bool { return a.To[0] == r.To && alike(a.Route, r) })
+		if i < 0 {
+			byTarget = append(byTarget, Arrow{From: []string{r.From}, To: []string{r.To}, Route: r})
+			continue
+		}
+		byTarget[i].From = append(byTarget[i].From, r.From)
+	}
+	slices.SortStableFunc(byTarget, func(a, b Arrow) int { return slices.Index(clusters, a.To[0]) - slices.Index(clusters, b.To[0]) })
+	var out []Arrow
+	for _, a := range byTarget {
+		a.AllOthers = len(clusters) > 2 && len(a.From) == len(clusters)-1
+		i := slices.IndexFunc(out, func(o Arrow) bool {
+			return alike(o.Route, a.Route) && (o.AllOthers && a.AllOthers || slices.Equal(o.From, a.From))
+		})
+		if i < 0 {
+			out = append(out, a)
+			continue
+		}
+		out[i].To = append(out[i].To, a.To...)
+	}
+	slices.SortStableFunc(out, func(a, b Arrow) int {
+		return slices.Index(RouteStatuses, b.Status) - slices.Index(RouteStatuses, a.Status)
+	})
+	return out
+}
+
+// Where says how the route leads, and what is wrong with it.
+func (r Route) Where() string {
+	var parts []string
+	switch r.Way {
+	case Direct:
+		parts = append(parts, "direct")
+	case Through:
+		hops := make([]string, len(r.Through))
+		for i, h := range r.Through {
+			hops[i] = h.String()
+		}
+		parts = append(parts, "through "+strings.Join(hops, ", "))
+	}
+	if r.Reason != "" {
+		parts = append(parts, r.Reason)
+	}
+	text := strings.Join(parts, ": ")
+	if len(r.Codes) > 0 {
+		text += " (" + r.CodeList() + ")"
+	}
+	return text
+}
+
+// CodeList joins the codes.
+func (r Route) CodeList() string {
+	out := make([]string, len(r.Codes))
+	for i, c := range r.Codes {
+		out[i] = string(c)
+	}
+	return strings.Join(out, ", ")
+}

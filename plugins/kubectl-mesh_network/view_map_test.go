@@ -1,0 +1,315 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/awalterschulze/gographviz"
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+)
+
+// recorded is the map of a recorded fleet.
+func recorded(t *testing.T, name string) network.Map {
+	t.Helper()
+	fleet, err := dump.Read(os.DirFS("testdata/fleets/"+name), meshtest.System, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return network.Draw(fleet, network.Options{})
+}
+
+// large is the map of twenty clusters on as many networks, with a gateway that is
+// pending, one of which no pod is ready, a cluster that nobody reached, and one
+// that is in no mesh.
+func large() network.Map {
+	var names []string
+	for i := range 20 {
+		names = append(names, fmt.Sprintf("prod-%02d", i+1))
+	}
+	f := meshtest.Networked(names...)
+	f.Get("prod-07").Network.Gateway.Status.LoadBalancer.Ingress = nil
+	f.Get("prod-11").Network.GatewayPods = nil
+	other := meshtest.OneNetwork("", "playground").Clusters[0]
+	other.Server, other.UID = "https://127.0.0.1:7443", "uid-other"
+	f.Clusters = append(f.Clusters, other)
+	got := f.Facts()
+	got.Clusters[2] = facts.Cluster{Context: "prod-03", Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
+	return network.Draw(got, network.Options{})
+}
+
+func text(m network.Map, color bool, width int, wide bool) string {
+	var out bytes.Buffer
+	mapText(report.NewPage(&out, color, width, true), m, wide)
+	return out.String()
+}
+
+func TestMapFormats(t *testing.T) {
+	maps := map[string]network.Map{"large": large()}
+	for _, name := range []string{"healthy", "broken", "flat", "hostnames"} {
+		maps[name] = recorded(t, name)
+	}
+	for name, m := range maps {
+		t.Run(name, func(t *testing.T) {
+			terminal := text(m, false, 80, false)
+			golden.Compare(t, "map/"+name+".txt", terminal)
+			golden.Compare(t, "map/"+name+".dot", string(mapDOT(m)))
+			golden.Compare(t, "map/"+name+".mmd", string(mapMermaid(m)))
+			golden.Compare(t, "map/"+name+".svg", string(mapSVG(m)))
+			wellFormed(t, m)
+			for line := range strings.Lines(terminal) {
+				if n := report.Cells(strings.TrimSuffix(line, "\n")); n > 80 {
+					t.Errorf("%d columns: %s", n, line)
+				}
+			}
+		})
+	}
+	golden.Compare(t, "map/broken-color.txt", text(maps["broken"], true, 80, false))
+	golden.Compare(t, "map/broken-wide.txt", text(maps["broken"], false, 0, true))
+}
+
+// wellFormed holds every format against what reads it.
+func wellFormed(t *testing.T, m network.Map) {
+	t.Helper()
+	checkText(t, text(m, false, 80, false))
+	checkText(t, text(m, false, 0, true))
+	checkDOT(t, m)
+	checkMermaid(t, string(mapMermaid(m)))
+	checkSVG(t, m)
+	for _, format := range []report.Format{report.JSON, report.YAML} {
+		var out bytes.Buffer
+		if err := report.Encode(&out, format, mapDocument{report.NewMeta("NetworkMap"), m}); err != nil {
+			t.Error(err)
+		}
+		var back mapDocument
+		decode := json.Unmarshal
+		if format == report.YAML {
+			decode = func(data []byte, to any) error { return yaml.Unmarshal(data, to) }
+		}
+		if err := decode(out.Bytes(), &back); err != nil {
+			t.Error(err)
+		}
+		if len(back.Routes) != len(m.Routes) {
+			t.Errorf("%s: %d routes of %d", format, len(back.Routes), len(m.Routes))
+		}
+	}
+}
+
+// checkText: corners meet lines, and nothing acts on the terminal.
+func checkText(t *testing.T, text string) {
+	t.Helper()
+	var above map[int]rune
+	for line := range strings.Lines(text) {
+		here := map[int]rune{}
+		at := 0
+		for _, r := range strings.TrimSuffix(line, "\n") {
+			if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
+				t.Errorf("%q acts on the terminal", line)
+			}
+			here[at] = r
+			at += report.Cells(string(r))
+		}
+		for column, r := range here {
+			if strings.ContainsRune("│└┘", r) && !strings.ContainsRune("│┌┐", above[column]) && above != nil && strings.HasPrefix(line, string(here[0])) && strings.ContainsRune("│└┌", here[0]) {
+				t.Errorf("nothing meets %q in column %d of %q", r, column, line)
+			}
+		}
+		above = here
+	}
+}
+
+func checkDOT(t *testing.T, m network.Map) {
+	t.Helper()
+	ast, err := gographviz.ParseString(string(mapDOT(m)))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, mapDOT(m))
+	}
+	g := gographviz.NewGraph()
+	if err := gographviz.Analyse(ast, g); err != nil {
+		t.Fatal(err)
+	}
+	want := newGraph(m)
+	nodes := len(want.loose)
+	for _, group := range want.groups {
+		nodes += len(group.nodes)
+	}
+	if len(g.Nodes.Nodes) != nodes || len(g.Edges.Edges) != len(want.edges) || len(g.SubGraphs.SubGraphs) != len(want.groups) {
+		t.Errorf("%d nodes, %d edges, %d groups; drawn are %d, %d, %d", nodes, len(want.edges), len(want.groups), len(g.Nodes.Nodes), len(g.Edges.Edges), len(g.SubGraphs.SubGraphs))
+	}
+}
+
+// The grammar of what is drawn, which is much less than that of Mermaid.
+const (
+	mermaidID   = `[a-z]+[0-9]*`
+	mermaidWord = `"(?:[\p{L}\p{Nd} .:/,-]|#[0-9]+;|<br/>)*"`
+)
+
+var mermaidLines = []*regexp.Regexp{
+	regexp.MustCompile(`^flowchart LR$`),
+	regexp.MustCompile(`^  subgraph ` + mermaidID + `\[` + mermaidWord + `\]$`),
+	regexp.MustCompile(`^ +` + mermaidID + `(\(` + mermaidWord + `\)|>` + mermaidWord + `\])$`),
+	regexp.MustCompile(`^  end$`),
+	regexp.MustCompile(`^  ` + mermaidID + ` (-->|-\.->|-\.-x)(\|` + mermaidWord + `\|)? ` + mermaidID + `$`),
+	regexp.MustCompile(`^  (linkStyle [0-9]+|style ` + mermaidID + `) stroke:#[0-9a-f]{6}$`),
+}
+
+func checkMermaid(t *testing.T, text string) {
+	t.Helper()
+	depth := 0
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		matched := false
+		for _, l := range mermaidLines {
+			matched = matched || l.MatchString(line)
+		}
+		if !matched {
+			t.Errorf("not a line of the language: %q", line)
+		}
+		switch {
+		case strings.HasPrefix(line, "  subgraph"):
+			depth++
+		case line == "  end":
+			depth--
+		}
+		if depth < 0 || depth > 1 {
+			t.Errorf("groups in groups, or ends without: %q", line)
+		}
+	}
+	if depth != 0 {
+		t.Error("a group does not end")
+	}
+}
+
+// checkSVG: it is XML of the elements that a drawing needs, it shows what it
+// should, and no text goes beyond the picture.
+func checkSVG(t *testing.T, m network.Map) {
+	t.Helper()
+	drawing := mapSVG(m)
+	d := xml.NewDecoder(bytes.NewReader(drawing))
+	d.Strict = true
+	shown, inside := "", ""
+	var x int
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, drawing)
+		}
+		switch e := token.(type) {
+		case xml.StartElement:
+			inside = e.Name.Local
+			if !strings.Contains(" svg title style rect text path ", " "+inside+" ") {
+				t.Errorf("element %s", inside)
+			}
+			for _, a := range e.Attr {
+				if strings.HasPrefix(a.Name.Local, "on") || strings.Contains(a.Name.Local, "href") {
+					t.Errorf("attribute %s", a.Name.Local)
+				}
+				if a.Name.Local == "x" {
+					if _, err := fmt.Sscan(a.Value, &x); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		case xml.CharData:
+			if inside == "text" {
+				shown += string(e)
+				if end := x + report.Cells(string(e))*svgLetter; end > svgWidth {
+					t.Errorf("%q ends at %d", e, end)
+				}
+			}
+		case xml.EndElement:
+			inside = ""
+		}
+	}
+	squeeze := func(s string) string {
+		return strings.Map(func(r rune) rune { return map[bool]rune{true: -1, false: r}[unicode.IsSpace(r)] }, s)
+	}
+	for _, b := range boxes(m) {
+		for _, l := range b.lines {
+			var escaped bytes.Buffer
+			_ = xml.EscapeText(&escaped, []byte(strings.Join(report.Fold(l.text, 1<<20), "")))
+			var plain string
+			if err := xml.Unmarshal([]byte("<a>"+escaped.String()+"</a>"), &plain); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(squeeze(shown), squeeze(plain)) {
+				t.Errorf("%q is not in the drawing", l.text)
+			}
+		}
+	}
+}
+
+// hostile gives the clusters of a fleet, its networks and its gateways names
+// that mean something in some format.
+func hostile(names [2]string) network.Map {
+	m := network.Map{Networks: []network.MapNetwork{}, Routes: []network.Route{}}
+	for i, name := range names {
+		m.Networks = append(m.Networks, network.MapNetwork{Network: name, Clusters: []string{fmt.Sprintf("%s-%d", name, i)}, Gateways: []network.Gateway{{
+			Cluster: fmt.Sprintf("%s-%d", name, i), Network: name, Object: "service " + name, Port: 15443, Status: name,
+			Addresses: []network.Address{{Address: name}}, Codes: []finding.Code{"GW010"},
+		}}})
+	}
+	m.Apart, m.Unreached = []string{names[0]}, []string{names[1]}
+	from, to := m.Networks[0].Clusters[0], m.Networks[1].Clusters[0]
+	hop := network.Hop{Gateway: m.Networks[1].Gateways[0].ID(), Address: names[1], Port: 15443}
+	m.Routes = append(m.Routes,
+		network.Route{From: from, To: to, Way: network.Through, Through: []network.Hop{hop}, Status: network.RouteBroken, Reason: names[0]},
+		network.Route{From: to, To: from, Way: network.NoWay, Status: network.RoutePartly, Reason: names[1]},
+		network.Route{From: to, To: names[1], Way: network.NoWay, Status: network.RouteUnknown, Reason: names[1]})
+	return m
+}
+
+var hostileNames = []string{
+	"plain", "", " ", `"`, `a"]`, "a\nb", "a\r\n  end", "<script>alert(1)</script>", "&lt;", "]]>", "#quot;", "`code`", `\`, `\N\"`, "-->", "a|b",
+	"\x1b[31mred", "\x00", "\x7f\u0080\ufeff\uffff", "\xff\xfe", "\u202eright", "日本語のクラスタ", "{}", "end", strings.Repeat("x", 300), strings.Repeat("ab ", 100), "%s%d", "--", "🐙", "e\u0301",
+	"arn:aws:eks:eu-west-1:123456789012:cluster/prod",
+}
+
+func TestHostileNames(t *testing.T) {
+	for i, name := range hostileNames {
+		t.Run(fmt.Sprintf("%d", i), func(t *testing.T) { wellFormed(t, hostile([2]string{name, hostileNames[(i+7)%len(hostileNames)]})) })
+	}
+}
+
+func FuzzMapFormats(f *testing.F) {
+	for i, name := range hostileNames {
+		f.Add(name, hostileNames[(i+1)%len(hostileNames)])
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		wellFormed(t, hostile([2]string{a, b}))
+		for _, out := range [][]byte{mapDOT(hostile([2]string{a, b})), mapMermaid(hostile([2]string{a, b})), mapSVG(hostile([2]string{a, b}))} {
+			if !utf8.Valid(out) {
+				t.Errorf("not UTF-8: %q", out)
+			}
+		}
+	})
+}
+
+// A map is drawn the same way each time.
+func TestMapIsStable(t *testing.T) {
+	a, b := large(), large()
+	if diff := cmp.Diff(string(mapSVG(a))+string(mapDOT(a)), string(mapSVG(b))+string(mapDOT(b))); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,120 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
+)
+
+// defineGateways teaches all clusters the kinds of gateways, for good.
+func defineGateways(ctx context.Context) error {
+	if err := istioapi.AddToScheme(scheme.Scheme); err != nil {
+		return err
+	}
+	failures := make(chan error, len(fleet.Clusters()))
+	for _, cluster := range fleet.Clusters() {
+		go func() {
+			err := cluster.Apply(ctx, bed.GatewayDefinitions()...)
+			cluster.Keep()
+			failures <- err
+		}()
+	}
+	var all error
+	for range fleet.Clusters() {
+		all = errors.Join(all, <-failures)
+	}
+	return all
+}
+
+// plantByAge is plant for fleets with pods of different ages: the older ones are
+// made first, for an API server says itself when it made something.
+func plantByAge(t *testing.T, f *meshtest.Fleet) {
+	t.Helper()
+	ages := map[string][]int64{}
+	phases := 0
+	byAge := func(c *meshtest.Cluster) map[int64][]runtime.Object {
+		out := map[int64][]runtime.Object{}
+		for _, o := range c.Objects() {
+			at := int64(0)
+			if p, ok := o.(*corev1.Pod); ok {
+				at = p.CreationTimestamp.Unix()
+			}
+			out[at] = append(out[at], o)
+		}
+		return out
+	}
+	for _, c := range f.Clusters {
+		c.Server = fleet.Cluster(c.Name).URL()
+	}
+	for _, c := range f.Clusters {
+		ages[c.Name] = slices.Sorted(maps.Keys(byAge(c)))
+		phases = max(phases, len(ages[c.Name]))
+	}
+	for phase := range phases {
+		if phase > 2 { // the others' pods are of one age, istiod's own aside
+			time.Sleep(1100 * time.Millisecond)
+		}
+		inEach(t, func(ctx context.Context, cluster *bed.Cluster) error {
+			if phase == 0 {
+				if err := cluster.Reset(ctx); err != nil {
+					return err
+				}
+			}
+			for _, c := range f.Clusters {
+				if c.Name == cluster.Name() && phase < len(ages[c.Name]) {
+					return cluster.Apply(ctx, byAge(c)[ages[c.Name][phase]]...)
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// On a healthy fleet of networks nothing is found.
+func TestHealthyNetworks(t *testing.T) {
+	for _, c := range meshtest.NetworkHealthy {
+		t.Run(c.Name, func(t *testing.T) {
+			f := c.Fleet()
+			skipOthers(t, f)
+			plantByAge(t, f)
+			out := mesh(t, options{program: network}, "verify", "--contexts", contextsOf(f))
+			if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "nothing found, every rule judged") {
+				t.Errorf("exit code %d, output %q, %s", out.code, out.stdout, out.stderr)
+			}
+		})
+	}
+}
+
+// Each fault of networks and gateways alone gives its findings, and no other.
+func TestNetworkFaults(t *testing.T) {
+	for _, c := range meshtest.NetworkFaults {
+		t.Run(c.Name, func(t *testing.T) {
+			f := c.Fleet()
+			skipOthers(t, f)
+			plantByAge(t, f)
+			later(t, network, f, slices.Sorted(slices.Values(c.Want)))
+		})
+	}
+}
+
+// skipOthers leaves out fleets of clusters for which there is no API server.
+func skipOthers(t *testing.T, f *meshtest.Fleet) {
+	t.Helper()
+	for _, c := range f.Clusters {
+		if fleet.Cluster(c.Name) == nil {
+			t.Skipf("there is no API server %s", c.Name)
+		}
+	}
+}
