@@ -1,0 +1,232 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fatih/color"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/proxies"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+)
+
+// listDocument is what -o json and yaml print.
+type listDocument struct {
+	report.Meta
+	proxies.Listing
+}
+
+func printListing(f *command.Frame, output *command.Output, format report.Format, l proxies.Listing) error {
+	var err error
+	switch format {
+	case report.JSON, report.YAML:
+		err = report.Encode(f.Out, format, listDocument{report.NewMeta("EndpointList"), l})
+	case report.Name:
+		for _, s := range l.Sources {
+			for _, d := range s.Destinations {
+				for _, e := range d.Endpoints {
+					fmt.Fprintln(f.Out, printable.Line(fmt.Sprintf("%s/%s/%s/%d/%s", s.Cluster, s.Namespace, s.Pod, d.Port, e.HostPort())))
+				}
+			}
+		}
+	default:
+		err = listTables(f.Page(output), l, format == report.Wide)
+	}
+	if err != nil {
+		return err
+	}
+	for _, g := range l.Gaps {
+		fmt.Fprintln(f.ErrOut, printable.Line("no source in "+g.Cluster+": "+g.Reason))
+	}
+	fmt.Fprintln(f.ErrOut, printable.Line(summary(l)))
+	return nil
+}
+
+// summary is the last line, for people in a hurry.
+func summary(l proxies.Listing) string {
+	n := map[proxies.Verdict]int{}
+	var different []string
+	for _, s := range l.Sources {
+		verdict := proxies.Same
+		for _, d := range s.Destinations {
+			if d.Verdict == proxies.Different || verdict == proxies.Same {
+				verdict = d.Verdict
+			}
+		}
+		if n[verdict]++; verdict == proxies.Different {
+			different = append(different, s.Cluster+"/"+s.Namespace+"/"+s.Pod)
+		}
+	}
+	text := l.Name() + ", " + plural(len(l.Sources), "source")
+	switch {
+	case n[proxies.Same] == len(l.Sources):
+		return text + ": as expected"
+	case len(different) > 0:
+		text += fmt.Sprintf(": not as expected for %s", strings.Join(different[:min(3, len(different))], ", "))
+		if len(different) > 3 {
+			text += fmt.Sprintf(" and %d more", len(different)-3)
+		}
+		if n[proxies.Unknown] > 0 {
+			text += fmt.Sprintf("; %d not known", n[proxies.Unknown])
+		}
+		return text
+	}
+	return text + fmt.Sprintf(": %d as expected, %d not known", n[proxies.Same], n[proxies.Unknown])
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+var marks = map[proxies.Verdict]string{
+	proxies.Same: "=", proxies.Different: "!", proxies.Missing: "-", proxies.Unexpected: "+", proxies.Unknown: "?",
+}
+
+// listTables writes a table for each port of each source.
+func listTables(p *report.Page, l proxies.Listing, wide bool) error {
+	first := true
+	for _, s := range l.Sources {
+		for _, d := range s.Destinations {
+			if !first {
+				p.Blank()
+			}
+			first = false
+			if err := listTable(p, l, s, d, wide); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d proxies.Destination, wide bool) error {
+	on := "on no network"
+	if s.Network != "" {
+		on = "on network " + s.Network
+	}
+	p.Wrapped("", fmt.Sprintf("%s/%s/%s, %s, to %s port %s", s.Cluster, s.Namespace, s.Pod, on, l.Name(), d.Title()), color.Bold)
+	if s.Unknown != "" {
+		p.Wrapped("  ", "what it has is not known ("+s.Unknown+"); this is what it should have")
+	}
+	if d.Note != "" {
+		p.Wrapped("  ", d.Note)
+	}
+	if len(d.Endpoints) == 0 && d.Note == "" {
+		p.Wrapped("  ", "no endpoints")
+	}
+	header, rows := listRows(l, s, d, wide)
+	if err := p.Table(header, rows); err != nil {
+		return err
+	}
+	for _, e := range d.Endpoints {
+		if e.Reason != "" {
+			p.Wrapped(marks[e.Verdict]+" "+e.HostPort()+"  ", e.Reason)
+		}
+	}
+	if len(s.Unread) > 0 && s.Unknown == "" && d.Verdict == proxies.Unknown {
+		p.Wrapped("  ", "what is expected is not certain; not read: "+strings.Join(s.Unread, "; "))
+	}
+	for _, w := range withheld(l, d) {
+		p.Wrapped("not given: ", w)
+	}
+	return nil
+}
+
+func listRows(l proxies.Listing, s proxies.SourceListing, d proxies.Destination, wide bool) (header []string, rows [][]string) {
+	header = []string{"", "ADDRESS", "PORT", "WHAT", "CLUSTER", "LOCALITY", "PRIORITY", "HEALTH", "TLS"}
+	if s.Unknown != "" {
+		header = header[1:]
+	}
+	if wide {
+		header = append(header, "WEIGHT", "NETWORK", "WHY", "BEHIND")
+	}
+	for _, e := range d.Endpoints {
+		is := e.Settings()
+		tls := "none"
+		if is.MTLS {
+			tls = "mutual"
+		}
+		if is.Tunnel {
+			tls = "HBONE"
+		}
+		row := []string{
+			marks[e.Verdict], e.Address, strconv.Itoa(int(e.Port)), what(l, e), e.Cluster, is.Locality, strconv.Itoa(int(is.Priority)), health(is), tls,
+		}
+		if s.Unknown != "" {
+			row = row[1:]
+		}
+		if wide {
+			var behind []string
+			for _, b := range e.Behind {
+				behind = append(behind, cmp.Or(shortPod(l, b.Pod), b.Address)+" in "+b.Cluster)
+			}
+			row = append(row, strconv.Itoa(int(is.Weight)), e.Network, e.Route, strings.Join(behind, ", "))
+		}
+		rows = append(rows, row)
+	}
+	return header, rows
+}
+
+// what an endpoint is.
+func what(l proxies.Listing, e proxies.Endpoint) string {
+	switch e.Kind {
+	case proxies.Pod:
+		return "pod " + shortPod(l, e.Pod)
+	case proxies.Gateway:
+		text := "gateway of " + cmp.Or(e.Network, "no network")
+		if len(e.Behind) > 0 {
+			text += ", " + plural(len(e.Behind), "pod")
+		}
+		return text
+	}
+	return "unknown"
+}
+
+// shortPod leaves the namespace out where it goes without saying.
+func shortPod(l proxies.Listing, pod string) string { return strings.TrimPrefix(pod, l.Namespace+"/") }
+
+// health is what Envoy makes of an endpoint, in plain words.
+func health(s proxies.Settings) string {
+	switch {
+	case slices.Contains(s.Flags, "failed_outlier_check"):
+		return "ejected"
+	case s.Health == "" || s.Health == "UNKNOWN":
+		return "healthy"
+	}
+	return strings.ToLower(s.Health)
+}
+
+// withheld are the endpoints that a source is not given, by cluster and reason.
+func withheld(l proxies.Listing, d proxies.Destination) []string {
+	type group struct{ cluster, reason string }
+	var groups []group
+	pods := map[group][]string{}
+	for _, w := range d.Withheld {
+		g := group{w.Cluster, w.Reason}
+		if w.Detail != "" {
+			g.reason += " (" + w.Detail + ")"
+		}
+		if pods[g] == nil {
+			groups = append(groups, g)
+		}
+		pods[g] = append(pods[g], cmp.Or(shortPod(l, w.Pod), w.Address))
+	}
+	var out []string
+	for _, g := range groups {
+		names := pods[g]
+		text := strings.Join(names[:min(len(names), 3)], ", ")
+		if len(names) > 3 {
+			text += fmt.Sprintf(" and %d more", len(names)-3)
+		}
+		out = append(out, fmt.Sprintf("%s in %s: %s", text, g.cluster, g.reason))
+	}
+	return out
+}
