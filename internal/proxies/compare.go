@@ -160,6 +160,9 @@ func (l *lister) expected(x *expectation) Endpoint {
 		for _, b := range x.behind {
 			out.Behind = append(out.Behind, l.backend(b))
 		}
+		slices.SortFunc(out.Behind, func(a, b Backend) int {
+			return cmp.Or(strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.Pod, b.Pod), strings.Compare(a.Address, b.Address))
+		})
 	case e.Pod == "":
 		out.Kind = Other
 	}
