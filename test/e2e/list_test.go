@@ -238,9 +238,13 @@ func TestListOnRealControlPlanes(t *testing.T) {
 			t.Errorf("the verdict is %s", v)
 		}
 		// The agent beside the proxy asks it in the same way.
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, name := range []string{"east", "west"} {
 			program := filepath.Join(t.TempDir(), "pilot-agent")
-			text := "#!/bin/sh\n[ \"$1 $2\" = 'request GET' ] && exec curl -sf --globoff \"http://" + m.admins[name+"/client-0"].Address() + "/$3\"\n"
+			text := "#!/bin/sh\nexport " + agentVariable + "=" + m.admins[name+"/client-0"].Address() + "\nexec " + self + " \"$@\"\n"
 			if err := os.WriteFile(program, []byte(text), 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -256,9 +260,7 @@ func TestListOnRealControlPlanes(t *testing.T) {
 		if err := conn.Close(); err != nil { // it keeps what it has
 			t.Fatal(err)
 		}
-		if err := m.fleet.Cluster("west").Apply(ctx, pendingGateway(t, ctx, m.fleet.Cluster("west"))); err != nil {
-			t.Fatal(err)
-		}
+		makePending(t, ctx, m.fleet.Cluster("west"))
 		l := m.listing(options{}, func(l proxies.Listing) string {
 			for _, s := range l.Sources {
 				for _, d := range s.Destinations {
@@ -363,19 +365,41 @@ func (m *liveMesh) allow(ctx context.Context, user string, rules ...rbacv1.Polic
 	}
 }
 
-// pendingGateway is the gateway of a cluster whose load balancer has no address.
-func pendingGateway(t *testing.T, ctx context.Context, cluster *bed.Cluster) *corev1.Service {
+// makePending takes the address of a cluster's gateway away.
+func makePending(t *testing.T, ctx context.Context, cluster *bed.Cluster) {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(cluster.RESTConfig(bed.Admin))
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := client.CoreV1().Services(topology.SystemNamespace).List(ctx, metav1.ListOptions{LabelSelector: "topology.istio.io/network"})
+	services := client.CoreV1().Services(topology.SystemNamespace)
+	all, err := services.List(ctx, metav1.ListOptions{LabelSelector: "topology.istio.io/network"})
 	if err != nil || len(all.Items) != 1 {
 		t.Fatalf("%d gateways, %v", len(all.Items), err)
 	}
-	s := &all.Items[0]
-	s.Status = corev1.ServiceStatus{}
-	s.ManagedFields, s.ResourceVersion = nil, ""
-	return s
+	all.Items[0].Status = corev1.ServiceStatus{}
+	if _, err := services.UpdateStatus(ctx, &all.Items[0], metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// agentVariable makes the program of the tests a pilot-agent for the admin interface
+// with this address.
+const agentVariable = "E2E_PILOT_AGENT"
+
+// agent asks as "pilot-agent request GET PATH" does, and returns the exit code.
+func agent(address string, args []string) int {
+	if len(args) != 3 || args[0] != "request" || args[1] != http.MethodGet {
+		return 2
+	}
+	response, err := http.Get("http://" + address + "/" + args[2])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(os.Stdout, response.Body); err != nil || response.StatusCode != http.StatusOK {
+		return 1
+	}
+	return 0
 }

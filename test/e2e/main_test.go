@@ -29,6 +29,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if address := os.Getenv(agentVariable); address != "" {
+		os.Exit(agent(address, os.Args[1:]))
+	}
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
