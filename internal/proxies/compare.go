@@ -67,7 +67,7 @@ func (l *lister) destination(p corev1.ServicePort) Destination {
 		d.Note = "the service is headless: sidecars send to whichever pod the client asks for, and never through a gateway"
 	} else {
 		d.Note, expected = want.Absent, collapse(want.Endpoints)
-		for _, w := range want.Dropped {
+		for _, w := range withheld(want) {
 			d.Withheld = append(d.Withheld, Withheld{Backend: l.backend(w.Backend), Reason: string(w.Reason), Detail: w.Detail})
 		}
 	}
@@ -120,6 +120,31 @@ func (l *lister) destination(p corev1.ServicePort) Destination {
 	}
 	order(d.Endpoints)
 	return d
+}
+
+// withheld are the endpoints that are not given, each once: those of the other ports of a
+// pod are none of this one.
+func withheld(want istio.Endpoints) []istio.Dropped {
+	type place struct{ cluster, address string }
+	told := map[place]bool{}
+	for _, e := range want.Endpoints {
+		if !e.Gateway() {
+			told[place{e.Cluster, e.Address}] = true
+		}
+		for _, b := range e.Behind {
+			told[place{b.Cluster, b.Address}] = true
+		}
+	}
+	var out []istio.Dropped
+	for _, otherPort := range []bool{false, true} {
+		for _, d := range want.Dropped {
+			if at := (place{d.Cluster, d.Address}); (d.Reason == istio.OtherPort) == otherPort && !told[at] {
+				told[at] = true
+				out = append(out, d)
+			}
+		}
+	}
+	return out
 }
 
 // expectation is an address that is expected, once for each locality and priority in which
