@@ -26,10 +26,13 @@ type lister struct {
 	contexts map[string]string // by the control plane's names for clusters
 	gateways []istio.Gateway
 	hosts    []host
+	// standIns are addresses for host names that were not resolved, so that what is behind
+	// them is not taken for what is reached directly.
+	standIns map[string]string
 }
 
 func newLister(fleet *facts.Fleet, s Source, options Options) *lister {
-	l := &lister{Source: s, fleet: fleet, options: options, unread: []string{}, contexts: map[string]string{}, gateways: s.View.Gateways(), hosts: hostsOf(s.View)}
+	l := &lister{Source: s, fleet: fleet, options: options, unread: []string{}, contexts: map[string]string{}, hosts: hostsOf(s.View), standIns: map[string]string{}}
 	switch r, asked := options.Actual[s.String()]; {
 	case !asked:
 		l.unknown = cmp.Or(options.NotAsked, "it was not asked")
@@ -47,12 +50,32 @@ func newLister(fleet *facts.Fleet, s Source, options Options) *lister {
 	for _, u := range s.View.Unread() {
 		l.unread = append(l.unread, l.context(u.Cluster)+": "+u.What+": "+u.Why)
 	}
-	for _, h := range l.hosts {
-		if len(s.View.Hosts[h.name]) == 0 {
-			l.unread = append(l.unread, "the addresses of "+h.name+", the gateway of network "+h.network)
-		}
-	}
+	l.standIn()
+	l.gateways = l.View.Gateways()
 	return l
+}
+
+// standIn gives host names that were not resolved an address that nobody has: of the
+// blocks 240.0.0.0/4 (RFC 1112) and 100::/64 (RFC 6666).
+func (l *lister) standIn() {
+	hosts, block := maps.Clone(l.View.Hosts), "240.0.0."
+	if hosts == nil {
+		hosts = map[string][]string{}
+	}
+	if !slices.ContainsFunc(l.proxy.Addresses, func(a string) bool { return !strings.Contains(a, ":") }) && len(l.proxy.Addresses) > 0 {
+		block = "100::"
+	}
+	for i, h := range l.hosts {
+		if len(l.View.Hosts[h.name]) > 0 {
+			continue
+		}
+		l.unread = append(l.unread, "the addresses of "+h.name+", a gateway of network "+h.network)
+		address := fmt.Sprintf("%s%d", block, i+1)
+		hosts[h.name], l.standIns[address] = []string{address}, h.name
+	}
+	view := *l.View // other sources have the same
+	view.Hosts = hosts
+	l.View = &view
 }
 
 // context is the context of a cluster, or its ID where none leads there.
@@ -176,7 +199,7 @@ func collapse(endpoints []istio.Endpoint) []*expectation {
 func (l *lister) expected(x *expectation) Endpoint {
 	e := x.first()
 	out := Endpoint{
-		Address: e.Address, Port: e.Port, Verdict: Unknown, Kind: Pod, Cluster: l.context(e.Cluster), Network: e.Network,
+		Address: cmp.Or(l.standIns[e.Address], e.Address), Port: e.Port, Verdict: Unknown, Kind: Pod, Cluster: l.context(e.Cluster), Network: e.Network,
 		Pod: e.Pod, Route: string(e.Route), Expected: settingsOf(e),
 	}
 	switch {
@@ -209,9 +232,10 @@ func (l *lister) compare(row *Endpoint, x *expectation, found *envoy.Endpoint) {
 		if l.options.Istiod {
 			row.Reason = "istiod has not sent it"
 		}
-		if h := l.hostOf(row); h != "" {
-			row.Verdict = Unknown
-			row.Reason = "it is an address of " + h + " as seen from this machine; istiod may see others"
+		if l.standIns[x.first().Address] != "" {
+			row.Verdict, row.Reason = Unknown, "its addresses could not be found from this machine"
+		} else if h := l.hostOf(row); h != "" {
+			row.Verdict, row.Reason = Unknown, "it is an address of "+h+" as seen from this machine; istiod may see others"
 		}
 		return
 	}
@@ -306,7 +330,7 @@ func (l *lister) unexpected(e envoy.Endpoint, want istio.Endpoints) Endpoint {
 	for _, x := range want.Endpoints {
 		if at := slices.IndexFunc(x.Behind, is); at >= 0 {
 			known(x.Behind[at])
-			row.Reason = "expected through " + x.Address + ", the gateway of its network " + x.Network
+			row.Reason = "expected through " + cmp.Or(l.standIns[x.Address], x.Address) + ", the gateway of its network " + x.Network
 			return row
 		}
 	}
@@ -330,7 +354,7 @@ func (l *lister) unexpected(e envoy.Endpoint, want istio.Endpoints) Endpoint {
 	row.Reason = "no pod and no gateway that could be read has this address"
 	if h := l.hostFor(e); h.name != "" {
 		row.Kind, row.Network, row.Verdict = Gateway, h.network, Unknown
-		row.Reason = "may be an address of " + h.name + " as istiod sees it; from this machine it has others"
+		row.Reason = "may be an address of " + h.name + " as istiod sees it; this machine sees others, or none"
 	}
 	return row
 }

@@ -59,13 +59,15 @@ func summary(l proxies.Listing) string {
 			}
 		}
 		if n[verdict]++; verdict == proxies.Different {
-			different = append(different, s.Cluster+"/"+s.Namespace+"/"+s.Pod)
+			different = append(different, name(s))
 		}
 	}
 	text := l.Name() + ", " + plural(len(l.Sources), "source")
 	switch {
 	case n[proxies.Same] == len(l.Sources):
 		return text + ": as expected"
+	case n[proxies.Unknown] == len(l.Sources):
+		return text + ": not known whether it is as expected"
 	case len(different) > 0:
 		text += fmt.Sprintf(": not as expected for %s", strings.Join(different[:min(3, len(different))], ", "))
 		if len(different) > 3 {
@@ -90,15 +92,21 @@ var marks = map[proxies.Verdict]string{
 	proxies.Same: "=", proxies.Different: "!", proxies.Missing: "-", proxies.Unexpected: "+", proxies.Unknown: "?",
 }
 
+var styles = map[proxies.Verdict]color.Attribute{
+	proxies.Different: color.FgRed, proxies.Missing: color.FgRed, proxies.Unexpected: color.FgRed, proxies.Unknown: color.FgYellow,
+}
+
 // listTables writes a table for each port of each source.
 func listTables(p *report.Page, l proxies.Listing, wide bool) error {
-	first := true
-	for _, s := range l.Sources {
-		for _, d := range s.Destinations {
-			if !first {
+	for i, s := range l.Sources {
+		for j, d := range s.Destinations {
+			if i+j > 0 {
 				p.Blank()
 			}
-			first = false
+			p.Wrapped("", fmt.Sprintf("%s, %s, to %s port %s", name(s), on(s), l.Name(), d.Title()), color.Bold)
+			if s.Unknown != "" && j == 0 {
+				p.Wrapped("  ", "what it has is not known ("+s.Unknown+"); this is what it should have", color.FgYellow)
+			}
 			if err := listTable(p, l, s, d, wide); err != nil {
 				return err
 			}
@@ -107,15 +115,17 @@ func listTables(p *report.Page, l proxies.Listing, wide bool) error {
 	return nil
 }
 
+// name is context/namespace/pod.
+func name(s proxies.SourceListing) string { return s.Cluster + "/" + s.Namespace + "/" + s.Pod }
+
+func on(s proxies.SourceListing) string {
+	if s.Network == "" {
+		return "on no network"
+	}
+	return "on network " + s.Network
+}
+
 func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d proxies.Destination, wide bool) error {
-	on := "on no network"
-	if s.Network != "" {
-		on = "on network " + s.Network
-	}
-	p.Wrapped("", fmt.Sprintf("%s/%s/%s, %s, to %s port %s", s.Cluster, s.Namespace, s.Pod, on, l.Name(), d.Title()), color.Bold)
-	if s.Unknown != "" {
-		p.Wrapped("  ", "what it has is not known ("+s.Unknown+"); this is what it should have")
-	}
 	if d.Note != "" {
 		p.Wrapped("  ", d.Note)
 	}
@@ -128,7 +138,7 @@ func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d pro
 	}
 	for _, e := range d.Endpoints {
 		if e.Reason != "" {
-			p.Wrapped(marks[e.Verdict]+" "+e.HostPort()+"  ", e.Reason)
+			p.Wrapped(marks[e.Verdict]+"  "+e.HostPort()+"  ", e.Reason, styles[e.Verdict])
 		}
 	}
 	if len(s.Unread) > 0 && s.Unknown == "" && d.Verdict == proxies.Unknown {
