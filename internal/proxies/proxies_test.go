@@ -85,6 +85,17 @@ func TestRepresentatives(t *testing.T) {
 				}
 			})
 		}, cart, []string{"east/shop/db-0 n1 east", "west/shop/client-0 n2 west"}, nil},
+		"no gateway on a network of its own": {func(f *facts.Fleet) {
+			pods(&f.Clusters[0], func(p *corev1.Pod) {
+				if p.Name == "client-0" {
+					p.Labels["istio"] = "ingressgateway"
+					network(p, "n9")
+				}
+			})
+		}, cart, []string{"east/shop/db-0 n1 east", "west/shop/client-0 n2 west"}, nil},
+		"a gateway where there is nothing else": {func(f *facts.Fleet) {
+			pods(&f.Clusters[0], func(p *corev1.Pod) { p.Labels["istio"] = "gateway" })
+		}, cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 west"}, nil},
 		"by the primary's control plane": {func(f *facts.Fleet) { f.Clusters[1].Istiods.Value = nil }, cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 east"}, nil},
 		"by no control plane": {func(f *facts.Fleet) {
 			f.Clusters[1].Istiods.Value, f.Clusters[0].RemoteSecrets.Value = nil, nil

@@ -52,8 +52,9 @@ const (
 // Representatives are one proxy for each cluster and network, which stands for the
 // others there: of a pod that is ready and has a sidecar; in the namespace of the service
 // if there is one, and then rather a client of the service than one of its own
-// pods; rather a sidecar than a gateway; and the first by name. Of clusters without such
-// a pod there is a gap.
+// pods; and the first by name. Gateways, which have a network of their own more often than
+// not, stand for a cluster only where it has no sidecar. Of clusters without any such pod
+// there is a gap.
 func Representatives(fleet *facts.Fleet, views []*istio.View, to Service) ([]Source, []Gap) {
 	var out []Source
 	var gaps []Gap
@@ -78,30 +79,33 @@ func Representatives(fleet *facts.Fleet, views []*istio.View, to Service) ([]Sou
 func representatives(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, to Service) (out []Source, gap string) {
 	behind := endpointsOf(c, to)
 	rank := func(p *corev1.Pod) int {
-		n := 0
-		if p.Labels[labelGateway] != "" || p.Labels[labelGatewayAPI] != "" {
-			n = 10
-		}
 		switch {
 		case p.Namespace != to.Namespace:
-			return n + 2
+			return 2
 		case behind[p.Name]:
-			return n + 1
+			return 1
 		}
-		return n
+		return 0
 	}
-	best := map[string]*corev1.Pod{} // by network
+	sidecars, gateways := map[string]*corev1.Pod{}, map[string]*corev1.Pod{} // the best by network
 	for i := range c.Pods.Value {
 		p := &c.Pods.Value[i]
 		env := istio.ProxyEnvOf(p)
 		if !hasProxy(p) || !isReady(p) || env[istio.EnvProxyNetworkView] != "" {
 			continue
 		}
-		network := env[istio.EnvProxyNetwork]
+		best, network := sidecars, env[istio.EnvProxyNetwork]
+		if p.Labels[labelGateway] != "" || p.Labels[labelGatewayAPI] != "" {
+			best = gateways
+		}
 		b := best[network]
 		if b == nil || cmp.Or(cmp.Compare(rank(p), rank(b)), strings.Compare(p.Namespace, b.Namespace), strings.Compare(p.Name, b.Name)) < 0 {
 			best[network] = p
 		}
+	}
+	best := sidecars
+	if len(best) == 0 {
+		best = gateways
 	}
 	for _, p := range best {
 		s, why := newSource(fleet, views, c, p)

@@ -188,7 +188,8 @@ func podOutcome[T any](ctx context.Context, value T, err error) facts.Read[T] {
 	if request := new(url.Error); errors.As(err, &request) {
 		err = request.Err
 	}
-	return facts.Read[T]{State: facts.Failed, Reason: printable.Line(err.Error())}
+	// net/http tells where in it an error arose.
+	return facts.Read[T]{State: facts.Failed, Reason: printable.Line(strings.TrimPrefix(err.Error(), "readLoopPeekFailLocked: "))}
 }
 
 // Proxy is a proxy as a control plane knows it.

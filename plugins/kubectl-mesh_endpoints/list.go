@@ -51,7 +51,9 @@ all clusters, and the difference is marked:
   =  as expected        -  expected, and not there
   !  used otherwise     +  there, and not expected
 
-Endpoints that clusters have and a source is not given come after that, with the reason.
+Endpoints that clusters have and a source is not given come after that, with the reason. One
+that is ejected was taken out by the proxy itself for a while, as requests to it failed
+(outlier detection); that is no difference.
 
 Whose: one proxy for each cluster and network, or those of the pods in --from
 context/namespace/pod, which can be repeated. A folder in --from is a dump, as for the
@@ -69,7 +71,10 @@ what that has sent. It exits with 0 also where there is a difference.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: completeServices(f),
+		ValidArgsFunction: completeServices(f, func() error {
+			_, err := o.check(f)
+			return err
+		}),
 	}
 	output := f.AddOutput(cmd)
 	flags := cmd.Flags()
@@ -149,7 +154,7 @@ func (o *listOptions) check(f *command.Frame) ([]pod, error) {
 	var pods []pod
 	for _, value := range o.from {
 		if info, err := os.Stat(value); err == nil && info.IsDir() {
-			if f.From != "" {
+			if f.From != "" && f.From != value {
 				return nil, fmt.Errorf("--from names two folders, %s and %s: give one of them", f.From, value)
 			}
 			f.From = value

@@ -81,9 +81,13 @@ func findService(fleet *facts.Fleet, arg, namespace string) (proxies.Service, er
 const completionTime = 3 * time.Second
 
 // completeServices completes the names of Services of the clusters that the flags name.
-func completeServices(f *command.Frame) cobra.CompletionFunc {
+// prepare reads flags that the command has for itself; it may be nil.
+func completeServices(f *command.Frame, prepare func() error) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		if prepare != nil && prepare() != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)

@@ -132,13 +132,18 @@ func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d pro
 	if len(d.Endpoints) == 0 && d.Note == "" {
 		p.Wrapped("  ", "no endpoints")
 	}
-	header, rows := listRows(l, s, d, wide)
-	if err := p.Table(header, rows); err != nil {
-		return err
-	}
-	for _, e := range d.Endpoints {
-		if e.Reason != "" {
-			p.Wrapped(marks[e.Verdict]+"  "+e.HostPort()+"  ", e.Reason, styles[e.Verdict])
+	if header, rows := listRows(l, s, d, wide); p.Fits(header, rows) {
+		if err := p.Table(header, rows); err != nil {
+			return err
+		}
+		for _, e := range d.Endpoints {
+			if e.Reason != "" {
+				p.Wrapped(marks[e.Verdict]+"  "+e.HostPort()+"  ", e.Reason, styles[e.Verdict])
+			}
+		}
+	} else {
+		for _, e := range d.Endpoints {
+			listLines(p, l, s, e)
 		}
 	}
 	if len(s.Unread) > 0 && s.Unknown == "" && d.Verdict == proxies.Unknown {
@@ -148,6 +153,35 @@ func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d pro
 		p.Wrapped("not given: ", w)
 	}
 	return nil
+}
+
+// listLines is a row for pages on which the table has no room.
+func listLines(p *report.Page, l proxies.Listing, s proxies.SourceListing, e proxies.Endpoint) {
+	mark := marks[e.Verdict] + "  "
+	if s.Unknown != "" {
+		mark = "   "
+	}
+	is := what(l, e)
+	if e.Cluster != "" {
+		is += " in " + e.Cluster
+	}
+	p.Wrapped(mark+e.HostPort()+"  ", is)
+	words := []string{fmt.Sprintf("priority %d", e.Settings().Priority), health(e.Settings())}
+	if locality := e.Settings().Locality; locality != "" {
+		words = append([]string{locality}, words...)
+	}
+	switch tls := security(e.Settings()); tls {
+	case "none":
+		words = append(words, "no TLS")
+	case "mutual":
+		words = append(words, "mutual TLS")
+	default:
+		words = append(words, tls)
+	}
+	p.Wrapped("     ", strings.Join(words, ", "))
+	if e.Reason != "" {
+		p.Wrapped("     ", e.Reason, styles[e.Verdict])
+	}
 }
 
 func listRows(l proxies.Listing, s proxies.SourceListing, d proxies.Destination, wide bool) (header []string, rows [][]string) {
@@ -160,15 +194,8 @@ func listRows(l proxies.Listing, s proxies.SourceListing, d proxies.Destination,
 	}
 	for _, e := range d.Endpoints {
 		is := e.Settings()
-		tls := "none"
-		if is.MTLS {
-			tls = "mutual"
-		}
-		if is.Tunnel {
-			tls = "HBONE"
-		}
 		row := []string{
-			marks[e.Verdict], e.Address, strconv.Itoa(int(e.Port)), what(l, e), e.Cluster, is.Locality, strconv.Itoa(int(is.Priority)), health(is), tls,
+			marks[e.Verdict], e.Address, strconv.Itoa(int(e.Port)), what(l, e), e.Cluster, is.Locality, strconv.Itoa(int(is.Priority)), health(is), security(is),
 		}
 		if s.Unknown != "" {
 			row = row[1:]
@@ -212,6 +239,17 @@ func health(s proxies.Settings) string {
 		return "healthy"
 	}
 	return strings.ToLower(s.Health)
+}
+
+// security is how the source speaks to an endpoint.
+func security(s proxies.Settings) string {
+	switch {
+	case s.Tunnel:
+		return "HBONE"
+	case s.MTLS:
+		return "mutual"
+	}
+	return "none"
 }
 
 // withheld are the endpoints that a source is not given, by cluster and reason.
