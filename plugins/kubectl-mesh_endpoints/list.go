@@ -98,7 +98,7 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 	if err != nil {
 		return err
 	}
-	fleet, err := f.Gather(ctx, reads)
+	fleet, err := f.Gather(ctx, survey.Mesh&^survey.Gateways)
 	if err != nil {
 		return err
 	}
