@@ -36,7 +36,7 @@ func ReadHealth(r io.Reader, wanted func(name string) bool) (map[string]map[stri
 	if err == nil {
 		err = s.end()
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {

@@ -55,7 +55,7 @@ func (s *scan) dump(wanted func(string) bool, out *[]Cluster) error {
 		err = fmt.Errorf("%.40v where a list should be", token)
 	}
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return io.ErrUnexpectedEOF
 	case err != nil:
 		return err

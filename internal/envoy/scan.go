@@ -123,7 +123,7 @@ func (s *scan) keep() error {
 // end reports anything that follows the document.
 func (s *scan) end() error {
 	switch _, err := s.next(); {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
 		return err
