@@ -77,14 +77,20 @@ type admin struct {
 func (a *admin) endpoints(ctx context.Context, hosts []string) ([]envoy.Cluster, error) {
 	a.client = podaccess.Client(ctx, a.config, podaccess.Pod{Namespace: a.pod.Namespace, Name: a.pod.Name}, envoyAdminPort)
 	defer a.client.CloseIdleConnections()
+	clusters, err := a.ask(ctx, hosts)
+	if !apierrors.IsForbidden(err) {
+		return clusters, err
+	}
+	byExec := &admin{config: a.config, pod: a.pod}
+	if clusters, err = byExec.ask(ctx, hosts); err != nil && !apierrors.IsForbidden(err) {
+		err = fmt.Errorf("port-forward is forbidden, and by exec: %w", err)
+	}
+	return clusters, err
+}
+
+func (a *admin) ask(ctx context.Context, hosts []string) ([]envoy.Cluster, error) {
 	wanted := envoy.Of(hosts)
 	clusters, err := a.clusters(ctx, hosts, wanted)
-	if apierrors.IsForbidden(err) {
-		a.client = nil
-		if clusters, err = a.clusters(ctx, hosts, wanted); err != nil && !apierrors.IsForbidden(err) {
-			err = fmt.Errorf("port-forward is forbidden, and by exec: %w", err)
-		}
-	}
 	if err != nil || !slices.ContainsFunc(clusters, suspicious) {
 		return clusters, err
 	}
@@ -93,10 +99,10 @@ func (a *admin) endpoints(ctx context.Context, hosts []string) ([]envoy.Cluster,
 		health, err = envoy.ReadHealth(body, wanted)
 		return err
 	})
-	if err == nil {
+	if err == nil { // else what they are is known, and why they are not healthy is not
 		envoy.AddHealth(clusters, health)
 	}
-	return clusters, nil // what they are is known, and why they are not healthy is more
+	return clusters, nil
 }
 
 func suspicious(c envoy.Cluster) bool {
@@ -200,17 +206,15 @@ type Proxy struct{ Namespace, Pod string }
 // proxies. A proxy is connected to one replica, so that all are asked: each costs one
 // port-forward, which is two round trips on a new connection, and a request for each proxy.
 func IstiodEndpoints(ctx context.Context, cluster Cluster, istiods []podaccess.Pod, proxies []Proxy, hosts []string) []facts.Read[[]envoy.Cluster] {
-	type answer struct {
-		clusters []envoy.Cluster
-		err      error
+	answers, wanted := make([][]answer, len(proxies)), envoy.Of(hosts)
+	for j := range proxies {
+		answers[j] = make([]answer, len(istiods))
 	}
-	answers, wanted := make([][]answer, len(istiods)), envoy.Of(hosts)
 	beside(len(istiods), func(i int) {
 		client := podaccess.Client(ctx, cluster.Config, istiods[i], istiodDebugPort)
 		defer client.CloseIdleConnections()
-		answers[i] = make([]answer, len(proxies))
 		for j, p := range proxies {
-			a := &answers[i][j]
+			a := &answers[j][i]
 			a.err = get200(ctx, client, envoy.DebugPath(p.Namespace, p.Pod), func(body io.Reader) (err error) {
 				a.clusters, err = envoy.ReadEndpoints(body, wanted)
 				return err
@@ -225,19 +229,29 @@ func IstiodEndpoints(ctx context.Context, cluster Cluster, istiods []podaccess.P
 	})
 	out := make([]facts.Read[[]envoy.Cluster], len(proxies))
 	for j := range proxies {
-		out[j] = facts.Read[[]envoy.Cluster]{State: facts.Failed, Reason: "the control plane has no pod that is ready"}
-		if len(istiods) > 0 {
-			out[j].Reason = "it is connected to no istiod of the control plane"
-		}
-		for i := range istiods {
-			a := answers[i][j]
-			if a.err == nil {
-				out[j] = facts.Read[[]envoy.Cluster]{State: facts.OK, Value: a.clusters}
-				break
-			}
-			if !errors.Is(a.err, errNotConnected) { // what this one would have said is not known
-				out[j] = podOutcome(ctx, a.clusters, a.err)
-			}
+		out[j] = ofReplicas(ctx, answers[j])
+	}
+	return out
+}
+
+// answer is what one replica says of one proxy.
+type answer struct {
+	clusters []envoy.Cluster
+	err      error
+}
+
+// ofReplicas is the answer of the replica to which a proxy is connected, else why there is none.
+func ofReplicas(ctx context.Context, answers []answer) facts.Read[[]envoy.Cluster] {
+	out := facts.Read[[]envoy.Cluster]{State: facts.Failed, Reason: "it is connected to no istiod of the control plane"}
+	if len(answers) == 0 {
+		out.Reason = "the control plane has no pod that is ready"
+	}
+	for _, a := range answers {
+		switch {
+		case a.err == nil:
+			return facts.Read[[]envoy.Cluster]{State: facts.OK, Value: a.clusters}
+		case !errors.Is(a.err, errNotConnected): // what this one would have said is not known
+			out = podOutcome(ctx, a.clusters, a.err)
 		}
 	}
 	return out
