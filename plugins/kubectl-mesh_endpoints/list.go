@@ -98,7 +98,7 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 	if err != nil {
 		return err
 	}
-	fleet, err := f.Gather(ctx, survey.Mesh&^survey.Gateways)
+	fleet, err := f.Gather(ctx, reads)
 	if err != nil {
 		return err
 	}
@@ -140,18 +140,18 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 	return printListing(f, output, format, listing)
 }
 
-// pod is a source that was named.
-type pod struct{ context, namespace, name string }
+// namedPod is a source that was named.
+type namedPod struct{ context, namespace, name string }
 
 // check looks at the flags before anything is asked, and returns the pods in --from.
-func (o *listOptions) check(f *command.Frame) ([]pod, error) {
+func (o *listOptions) check(f *command.Frame) ([]namedPod, error) {
 	if !slices.Contains(askable, o.source) {
 		return nil, fmt.Errorf("there is no source %q; --source takes one of %s", o.source, strings.Join(askable, ", "))
 	}
 	if o.port < 0 || o.port > 65535 {
 		return nil, fmt.Errorf("--port %d is no port", o.port)
 	}
-	var pods []pod
+	var pods []namedPod
 	for _, value := range o.from {
 		if info, err := os.Stat(value); err == nil && info.IsDir() {
 			if f.From != "" && f.From != value {
@@ -166,14 +166,14 @@ func (o *listOptions) check(f *command.Frame) ([]pod, error) {
 		if last < 2 || slices.Contains([]string{parts[0], parts[last-1], parts[last]}, "") {
 			return nil, fmt.Errorf("--from %s: there is no such folder, and a pod is named context/namespace/pod", value)
 		}
-		pods = append(pods, pod{strings.Join(parts[:last-1], "/"), parts[last-1], parts[last]})
+		pods = append(pods, namedPod{strings.Join(parts[:last-1], "/"), parts[last-1], parts[last]})
 	}
 	return pods, nil
 }
 
 // chooseSources are the proxies of the pods that were named, else those that stand for each
 // cluster and network.
-func chooseSources(fleet *facts.Fleet, named []pod, to proxies.Service) ([]proxies.Source, []proxies.Gap, error) {
+func chooseSources(fleet *facts.Fleet, named []namedPod, to proxies.Service) ([]proxies.Source, []proxies.Gap, error) {
 	views := istio.Views(fleet)
 	if len(named) == 0 {
 		sources, gaps := proxies.Representatives(fleet, views, to)

@@ -43,12 +43,12 @@ func printListing(f *command.Frame, output *command.Output, format report.Format
 	for _, g := range l.Gaps {
 		fmt.Fprintln(f.ErrOut, printable.Line("no source in "+g.Cluster+": "+g.Reason))
 	}
-	fmt.Fprintln(f.ErrOut, printable.Line(summary(l)))
+	fmt.Fprintln(f.ErrOut, printable.Line(listSummary(l)))
 	return nil
 }
 
-// summary is the last line, for people in a hurry.
-func summary(l proxies.Listing) string {
+// listSummary is the last line, for people in a hurry.
+func listSummary(l proxies.Listing) string {
 	n := map[proxies.Verdict]int{}
 	var different []string
 	for _, s := range l.Sources {
@@ -59,7 +59,7 @@ func summary(l proxies.Listing) string {
 			}
 		}
 		if n[verdict]++; verdict == proxies.Different {
-			different = append(different, name(s))
+			different = append(different, sourceName(s))
 		}
 	}
 	text := l.Name() + ", " + plural(len(l.Sources), "source")
@@ -88,11 +88,11 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-var marks = map[proxies.Verdict]string{
+var listMarks = map[proxies.Verdict]string{
 	proxies.Same: "=", proxies.Different: "!", proxies.Missing: "-", proxies.Unexpected: "+", proxies.Unknown: "?",
 }
 
-var styles = map[proxies.Verdict]color.Attribute{
+var listStyles = map[proxies.Verdict]color.Attribute{
 	proxies.Different: color.FgRed, proxies.Missing: color.FgRed, proxies.Unexpected: color.FgRed, proxies.Unknown: color.FgYellow,
 }
 
@@ -103,7 +103,7 @@ func listTables(p *report.Page, l proxies.Listing, wide bool) error {
 			if i+j > 0 {
 				p.Blank()
 			}
-			p.Wrapped("", fmt.Sprintf("%s, %s, to %s port %s", name(s), on(s), l.Name(), d.Title()), color.Bold)
+			p.Wrapped("", fmt.Sprintf("%s, %s, to %s port %s", sourceName(s), networkWords(s), l.Name(), d.Title()), color.Bold)
 			if s.Unknown != "" && j == 0 {
 				p.Wrapped("  ", "what it has is not known ("+s.Unknown+"); this is what it should have", color.FgYellow)
 			}
@@ -115,10 +115,10 @@ func listTables(p *report.Page, l proxies.Listing, wide bool) error {
 	return nil
 }
 
-// name is context/namespace/pod.
-func name(s proxies.SourceListing) string { return s.Cluster + "/" + s.Namespace + "/" + s.Pod }
+// sourceName is context/namespace/pod.
+func sourceName(s proxies.SourceListing) string { return s.Cluster + "/" + s.Namespace + "/" + s.Pod }
 
-func on(s proxies.SourceListing) string {
+func networkWords(s proxies.SourceListing) string {
 	if s.Network == "" {
 		return "on no network"
 	}
@@ -138,7 +138,7 @@ func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d pro
 		}
 		for _, e := range d.Endpoints {
 			if e.Reason != "" {
-				p.Wrapped(marks[e.Verdict]+"  "+e.HostPort()+"  ", e.Reason, styles[e.Verdict])
+				p.Wrapped(listMarks[e.Verdict]+"  "+e.HostPort()+"  ", e.Reason, listStyles[e.Verdict])
 			}
 		}
 	} else {
@@ -149,7 +149,7 @@ func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d pro
 	if len(s.Unread) > 0 && s.Unknown == "" && d.Verdict == proxies.Unknown {
 		p.Wrapped("  ", "what is expected is not certain; not read: "+strings.Join(s.Unread, "; "))
 	}
-	for _, w := range withheld(l, d) {
+	for _, w := range withheldLines(l, d) {
 		p.Wrapped("not given: ", w)
 	}
 	return nil
@@ -157,20 +157,20 @@ func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d pro
 
 // listLines is a row for pages on which the table has no room.
 func listLines(p *report.Page, l proxies.Listing, s proxies.SourceListing, e proxies.Endpoint) {
-	mark := marks[e.Verdict] + "  "
+	mark := listMarks[e.Verdict] + "  "
 	if s.Unknown != "" {
 		mark = "   "
 	}
-	is := what(l, e)
+	is := whatItIs(l, e)
 	if e.Cluster != "" {
 		is += " in " + e.Cluster
 	}
 	p.Wrapped(mark+e.HostPort()+"  ", is)
-	words := []string{fmt.Sprintf("priority %d", e.Settings().Priority), health(e.Settings())}
+	words := []string{fmt.Sprintf("priority %d", e.Settings().Priority), healthWord(e.Settings())}
 	if locality := e.Settings().Locality; locality != "" {
 		words = append([]string{locality}, words...)
 	}
-	switch tls := security(e.Settings()); tls {
+	switch tls := securityWord(e.Settings()); tls {
 	case "none":
 		words = append(words, "no TLS")
 	case "mutual":
@@ -180,7 +180,7 @@ func listLines(p *report.Page, l proxies.Listing, s proxies.SourceListing, e pro
 	}
 	p.Wrapped("     ", strings.Join(words, ", "))
 	if e.Reason != "" {
-		p.Wrapped("     ", e.Reason, styles[e.Verdict])
+		p.Wrapped("     ", e.Reason, listStyles[e.Verdict])
 	}
 }
 
@@ -195,7 +195,7 @@ func listRows(l proxies.Listing, s proxies.SourceListing, d proxies.Destination,
 	for _, e := range d.Endpoints {
 		is := e.Settings()
 		row := []string{
-			marks[e.Verdict], e.Address, strconv.Itoa(int(e.Port)), what(l, e), e.Cluster, is.Locality, strconv.Itoa(int(is.Priority)), health(is), security(is),
+			listMarks[e.Verdict], e.Address, strconv.Itoa(int(e.Port)), whatItIs(l, e), e.Cluster, is.Locality, strconv.Itoa(int(is.Priority)), healthWord(is), securityWord(is),
 		}
 		if s.Unknown != "" {
 			row = row[1:]
@@ -212,8 +212,8 @@ func listRows(l proxies.Listing, s proxies.SourceListing, d proxies.Destination,
 	return header, rows
 }
 
-// what an endpoint is.
-func what(l proxies.Listing, e proxies.Endpoint) string {
+// whatItIs says what an endpoint is.
+func whatItIs(l proxies.Listing, e proxies.Endpoint) string {
 	switch e.Kind {
 	case proxies.Pod:
 		return "pod " + shortPod(l, e.Pod)
@@ -230,8 +230,8 @@ func what(l proxies.Listing, e proxies.Endpoint) string {
 // shortPod leaves the namespace out where it goes without saying.
 func shortPod(l proxies.Listing, pod string) string { return strings.TrimPrefix(pod, l.Namespace+"/") }
 
-// health is what Envoy makes of an endpoint, in plain words.
-func health(s proxies.Settings) string {
+// healthWord is what Envoy makes of an endpoint, in plain words.
+func healthWord(s proxies.Settings) string {
 	switch {
 	case slices.Contains(s.Flags, "failed_outlier_check"):
 		return "ejected"
@@ -241,8 +241,8 @@ func health(s proxies.Settings) string {
 	return strings.ToLower(s.Health)
 }
 
-// security is how the source speaks to an endpoint.
-func security(s proxies.Settings) string {
+// securityWord is how the source speaks to an endpoint.
+func securityWord(s proxies.Settings) string {
 	switch {
 	case s.Tunnel:
 		return "HBONE"
@@ -252,8 +252,8 @@ func security(s proxies.Settings) string {
 	return "none"
 }
 
-// withheld are the endpoints that a source is not given, by cluster and reason.
-func withheld(l proxies.Listing, d proxies.Destination) []string {
+// withheldLines are the endpoints that a source is not given, by cluster and reason.
+func withheldLines(l proxies.Listing, d proxies.Destination) []string {
 	type group struct{ cluster, reason string }
 	var groups []group
 	pods := map[group][]string{}

@@ -82,12 +82,12 @@ func TestListSummary(t *testing.T) {
 		"cart.shop, 2 sources: 1 as expected, 1 not known":                                        {{Destinations: same}, l.Sources[1]},
 	} {
 		l.Sources = sources
-		if got := summary(l); got != want {
+		if got := listSummary(l); got != want {
 			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
 }
 
-func TestOutputIsDocumented(t *testing.T) {
+func TestListIsDocumented(t *testing.T) {
 	plugintest.Documented(t, map[string]any{"EndpointList": listDocument{}})
 }
