@@ -29,6 +29,7 @@ type lister struct {
 	// standIns are addresses for host names that were not resolved, so that what is behind
 	// them is not taken for what is reached directly.
 	standIns map[string]string
+	pods     map[string][]place // by address; nil until it is needed
 }
 
 func newLister(fleet *facts.Fleet, s Source, options Options) *lister {
@@ -148,20 +149,20 @@ func (l *lister) destination(p corev1.ServicePort) Destination {
 // withheld are the endpoints that are not given, each once: those of the other ports of a
 // pod are none of this one.
 func withheld(want istio.Endpoints) []istio.Dropped {
-	type place struct{ cluster, address string }
-	told := map[place]bool{}
+	type spot struct{ cluster, address string }
+	told := map[spot]bool{}
 	for _, e := range want.Endpoints {
 		if !e.Gateway() {
-			told[place{e.Cluster, e.Address}] = true
+			told[spot{e.Cluster, e.Address}] = true
 		}
 		for _, b := range e.Behind {
-			told[place{b.Cluster, b.Address}] = true
+			told[spot{b.Cluster, b.Address}] = true
 		}
 	}
 	var out []istio.Dropped
 	for _, otherPort := range []bool{false, true} {
 		for _, d := range want.Dropped {
-			if at := (place{d.Cluster, d.Address}); (d.Reason == istio.OtherPort) == otherPort && !told[at] {
+			if at := (spot{d.Cluster, d.Address}); (d.Reason == istio.OtherPort) == otherPort && !told[at] {
 				told[at] = true
 				out = append(out, d)
 			}
@@ -376,26 +377,32 @@ func (l *lister) hostFor(e envoy.Endpoint) host {
 	return host{}
 }
 
+// place is a pod in a cluster.
+type place struct {
+	cluster *facts.Cluster
+	pod     *corev1.Pod
+}
+
 // podAt is the pod with an address; nil where it is not one pod.
 func (l *lister) podAt(e envoy.Endpoint) (*facts.Cluster, *corev1.Pod) {
-	var cluster *facts.Cluster
-	var pod *corev1.Pod
-	for i := range l.fleet.Clusters {
-		c := &l.fleet.Clusters[i]
-		if e.Workload.Cluster != "" && l.context(e.Workload.Cluster) != c.Context {
-			continue
-		}
-		for j := range c.Pods.Value {
-			p := &c.Pods.Value[j]
-			if !p.Spec.HostNetwork && sameAddress(p.Status.PodIP, e.Address) && p.Status.Phase == corev1.PodRunning {
-				if pod != nil {
-					return nil, nil
+	if l.pods == nil {
+		l.pods = map[string][]place{}
+		for i := range l.fleet.Clusters {
+			c := &l.fleet.Clusters[i]
+			for j := range c.Pods.Value {
+				if p := &c.Pods.Value[j]; !p.Spec.HostNetwork && p.Status.Phase == corev1.PodRunning {
+					l.pods[key(p.Status.PodIP, 0)] = append(l.pods[key(p.Status.PodIP, 0)], place{c, p})
 				}
-				cluster, pod = c, p
 			}
 		}
 	}
-	return cluster, pod
+	found := slices.DeleteFunc(slices.Clone(l.pods[key(e.Address, 0)]), func(p place) bool {
+		return e.Workload.Cluster != "" && l.context(e.Workload.Cluster) != p.cluster.Context
+	})
+	if len(found) != 1 {
+		return nil, nil
+	}
+	return found[0].cluster, found[0].pod
 }
 
 func (l *lister) backend(b istio.Backend) Backend {

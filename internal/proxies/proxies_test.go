@@ -101,7 +101,7 @@ func TestRepresentatives(t *testing.T) {
 			f.Clusters[1].Istiods.Value, f.Clusters[0].RemoteSecrets.Value = nil, nil
 		}, cart, []string{"east/shop/client-0 n1 east"}, []string{"west: no control plane of these clusters serves its proxies"}},
 		"forbidden":   {func(f *facts.Fleet) { f.Clusters[0].Pods = facts.Read[[]corev1.Pod]{State: facts.Forbidden} }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: pods: forbidden"}},
-		"unreached":   {func(f *facts.Fleet) { f.Clusters[0].Unreached = &facts.Unreached{} }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: the cluster was not reached"}},
+		"unreached":   {func(f *facts.Fleet) { f.Clusters[0].Unreached = &facts.Unreached{Reason: "no route"} }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: the cluster was not reached: no route"}},
 		"no sidecars": {func(f *facts.Fleet) { f.Clusters[0].Pods.Value = nil }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: it has no ready pod with a sidecar"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,7 +62,7 @@ func Representatives(fleet *facts.Fleet, views []*istio.View, to Service) ([]Sou
 		c := &fleet.Clusters[i]
 		switch {
 		case c.Unreached != nil:
-			gaps = append(gaps, Gap{c.Context, "the cluster was not reached"})
+			gaps = append(gaps, Gap{c.Context, "the cluster was not reached: " + c.Unreached.Reason})
 			continue
 		case !c.Pods.Known():
 			gaps = append(gaps, Gap{c.Context, "pods: " + c.Pods.Why()})

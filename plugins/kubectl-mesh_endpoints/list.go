@@ -43,25 +43,26 @@ func newList(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list SERVICE[.NAMESPACE]",
 		Short: "List the endpoints of a service that each source gets, beside those that it should get",
-		Long: `List the endpoints that proxies have for a service: address, what it is (a pod, or a
-gateway to another network with the pods behind it), locality, priority, health, and
-whether mutual TLS is used. They are set beside those that follow from the API objects of
-all clusters, and the difference is marked:
+		Long: `List the endpoints that proxies have for a service: address, what it is (a pod,
+or a gateway to another network with the pods behind it), locality, priority,
+health, and whether mutual TLS is used. They are set beside those that follow
+from the API objects of all clusters, and the difference is marked:
 
   =  as expected        -  expected, and not there
   !  used otherwise     +  there, and not expected
 
-Endpoints that clusters have and a source is not given come after that, with the reason. One
-that is ejected was taken out by the proxy itself for a while, as requests to it failed
-(outlier detection); that is no difference.
+What clusters have and a source is not given comes after that, with the reason.
+An endpoint that is ejected was taken out by the proxy itself for a while, as
+requests to it failed (outlier detection); that is no difference.
 
 Whose: one proxy for each cluster and network, or those of the pods in --from
-context/namespace/pod, which can be repeated. A folder in --from is a dump, as for the
-other commands; it tells what is expected alone.
+context/namespace/pod, which can be repeated. A folder in --from is a dump, as
+for the other commands; it tells what is expected alone.
 
-What a source has is asked from its Envoy (a port-forward to its admin port, or where that
-is forbidden pilot-agent by exec), or with --source istiod from its control plane:
-what that has sent. It exits with 0 also where there is a difference.`,
+What a source has is asked from its Envoy (by a port-forward to its admin port,
+or where that is forbidden by pilot-agent through exec), or with --source istiod
+from its control plane: what that has sent. A difference does not make the
+command fail: it exits with 0.`,
 		Example: `  %[1]s list cart.shop --contexts east,west
   %[1]s list cart -n shop --from east/shop/client-5d5c8b9f7-x2x4z
   %[1]s list cart.shop --source istiod -o wide`,
@@ -78,7 +79,7 @@ what that has sent. It exits with 0 also where there is a difference.`,
 	}
 	output := f.AddOutput(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.from, "from", nil, "A pod whose proxy is the source, as context/namespace/pod; can be repeated. Or a folder, which \"dump\" wrote, to read the clusters from")
+	flags.StringArrayVar(&o.from, "from", nil, "A pod whose proxy is the source, as `context/namespace/pod`; can be repeated. Or a folder, which \"dump\" wrote, to read the clusters from")
 	flags.StringVar(&o.source, "source", askEnvoy, "Who is asked for the endpoints that a source has: "+strings.Join(askable, "|"))
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "The namespace of the service, if its name has none")
 	flags.IntVar(&o.port, "port", 0, "List this port of the service alone")
@@ -137,7 +138,7 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 	}
 	listing := proxies.List(fleet, sources, options)
 	listing.Gaps = append(listing.Gaps, gaps...)
-	return printListing(f, output, format, listing)
+	return printListing(f, output, format, listing, options.Istiod)
 }
 
 // namedPod is a source that was named.

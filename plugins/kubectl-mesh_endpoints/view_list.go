@@ -21,7 +21,7 @@ type listDocument struct {
 	proxies.Listing
 }
 
-func printListing(f *command.Frame, output *command.Output, format report.Format, l proxies.Listing) error {
+func printListing(f *command.Frame, output *command.Output, format report.Format, l proxies.Listing, istiod bool) error {
 	var err error
 	switch format {
 	case report.JSON, report.YAML:
@@ -44,7 +44,33 @@ func printListing(f *command.Frame, output *command.Output, format report.Format
 		fmt.Fprintln(f.ErrOut, printable.Line("no source in "+g.Cluster+": "+g.Reason))
 	}
 	fmt.Fprintln(f.ErrOut, printable.Line(listSummary(l)))
+	if from := firstDifferent(l); from != "" && !istiod {
+		fmt.Fprintln(f.ErrOut, printable.Line("What its istiod has sent: "+f.Display+" list "+l.Name()+" --from "+from+" --source istiod"+contextsFlag(f)))
+	}
 	return nil
+}
+
+// firstDifferent is the first source that does not have what is expected; "" for none.
+func firstDifferent(l proxies.Listing) string {
+	for _, s := range l.Sources {
+		for _, d := range s.Destinations {
+			if d.Verdict == proxies.Different {
+				return sourceName(s)
+			}
+		}
+	}
+	return ""
+}
+
+// contextsFlag repeats which clusters were looked at.
+func contextsFlag(f *command.Frame) string {
+	switch {
+	case len(f.Fleet.Contexts) > 0:
+		return " --contexts " + strings.Join(f.Fleet.Contexts, ",")
+	case f.Fleet.AllContexts:
+		return " --all-contexts"
+	}
+	return ""
 }
 
 // listSummary is the last line, for people in a hurry.
@@ -107,6 +133,9 @@ func listTables(p *report.Page, l proxies.Listing, wide bool) error {
 			if s.Unknown != "" && j == 0 {
 				p.Wrapped("  ", "what it has is not known ("+s.Unknown+"); this is what it should have", color.FgYellow)
 			}
+			if uncertain(s) && j == 0 {
+				p.Wrapped("  ", "what it should have is not certain; not read: "+strings.Join(s.Unread, "; "), color.FgYellow)
+			}
 			if err := listTable(p, l, s, d, wide); err != nil {
 				return err
 			}
@@ -117,6 +146,11 @@ func listTables(p *report.Page, l proxies.Listing, wide bool) error {
 
 // sourceName is context/namespace/pod.
 func sourceName(s proxies.SourceListing) string { return s.Cluster + "/" + s.Namespace + "/" + s.Pod }
+
+// uncertain reports whether what was not read may be why something is not as expected.
+func uncertain(s proxies.SourceListing) bool {
+	return len(s.Unread) > 0 && slices.ContainsFunc(s.Destinations, func(d proxies.Destination) bool { return d.Verdict != proxies.Same })
+}
 
 func networkWords(s proxies.SourceListing) string {
 	if s.Network == "" {
@@ -145,9 +179,6 @@ func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d pro
 		for _, e := range d.Endpoints {
 			listLines(p, l, s, e)
 		}
-	}
-	if len(s.Unread) > 0 && s.Unknown == "" && d.Verdict == proxies.Unknown {
-		p.Wrapped("  ", "what is expected is not certain; not read: "+strings.Join(s.Unread, "; "))
 	}
 	for _, w := range withheldLines(l, d) {
 		p.Wrapped("not given: ", w)

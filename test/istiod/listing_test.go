@@ -122,7 +122,7 @@ func runList(ctx context.Context, binary string, args ...string) (*proxies.Listi
 	return l, json.Unmarshal(stdout.Bytes(), l)
 }
 
-// connectAll connects the proxies of namespace shop, each to the control plane that serves it,
+// connectAll connects all proxies, each to the control plane that serves it,
 // and puts its admin interface behind port 15000 of its pod.
 func connectAll(t *testing.T, ctx context.Context, mesh *bed.Mesh) {
 	t.Helper()
@@ -136,7 +136,7 @@ func connectAll(t *testing.T, ctx context.Context, mesh *bed.Mesh) {
 		locality := nodeLocalities(read.Clusters[at].Nodes.Value)
 		for i := range read.Clusters[at].Pods.Value {
 			p := &read.Clusters[at].Pods.Value[i]
-			if p.Namespace != "shop" || !hasProxy(p) {
+			if !hasProxy(p) {
 				continue
 			}
 			proxy, err := ads.FromPod(p)
@@ -154,7 +154,7 @@ func connectAll(t *testing.T, ctx context.Context, mesh *bed.Mesh) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = admin.Close() })
-			if err := fleet.Cluster(spec.Name).Forward(ctx, bed.Forward{Name: "admin-" + p.Name, Namespaces: []string{"shop"}, Pods: []string{p.Name}, Port: 15000, To: admin.Address()}); err != nil {
+			if err := fleet.Cluster(spec.Name).Forward(ctx, bed.Forward{Name: "admin-" + p.Namespace + "-" + p.Name, Namespaces: []string{p.Namespace}, Pods: []string{p.Name}, Port: 15000, To: admin.Address()}); err != nil {
 				t.Fatal(err)
 			}
 		}
