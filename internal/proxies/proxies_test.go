@@ -97,6 +97,12 @@ func TestRepresentatives(t *testing.T) {
 			pods(&f.Clusters[0], func(p *corev1.Pod) { p.Labels["istio"] = "gateway" })
 		}, cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 west"}, nil},
 		"by the primary's control plane": {func(f *facts.Fleet) { f.Clusters[1].Istiods.Value = nil }, cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 east"}, nil},
+		"by the primary that it names": {remoteOf("east"), cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 east"}, nil},
+		"by a primary that does not know it": {func(f *facts.Fleet) {
+			remoteOf("east")(f)
+			f.Clusters[0].RemoteSecrets.Value = nil
+		}, cart, []string{"east/shop/client-0 n1 east"}, []string{"west: its control plane, that of cluster east, has no remote secret for it, and so lets none of its proxies in"}},
+		"by a primary elsewhere": {remoteOf("north"), cart, []string{"east/shop/client-0 n1 east"}, []string{"west: its control plane is that of cluster north, which is none of these clusters"}},
 		"by no control plane": {func(f *facts.Fleet) {
 			f.Clusters[1].Istiods.Value, f.Clusters[0].RemoteSecrets.Value = nil, nil
 		}, cart, []string{"east/shop/client-0 n1 east"}, []string{"west: no control plane of these clusters serves its proxies"}},
@@ -122,6 +128,18 @@ func TestRepresentatives(t *testing.T) {
 				t.Errorf("gaps (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// remoteOf makes west a remote cluster of a primary.
+func remoteOf(primary string) func(*facts.Fleet) {
+	return func(f *facts.Fleet) {
+		f.Clusters[1].Istiods.Value = nil
+		for i := range f.Clusters[1].Namespaces.Value {
+			if ns := &f.Clusters[1].Namespaces.Value[i]; ns.Name == istio.SystemNamespace {
+				ns.Annotations = map[string]string{"topology.istio.io/controlPlaneClusters": primary}
+			}
+		}
 	}
 }
 

@@ -159,7 +159,10 @@ func Find(fleet *facts.Fleet, views []*istio.View, context, namespace, pod strin
 
 // newSource finds the control plane of a proxy; why says that there is none.
 func newSource(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, p *corev1.Pod) (s Source, why string) {
-	view, id := ControlPlane(views, c, p)
+	view, id, why := ControlPlane(views, c, p)
+	if why != "" {
+		return s, why
+	}
 	if view == nil {
 		if !c.Istiods.Known() {
 			return s, "which control plane its proxies have is not known: deployments: " + c.Istiods.Why()
@@ -180,39 +183,61 @@ func newSource(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, p *cor
 	}, ""
 }
 
-// ControlPlane is the control plane that serves a proxy, and its ID for the proxy's
-// cluster: one in the same cluster, else one that reads the cluster, and rather one
-// that the cluster names as its own (annotation topology.istio.io/controlPlaneClusters of the system
-// namespace; pilot/pkg/serviceregistry/kube/controller/multicluster.go, shouldLead); of these
-// the one of the revision that has injected the pod. nil where there is none.
-func ControlPlane(views []*istio.View, c *facts.Cluster, p *corev1.Pod) (*istio.View, string) {
-	var owners []string
-	for _, ns := range c.Namespaces.Value {
-		if ns.Name == c.SystemNamespace {
-			owners = strings.Split(ns.Annotations[controlPlaneCluster], ",")
-		}
-	}
+// ControlPlane is the control plane that serves a proxy, and its ID for the proxy's cluster:
+// one in the same cluster, else one that the cluster names as its own (annotation
+// topology.istio.io/controlPlaneClusters of the system namespace;
+// pilot/pkg/serviceregistry/kube/controller/multicluster.go, shouldLead), else one that reads
+// the cluster; of these the one of the revision that has injected the pod. Where there is
+// none, why says so as far as that is known: a control plane that does not read a cluster lets none of
+// its proxies in (security/pkg/server/ca/authenticate/kubeauth/kube_jwt.go).
+func ControlPlane(views []*istio.View, c *facts.Cluster, p *corev1.Pod) (v *istio.View, id, why string) {
 	has, _ := istio.HasControlPlane(c)
-	var best *istio.View
-	bestID, bestRank := "", -1
-	for _, v := range views {
-		watched, _ := v.Clusters()
+	owners := ownersOf(c)
+	if has {
+		owners = nil
+	}
+	best, known := -1, false
+	for _, view := range views {
+		owner := slices.Contains(owners, view.Istiod.ClusterID())
+		if has && view.Context != c.Context || len(owners) > 0 && !owner {
+			continue
+		}
+		known = known || owner
+		watched, _ := view.Clusters()
 		at := slices.IndexFunc(watched, func(w istio.Watched) bool { return w.Context == c.Context })
-		if at < 0 || has && v.Context != c.Context {
+		if at < 0 {
 			continue
 		}
 		rank := 0
-		if slices.ContainsFunc(owners, func(o string) bool { return strings.TrimSpace(o) == v.Istiod.ClusterID() }) {
-			rank += 2
+		if p.Labels[labelRevision] == view.Istiod.Revision {
+			rank = 1
 		}
-		if p.Labels[labelRevision] == v.Istiod.Revision {
-			rank++
-		}
-		if rank > bestRank {
-			best, bestID, bestRank = v, watched[at].ID, rank
+		if rank > best {
+			v, id, best = view, watched[at].ID, rank
 		}
 	}
-	return best, bestID
+	switch {
+	case v != nil || len(owners) == 0:
+		return v, id, ""
+	case known:
+		return nil, "", "its control plane, that of cluster " + strings.Join(owners, ", ") + ", has no remote secret for it, and so lets none of its proxies in"
+	}
+	return nil, "", "its control plane is that of cluster " + strings.Join(owners, ", ") + ", which is none of these clusters"
+}
+
+// ownersOf are the IDs of the clusters whose control planes a cluster names as its own; none
+// where any may be.
+func ownersOf(c *facts.Cluster) []string {
+	for _, ns := range c.Namespaces.Value {
+		if ns.Name != c.SystemNamespace {
+			continue
+		}
+		owners := strings.FieldsFunc(ns.Annotations[controlPlaneCluster], func(r rune) bool { return r == ',' || r == ' ' })
+		if !slices.Contains(owners, "*") {
+			return owners
+		}
+	}
+	return nil
 }
 
 // Istiods are the pods of a source's control plane that are ready, by name, and the
@@ -248,7 +273,7 @@ func Mistakable(fleet *facts.Fleet, s Source) string {
 			if same || p.Namespace != s.Namespace || !strings.HasSuffix(p.Name, s.Pod) || !hasProxy(p) {
 				continue
 			}
-			if serves := func() *istio.View { v, _ := ControlPlane([]*istio.View{s.View}, c, p); return v }(); serves != nil {
+			if v, _, _ := ControlPlane([]*istio.View{s.View}, c, p); v != nil {
 				return c.Context + "/" + p.Namespace + "/" + p.Name
 			}
 		}
