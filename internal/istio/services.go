@@ -15,6 +15,9 @@ type ServiceRef struct {
 	Ports []int
 }
 
+// Host is the host of the Service in the mesh.
+func (s ServiceRef) Host() string { return hostname(s.Namespace, s.Name) }
+
 // Services are all Services that the control plane sees, by namespace and name.
 func (v *View) Services() []ServiceRef {
 	found := map[string]*ServiceRef{}

@@ -25,8 +25,11 @@ evidence, and the command that mends it.
 
 Which clusters: --contexts a,b or --all-contexts; without either, the current context's
 cluster and those that its remote secrets name.`,
-	Example: `  # what does a code mean?
+	Example: `  # which endpoints of a service do the clusters' proxies get, and which should they?
+  %[1]s list cart.shop --contexts east,west
+
+  # what does a code mean?
   %[1]s explain SEC001`,
 	Reads:    reads,
-	Commands: func(*command.Frame) []*cobra.Command { return nil },
+	Commands: func(f *command.Frame) []*cobra.Command { return []*cobra.Command{newList(f)} },
 }

@@ -13,4 +13,4 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the plugin as people do, on recorded fleets.
-func TestScripts(t *testing.T) { plugintest.Scripts(t) }
+func TestScripts(t *testing.T) { plugintest.Scripts(t, "testdata/fleets") }

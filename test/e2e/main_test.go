@@ -22,12 +22,16 @@ import (
 
 // What all tests share: starting it takes longer than most of them.
 var (
-	fleet   *bed.Fleet
-	binary  string // of mesh-certs
-	network string // of mesh-network
+	fleet     *bed.Fleet
+	binary    string // of mesh-certs
+	network   string // of mesh-network
+	endpoints string // of mesh-endpoints
 )
 
 func TestMain(m *testing.M) {
+	if address := os.Getenv(agentVariable); address != "" {
+		os.Exit(agent(address, os.Args[1:]))
+	}
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -44,6 +48,7 @@ func run(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	// As in a release, so that kubectl finds it by its name.
 	binary, network = filepath.Join(dir, "bin", "kubectl-mesh_certs"), filepath.Join(dir, "bin", "kubectl-mesh_network")
+	endpoints = filepath.Join(dir, "bin", "kubectl-mesh_endpoints")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bin")+"/", "./plugins/...")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -13,6 +13,7 @@ import (
 
 var (
 	topologies = flag.Int("topologies", 25, "how many topologies TestTopologies draws")
+	listed     = flag.Int("listed", 4, "how many topologies TestTopologiesListed draws")
 	seed       = flag.Uint64("seed", 1, "seed of the first topology; the others count on from it")
 )
 

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/proxies"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+)
+
+type servicePort = corev1.ServicePort
+
+// findService finds what SERVICE[.NAMESPACE] means. Hosts are taken too, as they are seen in
+// logs: cart.shop.svc.cluster.local. Without a namespace it is the only Service of that name.
+func findService(fleet *facts.Fleet, arg, namespace string) (proxies.Service, error) {
+	name, rest, _ := strings.Cut(strings.TrimSuffix(arg, "."), ".")
+	given, domain, _ := strings.Cut(rest, ".")
+	switch {
+	case name == "" || domain != "" && domain != "svc" && !strings.HasPrefix(domain, "svc."):
+		return proxies.Service{}, fmt.Errorf("%q is no service; name one as SERVICE.NAMESPACE", arg)
+	case given != "" && namespace != "" && given != namespace:
+		return proxies.Service{}, fmt.Errorf("%s is in namespace %s, and --namespace says %s: give one of them", arg, given, namespace)
+	case given != "":
+		namespace = given
+	}
+	var found, near, unread []string
+	for _, c := range fleet.Clusters {
+		switch {
+		case c.Unreached != nil:
+			unread = append(unread, c.Context+" was not reached")
+		case !c.Services.Known():
+			unread = append(unread, "those of "+c.Context+" could not be read: "+c.Services.Why())
+		}
+		for _, s := range c.Services.Value {
+			id := s.Name + "." + s.Namespace
+			switch {
+			case s.Name == name && (namespace == "" || s.Namespace == namespace):
+				found = append(found, id)
+			case s.Name == name || s.Namespace == namespace && (strings.Contains(s.Name, name) || strings.Contains(name, s.Name)):
+				near = append(near, id)
+			}
+		}
+	}
+	slices.Sort(found)
+	found = slices.Compact(found)
+	if len(found) == 1 {
+		name, namespace, _ = strings.Cut(found[0], ".")
+		return proxies.Service{Namespace: namespace, Name: name}, nil
+	}
+	if len(found) > 1 {
+		return proxies.Service{}, fmt.Errorf("there are several Services %s; name one of %s", name, strings.Join(found, ", "))
+	}
+	text := fmt.Sprintf("there is no Service %s in any of the clusters", name)
+	if namespace != "" {
+		text = fmt.Sprintf("there is no Service %s in namespace %s of any of the clusters", name, namespace)
+	}
+	if len(unread) > 0 {
+		text += " that was read (" + strings.Join(unread, "; ") + ")"
+	}
+	slices.Sort(near)
+	if near = slices.Compact(near); len(near) > 0 {
+		text += "; did you mean " + strings.Join(near[:min(len(near), 5)], " or ") + "?"
+	}
+	return proxies.Service{}, errors.New(text)
+}
+
+// completionTime is how long a shell waits for names at most.
+const completionTime = 3 * time.Second
+
+// completeServices completes the names of Services of the clusters that the flags name.
+// prepare reads flags that the command has for itself; it may be nil.
+func completeServices(f *command.Frame, prepare func() error) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		if prepare != nil && prepare() != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+		defer cancel()
+		f.ErrOut = io.Discard
+		f.Fleet.Timeout = completionTime
+		fleet, err := f.Gather(ctx, survey.Services)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var out []string
+		for _, c := range fleet.Clusters {
+			for _, s := range c.Services.Value {
+				if name := s.Name + "." + s.Namespace; strings.HasPrefix(name, typed) {
+					out = append(out, printable.Line(name))
+				}
+			}
+		}
+		slices.Sort(out)
+		return slices.Compact(out), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// resolveTime is how long name servers have to answer.
+const resolveTime = 2 * time.Second
+
+// resolve finds the addresses of the host names of gateways, as this machine sees them. One
+// that is not resolved is not among them.
+func resolve(ctx context.Context, hosts []string) map[string][]string {
+	ctx, cancel := context.WithTimeout(ctx, resolveTime)
+	defer cancel()
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	out := map[string][]string{}
+	for _, h := range hosts {
+		wait.Go(func() {
+			addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", h)
+			if err != nil {
+				return
+			}
+			var texts []string
+			for _, a := range addresses {
+				texts = append(texts, a.Unmap().String())
+			}
+			slices.Sort(texts)
+			mu.Lock()
+			defer mu.Unlock()
+			out[h] = slices.Compact(texts)
+		})
+	}
+	wait.Wait()
+	return out
+}
