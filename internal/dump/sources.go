@@ -97,6 +97,11 @@ var sources = []source{
 	all("gateways-istio", "Gateway."+istioapi.NetworkingGroup, func(c *facts.Cluster) *facts.Read[[]istioapi.Gateway] { return &c.Gateways }),
 	all("gateways-kubernetes", "Gateway."+istioapi.GatewayGroup,
 		func(c *facts.Cluster) *facts.Read[[]istioapi.KubernetesGateway] { return &c.KubernetesGateways }),
+	all("virtualservices", "VirtualService", func(c *facts.Cluster) *facts.Read[[]istioapi.VirtualService] { return &c.VirtualServices }),
+	all("sidecars", "Sidecar", func(c *facts.Cluster) *facts.Read[[]istioapi.Sidecar] { return &c.Sidecars }),
+	all("authorizationpolicies", "AuthorizationPolicy",
+		func(c *facts.Cluster) *facts.Read[[]istioapi.AuthorizationPolicy] { return &c.AuthorizationPolicies }),
+	all("serviceexports", "ServiceExport", func(c *facts.Cluster) *facts.Read[[]istioapi.ServiceExport] { return &c.ServiceExports }),
 }
 
 // key tells the objects of one kind apart.

@@ -80,6 +80,11 @@ type Cluster struct {
 	DestinationRules    Read[[]istioapi.DestinationRule]
 	Gateways            Read[[]istioapi.Gateway]
 	KubernetesGateways  Read[[]istioapi.KubernetesGateway]
+	// Those that decide who knows a service, and who may call it.
+	VirtualServices       Read[[]istioapi.VirtualService]
+	Sidecars              Read[[]istioapi.Sidecar]
+	AuthorizationPolicies Read[[]istioapi.AuthorizationPolicy]
+	ServiceExports        Read[[]istioapi.ServiceExport]
 }
 
 // State says what became of one read.

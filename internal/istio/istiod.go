@@ -79,6 +79,7 @@ const (
 	EnvAmbient             = "PILOT_ENABLE_AMBIENT"
 	EnvAmbientMultiNetwork = "AMBIENT_ENABLE_MULTI_NETWORK"
 	EnvMCSDiscovery        = "ENABLE_MCS_SERVICE_DISCOVERY"
+	EnvMCSClusterLocal     = "ENABLE_MCS_CLUSTER_LOCAL"
 )
 
 // DiscoveryEnv are the environment variables that are kept of a Deployment.
@@ -86,7 +87,7 @@ var DiscoveryEnv = []string{
 	EnvClusterID, EnvRevision, EnvEnableCAServer, EnvExternalCA, EnvKubernetesSigner, EnvMultiRoot,
 	EnvSkipTrustDomain, EnvCACertsSelfSigned, EnvClusterTrustBundles, EnvRootCertConfigMap, EnvExternalIstiod,
 	EnvResolveHostnames, EnvGatewayAPINetworks, EnvInsecureKubeconfigs, EnvRemoteTimeout, EnvLocalSecretWatcher,
-	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork, EnvMCSDiscovery,
+	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork, EnvMCSDiscovery, EnvMCSClusterLocal,
 }
 
 // Istiod is one control plane of a cluster: one Deployment, one revision.

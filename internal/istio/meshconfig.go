@@ -59,12 +59,13 @@ const (
 	EnvProxyNetwork     = "ISTIO_META_NETWORK"
 	EnvProxyClusterID   = "ISTIO_META_CLUSTER_ID"
 	EnvProxyNetworkView = "ISTIO_META_REQUESTED_NETWORK_VIEW" // the networks that a gateway wants to know of
+	EnvDNSCapture       = "ISTIO_META_DNS_CAPTURE"            // the agent answers for the names of all services
 	EnvXDSAgent         = "PROXY_CONFIG_XDS_AGENT"            // lets the agent take trust anchors from istiod
 	EnvCAAddress        = "CA_ADDR"                           // where the agent has its certificates signed
 )
 
 // ProxyEnv are the environment variables that are kept of a sidecar.
-var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView}
+var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView, EnvDNSCapture}
 
 // Defaulted fills in what istiod assumes where nothing is said.
 func (m MeshConfig) Defaulted() MeshConfig {

@@ -32,6 +32,7 @@ type View struct {
 	candidates []Candidate
 	peers      []*istioapi.PeerAuthentication // the oldest first
 	rules      *destinationRules
+	sidecars   []*istioapi.Sidecar // the oldest first
 }
 
 // member is a cluster whose objects the control plane sees.
@@ -47,6 +48,7 @@ type member struct {
 	pods       map[string]*corev1.Pod
 	podsByIP   map[string][]*corev1.Pod
 	nodes      map[string]*corev1.Node
+	exports    map[string]bool // by service
 	namespaces map[string]*corev1.Namespace
 }
 
@@ -100,6 +102,7 @@ func newView(fleet *facts.Fleet, at int, istiod Istiod) *View {
 		}
 	}
 	v.candidates, v.peers, v.rules = v.findCandidates(), v.peerAuthentications(), newDestinationRules(v)
+	v.sidecars = v.ownSidecars()
 	return v
 }
 
@@ -111,7 +114,7 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 	m := &member{
 		id: id, local: local, facts: c,
 		services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, pods: map[string]*corev1.Pod{},
-		podsByIP: map[string][]*corev1.Pod{}, nodes: map[string]*corev1.Node{}, namespaces: map[string]*corev1.Namespace{},
+		podsByIP: map[string][]*corev1.Pod{}, nodes: map[string]*corev1.Node{}, exports: map[string]bool{}, namespaces: map[string]*corev1.Namespace{},
 	}
 	for i := range c.Namespaces.Value {
 		ns := &c.Namespaces.Value[i]
@@ -147,6 +150,11 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 		m.pods[p.Namespace+"/"+p.Name] = p
 		if inEndpoints(p) {
 			m.podsByIP[p.Status.PodIP] = append(m.podsByIP[p.Status.PodIP], p)
+		}
+	}
+	for i := range c.ServiceExports.Value {
+		if e := &c.ServiceExports.Value[i]; m.selects(e.Namespace) {
+			m.exports[e.Namespace+"/"+e.Name] = true
 		}
 	}
 	for i := range c.Nodes.Value {

@@ -47,6 +47,10 @@ const (
 	DestinationRules
 	Gateways
 	KubernetesGateways
+	VirtualServices
+	Sidecars
+	AuthorizationPolicies
+	ServiceExports
 
 	// Roots is what tells who trusts whom.
 	Roots = CACerts | CASecret | RootCert | MeshConfigs | Istiods
@@ -56,6 +60,8 @@ const (
 	Networks = MeshConfigs | Istiods | Namespaces | RemoteSecrets | Webhooks | Services | Pods | Nodes | KubernetesGateways
 	// Mesh is everything that tells which endpoints a proxy is given.
 	Mesh = Networks | ReaderAccess | EndpointSlices | PeerAuthentications | DestinationRules | Gateways
+	// Policies is what tells who knows a service, and who may call it.
+	Policies = VirtualServices | Sidecars | AuthorizationPolicies | ServiceExports
 )
 
 // Cluster is the cluster to read.

@@ -154,6 +154,14 @@ func Trim(o runtime.Object) runtime.Object {
 		return trimGateway(o)
 	case *istioapi.KubernetesGateway:
 		return trimKubernetesGateway(o)
+	case *istioapi.VirtualService:
+		return trimVirtualService(o)
+	case *istioapi.Sidecar:
+		return trimSidecar(o)
+	case *istioapi.AuthorizationPolicy:
+		return trimAuthorizationPolicy(o)
+	case *istioapi.ServiceExport:
+		return trimServiceExport(o)
 	case *authorizationv1.SubjectAccessReview:
 		return trimReview(o)
 	}
