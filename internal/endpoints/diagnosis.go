@@ -33,8 +33,6 @@ type Diagnosis struct {
 	Clusters []Presence `json:"clusters"`
 	// Paths are in the order of the clusters.
 	Paths []Path `json:"paths"`
-	// Result holds what is wrong or worth knowing about them.
-	Result finding.Result `json:"-"`
 }
 
 // Verdict is the worst of the paths.

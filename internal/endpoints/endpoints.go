@@ -40,19 +40,18 @@ var codes = []finding.Code{
 // Codes are all codes that Verify and Diagnose can find.
 func Codes() []finding.Code { return slices.Clone(codes) }
 
-// Diagnose judges the paths of one service. An error means that no cluster that
-// was reached has it.
-func Diagnose(fleet *facts.Fleet, namespace, name string, options Options) (*Diagnosis, error) {
+// Diagnose judges the paths of one service; the result is what is wrong or worth
+// knowing about them. An error means that no cluster that was reached has it.
+func Diagnose(fleet *facts.Fleet, namespace, name string, options Options) (*Diagnosis, finding.Result, error) {
 	j := newJudgement(fleet, options)
 	j.asked = true
 	k := key(namespace, name)
 	if !slices.ContainsFunc(j.clusters, func(c *cluster) bool { return c.services[k] != nil }) {
-		return nil, j.noSuchService(namespace, name)
+		return nil, finding.Result{}, j.noSuchService(namespace, name)
 	}
 	d := j.diagnose(namespace, name)
 	j.unreached()
-	d.Result = j.result()
-	return d, nil
+	return d, j.result(), nil
 }
 
 // noSuchService says what there is instead.
@@ -170,6 +169,9 @@ func (j *judgement) result() finding.Result {
 				text += fmt.Sprintf(" and %d more", n-mostExamples)
 			}
 			f.Evidence = append(f.Evidence, finding.Evidence{Field: "services concerned", Value: text})
+			if n > 1 {
+				f.Title += fmt.Sprintf(" (%d services)", n)
+			}
 		}
 		out.Add(f.Finding)
 		for id := f.CausedBy; id != "" && !causes[id]; id = j.known[id].CausedBy {

@@ -62,7 +62,7 @@ func verify(t *testing.T, c meshtest.Case) {
 func judge(t *testing.T, c meshtest.EndpointCase) {
 	t.Helper()
 	verify(t, c.Case)
-	d, err := Diagnose(c.Fleet().Facts(), "sample", "helloworld", Options{})
+	d, result, err := Diagnose(c.Fleet().Facts(), "sample", "helloworld", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,10 +70,10 @@ func judge(t *testing.T, c meshtest.EndpointCase) {
 	if want == nil {
 		want = c.Want
 	}
-	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), meshtest.Summarize(d.Result)); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), meshtest.Summarize(result)); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
-	complete(t, d.Result)
+	complete(t, result)
 	if diff := cmp.Diff(c.Paths, paths(d), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("paths (-want +got):\n%s\n%+v", diff, d.Paths)
 	}
@@ -141,11 +141,11 @@ func TestKnownCauses(t *testing.T) {
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			f := fleetOf(t, c.fault).Facts()
-			d, err := Diagnose(f, "sample", "helloworld", Options{Known: network.Verify(f, network.Options{})})
+			d, result, err := Diagnose(f, "sample", "helloworld", Options{Known: network.Verify(f, network.Options{})})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, meshtest.Summarize(d.Result)); diff != "" {
+			if diff := cmp.Diff(c.want, meshtest.Summarize(result)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(c.paths, paths(d)); diff != "" {
@@ -154,7 +154,7 @@ func TestKnownCauses(t *testing.T) {
 			if !strings.Contains(d.Paths[0].Summary, c.text) {
 				t.Errorf("summary: %s", d.Paths[0].Summary)
 			}
-			complete(t, d.Result)
+			complete(t, result)
 		})
 	}
 }
@@ -238,15 +238,15 @@ func TestUnreadable(t *testing.T) {
 			[]string{"east > west: unknown"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := Diagnose(c.fleet, "sample", "helloworld", Options{})
+			d, result, err := Diagnose(c.fleet, "sample", "helloworld", Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(c.want, paths(d)); diff != "" {
 				t.Errorf("paths (-want +got):\n%s", diff)
 			}
-			if len(d.Result.Findings) > 0 || len(d.Result.Unknowns) == 0 {
-				t.Errorf("%+v", d.Result)
+			if len(result.Findings) > 0 || len(result.Unknowns) == 0 {
+				t.Errorf("%+v", result)
 			}
 		})
 	}
@@ -258,17 +258,17 @@ func TestUnreached(t *testing.T) {
 	f.Get("west").Network.Gateway.Status = corev1.ServiceStatus{}
 	fleet := f.Facts()
 	fleet.Clusters[1] = facts.Cluster{Context: "north", Server: fleet.Clusters[1].Server, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
-	d, err := Diagnose(fleet, "sample", "helloworld", Options{})
+	d, result, err := Diagnose(fleet, "sample", "helloworld", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"EP031 error west"}, meshtest.Summarize(d.Result)); diff != "" {
+	if diff := cmp.Diff([]string{"EP031 error west"}, meshtest.Summarize(result)); diff != "" {
 		t.Error(diff)
 	}
-	if len(d.Result.Unknowns) != 1 || d.Result.Unknowns[0].Cluster != "north" {
-		t.Errorf("%+v", d.Result.Unknowns)
+	if len(result.Unknowns) != 1 || result.Unknowns[0].Cluster != "north" {
+		t.Errorf("%+v", result.Unknowns)
 	}
-	if _, err := Diagnose(fleet, "other", "helloworld", Options{}); err == nil || !strings.Contains(err.Error(), "there is helloworld.sample") {
+	if _, _, err := Diagnose(fleet, "other", "helloworld", Options{}); err == nil || !strings.Contains(err.Error(), "there is helloworld.sample") {
 		t.Error(err)
 	}
 }

@@ -35,17 +35,17 @@ var essential = []string{"everything", "Namespaces", "Services", "EndpointSlices
 // reads: the control plane of the source reads the cluster.
 func (w *walk) reads() bool {
 	if w.v == nil {
-		reason := "no control plane of " + w.source.Context + " was found"
+		reason := "no control plane was found"
 		if !w.source.Istiods.Known() {
-			reason = "the control plane of " + w.source.Context + " is not known: deployments: " + w.source.Istiods.Why()
+			reason = "deployments: " + w.source.Istiods.Why()
 		}
-		return w.unclear(stepReads, reason)
+		return w.unclear(stepReads, w.source.Context, reason)
 	}
 	watched, ok := w.v.watched[w.to.Context]
 	w.id = watched.ID
 	if !ok {
 		if secrets := w.by[w.v.Context].RemoteSecrets; !secrets.Known() {
-			return w.unclear(stepReads, "remote secrets of "+w.v.Context+": "+secrets.Why())
+			return w.unclear(stepReads, w.v.Context, "remote secrets: "+secrets.Why())
 		}
 		return w.fault(stepReads, w.unwatched())
 	}
@@ -62,12 +62,12 @@ func (w *walk) reads() bool {
 		for _, what := range w.v.unread[context] {
 			kind, _, _ := strings.Cut(what, ":")
 			if slices.Contains(essential, kind) {
-				return w.unclear(stepReads, "of "+context+", "+what)
+				return w.unclear(stepReads, context, what)
 			}
 		}
 	}
 	if watched.State == istio.Unknown {
-		return w.unclear(stepReads, watched.Reason)
+		return w.unclear(stepReads, w.to.Context, watched.Reason)
 	}
 	if own := istio.ClusterID(w.to.Cluster); own != "" && own != w.id {
 		return w.ok(stepReads, "%s reads it, as cluster %s though it is %s (SEC004)", w.v.name(), w.id, own)
@@ -269,7 +269,10 @@ func copyOf(s *corev1.Service, context string) string {
 		ports = append(ports, portSpec{p.Name, p.Port, target, p.AppProtocol})
 	}
 	spec := map[string]any{"selector": s.Spec.Selector, "ports": ports}
-	if s.Spec.ClusterIP == corev1.ClusterIPNone {
+	switch {
+	case s.Spec.Type == corev1.ServiceTypeExternalName:
+		spec = map[string]any{"type": s.Spec.Type, "externalName": s.Spec.ExternalName}
+	case s.Spec.ClusterIP == corev1.ClusterIPNone:
 		spec["clusterIP"] = corev1.ClusterIPNone
 	}
 	text, err := json.Marshal(map[string]any{
@@ -286,18 +289,16 @@ func copyOf(s *corev1.Service, context string) string {
 func (w *walk) sameKind() bool {
 	there, here := w.to.services[w.service.key], w.source.services[w.service.key]
 	if here != nil && kindOf(here) != kindOf(there) {
-		return w.fault(stepKind, finding.Finding{
-			Code: "EP005", Severity: finding.Error, Clusters: distinct([]string{w.source.Context, w.to.Context}), Object: w.service.object(),
-			Title: fmt.Sprintf("Service %s is %s in %s and %s in %s", w.service, kindOf(here), w.source.Context, kindOf(there), w.to.Context),
-			Evidence: []finding.Evidence{
-				{Cluster: w.source.Context, Field: w.service.object(), Value: kindOf(here)}, {Cluster: w.to.Context, Field: w.service.object(), Value: kindOf(there)},
-			},
-			Effect: "each control plane takes the Service of its own cluster for all, and the endpoints of the other are not used as such",
-			Fix: []string{
-				"# make them alike; the kind of a Service cannot be changed, so it has to be made anew",
-				finding.Kubectl(w.source.Context, "-n %s get service %s -o yaml", finding.Quote(w.service.namespace), finding.Quote(w.service.name)),
-			},
-		})
+		odd, other := w.odd(w.source, w.to, kindOf)
+		f := w.differs("EP005", odd, other, "kind", kindOf)
+		f.Title = fmt.Sprintf("Service %s is %s in %s and %s in %s", w.service, f.Evidence[0].Value, odd.Context, f.Evidence[1].Value, other.Context)
+		f.Effect = "each control plane takes the Service of its own cluster for all, and the endpoints of the other are not used as such"
+		f.Fix = []string{
+			"# make them alike; the kind of a Service cannot be changed, so it has to be made anew",
+			finding.Kubectl(odd.Context, "-n %s delete service %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name)),
+			copyOf(other.services[w.service.key], odd.Context),
+		}
+		return w.fault(stepKind, f)
 	}
 	if d := w.definition(); d != nil && d.Spec.Type == corev1.ServiceTypeExternalName {
 		return w.nothing(stepKind, "the Service is another name for "+d.Spec.ExternalName)

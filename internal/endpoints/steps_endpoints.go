@@ -15,7 +15,7 @@ import (
 func (w *walk) gets() bool {
 	d := w.definition()
 	if d == nil {
-		return w.unclear(stepEndpoints, "no Service "+w.service.String()+" is known to "+w.v.name())
+		return w.unclear(stepEndpoints, w.v.Context, "no Service "+w.service.String()+" is known to "+w.v.name())
 	}
 	for _, p := range d.Spec.Ports {
 		if p.Protocol == corev1.ProtocolUDP || p.Protocol == corev1.ProtocolSCTP {
@@ -260,47 +260,138 @@ func (w *walk) each(step string, judge func(*port) (finding.Finding, bool)) bool
 // samePorts: endpoints are those of the port's name, and gateways are told the port's
 // number, both as in the Service that counts for the source (endpoint_builder.go).
 func (w *walk) samePorts() bool {
-	there, d := w.to.services[w.service.key], w.definition()
-	counts := w.contextOf(w.ports[0].given.Definition)
+	there := w.to.services[w.service.key]
+	counts := w.by[w.contextOf(w.ports[0].given.Definition)]
 	if !w.each(stepPorts, func(p *port) (finding.Finding, bool) {
 		if p.all(istio.OtherPort) {
-			for _, o := range there.Spec.Ports {
-				if int(o.Port) == p.number && o.Name != p.name {
-					return w.otherPort("EP003", counts, p, o, fmt.Sprintf("port %d of %s is named %s in %s and %s in %s",
-						p.number, w.service, quoted(p.name), counts, quoted(o.Name), w.to.Context)), false
-				}
+			if o, ok := numbered(there, p.number); ok && o.Name != p.name {
+				return w.otherName(counts, p), false
 			}
-			f := w.otherPort("EP004", counts, p, corev1.ServicePort{}, fmt.Sprintf("Service %s has no port %d (%s) in %s", w.service, p.number, quoted(p.name), w.to.Context))
-			f.Evidence[1].Value = portsOf(there)
-			f.Effect = fmt.Sprintf("clients in %s get no endpoint of %s for the port", w.source.Context, w.to.Context)
-			f.Fix = []string{"# add the port, with the same name and number", finding.Kubectl(w.to.Context, "-n %s edit service %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name))}
-			return f, false
+			return w.noPort(counts, p), false
 		}
-		for _, o := range there.Spec.Ports {
-			if o.Name == p.name && int(o.Port) != p.number && len(p.via) > 0 {
-				return w.otherPort("EP004", counts, p, o, fmt.Sprintf("port %s of %s is %d in %s and %d in %s", quoted(p.name), w.service, p.number, counts, o.Port, w.to.Context)), false
-			}
+		if o, ok := named(there, p.name); ok && int(o.Port) != p.number && len(p.via) > 0 {
+			return w.otherNumber(counts, p), false
 		}
 		return finding.Finding{}, true
 	}) {
 		return false
 	}
 	for _, p := range w.ports {
-		for i, o := range there.Spec.Ports {
-			mine := d.Spec.Ports[slices.IndexFunc(d.Spec.Ports, func(m corev1.ServicePort) bool { return int(m.Port) == p.number })]
-			if o.Name != p.name || protocolOf(mine) == protocolOf(o) {
-				continue
-			}
-			f := w.otherPort("EP022", counts, p, o, fmt.Sprintf("port %d of %s is %s in %s and %s in %s", p.number, w.service, protocolOf(mine), counts, protocolOf(o), w.to.Context))
-			f.Severity = finding.Warning
-			f.Evidence[0].Value, f.Evidence[1].Value = appProtocol(mine), appProtocol(o)
-			f.Effect = "each control plane takes the protocol of its own Service: requests are routed and counted differently"
-			f.Fix = []string{finding.Kubectl(w.to.Context, "-n %s patch service %s --type=json -p %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name),
-				finding.Quote(fmt.Sprintf(`[{"op":"add","path":"/spec/ports/%d/appProtocol","value":%q}]`, i, protocolOf(mine))))}
-			w.warn(f)
+		mine, ok := named(counts.services[w.service.key], p.name)
+		if o, found := named(there, p.name); ok && found && protocolOf(mine) != protocolOf(o) {
+			w.warn(w.otherProtocol(counts, p))
 		}
 	}
 	return w.ok(stepPorts, "%s", portsOf(there))
+}
+
+// named and numbered find a port of a Service.
+func named(s *corev1.Service, name string) (corev1.ServicePort, bool) {
+	return portBy(s, func(p corev1.ServicePort) bool { return p.Name == name })
+}
+
+func numbered(s *corev1.Service, number int) (corev1.ServicePort, bool) {
+	return portBy(s, func(p corev1.ServicePort) bool { return int(p.Port) == number })
+}
+
+func portBy(s *corev1.Service, is func(corev1.ServicePort) bool) (corev1.ServicePort, bool) {
+	if s == nil {
+		return corev1.ServicePort{}, false
+	}
+	if i := slices.IndexFunc(s.Spec.Ports, is); i >= 0 {
+		return s.Spec.Ports[i], true
+	}
+	return corev1.ServicePort{}, false
+}
+
+// odd is the one of two clusters whose Service differs from what most clusters have, the
+// later one where as many have either; and the other one.
+func (w *walk) odd(a, b *cluster, value func(*corev1.Service) string) (odd, other *cluster) {
+	count := map[string]int{}
+	for _, c := range w.clusters {
+		if s := c.services[w.service.key]; s != nil && !c.apart {
+			count[value(s)]++
+		}
+	}
+	of := func(c *cluster) int { return count[value(c.services[w.service.key])] }
+	if of(a) < of(b) || of(a) == of(b) && slices.Index(w.clusters, a) > slices.Index(w.clusters, b) {
+		return a, b
+	}
+	return b, a
+}
+
+// differs begins a finding about a Service that is not alike in two clusters, and of which
+// the odd one is to be changed.
+func (w *walk) differs(code finding.Code, odd, other *cluster, field string, value func(*corev1.Service) string) finding.Finding {
+	f := finding.Finding{Code: code, Severity: finding.Error, Clusters: []string{odd.Context}, Object: w.service.object()}
+	for _, c := range []*cluster{odd, other} {
+		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: c.Context, Field: w.service.object() + ", " + field, Value: value(c.services[w.service.key])})
+	}
+	return f
+}
+
+// patch is the command that replaces a field of the odd Service's port.
+func (w *walk) patch(odd *cluster, is func(corev1.ServicePort) bool, op, field string, value any) string {
+	i := slices.IndexFunc(odd.services[w.service.key].Spec.Ports, is)
+	return finding.Kubectl(odd.Context, "-n %s patch service %s --type=json -p %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name),
+		finding.Quote(fmt.Sprintf(`[{"op":%q,"path":"/spec/ports/%d/%s","value":%s}]`, op, i, field, compact(value))))
+}
+
+func (w *walk) otherName(counts *cluster, p *port) finding.Finding {
+	value := func(s *corev1.Service) string {
+		o, _ := numbered(s, p.number)
+		return quoted(o.Name)
+	}
+	odd, other := w.odd(counts, w.to, value)
+	f := w.differs("EP003", odd, other, fmt.Sprintf("name of port %d", p.number), value)
+	f.Title = fmt.Sprintf("port %d of %s is named %s in %s and %s in %s", p.number, w.service, f.Evidence[0].Value, odd.Context, f.Evidence[1].Value, other.Context)
+	f.Effect = "endpoints of the one are none for clients of the other: istiod matches them by the port's name"
+	right, _ := numbered(other.services[w.service.key], p.number)
+	f.Fix = []string{w.patch(odd, func(o corev1.ServicePort) bool { return int(o.Port) == p.number }, "replace", "name", right.Name)}
+	return f
+}
+
+func (w *walk) otherNumber(counts *cluster, p *port) finding.Finding {
+	value := func(s *corev1.Service) string {
+		o, _ := named(s, p.name)
+		return fmt.Sprint(o.Port)
+	}
+	odd, other := w.odd(counts, w.to, value)
+	f := w.differs("EP004", odd, other, "number of port "+quoted(p.name), value)
+	f.Title = fmt.Sprintf("port %s of %s is %s in %s and %s in %s", quoted(p.name), w.service, f.Evidence[0].Value, odd.Context, f.Evidence[1].Value, other.Context)
+	f.Effect = "the gateway of the one is asked for the other's number, does not know it, and resets the connection"
+	right, _ := named(other.services[w.service.key], p.name)
+	f.Fix = []string{w.patch(odd, func(o corev1.ServicePort) bool { return o.Name == p.name }, "replace", "port", right.Port)}
+	return f
+}
+
+func (w *walk) noPort(counts *cluster, p *port) finding.Finding {
+	f := w.differs("EP004", w.to, counts, "ports", portsOf)
+	f.Title = fmt.Sprintf("Service %s has no port %d (%s) in %s", w.service, p.number, firstOf(p.name, "no name"), w.to.Context)
+	f.Effect = fmt.Sprintf("clients elsewhere get no endpoint of %s for the port", w.to.Context)
+	f.Fix = []string{"# add the port, with the same name and number", finding.Kubectl(w.to.Context, "-n %s edit service %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name))}
+	return f
+}
+
+func (w *walk) otherProtocol(counts *cluster, p *port) finding.Finding {
+	value := func(s *corev1.Service) string {
+		o, _ := named(s, p.name)
+		return protocolOf(o)
+	}
+	odd, other := w.odd(counts, w.to, value)
+	f := w.differs("EP022", odd, other, "protocol of port "+quoted(p.name), func(s *corev1.Service) string {
+		o, _ := named(s, p.name)
+		return appProtocol(o)
+	})
+	f.Severity = finding.Warning
+	right := value(other.services[w.service.key])
+	f.Title = fmt.Sprintf("port %s of %s is %s in %s and %s in %s", quoted(p.name), w.service, value(odd.services[w.service.key]), odd.Context, right, other.Context)
+	f.Effect = "each control plane takes the protocol of its own Service: requests are routed and counted differently"
+	f.Fix = []string{"# give both the same appProtocol", finding.Kubectl(odd.Context, "-n %s edit service %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name))}
+	if right != unnamedProtocol {
+		f.Fix = []string{w.patch(odd, func(o corev1.ServicePort) bool { return o.Name == p.name }, "add", "appProtocol", right)}
+	}
+	return f
 }
 
 func quoted(name string) string { return `"` + name + `"` }
@@ -334,29 +425,12 @@ func protocolOf(p corev1.ServicePort) string {
 	case slices.Contains([]string{"http", "http2", "https", "grpc", "tcp", "tls", "mongo", "redis", "mysql", "udp", "hbone"}, prefix):
 		return prefix
 	default:
-		return "of no named protocol"
+		return unnamedProtocol
 	}
 }
 
-func (w *walk) otherPort(code finding.Code, counts string, p *port, o corev1.ServicePort, title string) finding.Finding {
-	f := finding.Finding{
-		Code: code, Severity: finding.Error, Clusters: distinct([]string{counts, w.to.Context}), Object: w.service.object(), Title: title,
-		Evidence: []finding.Evidence{
-			{Cluster: counts, Field: fmt.Sprintf("%s, port", w.service.object()), Value: fmt.Sprintf("%d (%s)", p.number, firstOf(p.name, "no name"))},
-			{Cluster: w.to.Context, Field: fmt.Sprintf("%s, port", w.service.object()), Value: fmt.Sprintf("%d (%s)", o.Port, firstOf(o.Name, "no name"))},
-		},
-		Effect: fmt.Sprintf("clients in %s get no endpoint of %s for the port", w.source.Context, w.to.Context),
-	}
-	i := slices.IndexFunc(w.to.services[w.service.key].Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == o.Port && p.Name == o.Name })
-	field, value := "name", compact(p.name)
-	if code == "EP004" {
-		field, value = "port", fmt.Sprint(p.number)
-		f.Effect = fmt.Sprintf("the gateway of %s is asked for port %d, does not know it, and resets the connection", w.to.Context, p.number)
-	}
-	f.Fix = []string{finding.Kubectl(w.to.Context, "-n %s patch service %s --type=json -p %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name),
-		finding.Quote(fmt.Sprintf(`[{"op":"replace","path":"/spec/ports/%d/%s","value":%s}]`, i, field, value)))}
-	return f
-}
+// unnamedProtocol is that of a port of which nothing says it: istiod finds out.
+const unnamedProtocol = "of no named protocol"
 
 // scope: settings that keep a service to its cluster, as somebody wants it.
 func (w *walk) scope() bool {
@@ -381,7 +455,7 @@ func (w *walk) scope() bool {
 		})
 	case p.all(istio.NotExported):
 		if !judgeable(w, w.to, w.to.ServiceExports, "serviceexports", "EP014") {
-			return w.unclear(stepScope, "of "+w.to.Context+", serviceexports: "+w.to.ServiceExports.Why())
+			return w.unclear(stepScope, w.to.Context, "serviceexports: "+w.to.ServiceExports.Why())
 		}
 		f := finding.Finding{
 			Code: "EP014", Severity: w.when(finding.Info), Clusters: []string{w.to.Context}, Object: w.service.object(),

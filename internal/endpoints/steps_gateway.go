@@ -128,8 +128,11 @@ func (w *walk) receivesBy(g gateway, p *port) (finding.Finding, bool) {
 		f.Effect = fmt.Sprintf("the gateway of %s does not know the service, and resets connections from %s", g.in.Context, w.source.Context)
 		return f, false
 	case istio.NoPort:
-		return w.otherPort("EP004", w.contextOf(p.given.Definition), p, w.portOf(p.name),
-			fmt.Sprintf("the gateway of %s knows no port %d of %s", g.in.Context, p.number, w.service)), false
+		counts := w.by[w.contextOf(p.given.Definition)]
+		if o, ok := named(w.to.services[w.service.key], p.name); ok && int(o.Port) != p.number {
+			return w.otherNumber(counts, p), false
+		}
+		return w.noPort(counts, p), false
 	case istio.OtherName, istio.HiddenBySidecar:
 		return finding.Finding{}, true
 	}
@@ -149,16 +152,6 @@ func (w *walk) receivesBy(g gateway, p *port) (finding.Finding, bool) {
 		return f, false
 	}
 	return w.subsets(g, p)
-}
-
-// portOf is the port of the cluster's Service that has a name.
-func (w *walk) portOf(name string) corev1.ServicePort {
-	for _, p := range w.to.services[w.service.key].Spec.Ports {
-		if p.Name == name {
-			return p
-		}
-	}
-	return corev1.ServicePort{}
 }
 
 // subsets: a gateway knows those that the DestinationRules of its own control plane define

@@ -21,7 +21,7 @@ func cut(name string) (namespace, rest string) {
 func (w *walk) near() bool {
 	p := w.ports[0]
 	if p.all(istio.OtherLocality) {
-		return w.answer(stepLocality, w.prefers(p, "sends nothing there"))
+		return w.answer(stepLocality, w.prefers(p, "requests are kept from "+w.to.Context+" on purpose"))
 	}
 	if p.reached() == 0 {
 		return true
@@ -39,7 +39,7 @@ func (w *walk) near() bool {
 		}
 	}
 	if mine > best {
-		return w.answer(stepLocality, w.prefers(p, fmt.Sprintf("ranks it %s, and there are healthy endpoints before it", ordinal(mine))))
+		return w.answer(stepLocality, w.prefers(p, "requests go to "+w.to.Context+" only when nearer endpoints fail, on purpose"))
 	}
 	if p.given.Preference != "" {
 		return w.ok(stepLocality, "%s ranks it first", p.given.Preference)
@@ -47,22 +47,14 @@ func (w *walk) near() bool {
 	return w.ok(stepLocality, "nothing prefers near endpoints")
 }
 
-func ordinal(priority uint32) string {
-	if priority == 1 {
-		return "second"
-	}
-	return fmt.Sprintf("number %d", priority+1)
-}
-
-func (w *walk) prefers(p *port, how string) finding.Finding {
+func (w *walk) prefers(p *port, title string) finding.Finding {
 	by := firstOf(p.given.Preference, "the mesh config")
 	return finding.Finding{
-		Code: "EP016", Clusters: []string{w.v.Context}, Object: w.service.object(),
-		Title: fmt.Sprintf("requests stay nearer than %s on purpose: %s %s", w.to.Context, by, how),
+		Code: "EP016", Clusters: []string{w.v.Context}, Object: w.service.object(), Title: title + ": " + by,
 		Evidence: []finding.Evidence{
 			{Field: "decides", Value: by}, {Cluster: w.source.Context, Field: "locality of clients", Value: firstOf(w.from.proxy.Locality.String(), "none")},
 		},
-		Effect: fmt.Sprintf("%s takes over when the nearer endpoints fail", w.to.Context),
+		Effect: fmt.Sprintf("clients in %s use endpoints nearer than %s", w.source.Context, w.to.Context),
 		Fix:    []string{"# if that is not meant, change " + by},
 	}
 }

@@ -127,11 +127,11 @@ func (w *walk) ok(step, format string, args ...any) bool {
 	return true
 }
 
-// unclear ends the walk: what decides could not be read.
-func (w *walk) unclear(step, reason string) bool {
-	w.path.Verdict, w.path.Summary = Unknown, reason
-	w.path.Steps = append(w.path.Steps, Step{Name: step, Outcome: Unclear, Detail: reason})
-	w.unknown.CannotJudge(w.to.Context, reason, codes...)
+// unclear ends the walk: what decides could not be read of a cluster.
+func (w *walk) unclear(step, context, reason string) bool {
+	w.path.Verdict, w.path.Summary = Unknown, "not known of "+context+": "+reason
+	w.path.Steps = append(w.path.Steps, Step{Name: step, Outcome: Unclear, Detail: w.path.Summary})
+	w.unknown.CannotJudge(context, reason, codes...)
 	return false
 }
 

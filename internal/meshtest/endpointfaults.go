@@ -68,21 +68,21 @@ var EndpointFaults = []EndpointCase{
 		west.Namespaces["sample"] = nil
 		west.uninject("helloworld")
 	})}, Paths: []string{"east > west: broken EP002"}},
-	{Case: Case{Name: "another name for the port", Want: []string{"EP003 error east,west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+	{Case: Case{Name: "another name for the port", Want: []string{"EP003 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Service("helloworld").Spec.Ports[0].Name = "http-web"
 		west.Slice("helloworld").Ports[0].Name = ptr("http-web")
 	})}, Paths: []string{"east > west: broken EP003", "west > east: broken EP003"}},
-	{Case: Case{Name: "another number for the port", Want: []string{"EP004 error east,west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+	{Case: Case{Name: "another number for the port", Want: []string{"EP004 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Service("helloworld").Spec.Ports[0].Port = 80
 	})}, Paths: []string{"east > west: broken EP004", "west > east: broken EP004"}},
-	{Case: Case{Name: "a port that only one has", Want: []string{"EP004 error east,west"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+	{Case: Case{Name: "a port that only one has", Want: []string{"EP004 error west"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 		s := east.Service("helloworld")
 		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: "admin", Port: 9000, Protocol: corev1.ProtocolTCP})
 		slice := east.Slice("helloworld")
 		slice.Ports = append(slice.Ports, slice.Ports[0])
 		slice.Ports[1].Name, slice.Ports[1].Port = ptr("admin"), ptr(int32(9000))
 	})}, Paths: []string{"east > west: partly EP004"}},
-	{Case: Case{Name: "headless in one", Want: []string{"EP005 error east,west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+	{Case: Case{Name: "headless in one", Want: []string{"EP005 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Service("helloworld").Spec.ClusterIP = corev1.ClusterIPNone
 	})}, Paths: []string{"east > west: broken EP005", "west > east: broken EP005"}},
 	{Asked: []string{"EP006 error east,west"}, Case: Case{Name: "headless", Want: []string{"EP006 info east,west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
@@ -166,7 +166,7 @@ var EndpointFaults = []EndpointCase{
 		p.Status.PodIPs[0].IP = p.Status.PodIP
 		west.Slice("helloworld").Endpoints[0].Addresses[0] = p.Status.PodIP
 	})}, Paths: []string{"east > west: partly EP021", "west > east: partly EP021"}},
-	{Case: Case{Name: "another protocol", Want: []string{"EP022 warning east,west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+	{Case: Case{Name: "another protocol", Want: []string{"EP022 warning west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Service("helloworld").Spec.Ports[0].AppProtocol = ptr("tcp")
 	})}, Paths: []string{}},
 	{Case: Case{Name: "endpoints that are no pods", Want: []string{"EP024 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
