@@ -258,7 +258,7 @@ func TestUnreached(t *testing.T) {
 	f.Get("west").Network.Gateway.Status = corev1.ServiceStatus{}
 	fleet := f.Facts()
 	fleet.Clusters[1] = facts.Cluster{Context: "north", Server: fleet.Clusters[1].Server, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
-	d, result, err := Diagnose(fleet, "sample", "helloworld", Options{})
+	_, result, err := Diagnose(fleet, "sample", "helloworld", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
