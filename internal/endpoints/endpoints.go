@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
 // Options are what the caller knows and wants beside the facts.
@@ -100,6 +101,8 @@ type judgement struct {
 	// unknown are the reasons for which paths of a cluster were not judged.
 	unknown finding.Result
 	drifted map[string]bool // namespaces whose configuration was compared
+	// answers are what proxies get for the service that is being judged.
+	answers map[question]istio.Endpoints
 }
 
 // found is a finding with the services that it concerns.

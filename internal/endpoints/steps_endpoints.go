@@ -22,13 +22,15 @@ func (w *walk) gets() bool {
 			continue // the mesh does not carry them
 		}
 		at := &port{number: int(p.Port), name: p.Name}
-		at.given = w.v.Endpoints(w.from.proxy, istio.Destination{Namespace: w.service.namespace, Service: w.service.name, Port: at.number})
+		at.given = w.ask(question{w.v, w.source.Context, w.from.Pod, w.from.Network, at.number}, w.from.proxy)
 		if !w.visible(at) {
 			return false
 		}
 		w.sort(at)
 		w.ports = append(w.ports, at)
-		w.path.Ports = append(w.path.Ports, w.shown(at))
+		if w.asked {
+			w.path.Ports = append(w.path.Ports, w.shown(at))
+		}
 	}
 	if len(w.ports) == 0 {
 		return w.nothing(stepPorts, "the Service has no TCP port")

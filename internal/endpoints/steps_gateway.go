@@ -111,8 +111,7 @@ func (w *walk) receivesBy(g gateway, p *port) (finding.Finding, bool) {
 	if why := v.unread[g.in.Context]; len(why) > 0 || v.ids[w.to.Context] == "" {
 		return finding.Finding{}, true // what the gateway knows is not known
 	}
-	to := istio.Destination{Namespace: w.service.namespace, Service: w.service.name, Port: p.number}
-	given := v.Endpoints(g.proxy, to)
+	given := w.ask(question{v, g.in.Context, g.object(), "", p.number}, g.proxy)
 	switch given.Reason {
 	case istio.NoService:
 		if in := w.by[w.to.Context]; !v.Sees(v.ids[w.to.Context], w.service.namespace) {

@@ -25,6 +25,7 @@ func (s service) object() string { return "service " + s.key }
 // diagnose judges the paths of one service between all clusters.
 func (j *judgement) diagnose(namespace, name string) *Diagnosis {
 	s := service{namespace, name, key(namespace, name)}
+	j.answers = map[question]istio.Endpoints{}
 	d := &Diagnosis{Namespace: namespace, Name: name, Host: istio.Host(namespace, name), Clusters: []Presence{}, Paths: []Path{}}
 	for _, c := range j.clusters {
 		p := Presence{Cluster: c.Context, Service: c.services[s.key] != nil}
@@ -51,12 +52,33 @@ func (j *judgement) diagnose(namespace, name string) *Diagnosis {
 			}
 			for _, src := range j.sourcesOf(from, namespace) {
 				w := &walk{judgement: j, service: s, from: src, source: from, to: to, v: from.view}
-				d.Paths = append(d.Paths, w.run())
+				if path := w.run(); j.asked {
+					d.Paths = append(d.Paths, path)
+				}
 			}
 		}
 	}
 	j.compare(s)
 	return d
+}
+
+// question is what is asked of a control plane: a proxy by its cluster and name.
+type question struct {
+	view    *view
+	context string
+	proxy   string
+	network string
+	port    int
+}
+
+// ask is what a proxy is given for a port of the service.
+func (w *walk) ask(q question, proxy istio.Source) istio.Endpoints {
+	answer, ok := w.answers[q]
+	if !ok {
+		answer = q.view.Endpoints(proxy, istio.Destination{Namespace: w.service.namespace, Service: w.service.name, Port: q.port})
+		w.answers[q] = answer
+	}
+	return answer
 }
 
 // walk is the way from one source to one cluster.
@@ -97,7 +119,7 @@ func (w *walk) run() Path {
 	switch {
 	case w.lost && w.path.Verdict != Broken:
 		w.path.Verdict = Partly
-	case w.path.Verdict == "":
+	case w.path.Verdict == "" && w.asked:
 		w.path.Verdict, w.path.Summary = Reaches, w.way()
 	}
 	return w.path
@@ -123,6 +145,9 @@ func (w *walk) way() string {
 }
 
 func (w *walk) ok(step, format string, args ...any) bool {
+	if !w.asked {
+		return true // nobody is told of it
+	}
 	w.path.Steps = append(w.path.Steps, Step{Name: step, Outcome: Passed, Detail: fmt.Sprintf(format, args...)})
 	return true
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -156,12 +157,23 @@ func (i Istiod) Setting(name string, otherwise bool) bool {
 
 // AtLeast reports whether the version is known to be v or later.
 func (i Istiod) AtLeast(v string) bool {
-	return i.Version != nil && i.Version.AtLeast(version.MustParseGeneric(v))
+	return i.Version != nil && i.Version.AtLeast(parsedVersion(v))
 }
 
 // Before reports whether the version is known to be earlier than v.
 func (i Istiod) Before(v string) bool {
-	return i.Version != nil && !i.Version.AtLeast(version.MustParseGeneric(v))
+	return i.Version != nil && !i.Version.AtLeast(parsedVersion(v))
+}
+
+var parsedVersions sync.Map // by text: it is asked for each endpoint
+
+func parsedVersion(v string) *version.Version {
+	if known, ok := parsedVersions.Load(v); ok {
+		return known.(*version.Version)
+	}
+	parsed := version.MustParseGeneric(v)
+	parsedVersions.Store(v, parsed)
+	return parsed
 }
 
 // ClusterID is the name that istiod has for its own cluster
