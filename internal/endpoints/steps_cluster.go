@@ -43,14 +43,15 @@ func (w *walk) reads() bool {
 	}
 	watched, ok := w.v.watched[w.to.Context]
 	w.id = watched.ID
-	if !ok {
-		if secrets := w.by[w.v.Context].RemoteSecrets; !secrets.Known() {
-			return w.unclear(stepReads, w.v.Context, "remote secrets: "+secrets.Why())
-		}
-		return w.fault(stepReads, w.unwatched())
+	_, served := w.v.watched[w.source.Context]
+	if secrets := w.by[w.v.Context].RemoteSecrets; (!ok || !served) && !secrets.Known() {
+		return w.unclear(stepReads, w.v.Context, "remote secrets: "+secrets.Why())
 	}
 	if own := istio.ClusterID(w.source.Cluster); w.source.Context != w.v.Context && own != "" && own != w.v.ids[w.source.Context] {
 		return w.fault(stepReads, w.refusedProxies(own))
+	}
+	if !ok {
+		return w.fault(stepReads, w.unwatched())
 	}
 	if cause := w.knows("", []string{w.v.Context, w.to.Context}, "SEC008", "SEC009", "SEC010", "SEC011", "SEC012", "SEC013", "SEC014", "SEC015", "SEC017", "SEC021"); cause != "" {
 		f := w.unread(fmt.Sprintf("%s cannot read %s: its clients get no endpoints there", w.v.name(), w.to.Context))
@@ -163,12 +164,15 @@ func (w *walk) refusedProxies(own string) finding.Finding {
 	known := w.v.ids[w.source.Context]
 	f := finding.Finding{
 		Code: "EP030", Severity: finding.Error, Clusters: []string{w.v.Context}, Object: "cluster " + w.source.Context,
-		Title: fmt.Sprintf("%s refuses the proxies of %s: it knows the cluster as %s (SEC004)", w.v.name(), w.source.Context, firstOf(known, "nothing")),
+		Title: fmt.Sprintf("%s refuses the proxies of %s: it knows the cluster as %s (SEC004)", w.v.name(), w.source.Context, known),
 		Evidence: []finding.Evidence{
 			{Field: "remote secrets", Value: w.secretsOf(w.by[w.v.Context])},
 			{Cluster: w.source.Context, Field: "cluster ID of its proxies", Value: own},
 		},
 		Effect: fmt.Sprintf("new and restarted proxies in %s get no certificate and no endpoints", w.source.Context),
+	}
+	if known == "" {
+		f.Title = fmt.Sprintf("%s has no remote secret for %s, and refuses its proxies (SEC001)", w.v.name(), w.source.Context)
 	}
 	if watched, ok := w.v.watched[w.source.Context]; ok {
 		ns, name, _ := strings.Cut(watched.Secret, "/")

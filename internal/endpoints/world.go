@@ -93,9 +93,37 @@ func newWorld(fleet *facts.Fleet, options Options) *world {
 				break
 			}
 		}
+		if c.view == nil {
+			c.view = w.meantFor(c, views)
+		}
 	}
 	w.findApart(views)
 	return w
+}
+
+// meantFor is the control plane of a remote cluster that none reads: the one that its system
+// namespace names, or the only one (pilot/pkg/serviceregistry/kube/controller/multicluster.go,
+// checkShouldLead). A cluster that injects nothing is none of a mesh.
+func (w *world) meantFor(c *cluster, views []*view) *view {
+	if !c.Webhooks.Known() || len(c.Webhooks.Value) == 0 {
+		return nil
+	}
+	primaries := map[string]*view{}
+	for _, v := range views {
+		if primaries[v.Context] == nil {
+			primaries[v.Context] = v
+		}
+	}
+	named := ""
+	if ns := c.namespaces[c.SystemNamespace]; ns != nil {
+		named = ns.Annotations[istio.AnnotationControlPlanes]
+	}
+	for _, v := range views {
+		if len(primaries) == 1 || slices.Contains(strings.Split(named, ","), v.Istiod.ClusterID()) {
+			return v
+		}
+	}
+	return nil
 }
 
 func newCluster(c *facts.Cluster) *cluster {
@@ -198,6 +226,14 @@ func (w *world) findApart(views []*view) {
 		}
 		for _, o := range w.clusters {
 			if o != c && (!o.Istiods.Known() || !o.RemoteSecrets.Known()) || !c.RemoteSecrets.Known() {
+				c.apart = false
+			}
+		}
+		if c.view != nil && c.view.Context != c.Context {
+			c.apart = false
+		}
+		for _, o := range w.clusters {
+			if o.view != nil && o.view.Context == c.Context && o != c {
 				c.apart = false
 			}
 		}

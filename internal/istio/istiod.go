@@ -52,6 +52,7 @@ const (
 	AnnotationNodeSelector          = "traffic.istio.io/nodeSelector"
 	AnnotationExportTo              = "networking.istio.io/exportTo"
 	AnnotationTrafficDistribution   = "networking.istio.io/traffic-distribution"
+	AnnotationControlPlanes         = "topology.istio.io/controlPlaneClusters"
 	AnnotationGatewayServiceAccount = "gateway.istio.io/service-account"
 )
 

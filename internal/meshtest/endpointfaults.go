@@ -42,6 +42,10 @@ var EndpointFaults = []EndpointCase{
 		west.NoControlPlane(east)
 		east.RemoteKeys = map[string]string{"west": "occident"}
 	})}, Paths: []string{"west > east: broken EP030"}},
+	{Case: Case{Name: "no remote secret for a remote cluster", Want: []string{"EP030 error east"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+		west.NoControlPlane(east)
+		east.Remotes = nil
+	})}, Paths: []string{"east > west: broken EP030", "west > east: broken EP030"}},
 	{Case: Case{Name: "another ID than its own", Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 		east.RemoteKeys = map[string]string{"west": "occident"}
 	})}, Paths: []string{}},

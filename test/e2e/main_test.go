@@ -25,6 +25,8 @@ var (
 	fleet   *bed.Fleet
 	binary  string // of mesh-certs
 	network string // of mesh-network
+	// endpointsBinary is that of mesh-endpoints.
+	endpointsBinary string
 )
 
 func TestMain(m *testing.M) {
@@ -44,6 +46,7 @@ func run(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	// As in a release, so that kubectl finds it by its name.
 	binary, network = filepath.Join(dir, "bin", "kubectl-mesh_certs"), filepath.Join(dir, "bin", "kubectl-mesh_network")
+	endpointsBinary = filepath.Join(dir, "bin", "kubectl-mesh_endpoints")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bin")+"/", "./plugins/...")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
