@@ -27,8 +27,10 @@ import (
 // its first line, and what a real istiod gives out before and after its fix.
 type diagnosed struct {
 	topology topology.Topology
-	first    string // in the first line
-	verdict  endpoints.Verdict
+	// happens is a script that breaks what was well until then.
+	happens string
+	first   string // in the first line
+	verdict endpoints.Verdict
 	// from is the cluster whose pod asks, and of the one whose endpoints it should get.
 	from, of string
 	before   []string // addresses
@@ -81,10 +83,11 @@ var guide = map[string]diagnosed{
 		before: []string{pod("east")}, after: []string{pod("east"), westGateway},
 	},
 	"the data key is no ID of the remote cluster": {
-		topology: twoNetworks(func(t *topology.Topology, _, west *topology.Cluster) {
+		topology: twoNetworks(func(_ *topology.Topology, _, west *topology.Cluster) {
 			west.RemoteOf = "east"
-			t.RemoteSecrets = []topology.RemoteSecret{{In: "east", Of: "west", Key: "occident"}}
 		}),
+		happens: `kubectl --context=east -n istio-system delete secret istio-remote-secret-west
+			istioctl create-remote-secret --context=west --name=occident | kubectl --context=east apply -f -`,
 		// Its endpoints are there; its proxies are not let in.
 		first: "refuses the proxies of west: it knows the cluster as occident", verdict: endpoints.Broken, from: "east", of: "west",
 		before: []string{pod("east"), westGateway}, after: []string{pod("east"), westGateway},
@@ -98,11 +101,11 @@ var guide = map[string]diagnosed{
 		before: []string{pod("east"), pod("west")}, after: []string{pod("west"), eastGateway},
 	},
 	"the endpoint belongs to the remote cluster": {
-		topology: twoNetworks(func(t *topology.Topology, _, west *topology.Cluster) {
+		topology: twoNetworks(func(_ *topology.Topology, _, west *topology.Cluster) {
 			west.RemoteOf = "east"
-			t.RemoteSecrets = []topology.RemoteSecret{}
 		}),
-		first: "no remote secret for west", verdict: endpoints.Broken, from: "east", of: "west",
+		happens: "kubectl --context=east -n istio-system delete secret istio-remote-secret-west",
+		first:   "no remote secret for west", verdict: endpoints.Broken, from: "east", of: "west",
 		before: []string{pod("east")}, after: []string{pod("east"), westGateway},
 	},
 	"pod addresses, as the address of the gateway is not known": {
@@ -120,6 +123,10 @@ var guide = map[string]diagnosed{
 		}),
 		first: "NET001", verdict: endpoints.Broken, from: "east", of: "west",
 		before: []string{pod("east"), pod("west")}, after: []string{pod("east"), westGateway},
+	},
+	"the network of the client is not known": { // since 1.30 it goes through gateways, its own cluster's included
+		topology: twoNetworks(func(_ *topology.Topology, east, _ *topology.Cluster) { east.InjectedNetwork = "-" }),
+		first:    "reaches", verdict: endpoints.Reaches, from: "east", of: "west", before: []string{eastGateway, westGateway},
 	},
 	"a pod without sidecar": {
 		topology: twoNetworks(func(_ *topology.Topology, _, west *topology.Cluster) {
@@ -164,6 +171,9 @@ func TestDiagnoseTheGuide(t *testing.T) {
 					t.Error(err)
 				}
 			}()
+			if c.happens != "" {
+				shell(t, own, env, c.happens)
+			}
 			holdAddresses(t, ctx, own, running, c, c.before)
 			o := options{program: endpointsBinary, kubeconfig: own.Kubeconfig()}
 			args := []string{"diagnose", "cart.shop", "--contexts", "east,west"}
@@ -213,11 +223,16 @@ func paste(t *testing.T, own *bed.Fleet, env []string, d diagnosisDocument) {
 	for _, f := range d.Findings {
 		lines = append(lines, f.Fix...)
 	}
-	shell := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(lines, "\n"))
-	shell.Dir = t.TempDir()
-	shell.Env = append(append(os.Environ(), "KUBECONFIG="+own.Kubeconfig()), env...)
-	if out, err := shell.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s\n%s", err, strings.Join(lines, "\n"), out)
+	shell(t, own, env, strings.Join(lines, "\n"))
+}
+
+func shell(t *testing.T, own *bed.Fleet, env []string, script string) {
+	t.Helper()
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(append(os.Environ(), "KUBECONFIG="+own.Kubeconfig()), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, script, out)
 	}
 }
 
