@@ -116,6 +116,10 @@ var sources = []source{
 	many("subjectaccessreviews-control-plane", "SubjectAccessReview",
 		func(c *facts.Cluster) *facts.Read[[]authorizationv1.SubjectAccessReview] { return &c.ReaderRights },
 		func(_ *facts.Cluster, r *authorizationv1.SubjectAccessReview) bool { return r.Name != "" }),
+	all("sidecars", "Sidecar", func(c *facts.Cluster) *facts.Read[[]istioapi.Sidecar] { return &c.Sidecars }),
+	all("authorizationpolicies", "AuthorizationPolicy",
+		func(c *facts.Cluster) *facts.Read[[]istioapi.AuthorizationPolicy] { return &c.AuthorizationPolicies }),
+	all("serviceexports", "ServiceExport", func(c *facts.Cluster) *facts.Read[[]istioapi.ServiceExport] { return &c.ServiceExports }),
 }
 
 // key tells the objects of one kind apart.

@@ -91,12 +91,16 @@ type Cluster struct {
 	// those that say where pods are.
 	Injectors Read[[]corev1.ConfigMap]
 
+	// Those that decide who knows a service, and who may call it.
+	VirtualServices       Read[[]istioapi.VirtualService]
+	Sidecars              Read[[]istioapi.Sidecar]
+	AuthorizationPolicies Read[[]istioapi.AuthorizationPolicy]
+	ServiceExports        Read[[]istioapi.ServiceExport]
+
 	// The following are read only of clusters in which a rule needs them.
 
 	// GatewayEvents are those of the gateways whose load balancer is pending.
 	GatewayEvents Read[[]corev1.Event]
-	// VirtualServices are all of a cluster whose control plane looks after other clusters.
-	VirtualServices Read[[]istioapi.VirtualService]
 	// SystemSlices are the EndpointSlices of the system namespace of a cluster
 	// whose control plane is elsewhere.
 	SystemSlices Read[[]discoveryv1.EndpointSlice]

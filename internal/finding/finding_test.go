@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
@@ -43,7 +44,7 @@ func TestEveryCodeIsExplained(t *testing.T) {
 			}
 		}
 	}
-	found := slices.Sorted(slices.Values(slices.Concat(trust.Codes(), reach.Codes(), network.Codes())))
+	found := slices.Sorted(slices.Values(slices.Concat(trust.Codes(), reach.Codes(), network.Codes(), endpoints.Codes())))
 	if diff := cmp.Diff(found, explained); diff != "" {
 		t.Errorf("codes that rules find (-) and codes that are explained (+):\n%s", diff)
 	}

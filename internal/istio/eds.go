@@ -22,6 +22,10 @@ type Endpoints struct {
 	Host string
 	// Absent says why there is no such destination for the source; "" where there is.
 	Absent string
+	// Reason is the kind of Absent.
+	Reason AbsentReason
+	// Preference is the object that ranks the endpoints by where they are; "" for none.
+	Preference string
 	// Definition is the ID of the cluster whose Service counts.
 	Definition string
 	// Direct: the Service is headless, and sidecars connect to the address that the
@@ -36,6 +40,18 @@ type Endpoints struct {
 	// Dropped are the endpoints that clusters have and the source does not get.
 	Dropped []Dropped
 }
+
+// AbsentReason is why there is no such destination for a source.
+type AbsentReason string
+
+// The reasons, in the order in which they are looked for.
+const (
+	NoService       AbsentReason = "no such service"
+	NotVisible      AbsentReason = "not exported to the namespace"
+	OtherName       AbsentReason = "another name"
+	NoPort          AbsentReason = "no such port"
+	HiddenBySidecar AbsentReason = "not named by the Sidecar"
+)
 
 // Endpoint is one address that a source may send to.
 type Endpoint struct {
@@ -53,6 +69,8 @@ type Endpoint struct {
 	Health         string
 	// MTLS: the source uses the certificates of the mesh.
 	MTLS bool
+	// Plain is why not, where it does not.
+	Plain Decider
 	// Pod is namespace/name; "" for a gateway, and for what is no pod.
 	Pod string
 	// NetworkFrom is what decided the network; "" for a gateway.
@@ -107,6 +125,8 @@ type Dropped struct {
 	Reason DropReason
 	// Detail names the objects that decided.
 	Detail string
+	// Plain is why the endpoint takes no mutual TLS, for NoMTLS.
+	Plain Decider
 }
 
 // DropReason is why a source does not get an endpoint.
@@ -115,6 +135,7 @@ type DropReason string
 // The reasons, in the order in which istiod looks for them.
 const (
 	OtherCluster    DropReason = "the service is local to each cluster"
+	NotExported     DropReason = "its cluster does not export the service"
 	OtherNode       DropReason = "internalTrafficPolicy is Local, and it is on another node"
 	OtherPort       DropReason = "its port has another name"
 	OtherSubset     DropReason = "it does not have the labels of the subset"
@@ -134,13 +155,13 @@ func (v *View) Endpoints(source Source, to Destination) Endpoints {
 	s := v.service(to.Namespace, to.Service)
 	switch {
 	case s == nil:
-		out.Absent = "no cluster that the control plane reads has the Service"
+		out.Reason, out.Absent = NoService, "no cluster that the control plane reads has the Service"
 		return out
 	case !s.visible(v, source.Namespace):
-		out.Definition, out.Absent = s.cluster.id, "the Service is not exported to namespace "+source.Namespace
+		out.Reason, out.Definition, out.Absent = NotVisible, s.cluster.id, "the Service is not exported to namespace "+source.Namespace
 		return out
 	case s.definition.Spec.ExternalName != "" && s.definition.Spec.Type == "ExternalName":
-		out.Definition, out.Absent = s.cluster.id, "the Service is another name for "+s.definition.Spec.ExternalName
+		out.Reason, out.Definition, out.Absent = OtherName, s.cluster.id, "the Service is another name for "+s.definition.Spec.ExternalName
 		return out
 	}
 	out.Definition, out.Direct, out.ClusterLocal = s.cluster.id, s.headless(), v.Mesh.isClusterLocal(s.host)
@@ -151,7 +172,11 @@ func (v *View) Endpoints(source Source, to Destination) Endpoints {
 		}
 	}
 	if !ok {
-		out.Absent = fmt.Sprintf("the Service of cluster %s has no port %d", s.cluster.id, to.Port)
+		out.Reason, out.Absent = NoPort, fmt.Sprintf("the Service of cluster %s has no port %d", s.cluster.id, to.Port)
+		return out
+	}
+	if hidden := v.hiddenBy(source, s, to.Port); hidden != "" {
+		out.Reason, out.Absent = HiddenBySidecar, "Sidecar "+hidden+" does not name the Service"
 		return out
 	}
 	b := &builder{v: v, source: source, to: to, service: s, portName: portName, gateways: newGatewaySet(v.Gateways()), out: &out}
@@ -195,7 +220,7 @@ func (b *builder) build() {
 	for _, m := range b.v.sortedMembers() {
 		for _, w := range b.v.workloads(m, b.service.namespace, b.service.name) {
 			if reason := b.refuses(w); reason != "" {
-				b.drop(w, reason, "")
+				b.drop(w, reason)
 				continue
 			}
 			if groups[w.locality] == nil {
@@ -232,8 +257,8 @@ func (v *View) sortedMembers() []*member {
 	return out
 }
 
-func (b *builder) drop(w *workload, reason DropReason, detail string) {
-	b.out.Dropped = append(b.out.Dropped, Dropped{Backend: backend(w), Reason: reason, Detail: detail})
+func (b *builder) drop(w *workload, reason DropReason) {
+	b.out.Dropped = append(b.out.Dropped, Dropped{Backend: backend(w), Reason: reason})
 }
 
 func backend(w *workload) Backend {
@@ -248,6 +273,8 @@ func (b *builder) refuses(w *workload) DropReason {
 	switch {
 	case w.cluster != b.source.Cluster && b.out.ClusterLocal:
 		return OtherCluster
+	case w.cluster != b.source.Cluster && !b.discoverable(w.cluster):
+		return NotExported
 	case b.service.nodeLocal() && (w.cluster != b.source.Cluster || w.node != b.source.Node):
 		return OtherNode
 	case w.portName != b.portName:
@@ -264,6 +291,18 @@ func (b *builder) refuses(w *workload) DropReason {
 		return IsDraining
 	}
 	return ""
+}
+
+// discoverable reports whether other clusters may have the endpoints of a cluster: with the
+// Multi-Cluster Services API those of exported services alone
+// (pilot/pkg/serviceregistry/kube/controller/serviceexportcache.go).
+func (b *builder) discoverable(cluster string) bool {
+	i, m := b.v.Istiod, b.v.member(cluster)
+	if !i.On(EnvMCSDiscovery) || m == nil {
+		return true
+	}
+	key := b.service.namespace + "/" + b.service.name
+	return !i.On(EnvMCSClusterLocal) && m.services[key] != nil && m.exports[key]
 }
 
 // takesUnhealthy reports whether endpoints that are not ready are given out too,
@@ -292,7 +331,11 @@ func (b *builder) candidate(w *workload) *candidate {
 	if len(w.addresses) > 1 {
 		e.More = w.addresses[1:]
 	}
-	e.MTLS, _ = b.mtls(w)
+	if on, why := b.mtls(w); on {
+		e.MTLS = true
+	} else {
+		e.Plain = why
+	}
 	return &candidate{Endpoint: e, labels: w.labels, of: w}
 }
 
@@ -300,15 +343,25 @@ func (b *builder) candidate(w *workload) *candidate {
 // decided where it does not (pilot/pkg/xds/endpoints/mtls_checker.go). What a
 // DestinationRule sets is not checked against what the endpoint accepts; an
 // endpoint without sidecar never gets it.
-func (b *builder) mtls(w *workload) (on bool, why string) {
+func (b *builder) mtls(w *workload) (on bool, why Decider) {
 	if w.tlsMode != tlsModeIstio {
-		return false, "label " + LabelTLSMode + " is " + w.tlsMode
+		return false, Decider{Text: "label " + LabelTLSMode + " is " + w.tlsMode}
 	}
 	if mode, set := b.rule.tlsMode(b.to.Subset, b.to.Port); set {
-		return mode == istioapi.TLSIstioMutual, "DestinationRule " + strings.Join(b.rule.from, ", ") + " sets " + mode
+		from := strings.Join(b.rule.from, ", ")
+		return mode == istioapi.TLSIstioMutual, Decider{"DestinationRule", from, "DestinationRule " + from + " sets " + mode}
 	}
 	a := b.v.acceptance(w.namespace, w.labels, w.port)
-	return a.Mode != istioapi.MTLSDisable, "PeerAuthentication " + a.From + " sets " + a.Mode
+	return a.Mode != istioapi.MTLSDisable, Decider{"PeerAuthentication", a.From, "PeerAuthentication " + a.From + " sets " + a.Mode}
+}
+
+// Decider is what decided on mutual TLS.
+type Decider struct {
+	// Kind is DestinationRule or PeerAuthentication, and Object its namespace/name; both are
+	// "" where it was the endpoint itself, and Object where nothing is set.
+	Kind, Object string
+	// Text is the same in words.
+	Text string
 }
 
 // splitHorizon puts gateways in the place of endpoints that are on other
@@ -338,12 +391,11 @@ func (b *builder) splitHorizon(g *group) {
 			gateways = slices.DeleteFunc(gateways, func(g Gateway) bool { return !b.source.reaches(g.Address) })
 		}
 		if len(gateways) == 0 {
-			b.drop(e.of, NoReachableGate, "")
+			b.drop(e.of, NoReachableGate)
 			continue
 		}
 		if !e.MTLS {
-			_, why := b.mtls(e.of)
-			b.drop(e.of, NoMTLS, why)
+			b.out.Dropped = append(b.out.Dropped, Dropped{Backend: backend(e.of), Reason: NoMTLS, Detail: e.Plain.Text, Plain: e.Plain})
 			continue
 		}
 		for _, gw := range gateways {

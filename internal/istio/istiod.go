@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,6 +55,7 @@ const (
 	AnnotationNodeSelector          = "traffic.istio.io/nodeSelector"
 	AnnotationExportTo              = "networking.istio.io/exportTo"
 	AnnotationTrafficDistribution   = "networking.istio.io/traffic-distribution"
+	AnnotationControlPlanes         = "topology.istio.io/controlPlaneClusters"
 	AnnotationGatewayServiceAccount = "gateway.istio.io/service-account"
 )
 
@@ -86,6 +88,7 @@ const (
 	EnvCertProvider        = "PILOT_CERT_PROVIDER"
 	EnvScopeGateways       = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
 	EnvTrustedNodeAccounts = "CA_TRUSTED_NODE_ACCOUNTS"
+	EnvMCSClusterLocal     = "ENABLE_MCS_CLUSTER_LOCAL"
 )
 
 // DiscoveryEnv are the environment variables that are kept of a Deployment.
@@ -93,7 +96,7 @@ var DiscoveryEnv = []string{
 	EnvClusterID, EnvRevision, EnvEnableCAServer, EnvExternalCA, EnvKubernetesSigner, EnvMultiRoot,
 	EnvSkipTrustDomain, EnvCACertsSelfSigned, EnvClusterTrustBundles, EnvRootCertConfigMap, EnvExternalIstiod,
 	EnvResolveHostnames, EnvGatewayAPINetworks, EnvInsecureKubeconfigs, EnvRemoteTimeout, EnvLocalSecretWatcher,
-	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork, EnvMCSDiscovery,
+	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork, EnvMCSDiscovery, EnvMCSClusterLocal,
 	EnvCustomHost, EnvCertProvider, EnvScopeGateways, EnvTrustedNodeAccounts,
 }
 
@@ -189,12 +192,23 @@ func (i Istiod) Setting(name string, otherwise bool) bool {
 
 // AtLeast reports whether the version is known to be v or later.
 func (i Istiod) AtLeast(v string) bool {
-	return i.Version != nil && i.Version.AtLeast(version.MustParseGeneric(v))
+	return i.Version != nil && i.Version.AtLeast(parsedVersion(v))
 }
 
 // Before reports whether the version is known to be earlier than v.
 func (i Istiod) Before(v string) bool {
-	return i.Version != nil && !i.Version.AtLeast(version.MustParseGeneric(v))
+	return i.Version != nil && !i.Version.AtLeast(parsedVersion(v))
+}
+
+var parsedVersions sync.Map // by text: it is asked for each endpoint
+
+func parsedVersion(v string) *version.Version {
+	if known, ok := parsedVersions.Load(v); ok {
+		return known.(*version.Version)
+	}
+	parsed := version.MustParseGeneric(v)
+	parsedVersions.Store(v, parsed)
+	return parsed
 }
 
 // ClusterID is the name that istiod has for its own cluster

@@ -15,6 +15,9 @@ func (b *builder) rank(groups []*group) []*group {
 	policy := b.rule.policy(b.to.Subset, b.to.Port)
 	setting, failover := b.localitySetting(policy)
 	failover = failover || policy.OutlierDetection != nil
+	if setting != nil && (failover || setting.Distribute != nil) {
+		b.out.Preference = b.preference(policy)
+	}
 	switch {
 	case setting == nil:
 	case setting.Distribute != nil:
@@ -47,6 +50,19 @@ func (b *builder) localitySetting(policy istioapi.TrafficPolicy) (setting *istio
 		return enabled(mesh), false
 	}
 	return &istioapi.LocalityLbSetting{}, false
+}
+
+// preference names the object whose setting ranks the endpoints.
+func (b *builder) preference(policy istioapi.TrafficPolicy) string {
+	lb := policy.LoadBalancer
+	switch {
+	case b.rule != nil && (lb != nil && lb.LocalityLbSetting != nil || b.service.distribution(b.v) == anywhere && policy.OutlierDetection != nil):
+		return "DestinationRule " + strings.Join(b.rule.from, ", ")
+	case b.service.distribution(b.v) != anywhere:
+		return "Service " + b.service.namespace + "/" + b.service.name + " of cluster " + b.service.cluster.id
+	default:
+		return "the mesh config"
+	}
 }
 
 func enabled(s *istioapi.LocalityLbSetting) *istioapi.LocalityLbSetting {

@@ -74,12 +74,13 @@ const (
 	EnvProxyMeshID      = "ISTIO_META_MESH_ID"
 	EnvProxyConfig      = "PROXY_CONFIG"
 	EnvZtunnelNetwork   = "NETWORK"                // what ztunnel has in place of ISTIO_META_NETWORK
+	EnvDNSCapture       = "ISTIO_META_DNS_CAPTURE" // the agent answers for the names of all services
 	EnvXDSAgent         = "PROXY_CONFIG_XDS_AGENT" // lets the agent take trust anchors from istiod
 	EnvCAAddress        = "CA_ADDR"                // where the agent has its certificates signed
 )
 
 // ProxyEnv are the environment variables that are kept of a sidecar.
-var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView, EnvProxyMeshID, EnvProxyConfig, EnvZtunnelNetwork}
+var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView, EnvProxyMeshID, EnvProxyConfig, EnvZtunnelNetwork, EnvDNSCapture}
 
 // Defaulted fills in what istiod assumes where nothing is said.
 func (m MeshConfig) Defaulted() MeshConfig {

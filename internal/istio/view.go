@@ -32,6 +32,7 @@ type View struct {
 	candidates []Candidate
 	peers      []*istioapi.PeerAuthentication // the oldest first
 	rules      *destinationRules
+	sidecars   []*istioapi.Sidecar // the oldest first
 }
 
 // member is a cluster whose objects the control plane sees.
@@ -47,6 +48,7 @@ type member struct {
 	pods       map[string]*corev1.Pod
 	podsByIP   map[string][]*corev1.Pod
 	nodes      map[string]*corev1.Node
+	exports    map[string]bool // by service
 	namespaces map[string]*corev1.Namespace
 }
 
@@ -54,9 +56,10 @@ type member struct {
 // clusters and the Deployments.
 func Views(fleet *facts.Fleet) []*View {
 	var out []*View
+	whole := map[*facts.Cluster]*member{}
 	for i := range fleet.Clusters {
 		for _, istiod := range Istiods(&fleet.Clusters[i]) {
-			out = append(out, newView(fleet, i, istiod))
+			out = append(out, newView(fleet, i, istiod, whole))
 		}
 	}
 	return out
@@ -68,14 +71,16 @@ func ViewOf(fleet *facts.Fleet, context string) *View {
 	for i := range fleet.Clusters {
 		if c := &fleet.Clusters[i]; c.Context == context {
 			for _, istiod := range Istiods(c) {
-				return newView(fleet, i, istiod)
+				return newView(fleet, i, istiod, map[*facts.Cluster]*member{})
 			}
 		}
 	}
 	return nil
 }
 
-func newView(fleet *facts.Fleet, at int, istiod Istiod) *View {
+// newView makes the view of a control plane. whole has what is the same for all control
+// planes that hide nothing of a cluster.
+func newView(fleet *facts.Fleet, at int, istiod Istiod, whole map[*facts.Cluster]*member) *View {
 	own := &fleet.Clusters[at]
 	v := &View{Context: own.Context, Istiod: istiod}
 	v.Mesh = MeshConfig{}.Defaulted()
@@ -96,11 +101,29 @@ func newView(fleet *facts.Fleet, at int, istiod Istiod) *View {
 	v.watch(fleet, at)
 	for _, w := range v.watched {
 		if w.cluster != nil {
-			v.members = append(v.members, v.newMember(w.ID, w.Secret == "", w.cluster))
+			v.members = append(v.members, v.memberOf(w.ID, w.Secret == "", w.cluster, whole))
 		}
 	}
 	v.candidates, v.peers, v.rules = v.findCandidates(), v.peerAuthentications(), newDestinationRules(v)
+	v.sidecars = v.ownSidecars()
 	return v
+}
+
+// memberOf is what the control plane sees of a cluster: without discovery selectors
+// the same as any other does.
+func (v *View) memberOf(id string, local bool, c *facts.Cluster, whole map[*facts.Cluster]*member) *member {
+	if len(v.Mesh.DiscoverySelectors) > 0 {
+		return v.newMember(id, local, c)
+	}
+	if whole[c] == nil {
+		whole[c] = v.newMember(id, local, c)
+	}
+	m := *whole[c]
+	m.id, m.local, m.network = id, local, ""
+	if ns := m.namespaces[v.Istiod.Namespace]; ns != nil {
+		m.network = ns.Labels[LabelNetwork]
+	}
+	return &m
 }
 
 // newMember indexes what the control plane sees of a cluster. The discovery
@@ -111,7 +134,7 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 	m := &member{
 		id: id, local: local, facts: c,
 		services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, pods: map[string]*corev1.Pod{},
-		podsByIP: map[string][]*corev1.Pod{}, nodes: map[string]*corev1.Node{}, namespaces: map[string]*corev1.Namespace{},
+		podsByIP: map[string][]*corev1.Pod{}, nodes: map[string]*corev1.Node{}, exports: map[string]bool{}, namespaces: map[string]*corev1.Namespace{},
 	}
 	for i := range c.Namespaces.Value {
 		ns := &c.Namespaces.Value[i]
@@ -147,6 +170,11 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 		m.pods[p.Namespace+"/"+p.Name] = p
 		if inEndpoints(p) {
 			m.podsByIP[p.Status.PodIP] = append(m.podsByIP[p.Status.PodIP], p)
+		}
+	}
+	for i := range c.ServiceExports.Value {
+		if e := &c.ServiceExports.Value[i]; m.selects(e.Namespace) {
+			m.exports[e.Namespace+"/"+e.Name] = true
 		}
 	}
 	for i := range c.Nodes.Value {

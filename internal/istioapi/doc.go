@@ -38,7 +38,14 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		add(NetworkingGroup, "VirtualService", &VirtualService{}, &VirtualServiceList{})
 		add(NetworkingGroup, "WorkloadEntry", &WorkloadEntry{}, &WorkloadEntryList{})
 		add(GatewayGroup, "Gateway", &KubernetesGateway{}, &KubernetesGatewayList{})
+		add(NetworkingGroup, "VirtualService", &VirtualService{}, &VirtualServiceList{})
+		add(NetworkingGroup, "Sidecar", &Sidecar{}, &SidecarList{})
+		add(SecurityGroup, "AuthorizationPolicy", &AuthorizationPolicy{}, &AuthorizationPolicyList{})
 	}
+	exports := schema.GroupVersion{Group: MulticlusterGroup, Version: MulticlusterVersion}
+	scheme.AddKnownTypeWithName(exports.WithKind("ServiceExport"), &ServiceExport{})
+	scheme.AddKnownTypeWithName(exports.WithKind("ServiceExportList"), &ServiceExportList{})
+	metav1.AddToGroupVersion(scheme, exports)
 	return nil
 }
 

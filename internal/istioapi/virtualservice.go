@@ -17,15 +17,18 @@ type VirtualService struct {
 type VirtualServiceSpec struct {
 	Hosts    []string `json:"hosts,omitempty"`
 	Gateways []string `json:"gateways,omitempty"`
+	ExportTo []string `json:"exportTo,omitempty"`
 	HTTP     []Route  `json:"http,omitempty"`
-	TLS      []Route  `json:"tls,omitempty"`
 	TCP      []Route  `json:"tcp,omitempty"`
+	TLS      []Route  `json:"tls,omitempty"`
 }
 
 // Route sends what matches to destinations; no match is all.
 type Route struct {
-	Match []RouteMatch       `json:"match,omitempty"`
-	Route []RouteDestination `json:"route,omitempty"`
+	Match   []RouteMatch       `json:"match,omitempty"`
+	Route   []RouteDestination `json:"route,omitempty"`
+	Mirror  *RouteTarget       `json:"mirror,omitempty"`
+	Mirrors []RouteDestination `json:"mirrors,omitempty"`
 }
 
 // RouteMatch is the part of a match that rules read; port 0 is every port.
@@ -33,15 +36,39 @@ type RouteMatch struct {
 	Port uint32 `json:"port,omitempty"`
 }
 
-// RouteDestination is where requests go.
+// RouteDestination is one of the targets of a Route.
 type RouteDestination struct {
-	Destination Destination `json:"destination"`
+	Destination *RouteTarget `json:"destination,omitempty"`
+	Weight      int32        `json:"weight,omitempty"`
 }
 
-// Destination is a port of a service; no port is the only one that it has.
-type Destination struct {
-	Host string        `json:"host,omitempty"`
-	Port *PortSelector `json:"port,omitempty"`
+// RouteTarget is a port of a service, or of a subset of it; no port is the only one that it has.
+type RouteTarget struct {
+	Host   string        `json:"host,omitempty"`
+	Subset string        `json:"subset,omitempty"`
+	Port   *PortSelector `json:"port,omitempty"`
+}
+
+// Targets are all services to which the VirtualService sends requests.
+func (v *VirtualService) Targets() []RouteTarget {
+	var out []RouteTarget
+	add := func(t *RouteTarget) {
+		if t != nil {
+			out = append(out, *t)
+		}
+	}
+	for _, routes := range [][]Route{v.Spec.HTTP, v.Spec.TCP, v.Spec.TLS} {
+		for _, r := range routes {
+			add(r.Mirror)
+			for _, d := range r.Route {
+				add(d.Destination)
+			}
+			for _, d := range r.Mirrors {
+				add(d.Destination)
+			}
+		}
+	}
+	return out
 }
 
 // VirtualServiceList is a page of them.

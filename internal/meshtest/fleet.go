@@ -66,6 +66,8 @@ type Cluster struct {
 	Namespaces map[string]map[string]string
 	// Remotes are the clusters that this one has a remote secret for.
 	Remotes []*Cluster
+	// RemoteKeys are data keys of remote secrets that are not the cluster's name.
+	RemoteKeys map[string]string
 	// ReaderDenied: the reader's role does not cover ConfigMaps.
 	ReaderDenied bool
 	// Denied are those of the rights of a control plane elsewhere that its reader
@@ -209,7 +211,7 @@ func (c *Cluster) Objects() []runtime.Object {
 		out = append(out, c.webhook())
 	}
 	for _, r := range c.Remotes {
-		out = append(out, remoteSecret(r))
+		out = append(out, remoteSecret(r, cmp.Or(c.RemoteKeys[r.Name], r.Name)))
 	}
 	for i, env := range c.Sidecars {
 		out = append(out, sidecar(i, env))
@@ -333,7 +335,7 @@ func Token(cluster string) string {
 	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2lnbmF0dXJl" + base64.RawURLEncoding.EncodeToString([]byte(cluster))
 }
 
-func remoteSecret(to *Cluster) *corev1.Secret {
+func remoteSecret(to *Cluster, key string) *corev1.Secret {
 	kubeconfig := map[string]any{
 		"apiVersion": "v1", "kind": "Config", "current-context": to.Name,
 		"clusters": []any{map[string]any{"name": to.Name, "cluster": map[string]any{"server": to.Server}}},
@@ -344,7 +346,7 @@ func remoteSecret(to *Cluster) *corev1.Secret {
 	if err != nil {
 		panic(err)
 	}
-	s := secret("istio-remote-secret-"+to.Name, map[string]string{to.Name: string(text)})
+	s := secret("istio-remote-secret-"+to.Name, map[string]string{key: string(text)})
 	s.Labels = map[string]string{istio.MultiClusterLabel: "true"}
 	return s
 }

@@ -37,7 +37,7 @@ func (c *Cluster) expose() {
 		})
 		v.Spec.TLS = append(v.Spec.TLS, istioapi.Route{
 			Match: []istioapi.RouteMatch{{Port: p.port}},
-			Route: []istioapi.RouteDestination{{Destination: istioapi.Destination{Host: "istiod.istio-system.svc.cluster.local", Port: &istioapi.PortSelector{Number: p.to}}}},
+			Route: []istioapi.RouteDestination{{Destination: &istioapi.RouteTarget{Host: "istiod.istio-system.svc.cluster.local", Port: &istioapi.PortSelector{Number: p.to}}}},
 		})
 	}
 	c.Network.More = append(c.Network.More, g, v)

@@ -137,6 +137,9 @@ func (v *view) unrouted(servers []server, port int) string {
 				continue
 			}
 			for _, d := range r.Route {
+				if d.Destination == nil {
+					continue
+				}
 				name := istio.ObjectName{Namespace: vs.Namespace, Name: d.Destination.Host}
 				if parts := strings.Split(d.Destination.Host, "."); len(parts) > 1 {
 					name = istio.ObjectName{Namespace: parts[1], Name: parts[0]}

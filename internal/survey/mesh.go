@@ -80,6 +80,7 @@ func readMesh(r *reader, a *api, sources Source, out *facts.Cluster) {
 			return injectorOf(r.ctx, a, out.SystemNamespace, istio.InjectorConfigMap)
 		})
 	}
+	readPolicies(r, a, sources, out)
 }
 
 // custom lists custom resources of all namespaces, in the newest version that
@@ -93,7 +94,18 @@ func custom[L any, T any, PL interface {
 	*T
 	runtime.Object
 }](ctx context.Context, a *api, group, resource string, trim func(P) *T) (out []T, err error) {
-	for _, version := range istioapi.Versions {
+	return customIn[L, T, PL, P](ctx, a, istioapi.Versions, group, resource, trim)
+}
+
+// customIn is custom for a resource that has other versions.
+func customIn[L any, T any, PL interface {
+	*L
+	runtime.Object
+}, P interface {
+	*T
+	runtime.Object
+}](ctx context.Context, a *api, versions []string, group, resource string, trim func(P) *T) (out []T, err error) {
+	for _, version := range versions {
 		var c rest.Interface
 		if c, err = a.custom(group, version); err != nil {
 			return nil, err

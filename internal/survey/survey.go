@@ -51,6 +51,10 @@ const (
 	Injectors
 	WorkloadEntries
 	ServiceEntries
+	VirtualServices
+	Sidecars
+	AuthorizationPolicies
+	ServiceExports
 	// Leads lets Follow read what the others show to be needed.
 	Leads
 
@@ -64,6 +68,8 @@ const (
 	NetworkRules = Networks | Gateways | RootCert | NetworkPolicies | Injectors | WorkloadEntries | ServiceEntries | Leads
 	// Mesh is everything that tells which endpoints a proxy is given.
 	Mesh = Networks | ReaderAccess | EndpointSlices | PeerAuthentications | DestinationRules | Gateways
+	// Policies is what tells who knows a service, and who may call it.
+	Policies = VirtualServices | Sidecars | AuthorizationPolicies | ServiceExports
 )
 
 // Cluster is the cluster to read.

@@ -189,6 +189,12 @@ func Trim(o runtime.Object) runtime.Object {
 		return trimNetworkPolicy(o)
 	case *corev1.Event:
 		return trimEvent(o)
+	case *istioapi.Sidecar:
+		return trimSidecar(o)
+	case *istioapi.AuthorizationPolicy:
+		return trimAuthorizationPolicy(o)
+	case *istioapi.ServiceExport:
+		return trimServiceExport(o)
 	case *authorizationv1.SubjectAccessReview:
 		return trimReview(o)
 	}

@@ -32,10 +32,6 @@ func trimServiceEntry(s *istioapi.ServiceEntry) *istioapi.ServiceEntry {
 	return &istioapi.ServiceEntry{ObjectMeta: bareMeta(&s.ObjectMeta), Spec: s.Spec}
 }
 
-func trimVirtualService(v *istioapi.VirtualService) *istioapi.VirtualService {
-	return &istioapi.VirtualService{ObjectMeta: bareMeta(&v.ObjectMeta), Spec: v.Spec}
-}
-
 // trimEvent keeps what happened to which object, and when last.
 func trimEvent(e *corev1.Event) *corev1.Event {
 	out := &corev1.Event{ObjectMeta: bareMeta(&e.ObjectMeta), Type: e.Type, Reason: e.Reason, Message: e.Message, Count: e.Count}

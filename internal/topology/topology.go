@@ -92,6 +92,11 @@ func Draw(seed uint64) *Fleet {
 			d.controlPlane()
 		}
 	}
+	for i, c := range d.fleet.Clusters {
+		if d.at, d.c = i, c; c.Primary {
+			d.sidecars()
+		}
+	}
 	return d.fleet
 }
 

@@ -13,7 +13,7 @@ func main() { command.Main(plugin) }
 
 // reads is what the rules need of a cluster, and with it what tells whether there
 // is a mesh at all.
-const reads = survey.Mesh | survey.RootCert
+const reads = survey.Mesh | survey.Policies | survey.RootCert
 
 var plugin = command.Plugin{
 	Name:  "mesh-endpoints",
@@ -25,11 +25,19 @@ evidence, and the command that mends it.
 
 Which clusters: --contexts a,b or --all-contexts; without either, the current context's
 cluster and those that its remote secrets name.`,
-	Example: `  # which endpoints of a service do the clusters' proxies get, and which should they?
+	Example: `  # why is the service not reached?
+  %[1]s diagnose cart.shop --contexts east,west
+
+  # which services are not reached?
+  %[1]s verify
+
+  # which endpoints of a service do the clusters' proxies get, and which should they?
   %[1]s list cart.shop --contexts east,west
 
   # what does a code mean?
-  %[1]s explain SEC001`,
-	Reads:    reads,
-	Commands: func(f *command.Frame) []*cobra.Command { return []*cobra.Command{newList(f)} },
+  %[1]s explain EP003`,
+	Reads: reads,
+	Commands: func(f *command.Frame) []*cobra.Command {
+		return []*cobra.Command{newVerify(f), newDiagnose(f), newList(f)}
+	},
 }

@@ -1,16 +1,82 @@
 package main
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kubectl-mesh_endpoints": main})
 }
 
-// TestScripts runs the plugin as people do, on recorded fleets.
-func TestScripts(t *testing.T) { plugintest.Scripts(t, "testdata/fleets") }
+// TestScripts runs the plugin as people do, on recorded fleets, and on those that are
+// made here.
+func TestScripts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made")
+	for name, fleet := range map[string]*facts.Fleet{
+		"healthy": meshtest.Serving(meshtest.Networked("east", "north", "west")).Facts(),
+		"broken":  broken().Facts(),
+		"local":   fault(t, "failover between regions").Facts(),
+		"unread":  unread(),
+		"alone":   meshtest.Serving(meshtest.Networked("east")).Facts(),
+	} {
+		if err := dump.Write(filepath.Join(dir, name), fleet); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plugintest.Scripts(t, "testdata/fleets", dir)
+}
+
+// broken is a fleet with a pending gateway, a port of another name, and a remote secret
+// that is missing.
+func broken() *meshtest.Fleet {
+	f := meshtest.Serving(meshtest.Networked("east", "north", "west"))
+	for _, c := range f.Clusters {
+		c.Serve("httpbin")
+		c.Serve("curl")
+	}
+	f.Get("west").Network.Gateway.Status = corev1.ServiceStatus{}
+	name := "http-web"
+	f.Get("north").Service("helloworld").Spec.Ports[0].Name = name
+	f.Get("north").Slice("helloworld").Ports[0].Name = &name
+	north := f.Get("north")
+	north.Remotes = []*meshtest.Cluster{f.Get("west")}
+	return f
+}
+
+// unread is a healthy fleet of which something was not read.
+func unread() *facts.Fleet {
+	f := meshtest.Serving(meshtest.Networked("east", "north", "west")).Facts()
+	f.Clusters[2].Pods = facts.Read[[]corev1.Pod]{State: facts.Forbidden, Reason: "forbidden"}
+	f.Clusters[1] = facts.Cluster{
+		Context: "north", Server: f.Clusters[1].Server, SystemNamespace: meshtest.System, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer within 10s"},
+	}
+	return f
+}
+
+func fault(t *testing.T, name string) *meshtest.Fleet {
+	t.Helper()
+	for _, c := range meshtest.EndpointFaults {
+		if c.Name == name {
+			return c.Fleet()
+		}
+	}
+	t.Fatalf("no fleet %q", name)
+	return nil
+}
+
+// Every field of a machine-readable document is described.
+func TestOutputIsDocumented(t *testing.T) {
+	plugintest.Documented(t, map[string]any{
+		"Report": report.Report{}, "Diagnosis": diagnosisDocument{}, "EndpointList": listDocument{},
+	})
+}

@@ -9,7 +9,6 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
@@ -86,8 +85,4 @@ func TestListSummary(t *testing.T) {
 			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
-}
-
-func TestListIsDocumented(t *testing.T) {
-	plugintest.Documented(t, map[string]any{"EndpointList": listDocument{}})
 }

@@ -113,7 +113,7 @@ func (i *istiod) endpoints(proxy *model.Proxy, to istio.Destination) []istio.End
 func told(in []istio.Endpoint) []istio.Endpoint {
 	var out []istio.Endpoint
 	for _, e := range in {
-		e.Pod, e.Cluster, e.Network, e.NetworkFrom, e.Route, e.Behind, e.More = "", "", "", "", "", nil, nil
+		e.Pod, e.Cluster, e.Network, e.NetworkFrom, e.Route, e.Behind, e.More, e.Plain = "", "", "", "", "", nil, nil, istio.Decider{}
 		if e.Health == "UNKNOWN" {
 			e.Health = istio.Healthy
 		}

@@ -1,0 +1,35 @@
+package dump_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+)
+
+// The rules about endpoints make the same of a dump as of the clusters.
+func TestEndpointsOfADump(t *testing.T) {
+	for _, c := range meshtest.EndpointFaults {
+		t.Run(c.Name, func(t *testing.T) {
+			fleet := c.Fleet().Facts()
+			dir := filepath.Join(t.TempDir(), "fleet")
+			if err := dump.Write(dir, fleet); err != nil {
+				t.Fatal(err)
+			}
+			read, err := dump.Read(os.DirFS(dir), "elsewhere", time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(endpoints.Verify(fleet, endpoints.Options{}), endpoints.Verify(read, endpoints.Options{}), cmpopts.EquateEmpty()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,219 @@
+// Package endpoints holds the rules behind mesh-endpoints diagnose: why requests
+// for a service get from each cluster to each other one, or do not. Everything in it
+// is pure. What a source is given is what package istio predicts.
+package endpoints
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// Options are what the caller knows and wants beside the facts.
+type Options struct {
+	// Namespace narrows Verify to one; "" for all.
+	Namespace string
+	// Selects narrows Verify to services by their labels; nil for all.
+	Selects func(labels map[string]string) bool
+	// Hosts are the addresses of host names of gateways, as they were resolved.
+	Hosts map[string][]string
+	// Known is what other rules found: remote secrets, networks and gateways. What of
+	// it stops requests is named as the cause, and is part of the result.
+	Known finding.Result
+}
+
+func (o Options) wants(s *corev1.Service) bool {
+	return (o.Namespace == "" || s.Namespace == o.Namespace) && (o.Selects == nil || o.Selects(s.Labels))
+}
+
+// codes are all that the rules can find.
+var codes = []finding.Code{
+	"EP001", "EP002", "EP003", "EP004", "EP005", "EP006", "EP007", "EP008", "EP009", "EP010", "EP011", "EP012", "EP013", "EP014", "EP015",
+	"EP016", "EP017", "EP018", "EP019", "EP021", "EP022", "EP024", "EP030", "EP031", "EP032", "EP033", "EP034",
+}
+
+// Codes are all codes that Verify and Diagnose can find.
+func Codes() []finding.Code { return slices.Clone(codes) }
+
+// Diagnose judges the paths of one service; the result is what is wrong or worth
+// knowing about them. An error means that no cluster that was reached has it.
+func Diagnose(fleet *facts.Fleet, namespace, name string, options Options) (*Diagnosis, finding.Result, error) {
+	j := newJudgement(fleet, options)
+	j.asked = true
+	k := key(namespace, name)
+	if !slices.ContainsFunc(j.clusters, func(c *cluster) bool { return c.services[k] != nil }) {
+		return nil, finding.Result{}, j.noSuchService(namespace, name)
+	}
+	d := j.diagnose(namespace, name)
+	j.unreached()
+	return d, j.result(), nil
+}
+
+// noSuchService says what there is instead.
+func (j *judgement) noSuchService(namespace, name string) error {
+	var elsewhere, unread []string
+	for _, c := range j.clusters {
+		for _, s := range c.services {
+			if s.Name == name {
+				elsewhere = append(elsewhere, s.Name+"."+s.Namespace)
+			}
+		}
+		if !c.Services.Known() {
+			unread = append(unread, c.Context+" ("+c.Services.Why()+")")
+		}
+	}
+	text := fmt.Sprintf("no cluster that was read has a Service %s in namespace %s", name, namespace)
+	if len(unread) > 0 {
+		text += "; its Services could not be read of " + strings.Join(unread, ", ")
+	}
+	if elsewhere = distinct(elsewhere); len(elsewhere) > 0 {
+		text += "; there is " + list(elsewhere)
+	}
+	return fmt.Errorf("%s", text)
+}
+
+// Verify judges all services that more than one cluster has. What stops many of
+// them is one finding.
+func Verify(fleet *facts.Fleet, options Options) finding.Result {
+	j := newJudgement(fleet, options)
+	for _, k := range j.shared(options) {
+		namespace, name, _ := strings.Cut(k, "/")
+		j.diagnose(namespace, name)
+	}
+	j.unreached()
+	return j.result()
+}
+
+// judgement is one run of the rules.
+type judgement struct {
+	Options
+	*world
+	asked bool // somebody asked for this one service
+	known map[string]finding.Finding
+	found []*found
+	at    map[string]*found // by ID
+	// unknown are the reasons for which paths of a cluster were not judged.
+	unknown finding.Result
+	drifted map[string]bool // namespaces whose configuration was compared
+	// answers are what proxies get for the service that is being judged.
+	answers map[question]istio.Endpoints
+}
+
+// found is a finding with the services that it concerns.
+type found struct {
+	finding.Finding
+	services []string
+}
+
+func newJudgement(fleet *facts.Fleet, options Options) *judgement {
+	j := &judgement{
+		Options: options, world: newWorld(fleet, options), known: map[string]finding.Finding{}, at: map[string]*found{}, drifted: map[string]bool{},
+	}
+	for _, f := range options.Known.Findings {
+		j.known[f.ID()] = f
+	}
+	return j
+}
+
+// unreached notes the clusters of which nothing is known.
+func (j *judgement) unreached() {
+	for i := range j.fleet.Clusters {
+		if c := &j.fleet.Clusters[i]; c.Unreached != nil {
+			j.unknown.CannotJudge(c.Context, "the cluster was not reached", codes...)
+		}
+	}
+}
+
+// add notes a finding about a service, in one finding with those of the same name,
+// and returns its ID.
+func (j *judgement) add(service string, f finding.Finding) string {
+	id := f.ID()
+	at := j.at[id]
+	if at == nil {
+		at = &found{Finding: f}
+		j.at[id] = at
+		j.found = append(j.found, at)
+	}
+	for _, e := range f.Evidence {
+		if len(at.Evidence) < mostEvidence && !slices.Contains(at.Evidence, e) {
+			at.Evidence = append(at.Evidence, e)
+		}
+	}
+	if f.Severity.AtLeast(at.Severity) {
+		at.Severity = f.Severity
+	}
+	if n := len(at.services); service != "" && (n == 0 || at.services[n-1] != service) {
+		at.services = append(at.services, service)
+	}
+	return id
+}
+
+// mostEvidence is how many things one finding rests on.
+const mostEvidence = 24
+
+// mostExamples is how many services a finding about many of them names.
+const mostExamples = 3
+
+// result is what was found, with what other rules know to cause it.
+func (j *judgement) result() finding.Result {
+	out := j.unknown
+	causes := map[string]bool{}
+	for _, f := range j.found {
+		if n := len(f.services); n > 0 && !strings.HasPrefix(f.Object, "service ") && !j.asked {
+			names := f.services[:min(n, mostExamples)]
+			text := fmt.Sprintf("%d: %s", n, strings.Join(names, ", "))
+			if n > mostExamples {
+				text += fmt.Sprintf(" and %d more", n-mostExamples)
+			}
+			f.Evidence = append(f.Evidence, finding.Evidence{Field: "services concerned", Value: text})
+			if n > 1 {
+				f.Title += fmt.Sprintf(" (%d services)", n)
+			}
+		}
+		out.Add(f.Finding)
+		for id := f.CausedBy; id != "" && !causes[id]; id = j.known[id].CausedBy {
+			causes[id] = true
+		}
+	}
+	for _, f := range j.Known.Findings {
+		if causes[f.ID()] && j.at[f.ID()] == nil {
+			out.Add(f)
+		}
+	}
+	out.Sort()
+	return out
+}
+
+// distinct sorts, and drops what is there twice.
+func distinct(names []string) []string {
+	out := slices.Clone(names)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// list joins names as a sentence does.
+func list(names []string) string {
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return names[0]
+	case n > 4:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), n-3)
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,366 @@
+package endpoints
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// The names of the steps.
+const (
+	stepReads     = "control plane"
+	stepSees      = "discovery selectors"
+	stepService   = "service"
+	stepKind      = "kind of service"
+	stepEndpoints = "endpoints"
+	stepPorts     = "ports"
+	stepScope     = "scope"
+	stepNetwork   = "network"
+	stepMTLS      = "mutual TLS"
+	stepGateway   = "gateway"
+	stepLocality  = "locality"
+	stepPolicy    = "authorization"
+)
+
+// essential is what the control plane's view of a cluster needs to be of use.
+var essential = []string{"everything", "Namespaces", "Services", "EndpointSlices", "Pods", "the mesh config", "PeerAuthentications", "DestinationRules"}
+
+// reads: the control plane of the source reads the cluster.
+func (w *walk) reads() bool {
+	if w.v == nil {
+		reason := "no control plane was found"
+		if !w.source.Istiods.Known() {
+			reason = "deployments: " + w.source.Istiods.Why()
+		}
+		return w.unclear(stepReads, w.source.Context, reason)
+	}
+	watched, ok := w.v.watched[w.to.Context]
+	w.id = watched.ID
+	_, served := w.v.watched[w.source.Context]
+	if secrets := w.by[w.v.Context].RemoteSecrets; (!ok || !served) && !secrets.Known() {
+		return w.unclear(stepReads, w.v.Context, "remote secrets: "+secrets.Why())
+	}
+	if own := istio.ClusterID(w.source.Cluster); w.source.Context != w.v.Context && own != "" && own != w.v.ids[w.source.Context] {
+		return w.fault(stepReads, w.refusedProxies(own))
+	}
+	if !ok {
+		return w.fault(stepReads, w.unwatched())
+	}
+	if cause := w.knows("", []string{w.v.Context, w.to.Context}, "SEC008", "SEC009", "SEC010", "SEC011", "SEC012", "SEC013", "SEC014", "SEC015", "SEC017", "SEC021"); cause != "" {
+		f := w.unread(fmt.Sprintf("%s cannot read %s: its clients get no endpoints there", w.v.name(), w.to.Context))
+		f.Evidence = []finding.Evidence{{Cluster: w.v.Context, Field: "remote secret", Value: watched.Secret}}
+		f.CausedBy, f.Fix = cause, []string{"# once its cause is mended it reads it"}
+		return w.fault(stepReads, f)
+	}
+	for _, context := range []string{w.v.Context, w.source.Context, w.to.Context} {
+		for _, what := range w.v.unread[context] {
+			kind, _, _ := strings.Cut(what, ":")
+			if slices.Contains(essential, kind) {
+				return w.unclear(stepReads, context, what)
+			}
+		}
+	}
+	if watched.State == istio.Unknown {
+		return w.unclear(stepReads, w.to.Context, watched.Reason)
+	}
+	if own := istio.ClusterID(w.to.Cluster); own != "" && own != w.id {
+		return w.ok(stepReads, "%s reads it, as cluster %s though it is %s (SEC004)", w.v.name(), w.id, own)
+	}
+	return w.ok(stepReads, "%s reads it, by secret %s", w.v.name(), firstOf(watched.Secret, "none: it is its own cluster"))
+}
+
+// unread begins a finding about a cluster that a control plane does not read.
+func (w *walk) unread(title string) finding.Finding {
+	return finding.Finding{
+		Code: "EP030", Severity: finding.Error, Clusters: []string{w.v.Context}, Object: "cluster " + w.to.Context, Title: title,
+		Effect: fmt.Sprintf("requests from %s get to no pod in %s", w.source.Context, w.to.Context),
+	}
+}
+
+// unwatched: there is no remote secret, or none that counts
+// (pkg/kube/multicluster/secretcontroller.go).
+func (w *walk) unwatched() finding.Finding {
+	own := istio.ClusterID(w.to.Cluster)
+	name := firstOf(own, w.to.Context)
+	code, secret, reason := w.ignored(own)
+	var f finding.Finding
+	if secret == "" {
+		f = w.unread(fmt.Sprintf("%s has no remote secret for %s, so it does not know its pods (SEC001)", w.v.name(), w.to.Context))
+		f.Evidence = []finding.Evidence{{Field: fmt.Sprintf("secrets with label %s=true in %s", istio.MultiClusterLabel, w.v.Istiod.Namespace), Value: w.secretsOf(w.by[w.v.Context])}}
+	} else {
+		f = w.unread(fmt.Sprintf("%s ignores the remote secret for %s: %s (%s)", w.v.name(), w.to.Context, reason, code))
+		f.Evidence = []finding.Evidence{{Field: "secret " + secret, Value: reason}}
+	}
+	f.Evidence = append(f.Evidence, finding.Evidence{Field: "cluster ID of " + w.v.Context, Value: w.v.Istiod.ClusterID()})
+	if own != "" {
+		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: "cluster ID", Value: own})
+	}
+	if own != "" && own == w.v.Istiod.ClusterID() {
+		f.Fix = []string{
+			"# give each cluster an ID of its own in the values of istiod's installation:",
+			"# global.multiCluster.clusterName; then have its pods and remote secrets made anew",
+		}
+	} else {
+		if secret != "" {
+			ns, secretName, _ := strings.Cut(secret, "/")
+			f.Fix = append(f.Fix, finding.Kubectl(w.v.Context, "-n %s delete secret %s", finding.Quote(ns), finding.Quote(secretName)))
+		}
+		f.Fix = append(f.Fix, fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s",
+			finding.Quote(w.to.Context), finding.Quote(name), finding.Quote(w.v.Istiod.Namespace), finding.Kubectl(w.v.Context, "apply -f -")))
+	}
+	if f.CausedBy = w.knows("", []string{w.v.Context, w.to.Context}, "SEC"); f.CausedBy == "" {
+		f.CausedBy = w.knows("", []string{w.v.Context}, string(code))
+	}
+	return f
+}
+
+// ignored is the secret that leads to the cluster, or has its ID, and that istiod ignores.
+func (w *walk) ignored(own string) (code finding.Code, secret, reason string) {
+	for _, i := range w.v.ignored {
+		for _, s := range w.by[w.v.Context].RemoteSecrets.Value {
+			if s.ClusterID != i.ID || s.Namespace+"/"+s.Name != i.Secret {
+				continue
+			}
+			if at := istio.FindCluster(w.fleet, s); at >= 0 && w.fleet.Clusters[at].Context == w.to.Context || at < 0 && i.ID == own {
+				return secretCode(i, w.v), i.Secret, i.Reason
+			}
+		}
+	}
+	return "SEC001", "", ""
+}
+
+// secretCode is the code for a secret of which istiod makes no cluster.
+func secretCode(i istio.Ignored, v *view) finding.Code {
+	switch {
+	case i.ID == v.Istiod.ClusterID():
+		return "SEC006"
+	case strings.HasSuffix(i.Reason, "already has this cluster ID"):
+		return "SEC005"
+	case strings.Contains(i.Reason, "is not allowed"):
+		return "SEC009"
+	default:
+		return "SEC008"
+	}
+}
+
+func (w *walk) secretsOf(c *cluster) string {
+	var out []string
+	for _, s := range c.RemoteSecrets.Value {
+		out = append(out, s.Name+" for "+s.ClusterID)
+	}
+	return firstOf(list(distinct(out)), "none")
+}
+
+// refusedProxies: a control plane checks the token of a proxy in the cluster that the proxy
+// names, and does not have one of that name (security/pkg/server/ca/authenticate/kubeauth/kube_jwt.go).
+func (w *walk) refusedProxies(own string) finding.Finding {
+	known := w.v.ids[w.source.Context]
+	f := finding.Finding{
+		Code: "EP030", Severity: finding.Error, Clusters: []string{w.v.Context}, Object: "cluster " + w.source.Context,
+		Title: fmt.Sprintf("%s refuses the proxies of %s: it knows the cluster as %s (SEC004)", w.v.name(), w.source.Context, known),
+		Evidence: []finding.Evidence{
+			{Field: "remote secrets", Value: w.secretsOf(w.by[w.v.Context])},
+			{Cluster: w.source.Context, Field: "cluster ID of its proxies", Value: own},
+		},
+		Effect: fmt.Sprintf("new and restarted proxies in %s get no certificate and no endpoints", w.source.Context),
+	}
+	if known == "" {
+		f.Title = fmt.Sprintf("%s has no remote secret for %s, and refuses its proxies (SEC001)", w.v.name(), w.source.Context)
+	}
+	if watched, ok := w.v.watched[w.source.Context]; ok {
+		ns, name, _ := strings.Cut(watched.Secret, "/")
+		f.Fix = append(f.Fix, finding.Kubectl(w.v.Context, "-n %s delete secret %s", finding.Quote(ns), finding.Quote(name)))
+	}
+	f.Fix = append(f.Fix, fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s",
+		finding.Quote(w.source.Context), finding.Quote(own), finding.Quote(w.v.Istiod.Namespace), finding.Kubectl(w.v.Context, "apply -f -")))
+	f.CausedBy = w.knows("", []string{w.v.Context}, "SEC004")
+	return f
+}
+
+// sees: the discovery selectors of the control plane's mesh config choose namespaces of
+// every cluster by their labels there (pkg/kube/namespace/filter.go).
+func (w *walk) sees() bool {
+	if w.v.Sees(w.id, w.service.namespace) || w.to.services[w.service.key] == nil {
+		return w.ok(stepSees, "%s looks after namespace %s of %s", w.v.name(), w.service.namespace, w.to.Context)
+	}
+	return w.fault(stepSees, w.hidden(w.v, w.to))
+}
+
+// hidden is the finding about a namespace that discovery selectors leave out.
+func (w *walk) hidden(v *view, in *cluster) finding.Finding {
+	var labels map[string]string
+	if ns := in.namespaces[w.service.namespace]; ns != nil {
+		labels = ns.Labels
+	}
+	f := finding.Finding{
+		Code: "EP015", Severity: finding.Error, Clusters: []string{in.Context}, Object: "namespace " + w.service.namespace,
+		Title: fmt.Sprintf("%s does not look after namespace %s of %s: discovery selectors", v.name(), w.service.namespace, in.Context),
+		Evidence: []finding.Evidence{
+			{Cluster: v.Context, Field: "mesh config, discoverySelectors", Value: compact(v.Mesh.DiscoverySelectors)},
+			{Cluster: in.Context, Field: "labels of namespace " + w.service.namespace, Value: firstOf(inline(labels), "none")},
+		},
+		Effect: fmt.Sprintf("for it, services of %s have no pods in %s", w.service.namespace, in.Context),
+		Fix:    []string{"# give the namespace a label that the selectors ask for"},
+	}
+	for _, s := range v.Mesh.DiscoverySelectors {
+		if s != nil && len(s.MatchLabels) > 0 {
+			f.Fix = []string{finding.Kubectl(in.Context, "label namespace %s %s", finding.Quote(w.service.namespace), strings.ReplaceAll(inline(s.MatchLabels), ", ", " "))}
+			break
+		}
+	}
+	return f
+}
+
+// exists: the service is there, and has a name, on both sides. The proxy knows a service
+// that its cluster lacks; only the name does not resolve.
+func (w *walk) exists() bool {
+	if w.to.services[w.service.key] == nil {
+		return w.nothing(stepService, fmt.Sprintf("%s has no Service %s", w.to.Context, w.service))
+	}
+	if w.source.services[w.service.key] != nil {
+		return w.ok(stepService, "both clusters have it")
+	}
+	if w.captures() {
+		return w.ok(stepService, "%s does not have it; the proxy answers for the name", w.source.Context)
+	}
+	there := w.source.namespaces[w.service.namespace] != nil
+	f := finding.Finding{
+		Code: "EP001", Severity: w.when(finding.Info), Clusters: []string{w.source.Context}, Object: w.service.object(),
+		Title:    fmt.Sprintf("%s has no Service %s, so its clients cannot resolve the name", w.source.Context, w.service),
+		Evidence: []finding.Evidence{{Cluster: w.source.Context, Field: w.service.object(), Value: "none"}},
+		Effect:   fmt.Sprintf("\"no such host\" in %s, though its proxies know the endpoints", w.source.Context),
+	}
+	if !there {
+		f.Code, f.Object = "EP002", "namespace "+w.service.namespace
+		f.Title = fmt.Sprintf("%s has no namespace %s, so its clients cannot resolve names of services there", w.source.Context, w.service.namespace)
+		f.Evidence = []finding.Evidence{{Cluster: w.source.Context, Field: "namespace " + w.service.namespace, Value: "none"}}
+		f.Fix = append(f.Fix, finding.Kubectl(w.source.Context, "create namespace %s", finding.Quote(w.service.namespace)))
+	}
+	f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: w.service.object(), Value: portsOf(w.to.services[w.service.key])})
+	f.Fix = append(f.Fix, "# the same Service; it needs no pods there", copyOf(w.to.services[w.service.key], w.source.Context))
+	return w.fault(stepService, f)
+}
+
+// captures reports whether the proxy answers for names.
+func (w *walk) captures() bool {
+	return istio.CapturesDNS(w.from.env) || istio.CapturesDNS(w.v.Mesh.DefaultConfig.ProxyMetadata)
+}
+
+// copyOf is the command that makes the same Service elsewhere.
+func copyOf(s *corev1.Service, context string) string {
+	type portSpec struct {
+		Name        string  `json:"name,omitempty"`
+		Port        int32   `json:"port"`
+		TargetPort  any     `json:"targetPort,omitempty"`
+		AppProtocol *string `json:"appProtocol,omitempty"`
+	}
+	var ports []portSpec
+	for _, p := range s.Spec.Ports {
+		target := any(p.TargetPort.String())
+		if n := p.TargetPort.IntValue(); n != 0 {
+			target = n
+		}
+		if p.TargetPort.String() == "0" {
+			target = nil
+		}
+		ports = append(ports, portSpec{p.Name, p.Port, target, p.AppProtocol})
+	}
+	spec := map[string]any{"selector": s.Spec.Selector, "ports": ports}
+	switch {
+	case s.Spec.Type == corev1.ServiceTypeExternalName:
+		spec = map[string]any{"type": s.Spec.Type, "externalName": s.Spec.ExternalName}
+	case s.Spec.ClusterIP == corev1.ClusterIPNone:
+		spec["clusterIP"] = corev1.ClusterIPNone
+	}
+	text, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Service", "metadata": map[string]string{"name": s.Name, "namespace": s.Namespace}, "spec": spec,
+	})
+	if err != nil {
+		panic(err) // strings and numbers alone
+	}
+	return "echo " + finding.Quote(string(text)) + " | " + finding.Kubectl(context, "apply -f -")
+}
+
+// sameKind: what the Service is in the first cluster decides for all
+// (pilot/pkg/serviceregistry/aggregate/controller.go, GetService).
+func (w *walk) sameKind() bool {
+	there, here := w.to.services[w.service.key], w.source.services[w.service.key]
+	if here != nil && kindOf(here) != kindOf(there) {
+		odd, other := w.odd(w.source, w.to, kindOf)
+		f := w.differs("EP005", odd, other, "kind", kindOf)
+		f.Title = fmt.Sprintf("Service %s is %s in %s and %s in %s", w.service, f.Evidence[0].Value, odd.Context, f.Evidence[1].Value, other.Context)
+		f.Effect = "each control plane takes the Service of its own cluster for all, and the endpoints of the other are not used as such"
+		f.Fix = []string{
+			"# make them alike; the kind of a Service cannot be changed, so it has to be made anew",
+			finding.Kubectl(odd.Context, "-n %s delete service %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name)),
+			copyOf(other.services[w.service.key], odd.Context),
+		}
+		return w.fault(stepKind, f)
+	}
+	if d := w.definition(); d != nil && d.Spec.Type == corev1.ServiceTypeExternalName {
+		return w.nothing(stepKind, "the Service is another name for "+d.Spec.ExternalName)
+	}
+	return w.ok(stepKind, "%s", kindOf(there))
+}
+
+func kindOf(s *corev1.Service) string {
+	switch {
+	case s.Spec.Type == corev1.ServiceTypeExternalName:
+		return "an ExternalName"
+	case s.Spec.ClusterIP == corev1.ClusterIPNone:
+		return "headless"
+	default:
+		return "one with an address"
+	}
+}
+
+func portsOf(s *corev1.Service) string {
+	var out []string
+	for _, p := range s.Spec.Ports {
+		out = append(out, fmt.Sprintf("port %d (%s)", p.Port, firstOf(p.Name, "no name")))
+	}
+	return firstOf(strings.Join(out, ", "), "no ports")
+}
+
+// known reports whether something was read of a cluster, and notes for the code where it
+// was not.
+func judgeable[T any](w *walk, in *cluster, r facts.Read[T], what string, code finding.Code) bool {
+	if !r.Known() {
+		w.unknown.CannotJudge(in.Context, what+": "+r.Why(), code)
+	}
+	return r.Known()
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func inline(labels map[string]string) string {
+	var out []string
+	for k, v := range labels {
+		out = append(out, k+"="+v)
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+// compact is a value in one line.
+func compact(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain data
+	}
+	return string(text)
+}

@@ -1,0 +1,272 @@
+package endpoints
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// service is what is asked for.
+type service struct {
+	namespace, name, key string
+}
+
+// String is name.namespace.
+func (s service) String() string { return s.name + "." + s.namespace }
+
+// object is the Service as a finding names it.
+func (s service) object() string { return "service " + s.key }
+
+// diagnose judges the paths of one service between all clusters.
+func (j *judgement) diagnose(namespace, name string) *Diagnosis {
+	s := service{namespace, name, key(namespace, name)}
+	j.answers = map[question]istio.Endpoints{}
+	d := &Diagnosis{Namespace: namespace, Name: name, Host: istio.Host(namespace, name), Clusters: []Presence{}, Paths: []Path{}}
+	for _, c := range j.clusters {
+		p := Presence{Cluster: c.Context, Service: c.services[s.key] != nil}
+		for _, slice := range c.slices[s.key] {
+			for _, e := range slice.Endpoints {
+				if e.Conditions.Ready == nil || *e.Conditions.Ready {
+					p.Ready++
+				} else {
+					p.NotReady++
+				}
+			}
+		}
+		if p.Service || p.Ready+p.NotReady > 0 {
+			d.Clusters = append(d.Clusters, p)
+		}
+	}
+	for _, from := range j.clusters {
+		if from.apart {
+			continue
+		}
+		for _, to := range j.clusters {
+			if from == to || to.apart || to.services[s.key] == nil && len(to.slices[s.key]) == 0 && to.Services.Known() && !j.asked {
+				continue
+			}
+			for _, src := range j.sourcesOf(from, namespace) {
+				w := &walk{judgement: j, service: s, from: src, source: from, to: to, v: from.view}
+				if path := w.run(); j.asked {
+					d.Paths = append(d.Paths, path)
+				}
+			}
+		}
+	}
+	j.compare(s)
+	return d
+}
+
+// question is what is asked of a control plane: a proxy by its cluster and name.
+type question struct {
+	view    *view
+	context string
+	proxy   string
+	network string
+	port    int
+}
+
+// ask is what a proxy is given for a port of the service.
+func (w *walk) ask(q question, proxy istio.Source) istio.Endpoints {
+	answer, ok := w.answers[q]
+	if !ok {
+		answer = q.view.Endpoints(proxy, istio.Destination{Namespace: w.service.namespace, Service: w.service.name, Port: q.port})
+		w.answers[q] = answer
+	}
+	return answer
+}
+
+// walk is the way from one source to one cluster.
+type walk struct {
+	*judgement
+	service service
+	from    source
+	source  *cluster
+	to      *cluster
+	v       *view  // the control plane of the source
+	id      string // the cluster's name for it
+	path    Path
+	ports   []*port
+	// lost: a port is not reached, or not all endpoints are, and the walk goes on with the rest.
+	lost bool
+}
+
+// port is what the source is given of the cluster for one port.
+type port struct {
+	number int
+	name   string
+	given  istio.Endpoints
+	direct []istio.Endpoint // of the cluster
+	via    []istio.Endpoint // gateways for endpoints of the cluster
+	// dropped are the endpoints of the cluster that the source is not given, those of
+	// other ports excepted where there are any of this one.
+	dropped []istio.Dropped
+}
+
+// run goes on until something stops the requests.
+func (w *walk) run() Path {
+	w.path = Path{From: w.from.Source, To: w.to.Context, Steps: []Step{}, Ports: []Port{}, Findings: []string{}}
+	for _, step := range []func() bool{w.reads, w.sees, w.exists, w.sameKind, w.gets, w.hasEndpoints, w.samePorts, w.scope, w.networks, w.mutualTLS, w.receives, w.near, w.admits} {
+		if !step() {
+			break
+		}
+	}
+	switch {
+	case w.lost && w.path.Verdict != Broken:
+		w.path.Verdict = Partly
+	case w.path.Verdict == "" && w.asked:
+		w.path.Verdict, w.path.Summary = Reaches, w.way()
+	}
+	return w.path
+}
+
+// way says how requests get there.
+func (w *walk) way() string {
+	var gateways []string
+	direct := 0
+	for _, p := range w.ports {
+		for _, g := range p.via {
+			gateways = append(gateways, fmt.Sprintf("%s:%d", g.Address, g.Port))
+		}
+		direct = max(direct, len(p.direct))
+	}
+	if gateways = distinct(gateways); len(gateways) > 0 {
+		if direct > 0 {
+			return fmt.Sprintf("directly to %s, and through %s", plural(direct, "pod"), list(gateways))
+		}
+		return "through " + list(gateways)
+	}
+	return "directly to " + plural(direct, "pod")
+}
+
+func (w *walk) ok(step, format string, args ...any) bool {
+	if !w.asked {
+		return true // nobody is told of it
+	}
+	w.path.Steps = append(w.path.Steps, Step{Name: step, Outcome: Passed, Detail: fmt.Sprintf(format, args...)})
+	return true
+}
+
+// unclear ends the walk: what decides could not be read of a cluster.
+func (w *walk) unclear(step, context, reason string) bool {
+	w.path.Verdict, w.path.Summary = Unknown, "not known of "+context+": "+reason
+	w.path.Steps = append(w.path.Steps, Step{Name: step, Outcome: Unclear, Detail: w.path.Summary})
+	w.unknown.CannotJudge(context, reason, codes...)
+	return false
+}
+
+// nothing ends the walk: the cluster has nothing of the service.
+func (w *walk) nothing(step, text string) bool {
+	w.path.Verdict, w.path.Summary = Nothing, text
+	w.path.Steps = append(w.path.Steps, Step{Name: step, Outcome: Answer, Detail: text})
+	return false
+}
+
+// answer ends the walk: requests stay away because somebody set it so. It is worth
+// saying to those who ask.
+func (w *walk) answer(step string, f finding.Finding) bool {
+	f.Severity = finding.Info
+	w.path.Verdict = Stays
+	if !w.lost {
+		w.path.Summary, w.path.Code = f.Title, f.Code
+	}
+	w.path.Steps = append(w.path.Steps, Step{Name: step, Outcome: Answer, Detail: f.Title, Code: f.Code})
+	if w.asked {
+		id := w.add(w.service.String(), f)
+		w.path.Findings = append(w.path.Findings, id)
+		w.path.Cause = firstOf(w.path.Cause, id)
+	}
+	return false
+}
+
+// fault ends the walk: nothing gets there. What other rules know to be the cause is named
+// instead of its consequence.
+func (w *walk) fault(step string, f finding.Finding) bool {
+	w.path.Verdict = Broken
+	w.blame(step, f)
+	return false
+}
+
+// blame notes a fault and goes on.
+func (w *walk) blame(step string, f finding.Finding) {
+	id := w.add(w.service.String(), f)
+	title, code := f.Title, f.Code
+	for cause, ok := w.known[f.CausedBy]; ok; cause, ok = w.known[cause.CausedBy] {
+		title, code, id = cause.Title, cause.Code, cause.ID()
+	}
+	if at := w.at[f.CausedBy]; at != nil {
+		title, code, id = at.Title, at.Code, at.ID()
+	}
+	w.path.Steps = append(w.path.Steps, Step{Name: step, Outcome: Fault, Detail: title, Code: code})
+	if !slices.Contains(w.path.Findings, f.ID()) {
+		w.path.Findings = append(w.path.Findings, f.ID())
+	}
+	if id != f.ID() && !slices.Contains(w.path.Findings, id) {
+		w.path.Findings = append(w.path.Findings, id)
+	}
+	if w.path.Code == "" {
+		w.path.Code, w.path.Cause, w.path.Summary = code, id, title
+	}
+}
+
+// warn notes what does not stop requests.
+func (w *walk) warn(f finding.Finding) {
+	if id := w.add(w.service.String(), f); !slices.Contains(w.path.Findings, id) {
+		w.path.Findings = append(w.path.Findings, id)
+	}
+}
+
+// when is the severity of what matters only to those who want this service here:
+// it is asked for, or it is one of many.
+func (w *walk) when(otherwise finding.Severity) finding.Severity {
+	if w.asked {
+		return finding.Error
+	}
+	return otherwise
+}
+
+// istiod names the control plane of the source.
+func (v *view) name() string { return "istiod of " + v.Context }
+
+// known finds what other rules know: an error with one of the codes about all of the
+// clusters, and about the object where one is given.
+func (j *judgement) knows(object string, contexts []string, codes ...string) string {
+	for _, code := range codes {
+		for _, f := range j.Known.Findings {
+			if f.Severity != finding.Error || !strings.HasPrefix(string(f.Code), code) || object != "" && f.Object != object {
+				continue
+			}
+			if !slices.ContainsFunc(contexts, func(c string) bool { return !slices.Contains(f.Clusters, c) }) {
+				return f.ID()
+			}
+		}
+	}
+	return ""
+}
+
+// definition is the Service that counts for the source.
+func (w *walk) definition() *corev1.Service {
+	for _, c := range w.ordered() {
+		if s := c.services[w.service.key]; s != nil && w.v.Sees(w.v.ids[c.Context], w.service.namespace) {
+			return s
+		}
+	}
+	return nil
+}
+
+// ordered are the clusters in the order in which their Services count.
+func (w *walk) ordered() []*cluster {
+	var out []*cluster
+	watched, _ := w.v.Clusters()
+	for _, c := range watched {
+		if m := w.by[c.Context]; m != nil {
+			out = append(out, m)
+		}
+	}
+	return out
+}

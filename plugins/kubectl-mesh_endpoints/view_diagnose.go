@@ -1,0 +1,145 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fatih/color"
+	"github.com/mattn/go-runewidth"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+)
+
+// verdictWords are the verdicts as they are printed.
+var verdictWords = map[endpoints.Verdict]string{
+	endpoints.Broken: "BROKEN", endpoints.Partly: "PARTLY", endpoints.Unknown: "unknown", endpoints.Stays: "stays", endpoints.Nothing: "nothing", endpoints.Reaches: "reaches",
+}
+
+var verdictStyles = map[endpoints.Verdict][]color.Attribute{
+	endpoints.Broken: {color.FgRed, color.Bold}, endpoints.Partly: {color.FgYellow, color.Bold}, endpoints.Unknown: {color.FgYellow},
+	endpoints.Reaches: {color.FgGreen},
+}
+
+// diagnosisPage writes a line for each path, the worst first, then the findings.
+func diagnosisPage(p *report.Page, d *endpoints.Diagnosis, result finding.Result, wide bool) error {
+	if len(d.Paths) == 0 {
+		p.Wrapped("", fmt.Sprintf("%s.%s is in %s, and there is no other cluster to reach it from.", d.Name, d.Namespace, clustersOf(d)))
+	}
+	ways := make([]string, len(d.Paths))
+	width := 0
+	for i, path := range d.Paths {
+		ways[i] = way(d, path)
+		width = max(width, runewidth.StringWidth(ways[i]))
+	}
+	for _, i := range worstFirst(d) {
+		path := d.Paths[i]
+		text := path.Summary
+		if path.Code != "" {
+			text = string(path.Code) + " " + text
+		}
+		p.Wrapped(fmt.Sprintf("%s  %-7s  ", ways[i]+strings.Repeat(" ", width-runewidth.StringWidth(ways[i])), verdictWords[path.Verdict]), text, verdictStyles[path.Verdict]...)
+	}
+	if wide {
+		for i, path := range d.Paths {
+			if err := walked(p, ways[i], path); err != nil {
+				return err
+			}
+		}
+	}
+	if len(result.Findings)+len(result.Unknowns) > 0 {
+		p.Blank()
+		p.Findings(result, wide)
+	}
+	return nil
+}
+
+// worstFirst are the paths by their verdicts.
+func worstFirst(d *endpoints.Diagnosis) []int {
+	order := make([]int, len(d.Paths))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(slices.Index(endpoints.Verdicts, d.Paths[a].Verdict), slices.Index(endpoints.Verdicts, d.Paths[b].Verdict))
+	})
+	return order
+}
+
+// way is from where to where; the network where a cluster has sources on several.
+func way(d *endpoints.Diagnosis, path endpoints.Path) string {
+	from := path.From.Cluster
+	for _, o := range d.Paths {
+		if o.From.Cluster == from && o.From.Network != path.From.Network {
+			from += " (" + cmp.Or(path.From.Network, "no network") + ")"
+			break
+		}
+	}
+	return printable.Line(from + " → " + path.To)
+}
+
+// walked shows the steps of a path and what the source is given.
+func walked(p *report.Page, way string, path endpoints.Path) error {
+	p.Blank()
+	source := "a proxy as the injector would make it"
+	if path.From.Pod != "" {
+		source = "pod " + path.From.Pod
+	}
+	p.Wrapped("", fmt.Sprintf("%s, as %s sees it", way, source), color.Bold)
+	for _, s := range path.Steps {
+		p.Wrapped(fmt.Sprintf("  %-20s %-8s", s.Name, s.Outcome), s.Detail)
+	}
+	var rows [][]string
+	for _, port := range path.Ports {
+		name := strconv.Itoa(port.Port)
+		for _, e := range port.Endpoints {
+			what := cmp.Or(e.Pod, "endpoint")
+			if e.Behind > 0 {
+				what = fmt.Sprintf("gateway, %d behind", e.Behind)
+			}
+			rows = append(rows, []string{name, fmt.Sprintf("%s:%d", e.Address, e.Port), what, e.Network, strconv.FormatUint(uint64(e.Priority), 10), e.Health, e.Route})
+		}
+		for _, e := range port.Dropped {
+			rows = append(rows, []string{name, e.Address, cmp.Or(e.Pod, "endpoint"), "", "", "dropped", strings.Join(slices.DeleteFunc([]string{e.Reason, e.Detail}, func(s string) bool { return s == "" }), ": ")})
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return p.Table([]string{"  PORT", "ADDRESS", "WHAT", "NETWORK", "PRIORITY", "HEALTH", "WHY"}, indented(rows))
+}
+
+func indented(rows [][]string) [][]string {
+	for _, r := range rows {
+		r[0] = "  " + r[0]
+	}
+	return rows
+}
+
+func clustersOf(d *endpoints.Diagnosis) string {
+	var out []string
+	for _, c := range d.Clusters {
+		out = append(out, c.Cluster)
+	}
+	return strings.Join(out, ", ")
+}
+
+// diagnosisSummary says in one line what a diagnosis comes to.
+func diagnosisSummary(d *endpoints.Diagnosis) string {
+	count := map[endpoints.Verdict]int{}
+	for _, p := range d.Paths {
+		count[p.Verdict]++
+	}
+	var parts []string
+	for _, v := range endpoints.Verdicts {
+		if n := count[v]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, strings.ToLower(verdictWords[v])))
+		}
+	}
+	return printable.Line(fmt.Sprintf("%s.%s: %s", d.Name, d.Namespace, cmp.Or(strings.Join(parts, ", "), "no paths")))
+}
