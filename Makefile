@@ -113,7 +113,7 @@ bench: build ## Compare speed and memory with kubectl, side by side
 
 .PHONY: release-test
 release-test: ## Build a release for this machine twice, and install it; check the manifests for krew
-	@go -C release vet ./... && go -C release test -count=1 ./...
+	@go -C release vet ./... && go -C release test -count=1 -timeout 30m ./...
 
 # goreleaser asks for the address of the repository, which a copy of it may not have.
 .PHONY: release-snapshot
