@@ -73,7 +73,7 @@ lint: ## Check style, import rules and the module files
 	@cd release && $(GOLANGCI) run --allow-parallel-runners ./...
 	@$(ACTIONLINT)
 	@$(MAKE) --no-print-directory vulnerabilities
-	@go mod tidy -diff
+	@go mod tidy -diff && go -C release mod tidy -diff
 	@go mod verify >/dev/null
 
 # "go run" ends with 1 whatever the program ended with, and says that; govulncheck's 3 is
@@ -114,7 +114,7 @@ bench: build ## Compare speed and memory with kubectl, side by side
 
 .PHONY: release-test
 release-test: ## Build a release for this machine twice, and install it; check the manifests for krew
-	@go -C release vet ./... && go -C release test -count=1 ./...
+	@go -C release vet ./... && go -C release test -count=1 -timeout 30m ./...
 
 # goreleaser asks for the address of the repository, which a copy of it may not have.
 .PHONY: release-snapshot

@@ -23,7 +23,8 @@ var plugins = []string{"mesh-certs", "mesh-endpoints", "mesh-network"}
 // TestSnapshot builds a release of the commit twice, in two folders and for this machine
 // alone, installs it as krew would, and runs the plugins through kubectl.
 func TestSnapshot(t *testing.T) {
-	first, second := build(t), build(t)
+	first := build(t, "..")
+	second := build(t, filepath.Dir(first))
 	if diff := cmp.Diff(read(t, first, "checksums.txt"), read(t, second, "checksums.txt")); diff != "" {
 		t.Fatalf("two builds of one commit differ: %s", diff)
 	}
@@ -51,17 +52,17 @@ func TestSnapshot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	throughKubectl(t, bin)
+	throughKubectl(t, bin, strings.TrimSpace(command(t, filepath.Dir(first), "git", "rev-parse", "HEAD")))
 	small(t, first)
 	spoil(t, first)
 }
 
-// build builds a release in a new copy of the repository, and returns the folder of what
+// build builds a release in a new copy of a repository, and returns the folder of what
 // was built.
-func build(t *testing.T) (dist string) {
+func build(t *testing.T, repository string) (dist string) {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), "kubectl-mesh")
-	command(t, "..", "git", "clone", "--quiet", "--no-hardlinks", ".", copied)
+	command(t, repository, "git", "clone", "--quiet", "--no-hardlinks", ".", copied)
 	config := filepath.Join(t.TempDir(), "goreleaser.yaml")
 	if err := os.WriteFile(config, forThisMachine(t, read(t, copied, ".goreleaser.yaml")), 0o644); err != nil {
 		t.Fatal(err)
@@ -102,12 +103,11 @@ func forThisMachine(t *testing.T, text string) []byte {
 	return out
 }
 
-func throughKubectl(t *testing.T, bin string) {
+func throughKubectl(t *testing.T, bin, head string) {
 	t.Helper()
 	kubectl := strings.TrimSpace(command(t, "../test/bed", "go", "run", "./cmd/bed", "build", "kubectl"))
 	path := strings.Join([]string{bin, filepath.Dir(kubectl), os.Getenv("PATH")}, string(os.PathListSeparator))
 	t.Setenv("PATH", path)
-	head := strings.TrimSpace(command(t, "..", "git", "rev-parse", "HEAD"))
 	for _, plugin := range plugins {
 		got := command(t, bin, kubectl, plugin, "version")
 		want := regexp.MustCompile(`^` + plugin + ` v\d+\.\d+\.\d+-snapshot\.g` + head[:12] + ` \(commit ` + head[:12] + `\) go1\.`)

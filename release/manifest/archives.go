@@ -39,7 +39,7 @@ func checkArchive(p Plugin, t Target, archive string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(root)
+	defer func() { _ = os.RemoveAll(root) }()
 	link, err := Install(root, p, t, archive)
 	if err != nil {
 		return err

@@ -92,7 +92,7 @@ func installFiles(archive, into string, platform Platform) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(staging)
+	defer func() { _ = os.RemoveAll(staging) }()
 	if err := unpack(archive, staging); err != nil {
 		return err
 	}
