@@ -51,7 +51,7 @@ var workloadHealthy = []Case{
 			eachPod(c.Network.Pods, func(p *corev1.Pod) { SetEnv(p, istio.EnvProxyMeshID, "mesh1") })
 		}
 	})},
-	{Name: "proxies that name their cluster", Fleet: networked(func(f *Fleet, east, west *Cluster) {
+	{Name: "proxies that name their cluster", Fleet: networked(func(f *Fleet, _, west *Cluster) {
 		for _, c := range f.Clusters {
 			eachPod(c.Network.Pods, func(p *corev1.Pod) { SetEnv(p, istio.EnvProxyClusterID, c.Name) })
 		}

@@ -127,7 +127,7 @@ func (c *Cluster) decorate(d *rand.Rand) {
 		at := len(c.Network.More) - 1
 		last := c.Network.More[at]
 		c.Network.More = c.Network.More[:at]
-		c.machine(func(w *istioapi.WorkloadEntry) {})
+		c.machine(func(*istioapi.WorkloadEntry) {})
 		c.Network.More = append(c.Network.More, last)
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
-// Follow reads what the facts of the whole fleet show to be needed of a cluster
-// for the reason of what they show. It costs one round trip on a new connection,
-// and nothing where there is nothing to ask.
+// Follow reads of a cluster what the facts of the whole fleet lead to, all at the
+// same time. It costs one round trip on a new connection, beside Deepen's, and
+// nothing where there is nothing to ask. What could not be read is noted in the facts.
 func Follow(ctx context.Context, cluster Cluster, c *facts.Cluster, leads istio.Leads) {
 	if leads.None() {
 		return
