@@ -73,6 +73,8 @@ func Judge(fleet *facts.Fleet) finding.Result {
 		}
 		if f, ok := noIstio(c); ok {
 			r.Add(f)
+		} else if !c.Webhooks.Known() && c.Webhooks.State != facts.NotAsked && mayLackIstio(c) {
+			r.CannotJudge(c.Context, "mutatingwebhookconfigurations: "+c.Webhooks.Why(), "FLT008")
 		}
 	}
 	for _, b := range fleet.Beyond {
@@ -105,8 +107,7 @@ func unreached(c *facts.Cluster) finding.Finding {
 // noIstio: nothing of Istio where it was looked for. Only what was really read
 // counts.
 func noIstio(c *facts.Cluster) (finding.Finding, bool) {
-	has, known := istio.HasControlPlane(c)
-	if has || !known || c.RootCert.State != facts.Absent || !c.Webhooks.Known() || len(c.Webhooks.Value) > 0 {
+	if !mayLackIstio(c) || !c.Webhooks.Known() || len(c.Webhooks.Value) > 0 {
 		return finding.Finding{}, false
 	}
 	f := finding.Finding{
@@ -130,6 +131,13 @@ func noIstio(c *facts.Cluster) (finding.Finding, bool) {
 		f.Fix = []string{"# look there: -i " + elsewhere[0]}
 	}
 	return f, true
+}
+
+// mayLackIstio reports whether nothing but the injection webhooks could still
+// show that there is Istio.
+func mayLackIstio(c *facts.Cluster) bool {
+	has, known := istio.HasControlPlane(c)
+	return !has && known && c.RootCert.State == facts.Absent
 }
 
 func beyond(b facts.BeyondReach) finding.Finding {

@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 )
@@ -81,5 +83,18 @@ func TestBeyondReachWithoutServer(t *testing.T) {
 		if got := r.Findings[0].Evidence[0].Value; got != want {
 			t.Errorf("at %q: %q, want %q", server, got, want)
 		}
+	}
+}
+
+// Whether there is no Istio is not known where the webhooks of a remote cluster
+// may not be read.
+func TestPerhapsNoIstio(t *testing.T) {
+	m := meshtest.Healthy("west")
+	m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
+	f := m.Facts()
+	f.Clusters[0].Webhooks = facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: facts.Forbidden}
+	want := finding.Result{Unknowns: []finding.Unknown{{Cluster: "west", Codes: []finding.Code{"FLT008"}, Reason: "mutatingwebhookconfigurations: forbidden"}}}
+	if diff := cmp.Diff(want, reach.Judge(f)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,13 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/yaml"
-
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
-	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
 // blocks returns the fenced blocks of a language in the README.
@@ -76,34 +68,5 @@ func TestREADMEScreens(t *testing.T) {
 	}
 	if len(seen) != len(recordings) {
 		t.Errorf("of %d plugins only %v have a screen", len(recordings), seen)
-	}
-}
-
-// With the rights that the README asks for, and no others, every rule is judged.
-func TestREADMERights(t *testing.T) {
-	f := meshtest.Healthy("east", "west")
-	plant(t, f)
-	inEach(t, func(ctx context.Context, cluster *bed.Cluster) error {
-		objects := []runtime.Object{}
-		subject := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: bed.Nobody}}
-		for _, text := range strings.Split(blocks(t, "yaml")[0], "---\n") {
-			var role rbacv1.ClusterRole // a Role has the same fields
-			if err := yaml.UnmarshalStrict([]byte(text), &role); err != nil {
-				return err
-			}
-			ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: role.Kind, Name: role.Name}
-			meta := metav1.ObjectMeta{Namespace: role.Namespace, Name: role.Name}
-			if role.Kind == "Role" {
-				objects = append(objects, &rbacv1.Role{ObjectMeta: meta, Rules: role.Rules}, &rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: ref, Subjects: subject})
-			} else {
-				objects = append(objects, &rbacv1.ClusterRole{ObjectMeta: meta, Rules: role.Rules}, &rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: ref, Subjects: subject})
-			}
-		}
-		return cluster.Apply(ctx, objects...)
-	})
-	kubeconfig := kubeconfigOf(t, bed.Context{Cluster: "east", User: bed.Nobody}, bed.Context{Cluster: "west", User: bed.Nobody})
-	doc := document(t, mesh(t, options{kubeconfig: kubeconfig}, "verify", "--all-contexts", "-o", "json"))
-	if len(doc.Unknowns) > 0 || len(doc.Findings) > 0 {
-		t.Errorf("not judged: %+v\nfound: %v", doc.Unknowns, summary(doc))
 	}
 }

@@ -35,15 +35,16 @@ const (
 )
 
 func main() {
-	binary := flag.String("binary", "kubectl-mesh_certs", "the plugin")
+	binary := flag.String("binary", "kubectl-mesh_certs", "the plugin mesh-certs")
+	network := flag.String("network", "kubectl-mesh_network", "the plugin mesh-network")
 	flag.Parse()
-	if err := bench(context.Background(), *binary); err != nil {
+	if err := bench(context.Background(), *binary, *network); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func bench(ctx context.Context, binary string) (err error) {
+func bench(ctx context.Context, binary, network string) (err error) {
 	kubectl, err := bed.Build(ctx, "kubectl", os.Stderr)
 	if err != nil {
 		return err
@@ -75,6 +76,9 @@ func bench(ctx context.Context, binary string) (err error) {
 		return err
 	}
 	if err := farClusters(ctx, b, r, binary, fleet); err != nil {
+		return err
+	}
+	if err := scale(ctx, b, r, network, kubectl); err != nil {
 		return err
 	}
 	_ = b.w.Flush()

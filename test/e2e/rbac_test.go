@@ -1,0 +1,189 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
+)
+
+// permission is one verb on one resource, in one namespace or, for "", everywhere.
+type permission struct {
+	namespace string
+	rule      rbacv1.PolicyRule
+}
+
+func (p permission) String() string {
+	s := fmt.Sprintf("%s %s.%s", p.rule.Verbs[0], p.rule.Resources[0], p.rule.APIGroups[0])
+	if len(p.rule.ResourceNames) > 0 {
+		s += " " + p.rule.ResourceNames[0]
+	}
+	if p.namespace != "" {
+		s += " in " + p.namespace
+	}
+	return s
+}
+
+// permissions are those that docs/rbac.yaml gives for a plugin, one by one.
+func permissions(t *testing.T, plugin string) []permission {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/rbac.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []permission
+	for _, document := range bytes.Split(text, []byte("\n---\n")) {
+		var role rbacv1.ClusterRole // a Role has the same fields
+		if err := yaml.UnmarshalStrict(document, &role); err != nil {
+			t.Fatal(err)
+		}
+		if role.Name != plugin {
+			continue
+		}
+		for _, r := range role.Rules {
+			names := [][]string{nil}
+			if len(r.ResourceNames) > 0 {
+				names = nil
+				for _, n := range r.ResourceNames {
+					names = append(names, []string{n})
+				}
+			}
+			for _, group := range r.APIGroups {
+				for _, resource := range r.Resources {
+					for _, verb := range r.Verbs {
+						for _, n := range names {
+							out = append(out, permission{role.Namespace, rbacv1.PolicyRule{
+								APIGroups: []string{group}, Resources: []string{resource}, Verbs: []string{verb}, ResourceNames: n,
+							}})
+						}
+					}
+				}
+			}
+		}
+	}
+	if len(out) == 0 {
+		t.Fatalf("docs/rbac.yaml has nothing for %s", plugin)
+	}
+	return out
+}
+
+// grant gives the user without rights some, in all clusters, and no others.
+func grant(t *testing.T, all []permission) {
+	t.Helper()
+	subject := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: bed.Nobody}}
+	rules := map[string][]rbacv1.PolicyRule{"": {}, meshtest.System: {}}
+	for _, p := range all {
+		rules[p.namespace] = append(rules[p.namespace], p.rule)
+	}
+	meta := metav1.ObjectMeta{Name: "granted"}
+	inside := metav1.ObjectMeta{Name: "granted", Namespace: meshtest.System}
+	objects := []runtime.Object{
+		&rbacv1.ClusterRole{ObjectMeta: meta, Rules: rules[""]},
+		&rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "granted"}, Subjects: subject},
+		&rbacv1.Role{ObjectMeta: inside, Rules: rules[meshtest.System]},
+		&rbacv1.RoleBinding{ObjectMeta: inside, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "granted"}, Subjects: subject},
+	}
+	inEach(t, func(ctx context.Context, cluster *bed.Cluster) error { return cluster.Apply(ctx, objects...) })
+}
+
+// With the rights of docs/rbac.yaml every rule is judged. With one of them taken
+// away nothing is found that is not there, what that leaves unknown is said, and the
+// rest is judged. Not every fleet needs every right: each is needed by some.
+func TestRights(t *testing.T) {
+	networks := meshtest.Case{Name: "networks", Fleet: func() *meshtest.Fleet { return meshtest.Networked("east", "west") }}
+	without := meshtest.Case{Name: "a cluster without Istio", Want: []string{"FLT008 warning west"}, Fleet: func() *meshtest.Fleet {
+		f := meshtest.Healthy("east", "west")
+		f.Get("west").NoIstio, f.Get("west").Image = true, ""
+		f.Get("east").Remotes = nil
+		return f
+	}}
+	for plugin, c := range map[string]struct {
+		program string
+		fleets  []meshtest.Case
+	}{
+		"mesh-certs":   {binary, append([]meshtest.Case{networks, without}, meshtest.HealthyCases...)},
+		"mesh-network": {network, []meshtest.Case{networks}},
+	} {
+		t.Run(plugin, func(t *testing.T) {
+			all := permissions(t, plugin)
+			needed := map[int]bool{}
+			for _, f := range c.fleets {
+				if len(needed) == len(all) {
+					break
+				}
+				t.Run(f.Name, func(t *testing.T) {
+					withoutEach(t, c.program, f, all, needed)
+				})
+			}
+			for i, p := range all {
+				if !needed[i] {
+					t.Errorf("no fleet needs the right to %s", p)
+				}
+			}
+		})
+	}
+}
+
+// withoutEach judges a fleet with all rights, and with each taken away
+// that is not known to be needed yet.
+func withoutEach(t *testing.T, program string, c meshtest.Case, all []permission, needed map[int]bool) {
+	t.Helper()
+	f := c.Fleet()
+	skipOthers(t, f)
+	plant(t, f)
+	var contexts []bed.Context
+	for _, c := range f.Clusters {
+		contexts = append(contexts, bed.Context{Cluster: c.Name, User: bed.Nobody})
+	}
+	kubeconfig := kubeconfigOf(t, contexts...)
+	complete := func(doc report.Report) bool {
+		return !slices.ContainsFunc(doc.Unknowns, func(u finding.Unknown) bool { return strings.Contains(u.Reason, "forbidden") })
+	}
+	// What is granted takes effect a moment later.
+	judged := func(done func(report.Report) bool) report.Report {
+		t.Helper()
+		for deadline := time.Now().Add(time.Second); ; time.Sleep(50 * time.Millisecond) {
+			out := mesh(t, options{program: program, kubeconfig: kubeconfig}, "verify", "--all-contexts", "-o", "json")
+			if doc := document(t, out); done(doc) || time.Now().After(deadline) {
+				return doc
+			}
+		}
+	}
+	grant(t, all)
+	if doc := judged(complete); !complete(doc) || !slices.Equal(summary(doc), c.Want) {
+		t.Fatalf("not judged: %+v\nfound: %v", doc.Unknowns, summary(doc))
+	}
+	for i, p := range all {
+		if needed[i] {
+			continue
+		}
+		grant(t, slices.Delete(slices.Clone(all), i, i+1))
+		doc := judged(func(doc report.Report) bool { return !complete(doc) })
+		for _, found := range summary(doc) {
+			if !slices.Contains(c.Want, found) {
+				t.Errorf("without the right to %s: found %s", p, found)
+			}
+		}
+		if !complete(doc) {
+			needed[i] = true
+		}
+		grant(t, all)
+		if doc := judged(complete); !complete(doc) {
+			t.Errorf("with the right to %s again: not judged: %+v", p, doc.Unknowns)
+		}
+	}
+}
