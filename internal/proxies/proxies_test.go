@@ -97,7 +97,7 @@ func TestRepresentatives(t *testing.T) {
 			pods(&f.Clusters[0], func(p *corev1.Pod) { p.Labels["istio"] = "gateway" })
 		}, cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 west"}, nil},
 		"by the primary's control plane": {func(f *facts.Fleet) { f.Clusters[1].Istiods.Value = nil }, cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 east"}, nil},
-		"by the primary that it names": {remoteOf("east"), cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 east"}, nil},
+		"by the primary that it names":   {remoteOf("east"), cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 east"}, nil},
 		"by a primary that does not know it": {func(f *facts.Fleet) {
 			remoteOf("east")(f)
 			f.Clusters[0].RemoteSecrets.Value = nil
