@@ -54,7 +54,7 @@ func (s *scan) status(wanted func(string) bool, out map[string]map[string]Health
 			return s.decode(&name, maxEndpoint)
 		case "hoststatuses":
 			if named && !wanted(name) {
-				return s.skip()
+				return s.skipList()
 			}
 			return s.array(func() error {
 				var h host

@@ -12,7 +12,7 @@ import (
 // says some 100 MB.
 const (
 	maxBytes     = 512 << 20 // of the whole answer
-	maxElement   = 64 << 20  // of what is passed over in one piece
+	maxElement   = 32 << 20  // of what is passed over in one piece
 	maxEndpoint  = 1 << 20   // of one endpoint
 	maxEndpoints = 200_000   // that are kept
 )
@@ -105,6 +105,11 @@ func (s *scan) rest(each func() error) error {
 
 // skip passes over a value.
 func (s *scan) skip() error { return s.decode(&ignored{}, maxElement) }
+
+// skipList passes over a list element by element, of which none is large.
+func (s *scan) skipList() error {
+	return s.array(func() error { return s.decode(&ignored{}, maxEndpoint) })
+}
 
 // decode reads a value of at most limit bytes.
 func (s *scan) decode(into any, limit int64) error {

@@ -18,13 +18,13 @@ import (
 )
 
 var (
-	pods      = schema.GroupResource{Resource: "pods"}
-	forbidden = fmt.Errorf("port-forward: %w", apierrors.NewForbidden(pods, "cart-0", errors.New("no")))
+	pods         = schema.GroupResource{Resource: "pods"}
+	errForbidden = fmt.Errorf("port-forward: %w", apierrors.NewForbidden(pods, "cart-0", errors.New("no")))
 )
 
 func TestOfReplicas(t *testing.T) {
 	yes := answer{clusters: []envoy.Cluster{{Name: "a"}}}
-	no, hidden, broken := answer{err: errNotConnected}, answer{err: forbidden}, answer{err: errors.New("broken")}
+	no, hidden, broken := answer{err: errNotConnected}, answer{err: errForbidden}, answer{err: errors.New("broken")}
 	for name, c := range map[string]struct {
 		answers []answer
 		state   facts.State
@@ -53,7 +53,7 @@ func TestPodOutcome(t *testing.T) {
 		reason string
 	}{
 		"gone":          {t.Context(), apierrors.NewNotFound(pods, "cart-0"), facts.Absent, ""},
-		"forbidden":     {t.Context(), forbidden, facts.Forbidden, "to reach into pods is forbidden (pods/portforward)"},
+		"forbidden":     {t.Context(), errForbidden, facts.Forbidden, "to reach into pods is forbidden (pods/portforward)"},
 		"too late":      {over, errors.New("whatever"), facts.Failed, "no answer in time"},
 		"an API server": {t.Context(), apierrors.NewInternalError(errors.New("https://10.0.0.1 says")), facts.Failed, "the API server answered 500 InternalError"},
 		"a request":     {t.Context(), &url.Error{Op: "Get", URL: "http://localhost/config_dump", Err: errors.New("connection refused\x1b[0m")}, facts.Failed, `connection refused\x1b[0m`},
