@@ -32,6 +32,14 @@ const (
 // essential is what the control plane's view of a cluster needs to be of use.
 var essential = []string{"everything", "Namespaces", "Services", "EndpointSlices", "Pods", "the mesh config", "PeerAuthentications", "DestinationRules"}
 
+// has: the cluster has the service.
+func (w *walk) has() bool {
+	if w.to.services[w.service.key] == nil && w.to.Services.Known() {
+		return w.nothing(stepService, fmt.Sprintf("%s has no Service %s", w.to.Context, w.service))
+	}
+	return true
+}
+
 // reads: the control plane of the source reads the cluster.
 func (w *walk) reads() bool {
 	if w.v == nil {
@@ -221,9 +229,6 @@ func (w *walk) hidden(v *view, in *cluster) finding.Finding {
 // exists: the service is there, and has a name, on both sides. The proxy knows a service
 // that its cluster lacks; only the name does not resolve.
 func (w *walk) exists() bool {
-	if w.to.services[w.service.key] == nil {
-		return w.nothing(stepService, fmt.Sprintf("%s has no Service %s", w.to.Context, w.service))
-	}
 	if w.source.services[w.service.key] != nil {
 		return w.ok(stepService, "both clusters have it")
 	}

@@ -43,11 +43,11 @@ func (j *judgement) diagnose(namespace, name string) *Diagnosis {
 		}
 	}
 	for _, from := range j.clusters {
-		if from.apart {
+		if j.skips(from, s) {
 			continue
 		}
 		for _, to := range j.clusters {
-			if from == to || to.apart || to.services[s.key] == nil && len(to.slices[s.key]) == 0 && to.Services.Known() && !j.asked {
+			if from == to || j.skips(to, s) || to.services[s.key] == nil && len(to.slices[s.key]) == 0 && to.Services.Known() && !j.asked {
 				continue
 			}
 			for _, src := range j.sourcesOf(from, namespace) {
@@ -60,6 +60,13 @@ func (j *judgement) diagnose(namespace, name string) *Diagnosis {
 	}
 	j.compare(s)
 	return d
+}
+
+// skips reports whether a cluster has nothing to do with the others. One that has a
+// control plane and the service may only lack its remote secrets, which those want to
+// know who ask for the service.
+func (j *judgement) skips(c *cluster, s service) bool {
+	return c.apart && (!j.asked || c.view == nil || c.services[s.key] == nil)
 }
 
 // question is what is asked of a control plane: a proxy by its cluster and name.
@@ -111,7 +118,7 @@ type port struct {
 // run goes on until something stops the requests.
 func (w *walk) run() Path {
 	w.path = Path{From: w.from.Source, To: w.to.Context, Steps: []Step{}, Ports: []Port{}, Findings: []string{}}
-	for _, step := range []func() bool{w.reads, w.sees, w.exists, w.sameKind, w.gets, w.hasEndpoints, w.samePorts, w.scope, w.networks, w.mutualTLS, w.receives, w.near, w.admits} {
+	for _, step := range []func() bool{w.has, w.reads, w.sees, w.exists, w.sameKind, w.gets, w.hasEndpoints, w.samePorts, w.scope, w.networks, w.mutualTLS, w.receives, w.near, w.admits} {
 		if !step() {
 			break
 		}

@@ -161,7 +161,6 @@ var EndpointHealthy = []EndpointCase{
 		f := Serving(Networked("east", "west"))
 		other := Healthy("north").Clusters[0]
 		other.Network, other.Server, other.UID = &Network{}, "https://127.0.0.1:7000", "uid-other"
-		other.Serve("helloworld")
 		f.Clusters = append(f.Clusters, other)
 		return f
 	}}},

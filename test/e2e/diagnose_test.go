@@ -188,6 +188,11 @@ func TestDiagnoseTheGuide(t *testing.T) {
 			if d.Verdict != c.verdict || len(d.Unknowns) > 0 {
 				t.Errorf("verdict %s, unknown %+v", d.Verdict, d.Unknowns)
 			}
+			if c.verdict == endpoints.Reaches {
+				if out := mesh(t, o, "verify", "--contexts", "east,west"); out.code != 0 || out.stdout != "" {
+					t.Errorf("verify: exit code %d\n%s%s", out.code, out.stdout, out.stderr)
+				}
+			}
 			if c.after == nil {
 				return
 			}

@@ -20,6 +20,7 @@ import (
 	"istio.io/istio/pkg/config/mesh/meshwatcher"
 	"istio.io/istio/pkg/config/schema/gvr"
 	kubelib "istio.io/istio/pkg/kube"
+	"istio.io/istio/pkg/kube/mcs"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
@@ -68,11 +69,12 @@ func start(t testing.TB, fleet *topology.Fleet, own *topology.Cluster, clusters 
 		client := kubelib.NewFakeClient(kubernetesObjects(t, c)...)
 		i.clients[w.ID] = client
 		registry, _ := kube.NewFakeControllerWithOptions(t, kube.FakeControllerOptions{
-			Client: client, CRDs: []schema.GroupVersionResource{gvr.KubernetesGateway},
+			Client: client, CRDs: []schema.GroupVersionResource{gvr.KubernetesGateway, mcs.ServiceExportGVR},
 			ClusterID: cluster.ID(w.ID), DomainSuffix: "cluster.local", SystemNamespace: topology.System,
 			MeshWatcher: meshwatcher.NewTestWatcher(meshConfig), NetworksWatcher: watcher, XDSUpdater: updater,
 			ConfigCluster: c == own, SkipRun: true,
 		})
+		export(t, client, c)
 		i.registries[w.ID] = registry
 		registries = append(registries, registry)
 	}
