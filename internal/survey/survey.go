@@ -47,6 +47,8 @@ const (
 	DestinationRules
 	Gateways
 	KubernetesGateways
+	StraySecrets
+	SystemSecrets
 
 	// Roots is what tells who trusts whom.
 	Roots = CACerts | CASecret | RootCert | MeshConfigs | Istiods
@@ -124,6 +126,16 @@ func Read(ctx context.Context, cluster Cluster, sources Source) (facts.Cluster, 
 	}
 	if sources&RemoteSecrets != 0 {
 		read(r, &out.RemoteSecrets, func() ([]facts.RemoteSecret, error) { return remoteSecrets(ctx, a, ns) })
+	}
+	if sources&StraySecrets != 0 {
+		read(r, &out.StraySecrets, func() ([]facts.LooseSecret, error) {
+			return looseSecrets(ctx, a, "", istio.MultiClusterLabel, func(m *metav1.ObjectMeta) bool { return IsStray(m, ns) })
+		})
+	}
+	if sources&SystemSecrets != 0 {
+		read(r, &out.SystemSecrets, func() ([]facts.LooseSecret, error) {
+			return looseSecrets(ctx, a, ns, "", func(m *metav1.ObjectMeta) bool { return LooksRemote(m, ns) })
+		})
 	}
 	if sources&Webhooks != 0 {
 		read(r, &out.Webhooks, func() ([]admissionv1.MutatingWebhookConfiguration, error) {
