@@ -1,6 +1,10 @@
 package facts
 
-import "time"
+import (
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+)
 
 // Access is how the kubeconfig of a remote secret reaches its cluster and whom it
 // speaks for: what is public of it, and of what is secret the kind alone.
@@ -86,9 +90,37 @@ type Later struct {
 	Slices map[string]Read[Addresses]
 }
 
-// Addresses are those of the endpoints of Services, by namespace/name. The value says
-// whether the endpoint is ready.
+// Addresses are those of the endpoints of Services, by namespace/name. The value is
+// true for those that count: pods on a node that are ready.
 type Addresses map[string]map[string]bool
+
+// Add puts an address in.
+func (a Addresses) Add(service, address string, counts bool) {
+	if a[service] == nil {
+		a[service] = map[string]bool{}
+	}
+	a[service][address] = a[service][address] || counts
+}
+
+// AddressesOf are those of EndpointSlices.
+func AddressesOf(slices []discoveryv1.EndpointSlice) Addresses {
+	out := Addresses{}
+	for i := range slices {
+		s := &slices[i]
+		name := s.Labels[discoveryv1.LabelServiceName]
+		if name == "" || s.AddressType == discoveryv1.AddressTypeFQDN || len(s.Ports) == 0 {
+			continue
+		}
+		for _, e := range s.Endpoints {
+			ready := e.Conditions.Ready == nil || *e.Conditions.Ready
+			pod := e.TargetRef != nil && e.TargetRef.Kind == "Pod"
+			for _, address := range e.Addresses {
+				out.Add(s.Namespace+"/"+name, address, ready && pod)
+			}
+		}
+	}
+	return out
+}
 
 // RemoteSide is what a cluster says of those who read it from elsewhere.
 type RemoteSide struct {
