@@ -13,7 +13,7 @@ func main() { command.Main(plugin) }
 
 // reads is what the rules need of a cluster, and with it what tells whether there
 // is a mesh at all.
-const reads = survey.Mesh | survey.RootCert
+const reads = survey.Mesh | survey.RootCert | survey.IstiodPods | survey.StraySecrets | survey.SystemSecrets
 
 var plugin = command.Plugin{
 	Name:  "mesh-endpoints",
@@ -25,8 +25,16 @@ evidence, and the command that mends it.
 
 Which clusters: --contexts a,b or --all-contexts; without either, the current context's
 cluster and those that its remote secrets name.`,
-	Example: `  # what does a code mean?
+	Example: `  # which control plane reads which cluster?
+  %[1]s secrets --contexts east,west
+
+  # what is wrong?
+  %[1]s verify
+
+  # what does a code mean?
   %[1]s explain SEC001`,
-	Reads:    reads,
-	Commands: func(*command.Frame) []*cobra.Command { return nil },
+	Reads: reads,
+	Commands: func(f *command.Frame) []*cobra.Command {
+		return []*cobra.Command{newVerify(f), newSecrets(f)}
+	},
 }
