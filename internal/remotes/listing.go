@@ -197,7 +197,7 @@ func (j *judgement) pair(m *member, name string) Pair {
 
 // take notes a finding if it is about the pair.
 func (p *Pair) take(j *judgement, m *member, e *entry, to *member, f finding.Finding, severity finding.Severity, root finding.Code) (finding.Severity, finding.Code) {
-	about := f.Clusters[0] == m.Context && to != nil && slices.Contains(f.Clusters[1:], to.Context) ||
+	about := f.Clusters[0] == m.Context && to != nil && slices.Contains(f.Clusters[1:], to.Context) && (e == nil || f.Object == "" || f.Object == e.object()) ||
 		e != nil && f.Clusters[0] == m.Context && f.Object == e.object() && len(f.Clusters) < 2 ||
 		e != nil && f.Clusters[0] == m.Context && f.Object == "cluster "+e.ClusterID
 	if !about && to != nil && f.Clusters[0] == m.Context && len(f.Clusters) == 1 {

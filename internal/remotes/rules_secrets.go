@@ -204,32 +204,40 @@ func judgeSameID(j *judgement, m *member) {
 // judgeTwice: istiod reads one cluster under two names, or itself, and sends twice as
 // much there. It does not notice.
 func judgeTwice(j *judgement, m *member) {
-	for i, e := range m.entries {
-		if e.ignored != "" || !e.sure() {
-			continue
-		}
-		names := []string{}
+	for _, to := range j.members {
+		var names []string
 		var evidence []finding.Evidence
-		if e.to == m {
-			names = append(names, m.istiods[0].ClusterID())
-			evidence = append(evidence, finding.Evidence{Cluster: m.Context, Field: "istiod, " + istio.EnvClusterID, Value: names[0]})
-		}
-		for _, first := range m.entries[:i] {
-			if first.ignored == "" && first.sure() && first.to == e.to && first.ClusterID != e.ClusterID {
-				names, evidence = append(names, first.ClusterID), append(evidence, first.where())
+		var good, odd []*entry
+		for _, e := range m.entries {
+			if e.ignored != "" || !e.sure() || e.to != to {
+				continue
 			}
+			if other := j.named(e.ClusterID); other != nil && other != to {
+				continue // SEC004 says that it leads to the wrong one
+			}
+			if to != m && (e.ClusterID == to.id || to.own(e.ClusterID)) {
+				good = append(good, e)
+			} else {
+				odd = append(odd, e)
+			}
+			names, evidence = append(names, e.ClusterID), append(evidence, e.where())
 		}
-		if len(names) == 0 {
+		switch {
+		case to == m && len(odd) > 0:
+			names = append(names, m.istiods[0].ClusterID())
+			evidence = append(evidence, finding.Evidence{Cluster: m.Context, Field: "istiod, " + istio.EnvClusterID, Value: m.istiods[0].ClusterID()})
+		case len(names) < 2:
 			continue
+		case len(good) == 0:
+			odd = odd[1:]
 		}
-		if other := j.named(e.ClusterID); other != nil && other != e.to {
-			continue // SEC004 says that it leads to the wrong one
+		for _, e := range odd {
+			f := e.about("SEC007", finding.Error, fmt.Sprintf("istiod reads %s several times, as %s", to.Context, some(names, 4)))
+			f.Evidence = append(slices.Clone(evidence), finding.Evidence{Cluster: m.Context, Field: "all of them lead to", Value: to.Context + ", by its " + string(e.from)})
+			f.Effect = "its endpoints count more than once: it gets more than its share of the traffic, and rules by cluster go wrong"
+			f.Fix = []string{e.removeKey()}
+			j.gather(f)
 		}
-		f := e.about("SEC007", finding.Error, fmt.Sprintf("istiod reads %s twice, as %s and as %s", e.to.Context, names[0], e.ClusterID))
-		f.Evidence = append(evidence, e.where(), finding.Evidence{Cluster: m.Context, Field: "both lead to " + e.to.Context + " by", Value: string(e.from)})
-		f.Effect = "its endpoints count double: it gets more than its share of the traffic, and rules by cluster go wrong"
-		f.Fix = []string{e.removeKey()}
-		j.gather(f)
 	}
 }
 
@@ -265,7 +273,7 @@ func judgeKey(j *judgement, m *member) {
 		f.Effect = "metrics, localities and rules by cluster have the wrong name for it"
 		f.Evidence = []finding.Evidence{
 			e.where(), {Cluster: e.to.Context, Field: "cluster ID", Value: e.to.id},
-			{Cluster: m.Context, Field: "leads to " + e.to.Context + " by", Value: string(e.from)},
+			{Cluster: m.Context, Field: "leads to", Value: e.to.Context + ", by its " + string(e.from)},
 		}
 		f.Fix = []string{e.removeKey(), create(m, e.to, e.to.id)}
 		switch {
