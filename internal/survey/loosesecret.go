@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -26,8 +27,8 @@ func looseSecrets(ctx context.Context, a *api, namespace, selector string, belon
 	var out []facts.LooseSecret
 	options := metav1.ListOptions{LabelSelector: selector, Limit: pageOfSecrets}
 	for {
-		text, err := a.core.Get().NamespaceIfScoped(namespace, namespace != "").Resource("secrets").
-			VersionedParams(&options, kinds.ParameterCodec).SetHeader("Accept", onlyMetadata).Do(ctx).Raw()
+		text, err := raw(a.core.Get().NamespaceIfScoped(namespace, namespace != "").Resource("secrets").
+			VersionedParams(&options, kinds.ParameterCodec).SetHeader("Accept", onlyMetadata).Do(ctx))
 		if err != nil {
 			return nil, err
 		}
@@ -44,6 +45,15 @@ func looseSecrets(ctx context.Context, a *api, namespace, selector string, belon
 			return out, nil
 		}
 	}
+}
+
+// raw is the body of an answer. An error is asked for first: that of Raw does not say what the
+// API server said.
+func raw(result rest.Result) ([]byte, error) {
+	if err := result.Error(); err != nil {
+		return nil, err
+	}
+	return result.Raw()
 }
 
 // IsStray reports whether a Secret has the label of remote secrets and is none of

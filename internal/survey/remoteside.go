@@ -86,8 +86,8 @@ func readAccount(ctx context.Context, a *api, user, namespace, name string, toke
 
 // tokenSecret reads the metadata of a Secret; the token in it is not sent.
 func tokenSecret(ctx context.Context, a *api, namespace, name string) (facts.TokenSecret, error) {
-	text, err := a.core.Get().Namespace(namespace).Resource("secrets").Name(name).
-		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json").Do(ctx).Raw()
+	text, err := raw(a.core.Get().Namespace(namespace).Resource("secrets").Name(name).
+		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json").Do(ctx))
 	if err != nil {
 		return facts.TokenSecret{}, err
 	}
