@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -365,11 +366,9 @@ func judgeMissing(j *judgement, m *member) {
 		if !j.expects(j.mesh, m, to) || m.reads(to) != nil {
 			continue
 		}
-		if slices.ContainsFunc(m.entries, func(e *entry) bool { return e.to == nil && (e.ClusterID == to.id || e.uid != "") }) && to.id == "" {
+		if e := j.mayLead(m, to); e != nil {
+			j.CannotJudge(m.Context, fmt.Sprintf("the remote secret for %s leads to %s, which may be %s", e.ClusterID, cmp.Or(e.Server, "an address that is not known"), to.Context), "SEC001", "SEC023")
 			continue
-		}
-		if e := m.keyed(to.id); e != nil && e.to == nil {
-			continue // it may well lead there, by an address that is not known here
 		}
 		id := cmp.Or(to.id, to.Context)
 		f := finding.Finding{
@@ -389,6 +388,23 @@ func judgeMissing(j *judgement, m *member) {
 		f.CausedBy = j.lost(m, to)
 		j.Add(f)
 	}
+}
+
+// mayLead is an entry of which it is not known where it leads, and that it is not a
+// cluster: the cluster's service account is not that of its token; nil where there is none.
+func (j *judgement) mayLead(m, to *member) *entry {
+	for _, e := range m.entries {
+		if e.to != nil || e.uid != "" || e.Invalid != "" || j.unreached(e) {
+			continue
+		}
+		if t := e.Access.Token; t != nil && t.AccountUID != "" {
+			if a := j.seen.Sides[to.Context].Value.Accounts[t.Subject].UID; a.State == facts.OK && a.Value != t.AccountUID {
+				continue
+			}
+		}
+		return e
+	}
+	return nil
 }
 
 // keyed is the entry with a cluster ID; nil where there is none.
