@@ -275,7 +275,7 @@ func (w *world) expects(mesh map[*member]int, from, to *member) bool {
 
 // reads is the entry by which a control plane is meant to read a cluster, a good one
 // before others; nil where there is none.
-func (from *member) reads(to *member) *entry {
+func (m *member) reads(to *member) *entry {
 	rank := func(e *entry) int {
 		n := 0
 		for i, good := range []bool{e.sure(), to.id != "" && (e.ClusterID == to.id || to.own(e.ClusterID)), e.ignored == ""} {
@@ -286,7 +286,7 @@ func (from *member) reads(to *member) *entry {
 		return n
 	}
 	var found *entry
-	for _, e := range from.entries {
+	for _, e := range m.entries {
 		if !e.selfish && e.to == to && (found == nil || rank(e) > rank(found)) {
 			found = e
 		}

@@ -37,14 +37,16 @@ type credential struct {
 	refused            string // why it is not used at all
 }
 
-// String hides what Credentials hold, and GoString does so for %#v.
-func (c Credentials) String() string   { return "credentials" }
+// String hides what Credentials hold.
+func (c Credentials) String() string { return "credentials" }
+
+// GoString hides what Credentials hold.
 func (c Credentials) GoString() string { return c.String() }
 
 // MarshalJSON hides what Credentials hold.
 func (c Credentials) MarshalJSON() ([]byte, error) { return []byte("{}"), nil }
 
-// Format-proof as the set of them is, so is each.
+// What hides all of them hides each.
 func (c credential) String() string   { return "credential" }
 func (c credential) GoString() string { return c.String() }
 

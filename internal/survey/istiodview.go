@@ -74,7 +74,7 @@ func debug[T any](ctx context.Context, client *http.Client, page string, parse f
 	if err != nil {
 		return none, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	switch response.StatusCode {
 	case http.StatusOK:
 		return parse(response.Body)

@@ -123,7 +123,7 @@ func exchange(ctx context.Context, client *http.Client, method, address string, 
 	if err != nil {
 		return 0, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(response.Body, mostAnswer))
 	if err != nil {
 		return 0, err
