@@ -219,6 +219,12 @@ var RemoteHealthy = []RemoteCase{
 			c.Remotes = f.Clusters
 		}
 	}, nil)},
+	{Name: "namespaces that istiod does not look at", Make: Remote(func(f *Fleet) {
+		f.Get("east").Mesh["istio"]["discoverySelectors"] = []any{map[string]any{"matchLabels": map[string]string{"mesh": "yes"}}}
+	}, func(w RemoteWorld) {
+		w.Istiods["east"].Value[0].Shards.Value["west"] = nil
+		w.Twice()
+	})},
 	{Name: "a token that ends in a year", Make: after(func(w RemoteWorld) {
 		w.Secret("east", "west").Access.Token.Expires = Now.Add(365 * day)
 	})},

@@ -24,7 +24,7 @@ const (
 // replica is what one replica of a control plane says, beside what it should.
 type replica struct {
 	facts.IstiodView
-	view *istio.View
+	views []*istio.View // those of all control planes of the cluster
 	// real are the addresses that clusters really have, by context.
 	real map[string]facts.Addresses
 	// before is an earlier look, whose differences alone count; nil for none.
@@ -75,13 +75,13 @@ func (w *world) look(seen facts.Seen) map[*member][]*replica {
 		if !m.primary() {
 			continue
 		}
-		view := w.viewOf(m)
+		views := viewsOf(m)
 		for _, v := range seen.Istiods[m.Context].Value {
-			r := &replica{IstiodView: v, view: view, real: first}
+			r := &replica{IstiodView: v, views: views, real: first}
 			if seen.Again != nil {
 				for _, later := range seen.Again.Istiods[m.Context].Value {
 					if later.Pod == v.Pod && later.Clusters.State == facts.OK {
-						r = &replica{IstiodView: later, view: view, real: second, before: r}
+						r = &replica{IstiodView: later, views: views, real: second, before: r}
 						break
 					}
 				}
@@ -92,11 +92,25 @@ func (w *world) look(seen facts.Seen) map[*member][]*replica {
 	return out
 }
 
-// viewOf is the mesh config of a cluster's control plane, without other clusters.
-func (w *world) viewOf(m *member) *istio.View {
-	return istio.ViewOf(&facts.Fleet{Clusters: []facts.Cluster{{
+// viewsOf are the mesh configs of a cluster's control planes, without other clusters.
+func viewsOf(m *member) []*istio.View {
+	return istio.Views(&facts.Fleet{Clusters: []facts.Cluster{{
 		Context: m.Context, SystemNamespace: m.SystemNamespace, Istiods: m.Istiods, MeshConfigs: m.MeshConfigs,
-	}}}, m.Context)
+	}}})
+}
+
+// unclear says why it is not known which namespaces the control planes of a cluster
+// look at; "" where it is.
+func (m *member) unclear() string {
+	if !m.MeshConfigs.Known() {
+		return "mesh configs: " + m.MeshConfigs.Why()
+	}
+	for _, v := range viewsOf(m) {
+		if len(v.Problems) > 0 {
+			return v.Problems[0]
+		}
+	}
+	return ""
 }
 
 // difference is what a control plane has of a cluster and what the cluster has.
@@ -124,7 +138,7 @@ func (v *replica) drift(e *entry) difference {
 
 func (v *replica) differ(e *entry) difference {
 	var out difference
-	if !e.sure() || v.Shards.State != facts.OK || v.real[e.to.Context] == nil || e.to.Services.State != facts.OK || e.to.Namespaces.State != facts.OK {
+	if !e.sure() || v.Shards.State != facts.OK || v.real[e.to.Context] == nil || e.to.Services.State != facts.OK || e.to.Namespaces.State != facts.OK || e.in.unclear() != "" {
 		return out
 	}
 	counts := v.counting(e.to)
@@ -160,7 +174,9 @@ func (v *replica) counting(m *member) map[string]bool {
 	out := map[string]bool{}
 	selected := map[string]bool{}
 	for _, ns := range m.Namespaces.Value {
-		selected[ns.Name] = v.view == nil || len(v.view.Mesh.DiscoverySelectors) == 0 || v.view.Mesh.Selects(ns.Labels)
+		selected[ns.Name] = !slices.ContainsFunc(v.views, func(view *istio.View) bool {
+			return len(view.Mesh.DiscoverySelectors) > 0 && !view.Mesh.Selects(ns.Labels)
+		})
 	}
 	for i := range m.Services.Value {
 		s := &m.Services.Value[i]

@@ -25,7 +25,7 @@ func (j *judgement) side(e *entry) facts.Read[facts.RemoteSide] {
 
 // account is what the cluster to which an entry leads says of its service account.
 func (j *judgement) account(e *entry) (facts.Account, bool) {
-	if side := j.side(e); side.State == facts.OK && e.Identity != "" {
+	if side := j.side(e); side.State == facts.OK && e.Identity != "" && e.from != ByKey {
 		a, ok := side.Value.Accounts[e.Identity]
 		return a, ok
 	}
@@ -37,7 +37,7 @@ func (j *judgement) beyond(e *entry) string {
 	switch {
 	case j.seen.NotAsked != "":
 		return j.seen.NotAsked
-	case e.to == nil:
+	case !e.sure():
 		return fmt.Sprintf("no context of the fleet leads to cluster %s at %s", e.ClusterID, cmp.Or(e.Server, "an address that is not known"))
 	case j.side(e).State != facts.OK:
 		return "of " + e.to.Context + ": " + j.side(e).Why()
@@ -111,7 +111,7 @@ func judgeAccount(j *judgement, m *member) {
 		review := j.seen.Reviews[e.key()]
 		a, ok := j.account(e)
 		switch {
-		case !ok || e.from == ByKey:
+		case !ok:
 			if reason := j.beyond(e); reason != "" {
 				j.CannotJudge(m.Context, reason, "SEC013")
 			}
@@ -182,7 +182,7 @@ func judgeCredential(j *judgement, m *member) {
 		f.CausedBy = j.cause(e, "SEC013")
 		review, tried := j.seen.Reviews[e.key()], j.seen.Connected[e.key()]
 		expired := func(what string, end time.Time) bool {
-			if end.IsZero() || end.After(j.fleet.At) {
+			if end.IsZero() || end.After(j.fleet.At) || review.Token.State == facts.OK && review.Refused == "" || tried.Outcome == facts.ConnectAccepted {
 				return false
 			}
 			f.Title = fmt.Sprintf("the credential by which istiod reads %s has expired", e.named())
@@ -224,8 +224,6 @@ func (j *judgement) unreviewed(e *entry) string {
 	switch review := j.seen.Reviews[e.key()]; {
 	case e.Access.Kind != "token" && e.Access.Kind != "":
 		return fmt.Sprintf("the %s for %s is not used without --connect", e.Access.Kind, e.ClusterID)
-	case e.from == ByKey:
-		return fmt.Sprintf("the token for %s is shown to no API server: none of the fleet's is at %s", e.ClusterID, e.Server)
 	case review.Token.State != facts.NotAsked:
 		return "review of the token by " + e.to.Context + ": " + review.Token.Why()
 	}

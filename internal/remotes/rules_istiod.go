@@ -245,6 +245,10 @@ func judgeDrift(j *judgement, m *member) {
 	if j.unasked(m, "SEC019") {
 		return
 	}
+	if why := m.unclear(); why != "" {
+		j.CannotJudge(m.Context, why, "SEC019")
+		return
+	}
 	for _, e := range m.used() {
 		if !e.sure() {
 			j.CannotJudge(m.Context, fmt.Sprintf("no context of the fleet is known to lead to cluster %s", e.ClusterID), "SEC019")

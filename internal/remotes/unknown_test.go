@@ -59,6 +59,16 @@ func TestEachAlone(t *testing.T) {
 			r.Token = forbidden[string]()
 			w.Reviews[w.Key(east, west)] = r
 		}, []finding.Code{"SEC012"}},
+		"mesh configs": {func(w meshtest.RemoteWorld) {
+			w.Cluster(east).MeshConfigs = forbidden[[]corev1.ConfigMap]()
+			w.Istiods[east].Value[0].Shards.Value[west] = nil
+			w.Twice()
+		}, []finding.Code{"SEC019"}},
+		"by its key alone": {func(w meshtest.RemoteWorld) {
+			s := w.Secret(east, west)
+			s.Server, s.Access.Token.AccountUID = "https://elsewhere.example", ""
+			delete(w.Reviews, w.Key(east, west))
+		}, []finding.Code{"SEC012", "SEC013", "SEC014", "SEC019"}},
 		"rights": {func(w meshtest.RemoteWorld) {
 			w.Account(west, func(a *facts.Account) { a.Rights = forbidden[[]facts.Right]() })
 		}, []finding.Code{"SEC014"}},
