@@ -105,6 +105,23 @@ func TestRemoteSecrets(t *testing.T) {
 		}
 	}
 
+	// await waits until istiod has read a cluster: one that it is still reading it
+	// is long in letting go, and looks at no other secret meanwhile.
+	await := func(t *testing.T, id string) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+			states, err := fleet.Mesh().Istiod("east").Clusters(ctx)
+			for _, s := range states {
+				if s.ID == id && s.Status == "synced" {
+					return
+				}
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("istiod says %v, %v", states, err)
+			}
+		}
+	}
+
 	t.Run("all is well", func(t *testing.T) {
 		expect(t)
 		out := mesh(t, options{program: program, kubeconfig: fleet.Kubeconfig()}, "secrets", "--connect", "-o", "wide", "--contexts", "east,west")
@@ -138,9 +155,11 @@ func TestRemoteSecrets(t *testing.T) {
 	t.Run("another key", func(t *testing.T) {
 		write(t, true, "far", same)
 		expect(t, "SEC004 warning east,west")
+		await(t, "far")
 	})
 	t.Run("without the label", func(t *testing.T) {
 		write(t, true, "west", same)
+		await(t, "west")
 		patch(t, ctx, east, name, `{"metadata":{"labels":{"istio/multiCluster":"True"}}}`)
 		expect(t, "SEC003 error east", "SEC023 warning east,west < SEC003")
 	})
