@@ -76,6 +76,8 @@ var sources = []source{
 		func(c *facts.Cluster) *facts.Read[[]corev1.Namespace] { return &c.Namespaces },
 		func(*facts.Cluster, *corev1.Namespace) bool { return true }),
 	remoteSecrets(),
+	looseSecrets("secrets-stray", func(c *facts.Cluster) *facts.Read[[]facts.LooseSecret] { return &c.StraySecrets }, survey.IsStray),
+	looseSecrets("secrets-like-remote", func(c *facts.Cluster) *facts.Read[[]facts.LooseSecret] { return &c.SystemSecrets }, survey.LooksRemote),
 	many("mutatingwebhookconfigurations", "MutatingWebhookConfiguration",
 		func(c *facts.Cluster) *facts.Read[[]admissionv1.MutatingWebhookConfiguration] { return &c.Webhooks },
 		func(_ *facts.Cluster, w *admissionv1.MutatingWebhookConfiguration) bool {

@@ -63,6 +63,12 @@ type Cluster struct {
 	Namespaces Read[[]corev1.Namespace]
 	// RemoteSecrets are the Secrets labelled istio/multiCluster=true of the system namespace.
 	RemoteSecrets Read[[]RemoteSecret]
+	// StraySecrets are the Secrets with label istio/multiCluster of all namespaces that
+	// are not among RemoteSecrets.
+	StraySecrets Read[[]LooseSecret]
+	// SystemSecrets are those of the system namespace that look like remote secrets
+	// and are not among RemoteSecrets, and istio-kubeconfig.
+	SystemSecrets Read[[]LooseSecret]
 	// Webhooks are the MutatingWebhookConfigurations labelled app=sidecar-injector.
 	Webhooks Read[[]admissionv1.MutatingWebhookConfiguration]
 	// ReaderAccess is the API server's answer to whether the identity that other
@@ -186,6 +192,8 @@ type RemoteSecret struct {
 	// Insecure are the ways to authenticate in the kubeconfig that istiod refuses unless
 	// it is told otherwise, in its own words: exec, tokenFile, clientKey and the like.
 	Insecure []string
+	// Access is how it reaches its cluster, and as whom.
+	Access Access
 }
 
 // BeyondReach is a remote cluster that the mesh knows and the kubeconfig does not.

@@ -53,8 +53,8 @@ const (
 	NoRoute    Outcome = "no-route"
 	// Unanswered: no connection within the time allowed.
 	Unanswered Outcome = "unanswered"
-	// Connected: TLS was not tried, or not in the way that would tell.
-	Connected Outcome = "connected"
+	// Opened: TLS was not tried, or not in the way that would tell.
+	Opened Outcome = "connected"
 	// Silent: connected, and no answer to TLS within the time allowed.
 	Silent Outcome = "silent"
 	// Reset: connected, and closed without an answer to TLS.

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
@@ -44,7 +45,7 @@ func TestEveryCodeIsExplained(t *testing.T) {
 			}
 		}
 	}
-	found := slices.Sorted(slices.Values(slices.Concat(trust.Codes(), reach.Codes(), network.Codes(), endpoints.Codes())))
+	found := slices.Sorted(slices.Values(slices.Concat(trust.Codes(), reach.Codes(), network.Codes(), endpoints.Codes(), remotes.Codes())))
 	if diff := cmp.Diff(found, explained); diff != "" {
 		t.Errorf("codes that rules find (-) and codes that are explained (+):\n%s", diff)
 	}

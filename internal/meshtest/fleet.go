@@ -105,9 +105,9 @@ func (f *Fleet) Get(name string) *Cluster {
 func Healthy(names ...string) *Fleet {
 	root := Root(Spec{Name: "Root CA"})
 	f := &Fleet{}
-	for i, name := range names {
+	for _, name := range names {
 		c := &Cluster{
-			Name: name, Server: fmt.Sprintf("https://127.0.0.1:%d", 6443+i), Image: "1.29.1",
+			Name: name, Server: "https://" + name + ".example:6443", Image: "1.29.1",
 			Env:         map[string]string{istio.EnvClusterID: name},
 			Mesh:        map[string]map[string]any{"istio": {"trustDomain": "cluster.local"}},
 			Namespaces:  map[string]map[string]string{"sample": {"istio-injection": "enabled"}},

@@ -165,7 +165,7 @@ func (r *Trial) judge(a facts.Attempt, roots map[string][]pki.Certificate, now t
 		}
 	case facts.Answered:
 		r.judgeCertificate(a, roots, now)
-	case facts.Connected:
+	case facts.Opened:
 		r.Result = Reachable
 		if r.target.Blind != "" {
 			r.Detail = "TLS was not tried: " + r.target.Blind
@@ -178,7 +178,7 @@ func (r *Trial) judge(a facts.Attempt, roots map[string][]pki.Certificate, now t
 	if a.From.Proxied && r.Certificate == nil {
 		// The proxy accepts every connection, and closes it when it gets no further.
 		switch a.Outcome {
-		case facts.Connected:
+		case facts.Opened:
 			r.Result, r.Detail = NotTried, "the pod's own proxy accepts every connection of that container"
 		case facts.Reset, facts.Silent, facts.Unanswered, facts.Refused:
 			r.doubtful = true

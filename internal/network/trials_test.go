@@ -213,19 +213,19 @@ func TestWhatCannotBeSeen(t *testing.T) {
 		want  []string
 	}{
 		"no service": {
-			meshtest.Networked("east", "west").Facts(), facts.Attempt{Outcome: facts.Connected},
+			meshtest.Networked("east", "west").Facts(), facts.Attempt{Outcome: facts.Opened},
 			"reachable: TLS was not tried: no service with a ready sidecar on network network1 is known", []string{"GW036", "GW037"},
 		},
 		"no endpoints": {
-			noSlices, facts.Attempt{Outcome: facts.Connected},
+			noSlices, facts.Attempt{Outcome: facts.Opened},
 			"reachable: TLS was not tried: endpointslices of east: forbidden", []string{"GW036", "GW037"},
 		},
 		"a tool that only connects": {
-			healthy.Facts(), facts.Attempt{Outcome: facts.Connected, Detail: "the tool only connects", From: pod},
+			healthy.Facts(), facts.Attempt{Outcome: facts.Opened, Detail: "the tool only connects", From: pod},
 			"reachable: what it is was not seen: the tool only connects", []string{"GW036", "GW037"},
 		},
 		"connected through a sidecar": {
-			healthy.Facts(), facts.Attempt{Outcome: facts.Connected, From: proxied},
+			healthy.Facts(), facts.Attempt{Outcome: facts.Opened, From: proxied},
 			"not tried: the pod's own proxy accepts every connection of that container", []string{"GW013", "GW036", "GW037"},
 		},
 		"reset through a sidecar": {

@@ -19,8 +19,14 @@ import (
 // this machine is in what is expected.
 func Scripts(t *testing.T, folders ...string) {
 	t.Helper()
+	ScriptsIn(t, "testdata/script", folders...)
+}
+
+// ScriptsIn is Scripts for those of another folder.
+func ScriptsIn(t *testing.T, dir string, folders ...string) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", UpdateScripts: *golden.Update, RequireExplicitExec: true, RequireUniqueNames: true,
+		Dir: dir, UpdateScripts: *golden.Update, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
 			for _, folder := range folders {

@@ -105,9 +105,9 @@ func parseCurl(text string, code int, tls bool) facts.Attempt {
 	case !tls && strings.Contains(text, "< HTTP/"):
 		return facts.Attempt{Outcome: facts.Foreign, Detail: inText + "HTTP/" + after(text, "< HTTP/")}
 	case tls:
-		return facts.Attempt{Outcome: facts.Connected, Detail: "curl cannot ask for the protocol of the mesh"}
+		return facts.Attempt{Outcome: facts.Opened, Detail: "curl cannot ask for the protocol of the mesh"}
 	default:
-		return facts.Attempt{Outcome: facts.Connected}
+		return facts.Attempt{Outcome: facts.Opened}
 	}
 }
 
@@ -118,7 +118,7 @@ func parseWget(text string, code int) facts.Attempt {
 	case strings.Contains(text, "HTTP/1.") || status != "" && status[0] >= '1' && status[0] <= '5' || code == 0:
 		return facts.Attempt{Outcome: facts.Foreign, Detail: "it answers in plain text, by HTTP"}
 	case contains(lower, "connected.", "error getting response", "connection reset"):
-		return facts.Attempt{Outcome: facts.Connected, Detail: "wget cannot ask for the protocol of the mesh"}
+		return facts.Attempt{Outcome: facts.Opened, Detail: "wget cannot ask for the protocol of the mesh"}
 	default:
 		return notConnectedBy(text, code)
 	}
@@ -127,7 +127,7 @@ func parseWget(text string, code int) facts.Attempt {
 // parseConnect reads what a tool says that only connects.
 func parseConnect(text string, code int) facts.Attempt {
 	if code == 0 {
-		return facts.Attempt{Outcome: facts.Connected, Detail: "the tool only connects"}
+		return facts.Attempt{Outcome: facts.Opened, Detail: "the tool only connects"}
 	}
 	return notConnectedBy(text, code)
 }
@@ -145,7 +145,7 @@ func parsePilotAgent(text string) facts.Attempt {
 		a.Tool = tool
 		return a
 	case contains(lower, "eof", "connection reset", "malformed http"):
-		return facts.Attempt{Tool: tool, Outcome: facts.Connected, Detail: "pilot-agent cannot ask for the protocol of the mesh"}
+		return facts.Attempt{Tool: tool, Outcome: facts.Opened, Detail: "pilot-agent cannot ask for the protocol of the mesh"}
 	case strings.Contains(lower, "client.timeout exceeded") || strings.Contains(lower, "deadline exceeded"):
 		return facts.Attempt{Tool: tool, Outcome: facts.Unanswered}
 	default:

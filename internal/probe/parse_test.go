@@ -24,7 +24,7 @@ func TestParseScript(t *testing.T) {
 	}{
 		"nc of OpenBSD": {
 			"tool nc\nConnection to 192.0.2.1 15443 port [tcp/*] succeeded!\nended 0\n", 0,
-			facts.Attempt{Tool: "nc", Outcome: facts.Connected, Detail: "the tool only connects"},
+			facts.Attempt{Tool: "nc", Outcome: facts.Opened, Detail: "the tool only connects"},
 		},
 		"nc of OpenBSD, refused": {
 			"tool nc\nnc: connect to 192.0.2.1 port 15443 (tcp) failed: Connection refused\nended 1\n", 0,
@@ -48,7 +48,7 @@ func TestParseScript(t *testing.T) {
 		},
 		"wget of busybox, a gateway": {
 			"tool wget\nConnecting to 192.0.2.1:15443 (192.0.2.1:15443)\nwget: error getting response: Connection reset by peer\nended 1\n", 0,
-			facts.Attempt{Tool: "wget", Outcome: facts.Connected, Detail: "wget cannot ask for the protocol of the mesh"},
+			facts.Attempt{Tool: "wget", Outcome: facts.Opened, Detail: "wget cannot ask for the protocol of the mesh"},
 		},
 		"wget of busybox, no answer": {
 			"tool wget\nConnecting to 192.0.2.1:15443 (192.0.2.1:15443)\nwget: download timed out\nended 1\n", 0,
@@ -64,7 +64,7 @@ func TestParseScript(t *testing.T) {
 		},
 		"wget of GNU, a gateway": {
 			"tool wget\n--2026-01-01 00:00:00--  http://192.0.2.1:15443/\nConnecting to 192.0.2.1:15443... connected.\nHTTP request sent, awaiting response... No data received.\nRetrying.\n\nended 124\n", 0,
-			facts.Attempt{Tool: "wget", Outcome: facts.Connected, Detail: "wget cannot ask for the protocol of the mesh"},
+			facts.Attempt{Tool: "wget", Outcome: facts.Opened, Detail: "wget cannot ask for the protocol of the mesh"},
 		},
 		"wget of GNU, a web server": {
 			"tool wget\nConnecting to 192.0.2.1:15443... connected.\nHTTP request sent, awaiting response... 404 Not Found\n2026-01-01 00:00:00 ERROR 404: Not Found.\n\nended 8\n", 0,
@@ -88,7 +88,7 @@ func TestParseScript(t *testing.T) {
 		},
 		"curl, an ambient gateway that has closed the connection": {
 			"tool curl\n* Connected to 192.0.2.1 (192.0.2.1) port 15008 (#0)\n* Server certificate:\n*  subject: [NONE]\n*  issuer: O=Istio\n* Send failure: Broken pipe\n* Failed sending HTTP request\nended 55\n", 0,
-			facts.Attempt{Tool: "curl", Outcome: facts.Connected, Detail: "curl cannot ask for the protocol of the mesh"},
+			facts.Attempt{Tool: "curl", Outcome: facts.Opened, Detail: "curl cannot ask for the protocol of the mesh"},
 		},
 		"nothing": {
 			"tool none\n", 0,
@@ -115,7 +115,7 @@ func TestPilotAgent(t *testing.T) {
 		out  string
 		want facts.Attempt
 	}{
-		"gateway":      {last + `Get "http://192.0.2.1:15443/": EOF`, facts.Attempt{Outcome: facts.Connected, Detail: "pilot-agent cannot ask for the protocol of the mesh"}},
+		"gateway":      {last + `Get "http://192.0.2.1:15443/": EOF`, facts.Attempt{Outcome: facts.Opened, Detail: "pilot-agent cannot ask for the protocol of the mesh"}},
 		"refused":      {last + `Get "http://192.0.2.1:15443/": dial tcp 192.0.2.1:15443: connect: connection refused`, facts.Attempt{Outcome: facts.Refused}},
 		"no answer":    {last + `Get "http://192.0.2.1:15443/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`, facts.Attempt{Outcome: facts.Unanswered}},
 		"no name":      {last + `Get "http://gw.example:15443/": dial tcp: lookup gw.example on 10.96.0.10:53: no such host`, facts.Attempt{Outcome: facts.Unresolved}},

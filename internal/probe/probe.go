@@ -111,7 +111,7 @@ func (n Network) try(ctx context.Context, p facts.Probe, ip string) facts.Attemp
 	}
 	defer func() { _ = conn.Close() }()
 	if p.Protocol == "" {
-		a.Outcome = facts.Connected
+		a.Outcome = facts.Opened
 		return a
 	}
 	n.handshake(ctx, conn, &a, p.ServerName, p.Protocol)

@@ -76,8 +76,8 @@ func servers(t testing.TB) []server {
 	mesh := probetest.Leaf(t, ca, identity)
 	web := probetest.Leaf(t, meshtest.Root(meshtest.Spec{Name: "Web CA"}), "www.example.com")
 	sidecar := facts.Probe{Protocol: "istio", ServerName: name}
-	connected := seen{Outcome: facts.Connected, Detail: "the tool only connects"}
-	mute := seen{Outcome: facts.Connected, Detail: "curl cannot ask for the protocol of the mesh"}
+	connected := seen{Outcome: facts.Opened, Detail: "the tool only connects"}
+	mute := seen{Outcome: facts.Opened, Detail: "curl cannot ask for the protocol of the mesh"}
 	late := seen{Outcome: facts.Unanswered, Detail: "or it accepts connections and then says nothing: openssl does not tell"}
 	return []server{
 		{
@@ -96,7 +96,7 @@ func servers(t testing.TB) []server {
 		},
 		{
 			name: "gateway, TLS not tried", start: func(t testing.TB) netip.AddrPort { return probetest.Gateway(t, mesh, name) },
-			want: seen{Outcome: facts.Connected}, byOpenSSL: &seen{Outcome: facts.Connected}, byCurl: seen{Outcome: facts.Connected}, byConnect: connected,
+			want: seen{Outcome: facts.Opened}, byOpenSSL: &seen{Outcome: facts.Opened}, byCurl: seen{Outcome: facts.Opened}, byConnect: connected,
 		},
 		{
 			name: "web server", probe: sidecar, start: func(t testing.TB) netip.AddrPort { return probetest.HTTPS(t, web) },

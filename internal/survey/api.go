@@ -9,10 +9,12 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,7 +31,7 @@ import (
 
 // api is one cluster's API server: one connection for all groups.
 type api struct {
-	core, apps, admission, authorization, discovery, networking rest.Interface
+	core, apps, admission, authentication, authorization, discovery, networking, rbac rest.Interface
 	// custom makes the client for a group of custom resources.
 	custom func(group, version string) (rest.Interface, error)
 }
@@ -62,7 +64,9 @@ func connect(config *rest.Config) (*api, error) {
 		{corev1.SchemeGroupVersion, "/api", &a.core},
 		{appsv1.SchemeGroupVersion, "/apis", &a.apps},
 		{admissionv1.SchemeGroupVersion, "/apis", &a.admission},
+		{authenticationv1.SchemeGroupVersion, "/apis", &a.authentication},
 		{authorizationv1.SchemeGroupVersion, "/apis", &a.authorization},
+		{rbacv1.SchemeGroupVersion, "/apis", &a.rbac},
 		{discoveryv1.SchemeGroupVersion, "/apis", &a.discovery},
 		{networkingv1.SchemeGroupVersion, "/apis", &a.networking},
 	} {

@@ -29,8 +29,11 @@ func refused(kubeconfig []byte, annotations map[string]string, id string) (why s
 	if len(kubeconfig) == 0 {
 		return problemEmpty, nil
 	}
-	config, err := clientcmd.Load(kubeconfig)
-	if err != nil {
+	if len(kubeconfig) > most {
+		return problemTooLarge, nil
+	}
+	config, ok := load(kubeconfig)
+	if !ok {
 		return problemUnreadable, nil
 	}
 	if c := config.Contexts["c"]; c != nil && c.AuthInfo == "" && config.Clusters["c"] != nil && len(config.AuthInfos) == 0 {

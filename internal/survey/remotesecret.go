@@ -26,6 +26,7 @@ const annotationIdentity = "identity.kubectl-mesh.dev/"
 const (
 	problemEmpty      = "the kubeconfig is empty"
 	problemUnreadable = "the kubeconfig cannot be read"
+	problemTooLarge   = "the kubeconfig is larger than 1 MiB"
 	problemNoContext  = "the kubeconfig has no current context"
 	problemNoCluster  = "the kubeconfig has no cluster for its current context"
 	problemNoServer   = "the kubeconfig has no server that is a URL"
@@ -35,6 +36,9 @@ const (
 // whom it claims to be. A kubeconfig that came out of a cluster is never used.
 func trimRemoteSecret(s *corev1.Secret) *corev1.Secret {
 	out := &corev1.Secret{ObjectMeta: trimMeta(&s.ObjectMeta), Data: map[string][]byte{}}
+	if v := s.Annotations[istio.AnnotationCluster]; v != "" {
+		metav1.SetMetaDataAnnotation(&out.ObjectMeta, istio.AnnotationCluster, v)
+	}
 	keep := func(id string, kubeconfig []byte) {
 		server, identity, problem := reduceKubeconfig(kubeconfig)
 		if identity == "" {
@@ -45,6 +49,7 @@ func trimRemoteSecret(s *corev1.Secret) *corev1.Secret {
 		}
 		invalid, insecure := refused(kubeconfig, s.Annotations, id)
 		annotateRefused(&out.ObjectMeta, id, invalid, insecure)
+		annotateAccess(&out.ObjectMeta, id, accessOf(kubeconfig, &s.ObjectMeta, id))
 		out.Data[id] = bareKubeconfig(server, problem)
 	}
 	for id, kubeconfig := range s.Data {
@@ -66,6 +71,7 @@ func RemoteSecretsOf(s *corev1.Secret) []facts.RemoteSecret {
 			r.Identity = s.Annotations[annotationIdentity+id]
 		}
 		r.Invalid, r.Insecure = refused(s.Data[id], s.Annotations, id)
+		r.Access = accessOf(s.Data[id], &s.ObjectMeta, id)
 		r.Modified = s.CreationTimestamp.Time
 		for _, f := range s.ManagedFields {
 			if f.Time != nil && f.Time.After(r.Modified) {
@@ -96,6 +102,7 @@ func SecretsOf(entries []facts.RemoteSecret) []*corev1.Secret {
 			metav1.SetMetaDataAnnotation(&out[i].ObjectMeta, annotationIdentity+r.ClusterID, r.Identity)
 		}
 		annotateRefused(&out[i].ObjectMeta, r.ClusterID, r.Invalid, r.Insecure)
+		annotateAccess(&out[i].ObjectMeta, r.ClusterID, r.Access)
 		out[i].Data[r.ClusterID] = bareKubeconfig(r.Server, r.Problem)
 	}
 	return out
@@ -107,8 +114,11 @@ func reduceKubeconfig(kubeconfig []byte) (server, identity, problem string) {
 	if len(kubeconfig) == 0 {
 		return "", "", problemEmpty
 	}
-	config, err := clientcmd.Load(kubeconfig)
-	if err != nil {
+	if len(kubeconfig) > most {
+		return "", "", problemTooLarge
+	}
+	config, ok := load(kubeconfig)
+	if !ok {
 		return "", "", problemUnreadable
 	}
 	context := config.Contexts[config.CurrentContext]
@@ -154,7 +164,7 @@ func bareKubeconfig(server, problem string) []byte {
 	switch problem {
 	case problemEmpty:
 		return []byte{}
-	case problemUnreadable:
+	case problemUnreadable, problemTooLarge:
 		return []byte("[not a kubeconfig]")
 	case problemNoContext:
 	case problemNoCluster:

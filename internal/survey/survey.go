@@ -55,6 +55,8 @@ const (
 	Sidecars
 	AuthorizationPolicies
 	ServiceExports
+	StraySecrets
+	SystemSecrets
 	// Leads lets Follow read what the others show to be needed.
 	Leads
 
@@ -138,6 +140,16 @@ func Read(ctx context.Context, cluster Cluster, sources Source) (facts.Cluster, 
 	}
 	if sources&RemoteSecrets != 0 {
 		read(r, &out.RemoteSecrets, func() ([]facts.RemoteSecret, error) { return remoteSecrets(ctx, a, ns) })
+	}
+	if sources&StraySecrets != 0 {
+		read(r, &out.StraySecrets, func() ([]facts.LooseSecret, error) {
+			return looseSecrets(ctx, a, "", istio.MultiClusterLabel, func(m *metav1.ObjectMeta) bool { return IsStray(m, ns) })
+		})
+	}
+	if sources&SystemSecrets != 0 {
+		read(r, &out.SystemSecrets, func() ([]facts.LooseSecret, error) {
+			return looseSecrets(ctx, a, ns, "", func(m *metav1.ObjectMeta) bool { return LooksRemote(m, ns) })
+		})
 	}
 	if sources&Webhooks != 0 {
 		read(r, &out.Webhooks, func() ([]admissionv1.MutatingWebhookConfiguration, error) {

@@ -143,8 +143,11 @@ func trimReview(r *authorizationv1.SubjectAccessReview) *authorizationv1.Subject
 func Trim(o runtime.Object) runtime.Object {
 	switch o := o.(type) {
 	case *corev1.Secret:
-		if o.Labels[istio.MultiClusterLabel] != "" {
+		if o.Labels[istio.MultiClusterLabel] == "true" {
 			return trimRemoteSecret(o)
+		}
+		if _, labelled := o.Labels[istio.MultiClusterLabel]; labelled || LooksRemote(&o.ObjectMeta, o.Namespace) {
+			return trimLooseSecret(o)
 		}
 		if o.Name == istio.CACertsSecret || o.Name == istio.CASecret {
 			return trimCASecret(o)

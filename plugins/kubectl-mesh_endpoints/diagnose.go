@@ -14,9 +14,9 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
@@ -73,7 +73,7 @@ it cannot be told.`,
 		if ns, err = namespaceOf(fleet, name, ns); err != nil {
 			return err
 		}
-		d, result, err := endpoints.Diagnose(fleet, ns, name, endpoints.Options{Known: network.Verify(fleet, network.Options{})})
+		d, result, err := endpoints.Diagnose(fleet, ns, name, endpoints.Options{Known: known(fleet, remotes.Verify(fleet, look(cmd.Context(), f, fleet, false)))})
 		if err != nil {
 			return err
 		}

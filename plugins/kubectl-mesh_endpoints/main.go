@@ -13,7 +13,7 @@ func main() { command.Main(plugin) }
 
 // reads is what the rules need of a cluster, and with it what tells whether there
 // is a mesh at all.
-const reads = survey.Mesh | survey.Policies | survey.RootCert
+const reads = survey.Mesh | survey.Policies | survey.RootCert | survey.IstiodPods | survey.StraySecrets | survey.SystemSecrets
 
 var plugin = command.Plugin{
 	Name:  "mesh-endpoints",
@@ -28,8 +28,11 @@ cluster and those that its remote secrets name.`,
 	Example: `  # why is the service not reached?
   %[1]s diagnose cart.shop --contexts east,west
 
-  # which services are not reached?
+  # what is wrong, with remote secrets and with all services?
   %[1]s verify
+
+  # which control plane reads which cluster?
+  %[1]s secrets --contexts east,west
 
   # which endpoints of a service do the clusters' proxies get, and which should they?
   %[1]s list cart.shop --contexts east,west
@@ -38,6 +41,6 @@ cluster and those that its remote secrets name.`,
   %[1]s explain EP003`,
 	Reads: reads,
 	Commands: func(f *command.Frame) []*cobra.Command {
-		return []*cobra.Command{newVerify(f), newDiagnose(f), newList(f)}
+		return []*cobra.Command{newVerify(f), newDiagnose(f), newSecrets(f), newList(f)}
 	},
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
@@ -11,6 +13,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 func newVerify(f *command.Frame) *cobra.Command {
@@ -18,10 +22,16 @@ func newVerify(f *command.Frame) *cobra.Command {
 	options := endpoints.Options{}
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Say what keeps services from being reached across clusters",
-		Long: `Judge every service that more than one cluster has, from each cluster to each other one, as
-"diagnose" does for one of them. What breaks many services is one finding, with their number.
-Services that stay local because somebody set it so are no finding.`,
+		Short: "Say what keeps control planes from seeing clusters, and services from being reached",
+		Long: `Judge whether each control plane reads the clusters that it should, by the remote secrets,
+by what the other clusters let it read, and by what every replica of istiod says of itself;
+and every service that more than one cluster has, from each cluster to each other one, as
+"diagnose" does for one of them. Root causes come first, with what they cause beneath them;
+what breaks many services is one finding, with their number. Services that stay local because
+somebody set it so are no finding.
+
+No credential of a remote secret is used: "secrets --connect" does that. What could not be
+judged is listed as such.`,
 		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify -n shop -l app=cart -o json",
 		Args:    cobra.NoArgs,
 	}
@@ -39,9 +49,24 @@ Services that stay local because somebody set it so are no finding.`,
 		options.Selects = func(l map[string]string) bool { return s.Matches(labels.Set(l)) }
 		return nil
 	}
-	f.Verify(cmd, reads, check, func(fleet *facts.Fleet) finding.Result {
-		options.Known = network.Verify(fleet, network.Options{})
-		return endpoints.Verify(fleet, options)
+	f.VerifyAsking(cmd, func() survey.Source { return reads }, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
+		secrets := remotes.Verify(fleet, look(ctx, f, fleet, false))
+		options.Known = known(fleet, secrets)
+		result := endpoints.Verify(fleet, options)
+		// Those of remote secrets that it names as causes are in both.
+		result.Findings = slices.DeleteFunc(result.Findings, func(f finding.Finding) bool {
+			return slices.ContainsFunc(secrets.Findings, func(s finding.Finding) bool { return s.ID() == f.ID() })
+		})
+		result.Merge(secrets)
+		return result, nil
 	})
 	return cmd
+}
+
+// known is what explains why requests do not get from cluster to cluster: what was
+// found of remote secrets, and of networks and gateways.
+func known(fleet *facts.Fleet, secrets finding.Result) finding.Result {
+	out := network.Verify(fleet, network.Options{})
+	out.Merge(secrets)
+	return out
 }

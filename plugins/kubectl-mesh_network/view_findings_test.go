@@ -19,7 +19,7 @@ func TestTrialFindings(t *testing.T) {
 	for name, attempts := range map[string][]facts.Attempt{
 		"this machine": {{Outcome: facts.Unanswered}},
 		"a pod":        {{Outcome: facts.Refused, From: pod}},
-		"both":         {{Outcome: facts.Connected}, {Outcome: facts.Unanswered, From: pod}},
+		"both":         {{Outcome: facts.Opened}, {Outcome: facts.Unanswered, From: pod}},
 		"plain text":   {{Outcome: facts.Foreign, Detail: "it answers in plain text: HTTP/1.1 400 Bad Request", From: pod}},
 		"no tool":      {{Outcome: facts.NotTried, Detail: "the container has nothing to try it with", From: pod}},
 	} {

@@ -1,0 +1,65 @@
+package survey
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+)
+
+func TestParseClusters(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want []facts.ClusterState
+		err  error
+	}{
+		"two":      {`[{"id":"east","syncStatus":"synced"},{"id":"west","secretName":"istio-system/w","syncStatus":"timeout"}]`, []facts.ClusterState{{ID: "east", Status: "synced"}, {ID: "west", Secret: "istio-system/w", Status: "timeout"}}, nil},
+		"none":     {`null`, nil, nil},
+		"garbage":  {`<html>`, nil, errGarbage},
+		"an end":   {`[{"id":"ea`, nil, errGarbage},
+		"a flood":  {`[{"id":"` + strings.Repeat("x", mostClusters) + `"}]`, nil, errTooMuch},
+		"a name":   {`[{"id":"` + strings.Repeat("x", 4000) + `"}]`, nil, errGarbage},
+		"controls": {`[{"id":"a\u001b[31mb"}]`, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseClusters(strings.NewReader(c.text))
+			if !errors.Is(err, c.err) || name != "controls" && !cmp.Equal(c.want, got) {
+				t.Errorf("%+v, %v", got, err)
+			}
+			if name == "controls" && strings.Contains(got[0].ID, "\x1b") {
+				t.Errorf("%q", got[0].ID)
+			}
+		})
+	}
+}
+
+func TestParseShards(t *testing.T) {
+	const text = `{"cart.shop.svc.cluster.local":{"shop":{"Shards":{
+"Kubernetes/east":[{"Addresses":["10.0.0.1","fd00::1"],"NodeName":"n","HealthStatus":1},{"Address":"10.0.0.2","NodeName":"n"},{"Addresses":["10.0.0.3"]}],
+"External/east":[{"Addresses":["10.0.0.9"]}],"Kubernetes/west":null},"ServiceAccounts":{}}},"other.example":{"shop":{"Shards":{}}}}`
+	want := map[string]facts.Addresses{"west": {}, "east": {"shop/cart": {"10.0.0.1": true, "fd00::1": true, "10.0.0.2": true, "10.0.0.3": false}}}
+	got, err := parseShards(strings.NewReader(text))
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	for name, text := range map[string]string{"garbage": "nope", "a list": "[]", "an end": text[:100], "nothing": "", "numbers": `{"a":{"b":{"Shards":{"Kubernetes/c":[{"Addresses":[7]}]}}}}`} {
+		if _, err := parseShards(strings.NewReader(text)); !errors.Is(err, errGarbage) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := parseShards(&bounded{strings.NewReader(text), 50}); !errors.Is(err, errTooMuch) {
+		t.Errorf("a flood: %v", err)
+	}
+}
+
+func FuzzIstiod(f *testing.F) {
+	f.Add(`[{"id":"east"}]`)
+	f.Add(`{"a.b":{"c":{"Shards":{"Kubernetes/d":[{"Addresses":["e"],"NodeName":"f"}]}}}}`)
+	f.Fuzz(func(_ *testing.T, text string) {
+		_, _ = parseClusters(strings.NewReader(text))
+		_, _ = parseShards(strings.NewReader(text))
+	})
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+)
+
+// between is how long a control plane is given to follow a change before it is
+// asked again.
+const between = 5 * time.Second
+
+// asked is what one cluster said in the first round.
+type asked struct {
+	side        facts.Read[facts.RemoteSide]
+	credentials *survey.Credentials
+	istiods     []facts.IstiodView
+}
+
+// look asks what the survey does not tell of remote secrets: the clusters about the
+// identities that read them, and every replica of the control planes about what it reads, all side
+// by side; then the API servers about the tokens. Where control planes do not have
+// what clusters have they are asked again after some seconds. connect tries the credentials as well.
+func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool) facts.Seen {
+	if f.From != "" {
+		return facts.Seen{NotAsked: "clusters of a dump cannot be asked"}
+	}
+	plan := remotes.NewPlan(out)
+	seen := facts.Seen{Sides: map[string]facts.Read[facts.RemoteSide]{}, Reviews: map[facts.SecretKey]facts.Review{}, Istiods: map[string]facts.Read[[]facts.IstiodView]{}}
+	pods := map[string][]string{}
+	for i := range out.Clusters {
+		if c := &out.Clusters[i]; slices.Contains(plan.Primaries, c.Context) {
+			if pods[c.Context] = survey.RunningPods(c); !c.IstiodPods.Known() {
+				seen.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{State: c.IstiodPods.State, Reason: c.IstiodPods.Why()}
+			}
+		}
+	}
+	first := command.Ask(ctx, f, slices.Sorted(maps.Keys(plan.Users)), func(ctx context.Context, c survey.Cluster) (asked, error) {
+		var a asked
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			side, err := survey.ReadSide(ctx, c, plan.Users[c.Context])
+			a.side = facts.Read[facts.RemoteSide]{State: facts.OK, Value: side}
+			if err != nil {
+				a.side = facts.Read[facts.RemoteSide]{State: facts.Failed, Reason: fleet.Classify(err, "").Reason}
+			}
+		})
+		if slices.Contains(plan.Primaries, c.Context) {
+			wait.Go(func() { a.credentials, _ = survey.ReadCredentials(ctx, c) }) // without them nothing is reviewed, which is said
+			wait.Go(func() { a.istiods = survey.ReadIstiods(ctx, c, pods[c.Context]) })
+		}
+		wait.Wait()
+		return a, nil
+	})
+	var credentials []*survey.Credentials
+	for name, answer := range first {
+		if answer.Err != nil {
+			failed := fleet.Classify(answer.Err, "").Reason
+			seen.Sides[name] = facts.Read[facts.RemoteSide]{State: facts.Failed, Reason: failed}
+			seen.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.Failed, Reason: failed}
+			continue
+		}
+		seen.Sides[name] = answer.Value.side
+		if _, known := seen.Istiods[name]; !known {
+			seen.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: answer.Value.istiods}
+		}
+		if answer.Value.credentials != nil {
+			credentials = append(credentials, answer.Value.credentials)
+		}
+	}
+	if connect {
+		seen.Connected = try(ctx, f, plan.Primaries, credentials, remotes.Servers(out))
+	}
+	var wait sync.WaitGroup
+	// Both are of what the first round told, and neither of the other.
+	wait.Go(func() { review(ctx, f, out, &seen, credentials) })
+	contexts, doubtful := remotes.Doubtful(out, seen)
+	wait.Wait()
+	if doubtful {
+		seen.Again = again(ctx, f, plan.Primaries, contexts, pods)
+	}
+	return seen
+}
+
+// review has tokens reviewed by the API servers that they are for.
+func review(ctx context.Context, f *command.Frame, out *facts.Fleet, seen *facts.Seen, credentials []*survey.Credentials) {
+	tokens := remotes.Tokens(out, *seen)
+	reviewed := command.Ask(ctx, f, slices.Sorted(maps.Keys(tokens)), func(ctx context.Context, c survey.Cluster) (map[facts.SecretKey]facts.Review, error) {
+		return survey.ReviewTokens(ctx, c, credentials, tokens[c.Context])
+	})
+	for _, answer := range reviewed {
+		maps.Copy(seen.Reviews, answer.Value)
+	}
+}
+
+// try uses the credentials themselves, from this machine.
+func try(ctx context.Context, f *command.Frame, primaries []string, credentials []*survey.Credentials, servers []string) map[facts.SecretKey]facts.Connected {
+	out := map[facts.SecretKey]facts.Connected{}
+	answers := command.Ask(ctx, f, primaries, func(ctx context.Context, c survey.Cluster) (map[facts.SecretKey]facts.Connected, error) {
+		tried := map[facts.SecretKey]facts.Connected{}
+		var mu sync.Mutex
+		var wait sync.WaitGroup
+		for _, set := range credentials {
+			for _, key := range set.Keys() {
+				if key.Context != c.Context {
+					continue
+				}
+				wait.Go(func() {
+					connected := set.Try(ctx, key, servers)
+					mu.Lock()
+					defer mu.Unlock()
+					tried[key] = connected
+				})
+			}
+		}
+		wait.Wait()
+		return tried, nil
+	})
+	for _, answer := range answers {
+		maps.Copy(out, answer.Value)
+	}
+	return out
+}
+
+// again asks the control planes and the clusters a second time, after a while.
+func again(ctx context.Context, f *command.Frame, primaries, contexts []string, pods map[string][]string) *facts.Later {
+	select {
+	case <-time.After(between):
+	case <-ctx.Done():
+		return nil
+	}
+	type both struct {
+		istiods []facts.IstiodView
+		slices  facts.Read[facts.Addresses]
+	}
+	later := &facts.Later{Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{}}
+	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(primaries, contexts))))
+	answers := command.Ask(ctx, f, wanted, func(ctx context.Context, c survey.Cluster) (both, error) {
+		var b both
+		var wait sync.WaitGroup
+		if slices.Contains(contexts, c.Context) {
+			wait.Go(func() {
+				if addresses, err := survey.ReadSlices(ctx, c); err == nil {
+					b.slices = facts.Read[facts.Addresses]{State: facts.OK, Value: addresses}
+				}
+			})
+		}
+		if slices.Contains(primaries, c.Context) {
+			wait.Go(func() { b.istiods = survey.ReadIstiods(ctx, c, pods[c.Context]) })
+		}
+		wait.Wait()
+		return b, nil
+	})
+	for name, answer := range answers {
+		if answer.Err == nil {
+			later.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: answer.Value.istiods}
+			later.Slices[name] = answer.Value.slices
+		}
+	}
+	return later
+}

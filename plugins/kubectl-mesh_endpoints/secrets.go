@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+)
+
+// secretReads is what the rules about remote secrets need of a cluster.
+const secretReads = survey.RemoteSecrets | survey.StraySecrets | survey.SystemSecrets | survey.Istiods | survey.IstiodPods |
+	survey.Namespaces | survey.Webhooks | survey.RootCert | survey.MeshConfigs | survey.Services | survey.EndpointSlices | survey.KubernetesGateways
+
+func newSecrets(f *command.Frame) *cobra.Command {
+	connect := false
+	cmd := &cobra.Command{
+		Use:   "secrets",
+		Short: "Show which control plane reads which cluster, and by which remote secret",
+		Long: `Show for each control plane (row) and cluster (column) whether it reads that cluster: ✓ it
+does, ✗ it does not, and why; – it need not; ? that is not known, and why. -o wide adds a row
+for each remote secret: what it holds, and to which context it really leads. "verify" has the
+evidence, and the commands that mend it.
+
+Where it is seen: in the API servers, by your own contexts, and in every replica of istiod,
+by port-forward. No credential of a remote secret is used, unless with --connect: each is then
+tried from this machine against the server in its own secret alone. What this machine does not reach
+istiod may reach.`,
+		Example: "  %[1]s secrets --contexts east,west\n  %[1]s secrets -o wide\n  %[1]s secrets --connect",
+		Args:    cobra.NoArgs,
+	}
+	output := f.AddOutput(cmd)
+	cmd.Flags().BoolVar(&connect, "connect", false, "Also try the credentials in the remote secrets, from this machine")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		format, err := output.Format()
+		if err != nil {
+			return err
+		}
+		if connect && f.From != "" {
+			return fmt.Errorf("--connect needs live clusters: a dump (--from) has no credentials")
+		}
+		fleet, err := f.Gather(cmd.Context(), secretReads)
+		if err != nil {
+			return err
+		}
+		listing := remotes.List(fleet, look(cmd.Context(), f, fleet, connect))
+		switch format {
+		case report.JSON, report.YAML:
+			err = report.Encode(f.Out, format, secretsDocument{report.NewMeta("RemoteSecretList"), listing})
+		case report.Name:
+			for _, s := range listing.Secrets {
+				fmt.Fprintln(f.Out, printable.Line(s.Primary+"/secret/"+s.Namespace+"/"+s.Name+"/"+s.ClusterID))
+			}
+		default:
+			err = secretsTable(f.Page(output), listing, format == report.Wide)
+		}
+		if err != nil {
+			return err
+		}
+		for _, g := range listing.Gaps {
+			fmt.Fprintf(f.ErrOut, "not listed: %s\n", printable.Line(g.Cluster+": "+g.Reason))
+		}
+		return command.Unreachable(fleet)
+	}
+	return cmd
+}
+
+// secretsDocument is what -o json and yaml print.
+type secretsDocument struct {
+	report.Meta
+	remotes.Listing
+}

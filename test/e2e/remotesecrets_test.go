@@ -1,0 +1,233 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
+)
+
+// With real istiods: what becomes of remote secrets is recognised, also where istiod
+// goes on to say that it is synced; and nothing is found where all is well.
+func TestRemoteSecrets(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	fleet, err := bed.StartTopology(ctx, topology.Topology{
+		Everywhere: topology.Contents{
+			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
+			Services:   []topology.Service{{Namespace: "shop", Name: "cart"}},
+			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
+		},
+		Clusters: []topology.Cluster{{Name: "east", Network: "n1"}, {Name: "west", Network: "n1"}},
+	}, bed.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := fleet.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	east, west := admin(t, fleet, "east"), admin(t, fleet, "west")
+	program := filepath.Join(filepath.Dir(binary), "kubectl-mesh_endpoints")
+	verify := func() []string {
+		doc := document(t, mesh(t, options{program: program, kubeconfig: fleet.Kubeconfig()}, "verify", "--contexts", "east,west", "-o", "json"))
+		var out []string
+		for _, s := range summary(doc) {
+			if strings.HasPrefix(s, "SEC") {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	expect := func(t *testing.T, want ...string) {
+		t.Helper()
+		var got []string
+		for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(time.Second) {
+			if got = verify(); cmp.Equal(want, got) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("findings (-want +got):\n%s", cmp.Diff(want, got))
+			}
+		}
+	}
+	const name = "istio-remote-secret-west"
+	good, err := east.CoreV1().Secrets(topology.SystemNamespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// write replaces the secret by one with another kubeconfig, or by none.
+	write := func(t *testing.T, anew bool, key string, change func(string) string) {
+		t.Helper()
+		secrets := east.CoreV1().Secrets(topology.SystemNamespace)
+		s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: good.Labels, Annotations: good.Annotations}, Data: map[string][]byte{key: []byte(change(string(good.Data["west"])))}}
+		if !anew {
+			if _, err := secrets.Update(ctx, s, metav1.UpdateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		_ = secrets.Delete(ctx, name, metav1.DeleteOptions{})
+		if key == "" {
+			return
+		}
+		time.Sleep(2 * time.Second) // istiod takes secrets one after the other
+		if _, err := secrets.Create(ctx, s, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same := func(s string) string { return s }
+	in := func(field, value string) func(string) string {
+		return func(s string) string {
+			var lines []string
+			for _, line := range strings.Split(s, "\n") {
+				if at := strings.Index(line, field+": "); at >= 0 {
+					line = line[:at] + field + ": " + value
+				}
+				lines = append(lines, line)
+			}
+			return strings.Join(lines, "\n")
+		}
+	}
+
+	// await waits until istiod has read a cluster: one that it is still reading it
+	// is long in letting go, and looks at no other secret meanwhile.
+	await := func(t *testing.T, id string) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+			states, err := fleet.Mesh().Istiod("east").Clusters(ctx)
+			for _, s := range states {
+				if s.ID == id && s.Status == "synced" {
+					return
+				}
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("istiod says %v, %v", states, err)
+			}
+		}
+	}
+
+	t.Run("all is well", func(t *testing.T) {
+		expect(t)
+		out := mesh(t, options{program: program, kubeconfig: fleet.Kubeconfig()}, "secrets", "--connect", "-o", "wide", "--contexts", "east,west")
+		if strings.Count(out.stdout, "✓") != 2 || strings.Count(out.stdout, "accepted") != 2 || out.code != 0 {
+			t.Errorf("exit code %d\n%s\n%s", out.code, out.stdout, out.stderr)
+		}
+	})
+	t.Run("the API server goes away after it was read", func(t *testing.T) {
+		proxy, err := bed.DelayProxy(fleet.Cluster("west").URL(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, true, "west", in("server", proxy.URL()))
+		expect(t)
+		if err := proxy.Close(); err != nil {
+			t.Fatal(err)
+		}
+		more(t, ctx, west)
+		expect(t, "SEC019 error east,west")
+	})
+	t.Run("changed in place, to where nobody answers", func(t *testing.T) {
+		write(t, true, "west", same)
+		expect(t)
+		write(t, false, "west", in("server", "https://127.0.0.1:1"))
+		expect(t, "SEC010 error east,west", "SEC015 error east,west < SEC010")
+	})
+	t.Run("missing", func(t *testing.T) {
+		write(t, true, "", same)
+		expect(t, "SEC023 warning east,west")
+	})
+	t.Run("another key", func(t *testing.T) {
+		write(t, true, "far", same)
+		expect(t, "SEC004 warning east,west")
+		await(t, "far")
+	})
+	t.Run("without the label", func(t *testing.T) {
+		write(t, true, "west", same)
+		await(t, "west")
+		patch(t, ctx, east, name, `{"metadata":{"labels":{"istio/multiCluster":"True"}}}`)
+		expect(t, "SEC003 error east", "SEC023 warning east,west < SEC003")
+	})
+	t.Run("the CA of another cluster", func(t *testing.T) {
+		write(t, true, "west", same)
+		expect(t)
+		// In place: deleting what istiod does not reach blocks it for half a minute and more.
+		write(t, false, "west", in("certificate-authority-data", encoded(fleet.Cluster("east").CA())))
+		expect(t, "SEC010 error east,west", "SEC011 error east,west", "SEC015 error east,west < SEC010")
+	})
+	t.Run("a credential that is refused", func(t *testing.T) {
+		write(t, false, "west", same)
+		expect(t)
+		write(t, false, "west", func(s string) string {
+			at := strings.Index(s, "token: ")
+			end := at + strings.Index(s[at:], "\n")
+			return s[:end-8] + "AAAAAAAA" + s[end:]
+		})
+		// All addresses of the bed are on loopback, which in a pod would explain it too.
+		expect(t, "SEC010 error east,west", "SEC012 error east,west", "SEC015 error east,west < SEC010")
+	})
+	t.Run("revoked, while istiod says that it is synced", func(t *testing.T) {
+		write(t, false, "west", same)
+		expect(t)
+		if err := west.CoreV1().Secrets(topology.SystemNamespace).Delete(ctx, topology.ReaderTokenSecret, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "SEC012 error east,west < SEC013", "SEC013 error east,west")
+		states, err := fleet.Mesh().Istiod("east").Clusters(ctx)
+		if err != nil || !bytes.Contains(fmt.Append(nil, states), []byte("synced")) {
+			t.Errorf("istiod says %v, %v", states, err)
+		}
+		out := mesh(t, options{program: program, kubeconfig: fleet.Kubeconfig()}, "secrets", "--connect", "-o", "wide", "--contexts", "east,west")
+		if !strings.Contains(out.stdout, string(facts.ConnectRefused)) || !strings.Contains(out.stdout, "✗") {
+			t.Error(out.stdout)
+		}
+	})
+}
+
+func admin(t *testing.T, fleet *bed.Fleet, cluster string) kubernetes.Interface {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(fleet.Cluster(cluster).RESTConfig(bed.Admin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// more makes one more pod of service shop/cart.
+func more(t *testing.T, ctx context.Context, client kubernetes.Interface) {
+	t.Helper()
+	pod, err := client.CoreV1().Pods("shop").Get(ctx, "cart-0", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	another := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "cart-9", Labels: map[string]string{"app": pod.Labels["app"]}}}
+	another.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName, Containers: []corev1.Container{{Name: "cart", Image: "example.com/cart:1", Ports: []corev1.ContainerPort{{ContainerPort: 8080}}}}}
+	if _, err := client.CoreV1().Pods("shop").Create(ctx, another, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func patch(t *testing.T, ctx context.Context, client kubernetes.Interface, secret, change string) {
+	t.Helper()
+	_, err := client.CoreV1().Secrets(topology.SystemNamespace).Patch(ctx, secret, types.MergePatchType, []byte(change), metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func encoded(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
