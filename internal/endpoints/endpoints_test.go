@@ -15,6 +15,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
 )
@@ -232,6 +233,14 @@ func TestUnreadable(t *testing.T) {
 		"deployments": {forbidden(func(east, _ *facts.Cluster) {
 			east.Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Failed, Reason: "no answer in time"}
 		}), []string{"east > west: unknown"}},
+		// What only some rules need leaves the rest judged.
+		"sidecars": {forbidden(func(east, _ *facts.Cluster) {
+			east.Sidecars = facts.Read[[]istioapi.Sidecar]{State: facts.Forbidden}
+		}), nil},
+		"policies": {forbidden(func(_, west *facts.Cluster) {
+			west.AuthorizationPolicies = facts.Read[[]istioapi.AuthorizationPolicy]{State: facts.Forbidden}
+			west.VirtualServices = facts.Read[[]istioapi.VirtualService]{State: facts.Forbidden}
+		}), nil},
 		"mesh config": {forbidden(func(east, _ *facts.Cluster) {
 			east.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden}
 		}),

@@ -334,11 +334,11 @@ func portsOf(s *corev1.Service) string {
 	return firstOf(strings.Join(out, ", "), "no ports")
 }
 
-// known reports whether something was read of a cluster, and notes for the code where it
-// was not.
-func judgeable[T any](w *walk, in *cluster, r facts.Read[T], what string, code finding.Code) bool {
+// judgeable reports whether something was read of a cluster, and notes for the codes that
+// need it where it was not.
+func judgeable[T any](w *walk, in *cluster, r facts.Read[T], what string, codes ...finding.Code) bool {
 	if !r.Known() {
-		w.unknown.CannotJudge(in.Context, what+": "+r.Why(), code)
+		w.unknown.CannotJudge(in.Context, what+": "+r.Why(), codes...)
 	}
 	return r.Known()
 }

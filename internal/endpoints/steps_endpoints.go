@@ -17,6 +17,8 @@ func (w *walk) gets() bool {
 	if d == nil {
 		return w.unclear(stepEndpoints, w.v.Context, "no Service "+w.service.String()+" is known to "+w.v.name())
 	}
+	judgeable(w, w.by[w.v.Context], w.by[w.v.Context].Sidecars, "sidecars", "EP012")
+	judgeable(w, w.to, w.to.Nodes, "nodes", "EP016", "EP017")
 	for _, p := range d.Spec.Ports {
 		if p.Protocol == corev1.ProtocolUDP || p.Protocol == corev1.ProtocolSCTP {
 			continue // the mesh does not carry them
