@@ -142,8 +142,8 @@ func (d *drawing) seenBy(v *view, a, b *member) Route {
 		d.explain(&r, RouteBroken, func(f finding.Finding) bool {
 			return f.Code == "NET007" && slices.Contains(f.Clusters, a.Context) && slices.Contains(f.Clusters, b.Context)
 		})
-		d.explain(&r, RoutePartly, about(a, "NET003", "NET004", "NET030"), about(b, "NET003", "NET006", "NET030"))
-		d.doubt(&r, unjudged(a, "NET003", "NET004", "NET007"), unjudged(b, "NET003", "NET006", "NET007"))
+		d.explain(&r, RoutePartly, about(a, "NET003", "NET004", "NET030"), about(b, "NET003", "NET006", "NET030", "NET011"))
+		d.doubt(&r, unjudged(a, "NET003", "NET004", "NET007"), unjudged(b, "NET003", "NET006", "NET007", "NET011"))
 	case r.ToNetwork == "":
 		r.Way, r.Status, r.Reason = Direct, RouteBroken, "the workloads of "+b.Context+" have no network"
 		if why := b.lacks(pods | namespaces); why != "" {
@@ -159,7 +159,18 @@ func (d *drawing) seenBy(v *view, a, b *member) Route {
 	default:
 		d.byGateway(v, a, b, &r)
 	}
+	d.explain(&r, RoutePartly, refused(a), refused(b))
 	return r
+}
+
+// refused picks the findings with which proxies of a cluster get no configuration and
+// no certificates. Those that have them keep them for a while.
+func refused(m *member) func(finding.Finding) bool {
+	codes := []finding.Code{"NET032", "PR010"}
+	if len(m.istiods) == 0 { // the control plane elsewhere has others to look after
+		codes = append(codes, "PR001", "PR006", "PR007", "PR008", "PR013")
+	}
+	return about(m, codes...)
 }
 
 // readsStrangers reports whether a control plane reads clusters which are not
@@ -225,17 +236,17 @@ func (d *drawing) byGateway(v *view, a, b *member, r *Route) {
 	case len(faults.Findings) > 0:
 		d.explain(r, RoutePartly, theirs)
 	}
-	d.kinds(v, a, r)
+	d.kinds(v, a, b, r)
 	toNetwork := func(f finding.Finding) bool {
 		return f.Code == "GW018" && f.Object == "network "+r.ToNetwork && slices.Contains(f.Clusters, a.Context)
 	}
-	d.explain(r, RoutePartly, toNetwork, about(a, "NET002", "NET003", "NET004", "NET005", "NET030"), about(b, "NET001", "NET003", "NET004", "NET006", "NET030"))
+	d.explain(r, RoutePartly, toNetwork, about(a, "NET002", "NET003", "NET004", "NET005", "NET030"), about(b, "NET001", "NET003", "NET004", "NET006", "NET030", "NET011"))
 	d.explain(r, RoutePartly, about(v.own, "NET009"))
 	d.explain(r, RouteUnknown, about(v.own, "NET010"))
-	checks := []func(finding.Unknown) finding.Code{unjudged(a, "NET002", "NET003", "NET004", "GW018"), unjudged(b, "NET001", "NET003", "NET004", "NET006")}
+	checks := []func(finding.Unknown) finding.Code{unjudged(a, "NET002", "NET003", "NET004", "GW018"), unjudged(b, "NET001", "NET003", "NET004", "NET006", "NET011")}
 	for _, m := range where {
 		if m != nil {
-			checks = append(checks, unjudged(m, "GW010", "GW012", "GW031"))
+			checks = append(checks, unjudged(m, "GW010", "GW012", "GW019", "GW031"))
 		}
 	}
 	d.doubt(r, checks...)
@@ -291,13 +302,9 @@ func (d *drawing) withoutGateway(v *view, r *Route) {
 
 // kinds: sidecars and ambient proxies each need a gateway of their kind. It is
 // the end of the route where the cluster has no clients of another kind.
-func (d *drawing) kinds(v *view, a *member, r *Route) {
-	sidecars, ambient := false, false
-	for i := range a.Pods.Value {
-		p := &a.Pods.Value[i]
-		sidecars = sidecars || isProxy(p) && !a.isGatewayPod(p)
-		ambient = ambient || runs(p) && !isProxy(p) && isAmbient(a.namespaces[p.Namespace])
-	}
+func (d *drawing) kinds(v *view, a, b *member, r *Route) {
+	sidecars, ambient := a.workloads()
+	_, reached := b.workloads()
 	lack := func(code finding.Code) func(finding.Finding) bool {
 		return func(f finding.Finding) bool {
 			return f.Code == code && f.Object == "network "+r.ToNetwork && slices.Contains(f.Clusters, a.Context)
@@ -306,13 +313,27 @@ func (d *drawing) kinds(v *view, a *member, r *Route) {
 	status := map[bool]RouteStatus{true: RouteBroken, false: RoutePartly}
 	d.explain(r, status[!ambient], lack("AMB008"))
 	d.explain(r, status[!sidecars], lack("AMB010"))
+	if reached {
+		d.explain(r, status[!sidecars], about(b, "AMB006", "AMB011"))
+		d.explain(r, RoutePartly, about(b, "AMB002"))
+	}
 	if ambient {
-		d.explain(r, status[!sidecars], about(v.own, "AMB001"), func(f finding.Finding) bool {
+		d.explain(r, status[!sidecars], about(a, "AMB005", "AMB006", "AMB011"), about(v.own, "AMB001"), func(f finding.Finding) bool {
 			return f.Code == "GW009" && slices.ContainsFunc(r.Through, func(h Hop) bool {
 				return h.Gateway == (Gateway{Cluster: f.Clusters[0], Object: f.Object}).ID()
 			})
 		})
 	}
+}
+
+// workloads says of which kinds a cluster has any.
+func (m *member) workloads() (sidecars, ambient bool) {
+	for i := range m.Pods.Value {
+		p := &m.Pods.Value[i]
+		sidecars = sidecars || isProxy(p) && !m.isGatewayPod(p)
+		ambient = ambient || runs(p) && !isProxy(p) && isAmbient(m.namespaces[p.Namespace])
+	}
+	return sidecars, ambient
 }
 
 // rowOf is the row of a gateway in the listing; nil where there is none.
@@ -330,12 +351,13 @@ func (d *drawing) rowOf(v *view, c istio.CandidateRef) *Gateway {
 }
 
 // faultsOf are the findings with which nobody gets through a gateway. GW009 is
-// one for ambient clients alone, and GW017 one for control planes that do not see it.
+// one for ambient clients alone, GW017 one for control planes that do not see it, and PR006
+// one for what goes through it to istiod.
 func (d *drawing) faultsOf(g *Gateway) []finding.Finding {
 	var out []finding.Finding
 	for _, f := range d.result.Findings {
 		stray := f.Code == "NET014" && slices.Contains(g.Codes, f.Code) && slices.Contains(f.Clusters, g.Cluster)
-		if f.Severity == finding.Error && f.Code != "GW009" && f.Code != "GW017" && (stray || g.isAbout(f)) {
+		if f.Severity == finding.Error && !slices.Contains([]finding.Code{"GW009", "GW017", "PR006"}, f.Code) && (stray || g.isAbout(f)) {
 			out = append(out, f)
 		}
 	}
