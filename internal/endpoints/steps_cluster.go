@@ -192,6 +192,14 @@ func (w *walk) refusedProxies(own string) finding.Finding {
 	return f
 }
 
+// judged: what ztunnel does for ambient workloads is not predicted, only what sidecars are given.
+func (w *walk) judged() bool {
+	if len(w.source.networks) == 0 && w.source.ambient() {
+		return w.unclear(stepReads, w.source.Context, "it has no sidecars but ambient mode, and only what sidecars are given is judged")
+	}
+	return true
+}
+
 // sees: the discovery selectors of the control plane's mesh config choose namespaces of
 // every cluster by their labels there (pkg/kube/namespace/filter.go).
 func (w *walk) sees() bool {

@@ -141,7 +141,7 @@ func (w *walk) sort(p *port) {
 func (w *walk) shown(p *port) Port {
 	out := Port{Port: p.number, Name: p.name, Endpoints: []Address{}, Dropped: []DroppedEndpoint{}}
 	for _, e := range slices.Concat(p.direct, p.via) {
-		a := Address{Address: e.Address, Port: e.Port, Pod: e.Pod, Network: e.Network, Route: string(e.Route), Priority: e.Priority, Health: e.Health, MTLS: e.MTLS}
+		a := Address{Address: w.address(e.Address), Port: e.Port, Pod: e.Pod, Network: e.Network, Route: string(e.Route), Priority: e.Priority, Health: e.Health, MTLS: e.MTLS}
 		for _, b := range e.Behind {
 			if b.Cluster == w.id {
 				a.Behind++

@@ -90,7 +90,7 @@ func (w *walk) headless() bool {
 // though they are on another network, or nobody knows on which.
 func (w *walk) astray(astray []istio.Endpoint) finding.Finding {
 	e := astray[0]
-	given := finding.Evidence{Cluster: w.source.Context, Field: "clients on " + firstOf(w.from.Network, "no network") + " get", Value: fmt.Sprintf("%s:%d", e.Address, e.Port)}
+	given := finding.Evidence{Cluster: w.source.Context, Field: "clients on " + firstOf(w.from.Network, "no network") + " get", Value: fmt.Sprintf("%s:%d", w.address(e.Address), e.Port)}
 	switch e.Route {
 	case istio.NoGateways, istio.NoGatewayOfNetwork:
 		f := w.noGateway(e.Network)

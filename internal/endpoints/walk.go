@@ -118,7 +118,7 @@ type port struct {
 // run goes on until something stops the requests.
 func (w *walk) run() Path {
 	w.path = Path{From: w.from.Source, To: w.to.Context, Steps: []Step{}, Ports: []Port{}, Findings: []string{}}
-	for _, step := range []func() bool{w.has, w.reads, w.sees, w.exists, w.sameKind, w.gets, w.hasEndpoints, w.samePorts, w.scope, w.networks, w.mutualTLS, w.receives, w.near, w.admits} {
+	for _, step := range []func() bool{w.has, w.reads, w.judged, w.sees, w.exists, w.sameKind, w.gets, w.hasEndpoints, w.samePorts, w.scope, w.networks, w.mutualTLS, w.receives, w.near, w.admits} {
 		if !step() {
 			break
 		}
@@ -138,7 +138,7 @@ func (w *walk) way() string {
 	direct := 0
 	for _, p := range w.ports {
 		for _, g := range p.via {
-			gateways = append(gateways, fmt.Sprintf("%s:%d", g.Address, g.Port))
+			gateways = append(gateways, fmt.Sprintf("%s:%d", w.address(g.Address), g.Port))
 		}
 		direct = max(direct, len(p.direct))
 	}

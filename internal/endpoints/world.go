@@ -19,6 +19,31 @@ type world struct {
 	fleet    *facts.Fleet
 	clusters []*cluster
 	by       map[string]*cluster // by context
+	// hostnames of gateways that were not resolved, by the addresses that stand for them.
+	hostnames map[string]string
+}
+
+// address is an address as a person knows it.
+func (w *world) address(a string) string { return firstOf(w.hostnames[a], a) }
+
+// ambient reports whether the cluster has ztunnels: what has no sidecar there may be
+// in ambient mode.
+func (c *cluster) ambient() bool {
+	return slices.ContainsFunc(c.Pods.Value, func(p corev1.Pod) bool { return p.Labels["app"] == istio.ZtunnelName })
+}
+
+// onIPv6 reports whether pods of the cluster have no IPv4 addresses.
+func (c *cluster) onIPv6() bool {
+	six := false
+	for i := range c.Pods.Value {
+		for _, ip := range c.Pods.Value[i].Status.PodIPs {
+			if !strings.Contains(ip.IP, ":") {
+				return false
+			}
+			six = true
+		}
+	}
+	return six
 }
 
 // cluster is one cluster that was reached.
@@ -62,7 +87,7 @@ type source struct {
 }
 
 func newWorld(fleet *facts.Fleet, options Options) *world {
-	w := &world{fleet: fleet, by: map[string]*cluster{}}
+	w := &world{fleet: fleet, by: map[string]*cluster{}, hostnames: map[string]string{}}
 	for i := range fleet.Clusters {
 		if c := &fleet.Clusters[i]; c.Unreached == nil {
 			m := newCluster(c)
@@ -75,6 +100,8 @@ func newWorld(fleet *facts.Fleet, options Options) *world {
 			continue
 		}
 		v.Hosts = options.Hosts
+		v, names := v.StandIn(w.by[v.Context].onIPv6())
+		maps.Copy(w.hostnames, names)
 		views = append(views, w.newView(v))
 	}
 	for _, c := range w.clusters {

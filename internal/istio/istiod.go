@@ -52,6 +52,7 @@ const (
 	LabelLocality                   = "topology.istio.io/locality"
 	LabelGlobal                     = "istio.io/global"
 	LabelWaypoint                   = "istio.io/use-waypoint"
+	LabelDataplaneMode              = "istio.io/dataplane-mode"
 	LabelGatewayPort                = "networking.istio.io/gatewayPort"
 	LabelTLSMode                    = "security.istio.io/tlsMode"
 	LabelImportedService            = "multicluster.kubernetes.io/service-name"

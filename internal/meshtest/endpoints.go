@@ -36,6 +36,11 @@ func (c *Cluster) Serve(name string) {
 		Type: corev1.ServiceTypeClusterIP, Selector: map[string]string{"app": name}, ClusterIP: "10.96.7.7",
 		Ports: []corev1.ServicePort{{Name: "http", Port: 5000, TargetPort: intstr.FromInt32(5000), Protocol: corev1.ProtocolTCP}},
 	}
+	c.Network.More = append(c.Network.More, s, c.sliceOf(name))
+}
+
+// sliceOf are endpoints for the pods of a name.
+func (c *Cluster) sliceOf(name string) *discoveryv1.EndpointSlice {
 	slice := &discoveryv1.EndpointSlice{
 		ObjectMeta: meta("sample", name+"-x7k2p", map[string]string{discoveryv1.LabelServiceName: name, discoveryv1.LabelManagedBy: "endpointslice-controller.k8s.io"}),
 		// As the API server has it, all is said.
@@ -50,7 +55,7 @@ func (c *Cluster) Serve(name string) {
 			})
 		}
 	}
-	c.Network.More = append(c.Network.More, s, slice)
+	return slice
 }
 
 // Service is one of namespace sample; nil for none.
@@ -131,6 +136,7 @@ var EndpointHealthy = []EndpointCase{
 	})}},
 	{Case: Case{Name: "a primary and a remote cluster", Fleet: serving(func(_ *Fleet, east, west *Cluster) { west.NoControlPlane(east) })}},
 	{Case: Case{Name: "mesh networks instead of labels", Fleet: serving(func(f *Fleet, _, _ *Cluster) { byMeshNetworks(f) })}},
+	{Case: Case{Name: "gateways with host names", Fleet: func() *Fleet { return Serving(HostnameGateways()) }}},
 	{Case: Case{Name: "NodePort gateways", Fleet: serving(func(_ *Fleet, east, west *Cluster) {
 		east.Network.nodePort("{}")
 		west.Network.nodePort("{}")

@@ -33,7 +33,7 @@ func (c *Cluster) global(labels map[string]string) *corev1.Service {
 	}
 	// The gateway stays the last.
 	at := len(c.Network.More) - 1
-	c.Network.More = append(c.Network.More[:at:at], s, c.Network.More[at])
+	c.Network.More = append(c.Network.More[:at:at], s, c.sliceOf("helloworld"), c.Network.More[at])
 	return s
 }
 

@@ -233,7 +233,7 @@ func variable(p *corev1.Pod, name string) (value string) {
 
 // isAmbient reports whether ztunnel speaks for the pods of a namespace.
 func isAmbient(ns *corev1.Namespace) bool {
-	return ns != nil && ns.Labels[labelDataplaneMode] == "ambient"
+	return ns != nil && ns.Labels[istio.LabelDataplaneMode] == "ambient"
 }
 
 // webhookNetwork is the network in the path of the injection webhook, which a

@@ -190,7 +190,7 @@ func judgeAmbientNamespaces(j *judgement, members []*member) {
 		for i := range m.Services.Value {
 			s := &m.Services.Value[i]
 			ns := m.namespaces[s.Namespace]
-			if ns == nil || ns.Name == m.SystemNamespace || ns.Name == "kube-system" || ns.Labels[labelDataplaneMode] != "" || !m.hasPlainPods(s) {
+			if ns == nil || ns.Name == m.SystemNamespace || ns.Name == "kube-system" || ns.Labels[istio.LabelDataplaneMode] != "" || !m.hasPlainPods(s) {
 				continue
 			}
 			for _, o := range members {
@@ -209,23 +209,21 @@ func judgeAmbientNamespaces(j *judgement, members []*member) {
 				Code: "AMB013", Severity: finding.Warning, Clusters: distinct([]string{m.Context, o.Context}), Object: "namespace " + name + " of " + m.Context,
 				Title: fmt.Sprintf("namespace %s is in ambient mode in %s and not in %s", name, o.Context, m.Context),
 				Evidence: []finding.Evidence{
-					{Cluster: o.Context, Field: "namespace " + name + ", label " + labelDataplaneMode, Value: "ambient"},
-					{Cluster: m.Context, Field: "namespace " + name + ", label " + labelDataplaneMode, Value: "none"},
+					{Cluster: o.Context, Field: "namespace " + name + ", label " + istio.LabelDataplaneMode, Value: "ambient"},
+					{Cluster: m.Context, Field: "namespace " + name + ", label " + istio.LabelDataplaneMode, Value: "none"},
 					{Cluster: m.Context, Field: "services with pods outside of the mesh", Value: list(distinct(by[name]))},
 				},
 				Effect: fmt.Sprintf("its pods in %s take no mutual TLS: they are not reached from other networks, and policies do not count for them", m.Context),
-				Fix:    []string{"# takes effect at once; " + labelDataplaneMode + "=none if it is meant to be so", finding.Kubectl(m.Context, "label namespace %s %s=ambient", finding.Quote(name), labelDataplaneMode)},
+				Fix:    []string{"# takes effect at once; " + istio.LabelDataplaneMode + "=none if it is meant to be so", finding.Kubectl(m.Context, "label namespace %s %s=ambient", finding.Quote(name), istio.LabelDataplaneMode)},
 			})
 		}
 	}
 }
 
-const labelDataplaneMode = "istio.io/dataplane-mode"
-
 // hasPlainPods reports whether a Service selects pods that are not part of the mesh.
 func (m *member) hasPlainPods(s *corev1.Service) bool {
 	return slices.ContainsFunc(m.Pods.Value, func(p corev1.Pod) bool {
-		return p.Namespace == s.Namespace && runs(&p) && !isProxy(&p) && !p.Spec.HostNetwork && p.Labels[labelDataplaneMode] == "" && selects(s.Spec.Selector, p.Labels)
+		return p.Namespace == s.Namespace && runs(&p) && !isProxy(&p) && !p.Spec.HostNetwork && p.Labels[istio.LabelDataplaneMode] == "" && selects(s.Spec.Selector, p.Labels)
 	})
 }
 

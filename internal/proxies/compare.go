@@ -25,7 +25,7 @@ type lister struct {
 	unread   []string
 	contexts map[string]string // by the control plane's names for clusters
 	gateways []istio.Gateway
-	hosts    []host
+	hosts    []istio.GatewayHost
 	// standIns are addresses for host names that were not resolved, so that what is behind
 	// them is not taken for what is reached directly.
 	standIns map[string]string
@@ -33,7 +33,7 @@ type lister struct {
 }
 
 func newLister(fleet *facts.Fleet, s Source, options Options) *lister {
-	l := &lister{Source: s, fleet: fleet, options: options, unread: []string{}, contexts: map[string]string{}, hosts: hostsOf(s.View), standIns: map[string]string{}}
+	l := &lister{Source: s, fleet: fleet, options: options, unread: []string{}, contexts: map[string]string{}, hosts: s.View.GatewayHosts()}
 	switch r, asked := options.Actual[s.String()]; {
 	case !asked:
 		l.unknown = cmp.Or(options.NotAsked, "it was not asked")
@@ -56,27 +56,15 @@ func newLister(fleet *facts.Fleet, s Source, options Options) *lister {
 	return l
 }
 
-// standIn gives host names that were not resolved an address that nobody has: of the
-// blocks 240.0.0.0/4 (RFC 1112) and 100::/64 (RFC 6666).
+// standIn gives host names that were not resolved an address.
 func (l *lister) standIn() {
-	hosts, block := maps.Clone(l.View.Hosts), "240.0.0."
-	if hosts == nil {
-		hosts = map[string][]string{}
-	}
-	if !slices.ContainsFunc(l.proxy.Addresses, func(a string) bool { return !strings.Contains(a, ":") }) && len(l.proxy.Addresses) > 0 {
-		block = "100::"
-	}
-	for i, h := range l.hosts {
-		if len(l.View.Hosts[h.name]) > 0 {
-			continue
+	for _, h := range l.hosts {
+		if len(l.View.Hosts[h.Name]) == 0 {
+			l.unread = append(l.unread, "the addresses of "+h.Name+", a gateway of network "+h.Network)
 		}
-		l.unread = append(l.unread, "the addresses of "+h.name+", a gateway of network "+h.network)
-		address := fmt.Sprintf("%s%d", block, i+1)
-		hosts[h.name], l.standIns[address] = []string{address}, h.name
 	}
-	view := *l.View // other sources have the same
-	view.Hosts = hosts
-	l.View = &view
+	six := len(l.proxy.Addresses) > 0 && !slices.ContainsFunc(l.proxy.Addresses, func(a string) bool { return !strings.Contains(a, ":") })
+	l.View, l.standIns = l.View.StandIn(six) // other sources have the same view
 }
 
 // context is the context of a cluster, or its ID where none leads there.
@@ -353,28 +341,28 @@ func (l *lister) unexpected(e envoy.Endpoint, want istio.Endpoints) Endpoint {
 		return row
 	}
 	row.Reason = "no pod and no gateway that could be read has this address"
-	if h := l.hostFor(e); h.name != "" {
-		row.Kind, row.Network, row.Verdict = Gateway, h.network, Unknown
-		row.Reason = "may be an address of " + h.name + " as istiod sees it; this machine sees others, or none"
+	if h := l.hostFor(e); h.Name != "" {
+		row.Kind, row.Network, row.Verdict = Gateway, h.Network, Unknown
+		row.Reason = "may be an address of " + h.Name + " as istiod sees it; this machine sees others, or none"
 	}
 	return row
 }
 
 // hostFor is a gateway with a host name that could have the address; "" for none. istiod says
 // of a gateway in which cluster it is, and names no workload.
-func (l *lister) hostFor(e envoy.Endpoint) host {
+func (l *lister) hostFor(e envoy.Endpoint) istio.GatewayHost {
 	if e.Workload.Name != "" || !e.MTLS() {
-		return host{}
+		return istio.GatewayHost{}
 	}
 	for _, c := range l.View.Candidates() {
 		for _, h := range l.hosts {
-			named := slices.ContainsFunc(c.Addresses, func(a istio.CandidateAddress) bool { return a.Address == h.name })
+			named := slices.ContainsFunc(c.Addresses, func(a istio.CandidateAddress) bool { return a.Address == h.Name })
 			if named && c.Port == e.Port && (e.Workload.Cluster == "" || c.Cluster == "" || c.Cluster == e.Workload.Cluster) {
 				return h
 			}
 		}
 	}
-	return host{}
+	return istio.GatewayHost{}
 }
 
 // place is a pod in a cluster.
@@ -418,11 +406,6 @@ func order(endpoints []Endpoint) {
 			strings.Compare(a.Cluster, b.Cluster), strings.Compare(a.Pod, b.Pod), strings.Compare(a.Address, b.Address), cmp.Compare(a.Port, b.Port),
 		)
 	})
-}
-
-func isAddress(s string) bool {
-	_, err := netip.ParseAddr(s)
-	return err == nil
 }
 
 // key tells the endpoints of a destination apart.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
 // Listing is what sources get of a service.
@@ -180,34 +179,13 @@ func Ports(fleet *facts.Fleet, to Service) []corev1.ServicePort {
 func Hosts(sources []Source) []string {
 	var out []string
 	for _, s := range sources {
-		for _, h := range hostsOf(s.View) {
-			if !slices.Contains(out, h.name) {
-				out = append(out, h.name)
+		for _, h := range s.View.GatewayHosts() {
+			if !slices.Contains(out, h.Name) {
+				out = append(out, h.Name)
 			}
 		}
 	}
 	slices.Sort(out)
-	return out
-}
-
-// host is a name that the address of a gateway has.
-type host struct{ name, network string }
-
-func hostsOf(v *istio.View) []host {
-	var out []host
-	if !v.Istiod.Setting(istio.EnvResolveHostnames, true) {
-		return nil // they are ignored
-	}
-	for _, c := range v.Candidates() {
-		if c.Problem != "" {
-			continue
-		}
-		for _, a := range c.Addresses {
-			if h := (host{a.Address, c.Network}); !isAddress(a.Address) && !slices.Contains(out, h) {
-				out = append(out, h)
-			}
-		}
-	}
 	return out
 }
 

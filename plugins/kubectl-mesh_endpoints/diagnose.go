@@ -73,7 +73,9 @@ it cannot be told.`,
 		if ns, err = namespaceOf(fleet, name, ns); err != nil {
 			return err
 		}
-		d, result, err := endpoints.Diagnose(fleet, ns, name, endpoints.Options{Known: known(fleet, remotes.Verify(fleet, look(cmd.Context(), f, fleet, false)))})
+		hosts := gatewayHosts(cmd.Context(), f, fleet)
+		secrets := remotes.Verify(fleet, look(cmd.Context(), f, fleet, false))
+		d, result, err := endpoints.Diagnose(fleet, ns, name, endpoints.Options{Hosts: hosts, Known: known(fleet, secrets, hosts)})
 		if err != nil {
 			return err
 		}

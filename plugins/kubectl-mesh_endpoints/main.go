@@ -13,7 +13,7 @@ func main() { command.Main(plugin) }
 
 // reads is what the rules need of a cluster, and with it what tells whether there
 // is a mesh at all.
-const reads = survey.Mesh | survey.Policies | survey.RootCert | survey.IstiodPods | survey.StraySecrets | survey.SystemSecrets
+const reads = survey.Mesh | survey.NetworkRules | survey.Policies | survey.IstiodPods | survey.StraySecrets | survey.SystemSecrets
 
 var plugin = command.Plugin{
 	Name:  "mesh-endpoints",

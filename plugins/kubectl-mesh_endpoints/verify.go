@@ -51,7 +51,8 @@ judged is listed as such.`,
 	}
 	f.VerifyAsking(cmd, func() survey.Source { return reads }, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
 		secrets := remotes.Verify(fleet, look(ctx, f, fleet, false))
-		options.Known = known(fleet, secrets)
+		options.Hosts = gatewayHosts(ctx, f, fleet)
+		options.Known = known(fleet, secrets, options.Hosts)
 		result := endpoints.Verify(fleet, options)
 		// Those of remote secrets that it names as causes are in both.
 		result.Findings = slices.DeleteFunc(result.Findings, func(f finding.Finding) bool {
@@ -65,8 +66,18 @@ judged is listed as such.`,
 
 // known is what explains why requests do not get from cluster to cluster: what was
 // found of remote secrets, and of networks and gateways.
-func known(fleet *facts.Fleet, secrets finding.Result) finding.Result {
-	out := network.Verify(fleet, network.Options{})
+func known(fleet *facts.Fleet, secrets finding.Result, hosts map[string][]string) finding.Result {
+	out := network.Verify(fleet, network.Options{Hosts: hosts})
 	out.Merge(secrets)
 	return out
+}
+
+// gatewayHosts are the addresses of the host names of gateways, as this machine sees
+// them; nil where the clusters are those of a dump, or there are no such names.
+func gatewayHosts(ctx context.Context, f *command.Frame, fleet *facts.Fleet) map[string][]string {
+	hosts := network.Hostnames(fleet)
+	if f.From != "" || len(hosts) == 0 {
+		return nil
+	}
+	return resolve(ctx, hosts)
 }
