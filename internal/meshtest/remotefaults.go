@@ -273,11 +273,11 @@ var RemoteFaults = []RemoteCase{
 		f.Clusters[1].NoControlPlane(f.Clusters[0])
 		f.Clusters[0].Remotes = nil
 	}, nil), []string{"SEC001 error east,west"}},
-	{"one of two reads the other", after(func(w RemoteWorld) { w.Drop("west", "east") }), []string{"SEC023 warning west,east"}},
+	{"one of two reads the other", after(func(w RemoteWorld) { w.Drop("west", "east") }), []string{"SEC023 error west,east"}},
 	{"a secret in namespace default", after(func(w RemoteWorld) {
 		w.Drop("east", "west")
 		w.Cluster("east").StraySecrets.Value = []facts.LooseSecret{loose("default", "istio-remote-secret-west", "true", true, "west")}
-	}), []string{"SEC002 error east", "SEC023 warning east,west < SEC002"}},
+	}), []string{"SEC002 error east", "SEC023 error east,west < SEC002"}},
 	{"a copy in namespace default", after(func(w RemoteWorld) {
 		w.Cluster("east").StraySecrets.Value = []facts.LooseSecret{loose("default", "istio-remote-secret-west", "true", true, "west")}
 	}), []string{"SEC002 warning east"}},
@@ -285,11 +285,11 @@ var RemoteFaults = []RemoteCase{
 		w.Drop("east", "west")
 		s := loose(System, "istio-remote-secret-west", "True", true, "west")
 		w.Cluster("east").StraySecrets.Value, w.Cluster("east").SystemSecrets.Value = []facts.LooseSecret{s}, []facts.LooseSecret{s}
-	}), []string{"SEC003 error east", "SEC023 warning east,west < SEC003"}},
+	}), []string{"SEC003 error east", "SEC023 error east,west < SEC003"}},
 	{"a secret without label", after(func(w RemoteWorld) {
 		w.Drop("east", "west")
 		w.Cluster("east").SystemSecrets.Value = []facts.LooseSecret{loose(System, "istio-remote-secret-west", "", false, "west")}
-	}), []string{"SEC003 error east", "SEC023 warning east,west < SEC003"}},
+	}), []string{"SEC003 error east", "SEC023 error east,west < SEC003"}},
 	{"a key that is not the cluster's ID", after(func(w RemoteWorld) { rename(w, "east", "west", "far") }), []string{"SEC004 warning east,west"}},
 	{"a key that is not the remote cluster's ID", Remote(func(f *Fleet) { f.Clusters[1].NoControlPlane(f.Clusters[0]) }, func(w RemoteWorld) { rename(w, "east", "west", "far") }),
 		[]string{"SEC004 error east,west"}},

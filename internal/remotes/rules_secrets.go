@@ -381,7 +381,7 @@ func judgeMissing(j *judgement, m *member) {
 		if !to.primary() {
 			f.Effect += "; its proxies get no certificates"
 		} else if to.reads(m) != nil && len(m.entries) == 0 {
-			f.Code, f.Severity = "SEC023", finding.Warning
+			f.Code = "SEC023"
 			f.Title = fmt.Sprintf("%s reads %s, and %s does not read %s", to.Context, m.Context, m.Context, to.Context)
 			f.Effect = unread(m, to.Context) + "; one way only may be meant"
 		}

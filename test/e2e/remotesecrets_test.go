@@ -150,7 +150,7 @@ func TestRemoteSecrets(t *testing.T) {
 	})
 	t.Run("missing", func(t *testing.T) {
 		write(t, true, "", same)
-		expect(t, "SEC023 warning east,west")
+		expect(t, "SEC023 error east,west")
 	})
 	t.Run("another key", func(t *testing.T) {
 		write(t, true, "far", same)
@@ -161,7 +161,7 @@ func TestRemoteSecrets(t *testing.T) {
 		write(t, true, "west", same)
 		await(t, "west")
 		patch(t, ctx, east, name, `{"metadata":{"labels":{"istio/multiCluster":"True"}}}`)
-		expect(t, "SEC003 error east", "SEC023 warning east,west < SEC003")
+		expect(t, "SEC003 error east", "SEC023 error east,west < SEC003")
 	})
 	t.Run("the CA of another cluster", func(t *testing.T) {
 		write(t, true, "west", same)
