@@ -175,7 +175,7 @@ func TestDiagnoseTheGuide(t *testing.T) {
 				shell(t, own, env, c.happens)
 			}
 			holdAddresses(t, ctx, own, running, c, c.before)
-			o := options{program: endpoints, kubeconfig: own.Kubeconfig()}
+			o := options{program: endpointsBinary, kubeconfig: own.Kubeconfig()}
 			args := []string{"diagnose", "cart.shop", "--contexts", "east,west"}
 			text := mesh(t, o, args...)
 			if first, _, _ := strings.Cut(text.stdout, "\n"); !strings.Contains(first, c.first) {

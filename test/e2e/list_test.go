@@ -28,9 +28,9 @@ import (
 // cartHost is the service of most of these tests.
 const cartHost = "cart.shop.svc.cluster.local"
 
-// twoNetworks is a healthy mesh of two networks: a client and Service cart in both, and
+// regions is a healthy mesh of two networks: a client and Service cart in both, and
 // nodes in different regions.
-func twoNetworks() topology.Topology {
+func regions() topology.Topology {
 	cluster := func(name, network, ip string) topology.Cluster {
 		return topology.Cluster{Name: name, Network: network, Contents: topology.Contents{
 			Gateways: []topology.Gateway{{IPs: []string{ip}}},
@@ -125,7 +125,7 @@ func (m *liveMesh) forward(ctx context.Context, cluster, pod, to string) {
 // list runs the command.
 func (m *liveMesh) list(o options, args ...string) outcome {
 	m.t.Helper()
-	o.program = endpoints
+	o.program = endpointsBinary
 	if o.kubeconfig == "" {
 		o.kubeconfig = m.fleet.Kubeconfig()
 	}
@@ -176,7 +176,7 @@ func asExpected(sources int) func(proxies.Listing) string {
 func TestListOnRealControlPlanes(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	m := startMesh(t, ctx, twoNetworks())
+	m := startMesh(t, ctx, regions())
 	both := []string{"cart.shop", "--contexts", "east,west"}
 
 	l := m.listing(options{}, asExpected(2), both...)

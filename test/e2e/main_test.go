@@ -22,10 +22,10 @@ import (
 
 // What all tests share: starting it takes longer than most of them.
 var (
-	fleet     *bed.Fleet
-	binary    string // of mesh-certs
-	network   string // of mesh-network
-	endpoints string // of mesh-endpoints
+	fleet           *bed.Fleet
+	binary          string // of mesh-certs
+	network         string // of mesh-network
+	endpointsBinary string // of mesh-endpoints
 )
 
 func TestMain(m *testing.M) {
@@ -48,7 +48,7 @@ func run(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	// As in a release, so that kubectl finds it by its name.
 	binary, network = filepath.Join(dir, "bin", "kubectl-mesh_certs"), filepath.Join(dir, "bin", "kubectl-mesh_network")
-	endpoints = filepath.Join(dir, "bin", "kubectl-mesh_endpoints")
+	endpointsBinary = filepath.Join(dir, "bin", "kubectl-mesh_endpoints")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bin")+"/", "./plugins/...")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
