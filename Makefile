@@ -47,9 +47,10 @@ install: build ## Install the plugins and their completion for kubectl into PREF
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo "Put $(PREFIX)/bin on your PATH: kubectl looks for plugins there." ;; esac
 
 .PHONY: demo
-demo: build ## Run mesh-certs and mesh-network on the recorded fleets in examples/
+demo: build ## Run each plugin on the fleets in examples/
 	@for args in "certs diff --contexts east,west --from examples/broken" "certs verify --from examples/broken" \
-		"network map --from examples/networks" "network verify --from examples/networks"; do \
+		"network map --from examples/networks" "network verify --from examples/networks" \
+		"endpoints diagnose helloworld.sample --from examples/services"; do \
 		echo "\$$ bin/kubectl-mesh_$$args"; \
 		bin/kubectl-mesh_$$args || test $$? = 1; \
 		echo; \

@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	plugintest.Scripts(t, "testdata/fleets", dir)
+	plugintest.Scripts(t, "testdata/fleets", "../../examples", dir)
 }
 
 // broken is a fleet with a pending gateway, a port of another name, and a remote secret

@@ -35,6 +35,7 @@ func blocks(t *testing.T, language string) []string {
 func TestREADMEScreens(t *testing.T) {
 	recordings := map[string]struct{ program, folder string }{
 		"$ kubectl mesh-certs ": {binary, "broken"}, "$ kubectl mesh-network ": {network, "networks"},
+		"$ kubectl mesh-endpoints ": {endpointsBinary, "services"},
 	}
 	seen := map[string]bool{}
 	for _, want := range blocks(t, "console") {

@@ -48,7 +48,10 @@ func record(ctx context.Context, binaries, only, into string) error {
 			return err
 		}
 	}
-	return nil
+	if only != "" && only != services {
+		return nil
+	}
+	return writeServices(into)
 }
 
 func dump(ctx context.Context, scenario, binary, into string) (err error) {
