@@ -60,7 +60,7 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer fleet.Stop()
-	if err := defineGateways(ctx); err != nil {
+	if err := defineKinds(ctx); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil

@@ -18,15 +18,15 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
-// defineGateways teaches all clusters the kinds of gateways, for good.
-func defineGateways(ctx context.Context) error {
+// defineKinds teaches all clusters the kinds that rules read, for good.
+func defineKinds(ctx context.Context) error {
 	if err := istioapi.AddToScheme(scheme.Scheme); err != nil {
 		return err
 	}
 	failures := make(chan error, len(fleet.Clusters()))
 	for _, cluster := range fleet.Clusters() {
 		go func() {
-			err := cluster.Apply(ctx, bed.GatewayDefinitions()...)
+			err := cluster.Apply(ctx, bed.Definitions()...)
 			cluster.Keep()
 			failures <- err
 		}()

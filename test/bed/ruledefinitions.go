@@ -13,3 +13,15 @@ func GatewayDefinitions() []runtime.Object {
 	gatewayAPI.(*unstructured.Unstructured).SetAnnotations(map[string]string{"api-approved.kubernetes.io": "unapproved, for tests alone"})
 	return []runtime.Object{definition("networking.istio.io", "Gateway", "gateways", "Namespaced", "v1", "v1beta1", "v1alpha3"), gatewayAPI}
 }
+
+// Definitions are the definitions of all custom resources that rules about a mesh read:
+// Istio's, and gateways of the Gateway API. They let every content pass.
+func Definitions() []runtime.Object {
+	objects := GatewayDefinitions()
+	for _, k := range istioKinds {
+		if k.kind != "Gateway" {
+			objects = append(objects, definition(k.group, k.kind, k.plural, "Namespaced", k.versions...))
+		}
+	}
+	return objects
+}
