@@ -62,7 +62,8 @@ func (w *walk) reads() bool {
 		return w.fault(stepReads, w.unwatched())
 	}
 	if cause := w.knows("", []string{w.v.Context, w.to.Context}, "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021"); cause != "" {
-		f := w.unread(fmt.Sprintf("%s cannot read %s: its clients get no endpoints there", w.v.name(), w.to.Context))
+		f := w.unread(fmt.Sprintf("%s cannot read %s: its clients get no endpoints there, or old ones", w.v.name(), w.to.Context))
+		f.Effect = fmt.Sprintf("requests from %s get to no pod in %s, or to those alone that it had when it was last read", w.source.Context, w.to.Context)
 		f.Evidence = []finding.Evidence{{Cluster: w.v.Context, Field: "remote secret", Value: watched.Secret}}
 		f.CausedBy, f.Fix = cause, []string{"# once its cause is mended it reads it"}
 		return w.fault(stepReads, f)
