@@ -161,6 +161,45 @@ func TestKnownCauses(t *testing.T) {
 	}
 }
 
+// What mends a cluster that is not read is in one place: its cause, where one is known.
+func TestFixOfTheCause(t *testing.T) {
+	f := fleetOf(t, "no remote secret").Facts()
+	cause := finding.Finding{Code: "SEC001", Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "no remote secret", Fix: []string{"the command"}}
+	for name, known := range map[string]finding.Result{"known": {Findings: []finding.Finding{cause}}, "not known": {}} {
+		_, result, err := Diagnose(f, "sample", "helloworld", Options{Known: known})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var commands []string
+		for _, found := range result.Findings {
+			for _, line := range found.Fix {
+				if !strings.HasPrefix(line, "#") {
+					commands = append(commands, line)
+				}
+			}
+		}
+		if len(commands) != 1 || (commands[0] == "the command") != (name == "known") {
+			t.Errorf("%s: %q", name, commands)
+		}
+	}
+}
+
+// A credential that was refused comes before an address that may lead nowhere.
+func TestRefusedCredential(t *testing.T) {
+	f := meshtest.Serving(meshtest.Networked("east", "west")).Facts()
+	known := finding.Result{}
+	for _, code := range []finding.Code{"SEC010", "SEC012", "SEC015"} {
+		known.Add(finding.Finding{Code: code, Severity: finding.Error, Clusters: []string{"east", "west"}, Title: string(code)})
+	}
+	d, _, err := Diagnose(f, "sample", "helloworld", Options{Known: known})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("east > west: broken SEC012", paths(d)[0]); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
+
 func fleetOf(t *testing.T, name string) *meshtest.Fleet {
 	t.Helper()
 	if name == "gateway pod not ready" {

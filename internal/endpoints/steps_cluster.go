@@ -61,8 +61,9 @@ func (w *walk) reads() bool {
 	if !ok {
 		return w.fault(stepReads, w.unwatched())
 	}
-	if cause := w.knows("", []string{w.v.Context, w.to.Context}, "SEC008", "SEC009", "SEC010", "SEC011", "SEC012", "SEC013", "SEC014", "SEC015", "SEC017", "SEC021"); cause != "" {
-		f := w.unread(fmt.Sprintf("%s cannot read %s: its clients get no endpoints there", w.v.name(), w.to.Context))
+	if cause := w.knows("", []string{w.v.Context, w.to.Context}, "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021"); cause != "" {
+		f := w.unread(fmt.Sprintf("%s cannot read %s: its clients get no endpoints there, or old ones", w.v.name(), w.to.Context))
+		f.Effect = fmt.Sprintf("requests from %s get to no pod in %s, or to those alone that it had when it was last read", w.source.Context, w.to.Context)
 		f.Evidence = []finding.Evidence{{Cluster: w.v.Context, Field: "remote secret", Value: watched.Secret}}
 		f.CausedBy, f.Fix = cause, []string{"# once its cause is mended it reads it"}
 		return w.fault(stepReads, f)
@@ -126,6 +127,7 @@ func (w *walk) unwatched() finding.Finding {
 	if f.CausedBy = w.knows("", []string{w.v.Context, w.to.Context}, "SEC"); f.CausedBy == "" {
 		f.CausedBy = w.knows("", []string{w.v.Context}, string(code))
 	}
+	w.leave(&f)
 	return f
 }
 
@@ -189,7 +191,16 @@ func (w *walk) refusedProxies(own string) finding.Finding {
 	f.Fix = append(f.Fix, fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s",
 		finding.Quote(w.source.Context), finding.Quote(own), finding.Quote(w.v.Istiod.Namespace), finding.Kubectl(w.v.Context, "apply -f -")))
 	f.CausedBy = w.knows("", []string{w.v.Context}, "SEC004")
+	w.leave(&f)
 	return f
+}
+
+// leave leaves the command that mends a cluster that is not read to the error that causes
+// it: what is deleted and made anew by both cannot be pasted twice.
+func (w *walk) leave(f *finding.Finding) {
+	if len(w.known[f.CausedBy].Fix) > 0 {
+		f.Fix = []string{"# once its cause is mended it reads it"}
+	}
 }
 
 // judged: what ztunnel does for ambient workloads is not predicted, only what sidecars are given.

@@ -7,32 +7,14 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
-// workload is what a pod belongs to.
-type workload struct{ kind, namespace, name string }
-
-func (w workload) String() string { return w.kind + " " + w.namespace + "/" + w.name }
-
-func workloadOf(p *corev1.Pod) workload {
-	owner := metav1.GetControllerOf(p)
-	switch {
-	case owner == nil:
-		return workload{"pod", p.Namespace, p.Name}
-	case owner.Kind == "ReplicaSet" && p.Labels["pod-template-hash"] != "":
-		return workload{"deployment", p.Namespace, strings.TrimSuffix(owner.Name, "-"+p.Labels["pod-template-hash"])}
-	default:
-		return workload{strings.ToLower(owner.Kind), p.Namespace, owner.Name}
-	}
-}
-
 // group is a workload with those of its pods that are alike.
 type group struct {
-	workload
+	istio.WorkloadRef
 	says string
 	pods int
 }
@@ -42,12 +24,12 @@ func byWorkload(pods []*corev1.Pod, says func(*corev1.Pod) string) []group {
 	var out []group
 	at := map[[2]string]int{}
 	for _, p := range pods {
-		w, text := workloadOf(p), says(p)
+		w, text := istio.WorkloadOf(p), says(p)
 		key := [2]string{w.String(), text}
 		i, ok := at[key]
 		if !ok {
 			i, at[key] = len(out), len(out)
-			out = append(out, group{workload: w, says: text})
+			out = append(out, group{WorkloadRef: w, says: text})
 		}
 		out[i].pods++
 	}
@@ -82,11 +64,11 @@ func restarts(context string, groups []group) []string {
 			out = append(out, "# and the other workloads: -o wide lists them all")
 			break
 		}
-		switch g.kind {
+		switch g.Kind {
 		case "deployment", "statefulset", "daemonset":
-			out = append(out, finding.Kubectl(context, "-n %s rollout restart %s/%s", finding.Quote(g.namespace), g.kind, finding.Quote(g.name)))
+			out = append(out, finding.Kubectl(context, "-n %s rollout restart %s/%s", finding.Quote(g.Namespace), g.Kind, finding.Quote(g.Name)))
 		default:
-			out = append(out, fmt.Sprintf("# and have the pods of %s made anew", g.workload))
+			out = append(out, fmt.Sprintf("# and have the pods of %s made anew", g.WorkloadRef))
 		}
 	}
 	return out

@@ -142,8 +142,8 @@ func judgeNetworkView(j *judgement, members []*member) {
 		f.Evidence = append([]finding.Evidence{labelEvidence(g.object(), g.network)}, evidenceOf(groups)...)
 		f.Effect = "requests that came for this network are sent on to gateways of others: detours, and loops between gateways"
 		for _, o := range groups {
-			if o.kind == "deployment" || o.kind == "daemonset" {
-				f.Fix = append(f.Fix, finding.Kubectl(g.member.Context, "-n %s set env %s/%s -c %s %s=%s", finding.Quote(o.namespace), o.kind, finding.Quote(o.name), istio.ProxyContainer, istio.EnvProxyNetworkView, finding.Quote(g.network)))
+			if o.Kind == "deployment" || o.Kind == "daemonset" {
+				f.Fix = append(f.Fix, finding.Kubectl(g.member.Context, "-n %s set env %s/%s -c %s %s=%s", finding.Quote(o.Namespace), o.Kind, finding.Quote(o.Name), istio.ProxyContainer, istio.EnvProxyNetworkView, finding.Quote(g.network)))
 			}
 		}
 		f.Fix = append(f.Fix, "# for good, in the values of the gateway's installation: networkGateway: "+g.network)

@@ -85,7 +85,7 @@ func judgeServerNames(j *judgement, members []*member) {
 			host := discoveryHost(p)
 			if name, ok := serviceOfHost(host); ok && m.service(name) != nil && !fits(host) && !seen[host] { // else PR010
 				seen[host] = true
-				evidence = append(evidence, finding.Evidence{Cluster: m.Context, Field: workloadOf(p).String() + ", discoveryAddress", Value: host})
+				evidence = append(evidence, finding.Evidence{Cluster: m.Context, Field: istio.WorkloadOf(p).String() + ", discoveryAddress", Value: host})
 			}
 		}
 		for _, i := range m.injectors() {

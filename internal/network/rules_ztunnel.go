@@ -42,7 +42,7 @@ func judgeZtunnels(j *judgement, members []*member) {
 		var evidence []finding.Evidence
 		var values []string
 		network, id := variable(pods[0], istio.EnvZtunnelNetwork), variable(pods[0], istio.EnvProxyClusterID)
-		object := workloadOf(pods[0])
+		object := istio.WorkloadOf(pods[0])
 		if j.several && ambientNetworks(planes) && m.label != "" && network != m.label {
 			evidence = append(evidence, finding.Evidence{Field: object.String() + ", " + istio.EnvZtunnelNetwork, Value: orNone(network)}, m.systemLabel())
 			values = append(values, "network: "+m.label)
@@ -63,8 +63,8 @@ func judgeZtunnels(j *judgement, members []*member) {
 			Effect: "ambient workloads go through gateways to their neighbours and straight to others, or get no certificates",
 			Fix:    []string{"# in the values of the installation of ztunnel: " + strings.Join(values, ", ")},
 		}
-		if object.kind == "daemonset" && len(values) == 1 && network != m.label {
-			f.Fix = append(f.Fix, "# or at once:", finding.Kubectl(m.Context, "-n %s set env daemonset/%s %s=%s", finding.Quote(object.namespace), finding.Quote(object.name), istio.EnvZtunnelNetwork, finding.Quote(m.label)))
+		if object.Kind == "daemonset" && len(values) == 1 && network != m.label {
+			f.Fix = append(f.Fix, "# or at once:", finding.Kubectl(m.Context, "-n %s set env daemonset/%s %s=%s", finding.Quote(object.Namespace), finding.Quote(object.Name), istio.EnvZtunnelNetwork, finding.Quote(m.label)))
 		}
 		j.Add(f)
 	}

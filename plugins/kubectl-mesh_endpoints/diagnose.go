@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,11 +12,11 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 func newDiagnose(f *command.Frame) *cobra.Command {
@@ -44,21 +42,12 @@ it cannot be told.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return serviceNames(cmd, f, namespace), cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: completeServices(f, &namespace, nil),
 	}
 	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "The namespace of the service, unless its name says it")
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		format, err := output.Format()
-		if err != nil {
-			return err
-		}
-		name, ns, err := parseService(args[0], namespace)
 		if err != nil {
 			return err
 		}
@@ -70,12 +59,13 @@ it cannot be told.`,
 		if err := command.Unreachable(fleet); err != nil {
 			return err
 		}
-		if ns, err = namespaceOf(fleet, name, ns); err != nil {
+		to, err := findService(fleet, args[0], namespace)
+		if err != nil {
 			return err
 		}
-		hosts := gatewayHosts(cmd.Context(), f, fleet)
+		names := gatewayNames(cmd.Context(), f, network.Hostnames(fleet))
 		secrets := remotes.Verify(fleet, look(cmd.Context(), f, fleet, false))
-		d, result, err := endpoints.Diagnose(fleet, ns, name, endpoints.Options{Hosts: hosts, Known: known(fleet, secrets, hosts)})
+		d, result, err := endpoints.Diagnose(fleet, to.Namespace, to.Name, endpoints.Options{Hosts: names.Addresses, Known: known(fleet, secrets, names)})
 		if err != nil {
 			return err
 		}
@@ -107,46 +97,6 @@ func exitOf(d *endpoints.Diagnosis) error {
 	return nil
 }
 
-// parseService reads name, name.namespace, or a host such as name.namespace.svc.cluster.local.
-func parseService(arg, namespace string) (name, ns string, err error) {
-	name, rest, dotted := strings.Cut(arg, ".")
-	ns, _, _ = strings.Cut(rest, ".")
-	switch {
-	case name == "" || dotted && ns == "" || strings.ContainsAny(arg, "/ "):
-		return "", "", fmt.Errorf("%q is no name of a service: write SERVICE or SERVICE.NAMESPACE", arg)
-	case dotted && namespace != "" && ns != namespace:
-		return "", "", fmt.Errorf("%s names namespace %s, and --namespace %s: give one of them", arg, ns, namespace)
-	case !dotted:
-		ns = namespace
-	}
-	return name, ns, nil
-}
-
-// namespaceOf is the namespace of a service for which none was named: the only one that
-// has it.
-func namespaceOf(fleet *facts.Fleet, name, namespace string) (string, error) {
-	if namespace != "" {
-		return namespace, nil
-	}
-	var found []string
-	for _, c := range fleet.Clusters {
-		for _, s := range c.Services.Value {
-			if s.Name == name && !slices.Contains(found, s.Namespace) {
-				found = append(found, s.Namespace)
-			}
-		}
-	}
-	slices.Sort(found)
-	switch len(found) {
-	case 0:
-		return "", fmt.Errorf("no cluster that was read has a Service %s; --namespace and --contexts say where to look", name)
-	case 1:
-		return found[0], nil
-	default:
-		return "", fmt.Errorf("there is a Service %s in namespaces %s: write %s.NAMESPACE", name, strings.Join(found, ", "), name)
-	}
-}
-
 // sayUnreached tells on the error stream of which clusters nothing is known.
 func sayUnreached(f *command.Frame, fleet *facts.Fleet) {
 	for _, found := range reach.Judge(fleet).Findings {
@@ -154,32 +104,6 @@ func sayUnreached(f *command.Frame, fleet *facts.Fleet) {
 			fmt.Fprintf(f.ErrOut, "%s: %s (%s)\n", printable.Line(strings.Join(found.Clusters, ", ")), printable.Line(found.Title), found.Code)
 		}
 	}
-}
-
-// serviceNames completes to what the clusters have; a cluster that does not answer soon
-// completes to nothing.
-func serviceNames(cmd *cobra.Command, f *command.Frame, namespace string) []string {
-	quiet := *f
-	quiet.ErrOut = io.Discard
-	flags := *f.Fleet
-	flags.Timeout = 3 * time.Second
-	quiet.Fleet = &flags
-	fleet, err := quiet.Gather(cmd.Context(), survey.Services)
-	if err != nil {
-		return nil
-	}
-	var out []string
-	for _, c := range fleet.Clusters {
-		for _, s := range c.Services.Value {
-			if namespace == "" {
-				out = append(out, s.Name+"."+s.Namespace)
-			} else if s.Namespace == namespace {
-				out = append(out, s.Name)
-			}
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
 // diagnosisDocument is what -o json and yaml print.

@@ -72,7 +72,7 @@ command fail: it exits with 0.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: completeServices(f, func() error {
+		ValidArgsFunction: completeServices(f, &o.namespace, func() error {
 			_, err := o.check(f)
 			return err
 		}),
@@ -122,9 +122,9 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 		return err
 	}
 	if f.From == "" {
-		hosts := resolve(ctx, proxies.Hosts(sources))
+		names := gatewayNames(ctx, f, proxies.Hosts(sources))
 		for _, s := range sources {
-			s.View.Hosts = hosts
+			s.View.Hosts = names.Addresses
 		}
 	}
 	options := proxies.Options{Service: to, Port: o.port, Istiod: o.source == askIstiod}

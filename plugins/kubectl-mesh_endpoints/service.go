@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +15,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/probe"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
@@ -80,9 +79,10 @@ func findService(fleet *facts.Fleet, arg, namespace string) (proxies.Service, er
 // completionTime is how long a shell waits for names at most.
 const completionTime = 3 * time.Second
 
-// completeServices completes the names of Services of the clusters that the flags name.
-// prepare reads flags that the command has for itself; it may be nil.
-func completeServices(f *command.Frame, prepare func() error) cobra.CompletionFunc {
+// completeServices completes the names of Services of the clusters that the flags name;
+// where *namespace is set those of that one alone, and without it. prepare reads flags that
+// the command has for itself; it may be nil.
+func completeServices(f *command.Frame, namespace *string, prepare func() error) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -101,7 +101,17 @@ func completeServices(f *command.Frame, prepare func() error) cobra.CompletionFu
 		var out []string
 		for _, c := range fleet.Clusters {
 			for _, s := range c.Services.Value {
-				if name := s.Name + "." + s.Namespace; strings.HasPrefix(name, typed) {
+				name := s.Name + "." + s.Namespace
+				switch *namespace {
+				case "":
+				case s.Namespace:
+					if !strings.Contains(typed, ".") {
+						name = s.Name
+					}
+				default:
+					continue
+				}
+				if strings.HasPrefix(name, typed) {
 					out = append(out, printable.Line(name))
 				}
 			}
@@ -114,30 +124,11 @@ func completeServices(f *command.Frame, prepare func() error) cobra.CompletionFu
 // resolveTime is how long name servers have to answer.
 const resolveTime = 2 * time.Second
 
-// resolve finds the addresses of the host names of gateways, as this machine sees them. One
-// that is not resolved is not among them.
-func resolve(ctx context.Context, hosts []string) map[string][]string {
-	ctx, cancel := context.WithTimeout(ctx, resolveTime)
-	defer cancel()
-	var mu sync.Mutex
-	var wait sync.WaitGroup
-	out := map[string][]string{}
-	for _, h := range hosts {
-		wait.Go(func() {
-			addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", h)
-			if err != nil {
-				return
-			}
-			var texts []string
-			for _, a := range addresses {
-				texts = append(texts, a.Unmap().String())
-			}
-			slices.Sort(texts)
-			mu.Lock()
-			defer mu.Unlock()
-			out[h] = slices.Compact(texts)
-		})
+// gatewayNames are the addresses of the host names of gateways, as this machine sees
+// them; nothing where the clusters are those of a dump, or there are no such names.
+func gatewayNames(ctx context.Context, f *command.Frame, hosts []string) probe.Names {
+	if f.From != "" || len(hosts) == 0 {
+		return probe.Names{}
 	}
-	wait.Wait()
-	return out
+	return probe.ThisMachine(resolveTime).Resolve(ctx, hosts)
 }

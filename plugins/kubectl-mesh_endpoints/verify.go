@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/probe"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
@@ -51,8 +52,8 @@ judged is listed as such.`,
 	}
 	f.VerifyAsking(cmd, func() survey.Source { return reads }, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
 		secrets := remotes.Verify(fleet, look(ctx, f, fleet, false))
-		options.Hosts = gatewayHosts(ctx, f, fleet)
-		options.Known = known(fleet, secrets, options.Hosts)
+		names := gatewayNames(ctx, f, network.Hostnames(fleet))
+		options.Hosts, options.Known = names.Addresses, known(fleet, secrets, names)
 		result := endpoints.Verify(fleet, options)
 		// Those of remote secrets that it names as causes are in both.
 		result.Findings = slices.DeleteFunc(result.Findings, func(f finding.Finding) bool {
@@ -66,18 +67,8 @@ judged is listed as such.`,
 
 // known is what explains why requests do not get from cluster to cluster: what was
 // found of remote secrets, and of networks and gateways.
-func known(fleet *facts.Fleet, secrets finding.Result, hosts map[string][]string) finding.Result {
-	out := network.Verify(fleet, network.Options{Hosts: hosts})
+func known(fleet *facts.Fleet, secrets finding.Result, names probe.Names) finding.Result {
+	out := network.Verify(fleet, network.Options{Hosts: names.Addresses, HostFailures: names.Failed})
 	out.Merge(secrets)
 	return out
-}
-
-// gatewayHosts are the addresses of the host names of gateways, as this machine sees
-// them; nil where the clusters are those of a dump, or there are no such names.
-func gatewayHosts(ctx context.Context, f *command.Frame, fleet *facts.Fleet) map[string][]string {
-	hosts := network.Hostnames(fleet)
-	if f.From != "" || len(hosts) == 0 {
-		return nil
-	}
-	return resolve(ctx, hosts)
 }

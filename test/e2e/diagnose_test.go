@@ -72,14 +72,14 @@ var guide = map[string]diagnosed{
 		topology: twoNetworks(func(t *topology.Topology, _, _ *topology.Cluster) {
 			t.RemoteSecrets = []topology.RemoteSecret{{In: "west", Of: "east"}}
 		}),
-		first: "no remote secret for west", verdict: endpoints.Broken, from: "east", of: "west",
+		first: "SEC023", verdict: endpoints.Broken, from: "east", of: "west",
 		before: []string{pod("east")}, after: []string{pod("east"), westGateway},
 	},
 	"the data key is the ID of the primary itself": {
 		topology: twoNetworks(func(t *topology.Topology, _, _ *topology.Cluster) {
 			t.RemoteSecrets = []topology.RemoteSecret{{In: "west", Of: "east"}, {In: "east", Of: "west", Key: "east"}}
 		}),
-		first: "ignores the remote secret for west: its key is the ID of the control plane's own cluster", verdict: endpoints.Broken, from: "east", of: "west",
+		first: "SEC006", verdict: endpoints.Broken, from: "east", of: "west",
 		before: []string{pod("east")}, after: []string{pod("east"), westGateway},
 	},
 	"the data key is no ID of the remote cluster": {
@@ -89,7 +89,7 @@ var guide = map[string]diagnosed{
 		happens: `kubectl --context=east -n istio-system delete secret istio-remote-secret-west
 			istioctl create-remote-secret --context=west --name=occident | kubectl --context=east apply -f -`,
 		// Its endpoints are there; its proxies are not let in.
-		first: "refuses the proxies of west: it knows the cluster as occident", verdict: endpoints.Broken, from: "east", of: "west",
+		first: "SEC004", verdict: endpoints.Broken, from: "east", of: "west",
 		before: []string{pod("east"), westGateway}, after: []string{pod("east"), westGateway},
 	},
 	"the endpoint belongs to the primary": {
@@ -105,7 +105,19 @@ var guide = map[string]diagnosed{
 			west.RemoteOf = "east"
 		}),
 		happens: "kubectl --context=east -n istio-system delete secret istio-remote-secret-west",
-		first:   "no remote secret for west", verdict: endpoints.Broken, from: "east", of: "west",
+		first:   "SEC001", verdict: endpoints.Broken, from: "east", of: "west",
+		before: []string{pod("east")}, after: []string{pod("east"), westGateway},
+	},
+	"the secret is there, and its credential is refused": {
+		topology: twoNetworks(func(*topology.Topology, *topology.Cluster, *topology.Cluster) {}),
+		happens: `config=$(kubectl --context=east -n istio-system get secret istio-remote-secret-west -o jsonpath='{.data.west}' |
+				base64 -d | sed -E 's/(token: .*).{8}$/\1AAAAAAAA/' | base64 -w0)
+			kubectl --context=east -n istio-system get secret istio-remote-secret-west -o yaml | grep -vE '^  (resourceVersion|uid):' |
+				kubectl patch --local -f - -o yaml -p "{\"data\":{\"west\":\"$config\"}}" > refused.yaml
+			kubectl --context=east -n istio-system delete secret istio-remote-secret-west
+			sleep 2 # istiod takes secrets one after the other
+			kubectl --context=east create -f refused.yaml`,
+		first: "SEC012", verdict: endpoints.Broken, from: "east", of: "west",
 		before: []string{pod("east")}, after: []string{pod("east"), westGateway},
 	},
 	"pod addresses, as the address of the gateway is not known": {

@@ -61,6 +61,12 @@ func TestRealControlPlanes(t *testing.T) {
 					t.Errorf("%s: clusters %v, not judged: %+v", doc.Command, doc.Clusters, doc.Unknowns)
 				}
 			}
+			if !c.ownRoot && !c.pending {
+				out := mesh(t, options{program: endpointsBinary, kubeconfig: fleet.Kubeconfig()}, "verify", "--context", "east")
+				if out.code != 0 || out.stdout != "" {
+					t.Errorf("mesh-endpoints: exit code %d\n%s%s", out.code, out.stdout, out.stderr)
+				}
+			}
 		})
 	}
 }
