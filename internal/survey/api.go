@@ -131,7 +131,12 @@ func get[T any, P interface {
 	return trim(object), nil
 }
 
-// list reads all pages of a list, and keeps of each item what trim keeps.
+// readAhead is how many pages wait in full, read before they are trimmed.
+const readAhead = 1
+
+// list reads all pages of a list, and keeps of each item what trim keeps. At most
+// readAhead+2 pages are in memory at once: the one that is trimmed, those that wait
+// and the one that arrives.
 func list[L any, T any, PL interface {
 	*L
 	runtime.Object
@@ -145,6 +150,7 @@ func list[L any, T any, PL interface {
 			VersionedParams(&options, kinds.ParameterCodec).Do(ctx).Into(objects)
 		return objects, err
 	})
+	page.PageBufferSize = readAhead
 	var out []T
 	err := page.EachListItem(ctx, options, func(o runtime.Object) error {
 		item, ok := o.(P)
