@@ -23,6 +23,8 @@ type Options struct {
 	Selects func(labels map[string]string) bool
 	// Hosts are the addresses of host names of gateways, as they were resolved.
 	Hosts map[string][]string
+	// Live is what proxies have; Diagnose alone looks at it.
+	Live Live
 	// Known is what other rules found: remote secrets, networks and gateways. What of
 	// it stops requests is named as the cause, and is part of the result.
 	Known finding.Result
@@ -35,7 +37,18 @@ func (o Options) wants(s *corev1.Service) bool {
 // codes are all that the rules can find.
 var codes = []finding.Code{
 	"EP001", "EP002", "EP003", "EP004", "EP005", "EP006", "EP007", "EP008", "EP009", "EP010", "EP011", "EP012", "EP013", "EP014", "EP015",
-	"EP016", "EP017", "EP018", "EP019", "EP021", "EP022", "EP024", "EP030", "EP031", "EP032", "EP033", "EP034",
+	"EP016", "EP017", "EP018", "EP019", "EP021", "EP022", "EP023", "EP024", "EP030", "EP031", "EP032", "EP033", "EP034",
+}
+
+// Sources are the proxies that have a pod, of the paths that reach.
+func (d *Diagnosis) Sources() []Source {
+	var out []Source
+	for _, p := range d.Paths {
+		if (p.Verdict == Reaches || p.Verdict == Partly) && p.From.Pod != "" && !slices.Contains(out, p.From) {
+			out = append(out, p.From)
+		}
+	}
+	return out
 }
 
 // Codes are all codes that Verify and Diagnose can find.

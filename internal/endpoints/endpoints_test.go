@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
@@ -31,7 +32,7 @@ func TestHealthyFleets(t *testing.T) {
 
 // Each fault alone gives its finding, and no other.
 func TestFaults(t *testing.T) {
-	found := map[finding.Code]bool{"EP032": true} // TestKnownCauses
+	found := map[finding.Code]bool{"EP032": true, "EP023": true} // TestKnownCauses, TestEjected
 	for _, c := range meshtest.EndpointFaults {
 		t.Run(c.Name, func(t *testing.T) {
 			judge(t, c)
@@ -319,5 +320,56 @@ func TestUnreached(t *testing.T) {
 	}
 	if _, _, err := Diagnose(fleet, "other", "helloworld", Options{}); err == nil || !strings.Contains(err.Error(), "there is helloworld.sample") {
 		t.Error(err)
+	}
+}
+
+// What a proxy holds against the endpoints that it is given decides, where it was asked.
+func TestEjected(t *testing.T) {
+	fleet := meshtest.Serving(meshtest.Networked("east", "west")).Facts()
+	diagnose := func(live Live) (*Diagnosis, finding.Result) {
+		d, result, err := Diagnose(fleet, "sample", "helloworld", Options{Live: live})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d, result
+	}
+	d, _ := diagnose(nil)
+	sources := d.Sources()
+	if len(sources) != 2 || sources[0].Cluster != "east" {
+		t.Fatalf("sources %+v", sources)
+	}
+	proxy := func(flags ...string) facts.Read[[]envoy.Cluster] {
+		return facts.Read[[]envoy.Cluster]{State: facts.OK, Value: []envoy.Cluster{{
+			Name:      "outbound|5000||helloworld.sample.svc.cluster.local",
+			Endpoints: []envoy.Endpoint{{Address: "203.0.113.11", Port: 15443, Flags: flags}, {Address: "192.0.2.1", Port: 1, Flags: []string{envoy.FailedOutlierCheck}}},
+		}}}
+	}
+	for name, c := range map[string]struct {
+		live    facts.Read[[]envoy.Cluster]
+		verdict Verdict
+		found   []string
+		unknown bool
+	}{
+		"nothing":      {live: proxy(), verdict: Reaches},
+		"another flag": {live: proxy("pending_dynamic_removal"), verdict: Reaches},
+		"ejected":      {live: proxy(envoy.FailedOutlierCheck), verdict: Broken, found: []string{"EP023 error east,west"}},
+		"not answered": {live: facts.Read[[]envoy.Cluster]{State: facts.Forbidden}, verdict: Reaches, unknown: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, result := diagnose(Live{sources[0]: c.live})
+			if diff := cmp.Diff(c.found, meshtest.Summarize(result)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			if p := d.Paths[0]; p.Verdict != c.verdict || p.From != sources[0] {
+				t.Errorf("%+v", p)
+			}
+			if p := d.Paths[1]; p.Verdict != Reaches {
+				t.Errorf("the other way: %+v", p)
+			}
+			if c.unknown != (len(result.Unknowns) > 0) {
+				t.Errorf("unknowns %+v", result.Unknowns)
+			}
+			complete(t, result)
+		})
 	}
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,13 +13,16 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 func newDiagnose(f *command.Frame) *cobra.Command {
@@ -31,7 +37,9 @@ it reads the other cluster, whether both mean the same service, networks and gat
 TLS, who may know the service, and what keeps requests near on purpose.
 
 Each cluster is represented by one pod with a sidecar for each network that its pods are on, of
-the service's namespace if there is one. -o wide shows every step and every endpoint.
+the service's namespace if there is one. Where a path leads there, its proxy is asked, by
+port-forward or exec, whether it holds something against the endpoints. -o wide shows every
+step and every endpoint.
 
 Exit codes: 0 when all paths lead there or stay away on purpose, 1 when one is broken, 2 when
 it cannot be told.`,
@@ -65,9 +73,16 @@ it cannot be told.`,
 		}
 		names := gatewayNames(cmd.Context(), f, network.Hostnames(fleet))
 		secrets := remotes.Verify(fleet, look(cmd.Context(), f, fleet, false))
-		d, result, err := endpoints.Diagnose(fleet, to.Namespace, to.Name, endpoints.Options{Hosts: names.Addresses, Known: known(fleet, secrets, names)})
+		options := endpoints.Options{Hosts: names.Addresses, Known: known(fleet, secrets, names)}
+		d, result, err := endpoints.Diagnose(fleet, to.Namespace, to.Name, options)
 		if err != nil {
 			return err
+		}
+		// What follows from the API objects reaches; what do the proxies themselves know?
+		if options.Live = live(cmd.Context(), f, d); len(options.Live) > 0 {
+			if d, result, err = endpoints.Diagnose(fleet, to.Namespace, to.Name, options); err != nil {
+				return err
+			}
 		}
 		switch format {
 		case report.JSON, report.YAML:
@@ -84,6 +99,37 @@ it cannot be told.`,
 		return exitOf(d)
 	}
 	return cmd
+}
+
+// live asks the proxies of the paths that reach what they have of the service; nobody where
+// the clusters are those of a dump.
+func live(ctx context.Context, f *command.Frame, d *endpoints.Diagnosis) endpoints.Live {
+	if f.From != "" {
+		return nil
+	}
+	sources := map[string][]endpoints.Source{}
+	for _, s := range d.Sources() {
+		sources[s.Cluster] = append(sources[s.Cluster], s)
+	}
+	out := endpoints.Live{}
+	answers := command.Ask(ctx, f, slices.Sorted(maps.Keys(sources)), func(ctx context.Context, c survey.Cluster) ([]facts.Read[[]envoy.Cluster], error) {
+		var pods []podaccess.Pod
+		for _, s := range sources[c.Context] {
+			namespace, name, _ := strings.Cut(s.Pod, "/")
+			pods = append(pods, podaccess.Pod{Namespace: namespace, Name: name})
+		}
+		return survey.Envoys(ctx, c, pods, []string{d.Host}), nil
+	})
+	for name, answer := range answers {
+		for i, s := range sources[name] {
+			if answer.Err != nil {
+				out[s] = facts.Read[[]envoy.Cluster]{State: facts.Failed, Reason: answer.Err.Error()}
+			} else {
+				out[s] = answer.Value[i]
+			}
+		}
+	}
+	return out
 }
 
 // exitOf is the exit code of a diagnosis.

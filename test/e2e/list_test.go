@@ -221,6 +221,16 @@ func TestListOnRealControlPlanes(t *testing.T) {
 		if out := m.list(options{}, both...); !strings.Contains(out.stdout, "ejected") {
 			t.Errorf("the table does not tell:\n%s", out.stdout)
 		}
+		for _, pod := range []string{"east/cart-0", "east/cart-1"} {
+			if err := m.admins[pod].Mark(ads.Service{Host: cartHost, Port: 80}, gateway, ads.FailedOutlierCheck); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = m.admins[pod].Mark(ads.Service{Host: cartHost, Port: 80}, gateway) }()
+		}
+		out := mesh(t, options{program: endpointsBinary, kubeconfig: m.fleet.Kubeconfig()}, "diagnose", "cart.shop", "--contexts", "east,west")
+		if out.code != 1 || !strings.HasPrefix(out.stdout, "east → west  BROKEN   EP023") {
+			t.Errorf("diagnose: exit code %d\n%s%s", out.code, out.stdout, out.stderr)
+		}
 	})
 
 	t.Run("what may not be reached", func(t *testing.T) {
