@@ -70,7 +70,7 @@ type Frame struct {
 }
 
 // mostHeap is the size, in bytes, from which on a run collects its garbage eagerly.
-const mostHeap = 200 << 20
+const mostHeap = 160 << 20
 
 // Main runs the plugin as a program and does not return.
 func Main(plugin Plugin) {

@@ -32,7 +32,7 @@ func readMesh(r *reader, a *api, sources Source, out *facts.Cluster) {
 	}
 	if sources&Pods != 0 {
 		read(r, &out.Pods, func() ([]corev1.Pod, error) {
-			return list[corev1.PodList](r.ctx, a.core, "pods", "", everything, trimPod)
+			return list[corev1.PodList](r.ctx, a.core, "pods", "", everything, newPodTrimmer().trim)
 		})
 	}
 	if sources&Nodes != 0 {
