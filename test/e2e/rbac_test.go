@@ -115,20 +115,12 @@ func TestRights(t *testing.T) {
 		networks, fleetOf(t, "pending load balancer whose events say why"), fleetOf(t, "istiod exposed by TCP routes"),
 		fleetOf(t, "a primary and a remote cluster on another network"),
 	}
-	// There are no istiods, and no tokens: of remote secrets there is always something to say.
-	secrets := func(f meshtest.Case) meshtest.Case {
-		f.Want = nil
-		return f
-	}
 	for plugin, c := range map[string]struct {
 		program string
 		fleets  []meshtest.Case
-		// whatever is found with all rights is not compared with what the fleets want.
-		whatever bool
 	}{
-		"mesh-certs":     {program: binary, fleets: append([]meshtest.Case{networks, without}, meshtest.HealthyCases...)},
-		"mesh-network":   {program: network, fleets: networked},
-		"mesh-endpoints": {program: endpointsBinary, fleets: []meshtest.Case{secrets(networks), secrets(networked[1]), secrets(networked[3])}, whatever: true},
+		"mesh-certs":   {program: binary, fleets: append([]meshtest.Case{networks, without}, meshtest.HealthyCases...)},
+		"mesh-network": {program: network, fleets: networked},
 	} {
 		t.Run(plugin, func(t *testing.T) {
 			all := permissions(t, plugin)
@@ -138,7 +130,7 @@ func TestRights(t *testing.T) {
 					break
 				}
 				t.Run(f.Name, func(t *testing.T) {
-					withoutEach(t, c.program, f, all, needed, c.whatever)
+					withoutEach(t, c.program, f, all, needed)
 				})
 			}
 			for i, p := range all {
@@ -162,15 +154,12 @@ func fleetOf(t *testing.T, name string) meshtest.Case {
 	return meshtest.Case{}
 }
 
-// onlyTells reports whether a right adds to the evidence alone, or is one of several ways
-// to learn the same.
-func onlyTells(p permission) bool {
-	return slices.Contains([]string{"events", "serviceaccounts"}, p.rule.Resources[0]) || p.rule.Resources[0] == "pods/portforward" && p.rule.Verbs[0] == "get"
-}
+// onlyTells reports whether a right adds to the evidence alone.
+func onlyTells(p permission) bool { return p.rule.Resources[0] == "events" }
 
 // withoutEach judges a fleet with all rights, and with each taken away
 // that is not known to be needed yet.
-func withoutEach(t *testing.T, program string, c meshtest.Case, all []permission, needed map[int]bool, whatever bool) {
+func withoutEach(t *testing.T, program string, c meshtest.Case, all []permission, needed map[int]bool) {
 	t.Helper()
 	f := c.Fleet()
 	skipOthers(t, f)
@@ -181,10 +170,7 @@ func withoutEach(t *testing.T, program string, c meshtest.Case, all []permission
 	}
 	kubeconfig := kubeconfigOf(t, contexts...)
 	complete := func(doc report.Report) bool {
-		return !slices.ContainsFunc(doc.Unknowns, func(u finding.Unknown) bool {
-			// To list all secrets, if only their metadata, is not among the rights.
-			return strings.Contains(u.Reason, "forbidden") && !strings.Contains(u.Reason, "secrets of all namespaces")
-		})
+		return !slices.ContainsFunc(doc.Unknowns, func(u finding.Unknown) bool { return strings.Contains(u.Reason, "forbidden") })
 	}
 	// What is granted takes effect a moment later.
 	judged := func(done func(report.Report) bool) report.Report {
@@ -199,9 +185,6 @@ func withoutEach(t *testing.T, program string, c meshtest.Case, all []permission
 	grant(t, all)
 	doc := judged(complete)
 	want := slices.Sorted(slices.Values(c.Want))
-	if whatever {
-		want = summary(doc)
-	}
 	if !complete(doc) || !slices.Equal(summary(doc), want) {
 		t.Fatalf("not judged: %+v\nfound: %v", doc.Unknowns, summary(doc))
 	}
