@@ -42,7 +42,7 @@ func (w *walk) ejected() bool {
 				if has.Address == e.Address && has.Port == e.Port && has.Ejected() {
 					what := fmt.Sprintf("%s:%d", w.address(e.Address), e.Port)
 					if n := len(e.Behind); n > 0 {
-						what += ", the gateway for " + plural(n, "endpoint")
+						what += ", the gateway for " + finding.Plural(n, "endpoint")
 					}
 					evidence = append(evidence, finding.Evidence{Cluster: w.source.Context, Field: "proxy of pod " + w.from.Pod + ", " + what, Value: strings.Join(has.Flags, ", ")})
 				}

@@ -86,7 +86,7 @@ func (j *judgement) noSuchService(namespace, name string) error {
 		text += "; its Services could not be read of " + strings.Join(unread, ", ")
 	}
 	if elsewhere = distinct(elsewhere); len(elsewhere) > 0 {
-		text += "; there is " + list(elsewhere)
+		text += "; there is " + finding.List(elsewhere)
 	}
 	return fmt.Errorf("%s", text)
 }
@@ -208,25 +208,4 @@ func distinct(names []string) []string {
 	out := slices.Clone(names)
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// list joins names as a sentence does.
-func list(names []string) string {
-	switch n := len(names); {
-	case n == 0:
-		return ""
-	case n == 1:
-		return names[0]
-	case n > 4:
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), n-3)
-	default:
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
-	}
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

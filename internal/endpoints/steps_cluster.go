@@ -1,6 +1,7 @@
 package endpoints
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -82,7 +83,7 @@ func (w *walk) reads() bool {
 	if own := istio.ClusterID(w.to.Cluster); own != "" && own != w.id {
 		return w.ok(stepReads, "%s reads it, as cluster %s though it is %s (SEC004)", w.v.name(), w.id, own)
 	}
-	return w.ok(stepReads, "%s reads it, by secret %s", w.v.name(), firstOf(watched.Secret, "none: it is its own cluster"))
+	return w.ok(stepReads, "%s reads it, by secret %s", w.v.name(), cmp.Or(watched.Secret, "none: it is its own cluster"))
 }
 
 // unread begins a finding about a cluster that a control plane does not read.
@@ -97,7 +98,7 @@ func (w *walk) unread(title string) finding.Finding {
 // (pkg/kube/multicluster/secretcontroller.go).
 func (w *walk) unwatched() finding.Finding {
 	own := istio.ClusterID(w.to.Cluster)
-	name := firstOf(own, w.to.Context)
+	name := cmp.Or(own, w.to.Context)
 	code, secret, reason := w.ignored(own)
 	var f finding.Finding
 	if secret == "" {
@@ -165,7 +166,7 @@ func (w *walk) secretsOf(c *cluster) string {
 	for _, s := range c.RemoteSecrets.Value {
 		out = append(out, s.Name+" for "+s.ClusterID)
 	}
-	return firstOf(list(distinct(out)), "none")
+	return cmp.Or(finding.List(distinct(out)), "none")
 }
 
 // refusedProxies: a control plane checks the token of a proxy in the cluster that the proxy
@@ -231,7 +232,7 @@ func (w *walk) hidden(v *view, in *cluster) finding.Finding {
 		Title: fmt.Sprintf("%s does not look after namespace %s of %s: discovery selectors", v.name(), w.service.namespace, in.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: v.Context, Field: "mesh config, discoverySelectors", Value: compact(v.Mesh.DiscoverySelectors)},
-			{Cluster: in.Context, Field: "labels of namespace " + w.service.namespace, Value: firstOf(inline(labels), "none")},
+			{Cluster: in.Context, Field: "labels of namespace " + w.service.namespace, Value: cmp.Or(inline(labels), "none")},
 		},
 		Effect: fmt.Sprintf("for it, services of %s have no pods in %s", w.service.namespace, in.Context),
 		Fix:    []string{"# give the namespace a label that the selectors ask for"},
@@ -348,9 +349,9 @@ func kindOf(s *corev1.Service) string {
 func portsOf(s *corev1.Service) string {
 	var out []string
 	for _, p := range s.Spec.Ports {
-		out = append(out, fmt.Sprintf("port %d (%s)", p.Port, firstOf(p.Name, "no name")))
+		out = append(out, fmt.Sprintf("port %d (%s)", p.Port, cmp.Or(p.Name, "no name")))
 	}
-	return firstOf(strings.Join(out, ", "), "no ports")
+	return cmp.Or(strings.Join(out, ", "), "no ports")
 }
 
 // judgeable reports whether something was read of a cluster, and notes for the codes that
@@ -360,15 +361,6 @@ func judgeable[T any](w *walk, in *cluster, r facts.Read[T], what string, codes 
 		w.unknown.CannotJudge(in.Context, what+": "+r.Why(), codes...)
 	}
 	return r.Known()
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 func inline(labels map[string]string) string {

@@ -1,6 +1,7 @@
 package endpoints
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,7 +58,7 @@ func (w *walk) visible(p *port) bool {
 			Code: "EP012", Severity: w.when(finding.Info), Clusters: []string{w.v.Context}, Object: "sidecar " + name,
 			Title: fmt.Sprintf("Sidecar %s hides %s from clients in %s", name, w.service, w.from.proxy.Namespace),
 			Evidence: []finding.Evidence{
-				{Field: "sidecar " + name + ", egress hosts", Value: list(w.egress(ns, sidecar))},
+				{Field: "sidecar " + name + ", egress hosts", Value: finding.List(w.egress(ns, sidecar))},
 				{Field: "hosts that would name it", Value: "./" + p.given.Host + ", " + w.service.namespace + "/*"},
 			},
 			Effect: "those clients do not know the service: their requests go past the mesh, or are refused",
@@ -179,7 +180,7 @@ func (w *walk) hasEndpoints() bool {
 	case !ready:
 		return w.fault(stepEndpoints, w.notReady(s, w.ports[0].dropped))
 	}
-	return w.ok(stepEndpoints, "%s has %s", w.to.Context, plural(w.ports[0].reached()+len(w.ports[0].dropped), "endpoint"))
+	return w.ok(stepEndpoints, "%s has %s", w.to.Context, finding.Plural(w.ports[0].reached()+len(w.ports[0].dropped), "endpoint"))
 }
 
 func (w *walk) notReady(s *corev1.Service, dropped []istio.Dropped) finding.Finding {
@@ -190,7 +191,7 @@ func (w *walk) notReady(s *corev1.Service, dropped []istio.Dropped) finding.Find
 		Fix:    []string{finding.Kubectl(w.to.Context, "-n %s describe pods -l %s", finding.Quote(w.service.namespace), finding.Quote(strings.ReplaceAll(inline(s.Spec.Selector), ", ", ",")))},
 	}
 	for _, d := range dropped {
-		f.Evidence = append(f.Evidence, finding.Evidence{Field: firstOf(d.Pod, d.Address), Value: string(d.Reason)})
+		f.Evidence = append(f.Evidence, finding.Evidence{Field: cmp.Or(d.Pod, d.Address), Value: string(d.Reason)})
 	}
 	return f
 }
@@ -371,7 +372,7 @@ func (w *walk) otherNumber(counts *cluster, p *port) finding.Finding {
 
 func (w *walk) noPort(counts *cluster, p *port) finding.Finding {
 	f := w.differs("EP004", w.to, counts, "ports", portsOf)
-	f.Title = fmt.Sprintf("Service %s has no port %d (%s) in %s", w.service, p.number, firstOf(p.name, "no name"), w.to.Context)
+	f.Title = fmt.Sprintf("Service %s has no port %d (%s) in %s", w.service, p.number, cmp.Or(p.name, "no name"), w.to.Context)
 	f.Effect = fmt.Sprintf("clients elsewhere get no endpoint of %s for the port", w.to.Context)
 	f.Fix = []string{"# add the port, with the same name and number", finding.Kubectl(w.to.Context, "-n %s edit service %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name))}
 	return f

@@ -1,6 +1,7 @@
 package endpoints
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -173,7 +174,7 @@ func (w *walk) subsets(g gateway, p *port) (finding.Finding, bool) {
 				Title: fmt.Sprintf("subset %s of %s is defined in %s and not for the gateway of %s", t.Subset, w.service, w.v.Context, g.in.Context),
 				Evidence: []finding.Evidence{
 					{Cluster: w.v.Context, Field: "virtualservice " + key(vs.Namespace, vs.Name), Value: "routes to subset " + t.Subset},
-					{Cluster: w.v.Context, Field: "destinationrule", Value: firstOf(list(p.given.Rules), "none")},
+					{Cluster: w.v.Context, Field: "destinationrule", Value: cmp.Or(finding.List(p.given.Rules), "none")},
 					{Cluster: g.in.view.Context, Field: "destinationrule with subset " + t.Subset, Value: "none that the gateway sees"},
 				},
 				Effect: fmt.Sprintf("the gateway of %s resets the connections of requests for the subset", g.in.Context),

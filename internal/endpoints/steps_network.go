@@ -1,6 +1,7 @@
 package endpoints
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ func (w *walk) networks() bool {
 	}
 	w.overlap()
 	if w.v.several {
-		return w.ok(stepNetwork, "from %s to %s", firstOf(w.from.Network, "no network"), firstOf(list(w.networksThere()), "no network"))
+		return w.ok(stepNetwork, "from %s to %s", cmp.Or(w.from.Network, "no network"), cmp.Or(finding.List(w.networksThere()), "no network"))
 	}
 	return w.ok(stepNetwork, "there is one network")
 }
@@ -80,7 +81,7 @@ func (w *walk) headless() bool {
 	return w.fault(stepNetwork, finding.Finding{
 		Code: "EP006", Severity: w.when(finding.Info), Clusters: distinct([]string{w.source.Context, w.to.Context}), Object: w.service.object(),
 		Title:    fmt.Sprintf("%s is headless, and headless services do not cross networks", w.service),
-		Evidence: []finding.Evidence{{Field: w.service.object() + ", clusterIP", Value: "None"}, {Cluster: w.source.Context, Field: "network of clients", Value: firstOf(w.from.Network, "none")}},
+		Evidence: []finding.Evidence{{Field: w.service.object() + ", clusterIP", Value: "None"}, {Cluster: w.source.Context, Field: "network of clients", Value: cmp.Or(w.from.Network, "none")}},
 		Effect:   fmt.Sprintf("clients in %s reach the pods of their own network alone", w.source.Context),
 		Fix:      []string{"# reach it by a second Service that has an address, with the same selector in both clusters"},
 	})
@@ -90,7 +91,7 @@ func (w *walk) headless() bool {
 // though they are on another network, or nobody knows on which.
 func (w *walk) astray(astray []istio.Endpoint) finding.Finding {
 	e := astray[0]
-	given := finding.Evidence{Cluster: w.source.Context, Field: "clients on " + firstOf(w.from.Network, "no network") + " get", Value: fmt.Sprintf("%s:%d", w.address(e.Address), e.Port)}
+	given := finding.Evidence{Cluster: w.source.Context, Field: "clients on " + cmp.Or(w.from.Network, "no network") + " get", Value: fmt.Sprintf("%s:%d", w.address(e.Address), e.Port)}
 	switch e.Route {
 	case istio.NoGateways, istio.NoGatewayOfNetwork:
 		f := w.noGateway(e.Network)
@@ -118,11 +119,11 @@ func (w *walk) noGateway(network string) finding.Finding {
 	for _, c := range w.v.candidates {
 		if c.Network == network && (c.Problem != "" || len(c.Addresses) == 0) {
 			f.Evidence = append(f.Evidence, finding.Evidence{
-				Cluster: w.contextOf(c.Cluster), Field: strings.ToLower(c.Kind) + " " + key(c.Namespace, c.Name), Value: firstOf(c.Problem, "has no address"),
+				Cluster: w.contextOf(c.Cluster), Field: strings.ToLower(c.Kind) + " " + key(c.Namespace, c.Name), Value: cmp.Or(c.Problem, "has no address"),
 			})
 		}
 	}
-	f.CausedBy = firstOf(w.knows("network "+network, []string{w.to.Context}, "GW001"), w.knows("network "+network, nil, "GW001"),
+	f.CausedBy = cmp.Or(w.knows("network "+network, []string{w.to.Context}, "GW001"), w.knows("network "+network, nil, "GW001"),
 		w.knows("", []string{w.to.Context}, "GW002", "GW033", "GW030", "GW004", "GW005", "GW006", "GW007", "GW008", "GW003", "GW016", "GW017", "GW018", "AMB008"))
 	if f.CausedBy != "" {
 		f.Fix = []string{"# once its cause is mended, clients get the gateway's address"}
@@ -142,7 +143,7 @@ func (w *walk) endpointUnknown(e istio.Endpoint, given finding.Evidence) finding
 		},
 		Effect: fmt.Sprintf("requests from %s to %s time out", w.source.Context, w.to.Context),
 		Fix: []string{finding.Kubectl(w.to.Context, "label namespace %s %s=%s", finding.Quote(w.to.SystemNamespace), istio.LabelNetwork,
-			finding.Quote(firstOf(w.networkOf(w.to), "NETWORK")))},
+			finding.Quote(cmp.Or(w.networkOf(w.to), "NETWORK")))},
 	}
 	if e.Pod == "" {
 		f.Evidence[1] = finding.Evidence{Cluster: w.to.Context, Field: "endpoint " + e.Address, Value: "is no pod"}
@@ -176,10 +177,10 @@ func (w *walk) sourceUnknown(given finding.Evidence) finding.Finding {
 		Code: "EP031", Severity: finding.Error, Clusters: []string{w.source.Context}, Object: "proxies without network",
 		Title: fmt.Sprintf("proxies in %s do not know their network, and get addresses of pods of other networks", w.source.Context),
 		Evidence: []finding.Evidence{
-			{Cluster: w.source.Context, Field: "pod " + firstOf(w.from.Pod, "(none)") + ", " + istio.EnvProxyNetwork, Value: "none"}, given,
+			{Cluster: w.source.Context, Field: "pod " + cmp.Or(w.from.Pod, "(none)") + ", " + istio.EnvProxyNetwork, Value: "none"}, given,
 		},
 		Effect: fmt.Sprintf("requests from %s to %s time out", w.source.Context, w.to.Context),
-		Fix:    []string{"# in the values of istiod's installation: global.network: " + firstOf(network, "NETWORK")},
+		Fix:    []string{"# in the values of istiod's installation: global.network: " + cmp.Or(network, "NETWORK")},
 	}
 	if ns, name, ok := strings.Cut(w.from.Pod, "/"); ok {
 		f.Fix = append(f.Fix, w.restart(w.source, w.source.pods[key(ns, name)]))
@@ -290,7 +291,7 @@ func (w *walk) uninjected(endpoints []istio.Dropped) finding.Finding {
 		Effect: fmt.Sprintf("istiod leaves them out without a word: clients in %s do not get to them", w.source.Context),
 	}
 	for _, d := range endpoints {
-		f.Evidence = append(f.Evidence, finding.Evidence{Field: firstOf(prefixed("pod ", d.Pod), "endpoint "+d.Address), Value: firstOf(d.Detail, "no sidecar")})
+		f.Evidence = append(f.Evidence, finding.Evidence{Field: cmp.Or(prefixed("pod ", d.Pod), "endpoint "+d.Address), Value: cmp.Or(d.Detail, "no sidecar")})
 	}
 	first := w.to.pods[endpoints[0].Pod]
 	if first == nil {
@@ -317,7 +318,7 @@ func (w *walk) uninjected(endpoints []istio.Dropped) finding.Finding {
 				}
 			}
 		}
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: "labels of namespace " + first.Namespace, Value: firstOf(inline(ns.Labels), "none")})
+		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: "labels of namespace " + first.Namespace, Value: cmp.Or(inline(ns.Labels), "none")})
 		f.Fix = append(f.Fix, finding.Kubectl(w.to.Context, "label namespace %s %s --overwrite", finding.Quote(first.Namespace), finding.Quote(label)))
 	}
 	f.Fix = append(f.Fix, w.restart(w.to, first))

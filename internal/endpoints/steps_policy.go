@@ -1,6 +1,7 @@
 package endpoints
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -48,11 +49,11 @@ func (w *walk) near() bool {
 }
 
 func (w *walk) prefers(p *port, title string) finding.Finding {
-	by := firstOf(p.given.Preference, "the mesh config")
+	by := cmp.Or(p.given.Preference, "the mesh config")
 	return finding.Finding{
 		Code: "EP016", Clusters: []string{w.v.Context}, Object: w.service.object(), Title: title + ": " + by,
 		Evidence: []finding.Evidence{
-			{Field: "decides", Value: by}, {Cluster: w.source.Context, Field: "locality of clients", Value: firstOf(w.from.proxy.Locality.String(), "none")},
+			{Field: "decides", Value: by}, {Cluster: w.source.Context, Field: "locality of clients", Value: cmp.Or(w.from.proxy.Locality.String(), "none")},
 		},
 		Effect: fmt.Sprintf("clients in %s use endpoints nearer than %s", w.source.Context, w.to.Context),
 		Fix:    []string{"# if that is not meant, change " + by},
@@ -79,7 +80,7 @@ func (w *walk) admits() bool {
 	for i := range own.AuthorizationPolicies.Value {
 		a := &own.AuthorizationPolicies.Value[i]
 		inScope := a.Namespace == w.service.namespace || a.Namespace == v.Mesh.RootNamespace
-		if !inScope || a.Spec.Selector != nil && !covered(a.Spec.Selector.MatchLabels, pod) || firstOf(a.Spec.Action, istioapi.ActionAllow) != istioapi.ActionAllow {
+		if !inScope || a.Spec.Selector != nil && !covered(a.Spec.Selector.MatchLabels, pod) || cmp.Or(a.Spec.Action, istioapi.ActionAllow) != istioapi.ActionAllow {
 			continue
 		}
 		if w.admitted(a, v) {

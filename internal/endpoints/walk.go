@@ -1,6 +1,7 @@
 package endpoints
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -144,11 +145,11 @@ func (w *walk) way() string {
 	}
 	if gateways = distinct(gateways); len(gateways) > 0 {
 		if direct > 0 {
-			return fmt.Sprintf("directly to %s, and through %s", plural(direct, "pod"), list(gateways))
+			return fmt.Sprintf("directly to %s, and through %s", finding.Plural(direct, "pod"), finding.List(gateways))
 		}
-		return "through " + list(gateways)
+		return "through " + finding.List(gateways)
 	}
-	return "directly to " + plural(direct, "pod")
+	return "directly to " + finding.Plural(direct, "pod")
 }
 
 func (w *walk) ok(step, format string, args ...any) bool {
@@ -186,7 +187,7 @@ func (w *walk) answer(step string, f finding.Finding) bool {
 	if w.asked {
 		id := w.add(w.service.String(), f)
 		w.path.Findings = append(w.path.Findings, id)
-		w.path.Cause = firstOf(w.path.Cause, id)
+		w.path.Cause = cmp.Or(w.path.Cause, id)
 	}
 	return false
 }

@@ -24,7 +24,7 @@ type world struct {
 }
 
 // address is an address as a person knows it.
-func (w *world) address(a string) string { return firstOf(w.hostnames[a], a) }
+func (w *world) address(a string) string { return cmp.Or(w.hostnames[a], a) }
 
 // ambient reports whether the cluster has ztunnels: what has no sidecar there may be
 // in ambient mode.

@@ -90,6 +90,21 @@ type Result struct {
 // Add puts a finding into the result.
 func (r *Result) Add(f Finding) { r.Findings = append(r.Findings, f) }
 
+// Gather puts a finding into the result, or adds to the one of the same ID the evidence
+// that it lacks: several entries of one object, or what several control planes see.
+func (r *Result) Gather(f Finding) {
+	i := slices.IndexFunc(r.Findings, func(o Finding) bool { return o.ID() == f.ID() })
+	if i < 0 {
+		r.Add(f)
+		return
+	}
+	for _, e := range f.Evidence {
+		if !slices.Contains(r.Findings[i].Evidence, e) {
+			r.Findings[i].Evidence = append(r.Findings[i].Evidence, e)
+		}
+	}
+}
+
 // CannotJudge notes that a rule could not be judged in a cluster. Equal
 // reasons of one cluster are gathered, and each code counts once.
 func (r *Result) CannotJudge(cluster, reason string, codes ...Code) {

@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"maps"
 	"strings"
 
@@ -182,8 +183,8 @@ func (m *member) locality(p *corev1.Pod) string {
 	if n == nil {
 		return ""
 	}
-	region := firstOf(n.Labels[labelRegion], n.Labels[labelOldRegion])
-	zone := firstOf(n.Labels[labelZone], n.Labels[labelOldZone])
+	region := cmp.Or(n.Labels[labelRegion], n.Labels[labelOldRegion])
+	zone := cmp.Or(n.Labels[labelZone], n.Labels[labelOldZone])
 	subzone := n.Labels[LabelSubzone]
 	if region == "" && zone == "" && subzone == "" {
 		return ""

@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -17,7 +18,7 @@ func (v *View) gatewayCandidates(m *member, g *istioapi.KubernetesGateway) []Can
 	if network == "" || !v.Istiod.Setting(EnvGatewayAPINetworks, !v.Istiod.Before("1.23.0")) {
 		return nil
 	}
-	account := firstOf(g.Annotations[AnnotationGatewayServiceAccount], g.Name)
+	account := cmp.Or(g.Annotations[AnnotationGatewayServiceAccount], g.Name)
 	if account == g.Name && g.Spec.GatewayClassName == istioapi.ClassRemote {
 		account = g.Name + "-" + g.Spec.GatewayClassName
 	}
@@ -50,7 +51,7 @@ func (v *View) gatewayCandidates(m *member, g *istioapi.KubernetesGateway) []Can
 		}
 	}
 	if len(out) == 0 {
-		base.Problem = firstOf(base.Problem, "none of its listeners passes mutual TLS through or takes HBONE")
+		base.Problem = cmp.Or(base.Problem, "none of its listeners passes mutual TLS through or takes HBONE")
 		return []Candidate{base}
 	}
 	return out

@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -120,7 +121,7 @@ func (m *member) externalAddresses(s *corev1.Service) (out []CandidateAddress, p
 	case s.Spec.Type == corev1.ServiceTypeLoadBalancer:
 		return nil, "the load balancer has no address yet"
 	case s.Spec.Type != corev1.ServiceTypeNodePort:
-		return nil, fmt.Sprintf("a Service of type %s without externalIPs has no address outside", firstOf(string(s.Spec.Type), "ClusterIP"))
+		return nil, fmt.Sprintf("a Service of type %s without externalIPs has no address outside", cmp.Or(string(s.Spec.Type), "ClusterIP"))
 	case !isNodePortGateway(s):
 		return nil, "a NodePort Service needs annotation " + AnnotationNodeSelector
 	}

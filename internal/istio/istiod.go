@@ -3,6 +3,7 @@
 package istio
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -141,7 +142,7 @@ func Istiods(c *facts.Cluster) []Istiod {
 		if i.Version == nil {
 			i.Version = parseVersion(d.Labels[versionLabel])
 		}
-		i.Revision = firstOf(i.env[EnvRevision], d.Labels[revisionLabel], defaultRevision)
+		i.Revision = cmp.Or(i.env[EnvRevision], d.Labels[revisionLabel], defaultRevision)
 		for _, v := range d.Spec.Template.Spec.Volumes {
 			if v.Name == caCertsVolume {
 				i.CACertsVolume = ""
@@ -217,7 +218,7 @@ func parsedVersion(v string) *version.Version {
 
 // ClusterID is the name that istiod has for its own cluster
 // (pilot/pkg/bootstrap/server.go, getClusterID).
-func (i Istiod) ClusterID() string { return firstOf(i.env[EnvClusterID], DefaultClusterID) }
+func (i Istiod) ClusterID() string { return cmp.Or(i.env[EnvClusterID], DefaultClusterID) }
 
 // MeshConfigMap is the name of the ConfigMap with this revision's mesh config.
 func (i Istiod) MeshConfigMap() string { return MeshConfigMapOf(i.Revision) }
@@ -247,6 +248,18 @@ func ClusterID(c *facts.Cluster) string {
 	for _, i := range Istiods(c) {
 		return i.ClusterID()
 	}
+	for _, path := range InjectionPaths(c) {
+		if id := injectedCluster(path); id != "" {
+			return id
+		}
+	}
+	return ""
+}
+
+// InjectionPaths are the paths at which the injection webhooks of a cluster are called,
+// "" for one without.
+func InjectionPaths(c *facts.Cluster) []string {
+	var out []string
 	for _, configuration := range c.Webhooks.Value {
 		for _, w := range configuration.Webhooks {
 			path := ""
@@ -257,12 +270,10 @@ func ClusterID(c *facts.Cluster) string {
 			} else if w.ClientConfig.Service != nil && w.ClientConfig.Service.Path != nil {
 				path = *w.ClientConfig.Service.Path
 			}
-			if id := injectedCluster(path); id != "" {
-				return id
-			}
+			out = append(out, path)
 		}
 	}
-	return ""
+	return out
 }
 
 // injectedCluster is the cluster ID in the path of an injection webhook. After
@@ -324,15 +335,6 @@ func parseVersion(s string) *version.Version {
 		return nil
 	}
 	return v
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // ProxyEnvOf returns those of ProxyEnv that a pod's sidecar has. A native

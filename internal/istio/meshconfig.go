@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -119,7 +120,7 @@ func ReduceMeshConfig(text string, redact func([]byte) []byte) string {
 		ca := &m.CACertificates[i]
 		ca.PEM = string(redact([]byte(ca.PEM)))
 		if ca.SPIFFEBundleURL != "" {
-			ca.SPIFFEBundleURL = firstOf(serverurl.Shown(ca.SPIFFEBundleURL), "[not a URL]")
+			ca.SPIFFEBundleURL = cmp.Or(serverurl.Shown(ca.SPIFFEBundleURL), "[not a URL]")
 		}
 	}
 	out, err := yaml.Marshal(m)

@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func (v *View) SourceOf(cluster, namespace, pod string) (s Source, ok bool) {
 	p := m.pods[namespace+"/"+pod]
 	env := ProxyEnvOf(p)
 	s = Source{
-		Cluster: firstOf(env[EnvProxyClusterID], cluster), Network: env[EnvProxyNetwork], Namespace: namespace,
+		Cluster: cmp.Or(env[EnvProxyClusterID], cluster), Network: env[EnvProxyNetwork], Namespace: namespace,
 		Locality: ParseLocality(m.locality(p)), Node: p.Spec.NodeName,
 	}
 	if view := env[EnvProxyNetworkView]; view != "" {
@@ -46,7 +47,7 @@ func (v *View) SourceOf(cluster, namespace, pod string) (s Source, ok bool) {
 	if len(s.Addresses) == 0 && p.Status.PodIP != "" {
 		s.Addresses = []string{p.Status.PodIP}
 	}
-	s.Labels = augmented(p.Labels, cluster, m.locality(p), s.Node, firstOf(v.podNetwork(m, p).Name, s.Network))
+	s.Labels = augmented(p.Labels, cluster, m.locality(p), s.Node, cmp.Or(v.podNetwork(m, p).Name, s.Network))
 	return s, true
 }
 

@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
@@ -42,11 +43,11 @@ func tlsMode(p *istioapi.TrafficPolicy, port int) (mode string, set bool) {
 		return "", false
 	}
 	if p.TLS != nil {
-		mode, set = firstOf(p.TLS.Mode, istioapi.MTLSDisable), true
+		mode, set = cmp.Or(p.TLS.Mode, istioapi.MTLSDisable), true
 	}
 	for _, s := range p.PortLevelSettings {
 		if s.Port != nil && int(s.Port.Number) == port && s.TLS != nil {
-			return firstOf(s.TLS.Mode, istioapi.MTLSDisable), true
+			return cmp.Or(s.TLS.Mode, istioapi.MTLSDisable), true
 		}
 	}
 	return mode, set

@@ -43,7 +43,7 @@ func byWorkload(pods []*corev1.Pod, says func(*corev1.Pod) string) []group {
 func evidenceOf(groups []group) []finding.Evidence {
 	var out []finding.Evidence
 	for _, g := range groups {
-		out = append(out, finding.Evidence{Field: g.String(), Value: g.says + ", " + plural(g.pods, "pod")})
+		out = append(out, finding.Evidence{Field: g.String(), Value: g.says + ", " + finding.Plural(g.pods, "pod")})
 	}
 	return out
 }
@@ -78,27 +78,6 @@ func restarts(context string, groups []group) []string {
 // command for it that fits every installation.
 func setInjected(network string) string {
 	return "# in the values of istiod's installation: global.network: " + network
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// list joins names as a sentence does.
-func list(names []string) string {
-	switch n := len(names); {
-	case n == 0:
-		return ""
-	case n == 1:
-		return names[0]
-	case n > 4:
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), n-3)
-	default:
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
-	}
 }
 
 func orNone(s string) string { return cmp.Or(s, "none") }

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -86,7 +87,7 @@ func Compare(fleet *facts.Fleet) Matrix {
 
 func (m *member) labels(several bool) ClusterLabels {
 	row := ClusterLabels{
-		Cluster: m.Context, ClusterID: istio.ClusterID(m.Cluster), Namespace: m.label, Injected: firstOf(m.webhook, m.injected),
+		Cluster: m.Context, ClusterID: istio.ClusterID(m.Cluster), Namespace: m.label, Injected: cmp.Or(m.webhook, m.injected),
 		Gateways: []string{}, MeshNetworks: []string{}, Pods: []PodCount{}, Odd: []OddWorkload{},
 	}
 	var gateways, registries []string
@@ -102,7 +103,7 @@ func (m *member) labels(several bool) ClusterLabels {
 	row.Gateways = append(row.Gateways, distinct(gateways)...)
 	row.MeshNetworks = append(row.MeshNetworks, distinct(registries)...)
 	counts := map[string]int{}
-	home := firstOf(m.label, row.Injected)
+	home := cmp.Or(m.label, row.Injected)
 	var odd []*corev1.Pod
 	for _, p := range m.proxies {
 		label, env := p.Labels[istio.LabelNetwork], variable(p, istio.EnvProxyNetwork)

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func (d *drawing) member(context string) *member {
 func (w *world) placeOf(m *member) string {
 	for _, v := range m.viewers {
 		if network := v.endpointNetwork(m); network != "" || !w.several {
-			return firstOf(network, m.home())
+			return cmp.Or(network, m.home())
 		}
 	}
 	if len(m.viewers) > 0 && m.Pods.Known() && m.Namespaces.Known() {
@@ -50,7 +51,7 @@ func (v *view) endpointNetwork(m *member) string {
 		counts[v.network(m, p)]++
 	}
 	if len(counts) == 0 {
-		return firstOf(v.NetworkOf(v.ids[m], "", nil).Name, m.injected)
+		return cmp.Or(v.NetworkOf(v.ids[m], "", nil).Name, m.injected)
 	}
 	return mostOf(counts)
 }
@@ -86,7 +87,7 @@ func mostOf(counts map[string]int) string {
 func (d *drawing) route(a, b *member) Route {
 	r := Route{From: a.Context, To: b.Context, Way: NoWay, Through: []Hop{}, Status: RouteUnknown, Codes: []finding.Code{}}
 	if a.doubt != "" || b.doubt != "" {
-		r.Reason = firstOf(a.doubt, b.doubt)
+		r.Reason = cmp.Or(a.doubt, b.doubt)
 		return r
 	}
 	var each []Route
@@ -96,7 +97,7 @@ func (d *drawing) route(a, b *member) Route {
 		}
 	}
 	if len(each) == 0 {
-		r.Reason = firstOf(a.lacks(istiods), "no control plane that was read programs the proxies of "+a.Context)
+		r.Reason = cmp.Or(a.lacks(istiods), "no control plane that was read programs the proxies of "+a.Context)
 		return r
 	}
 	r = each[0]
@@ -277,7 +278,7 @@ func (d *drawing) withoutGateway(v *view, r *Route) {
 	for _, u := range v.Unread() {
 		if slices.Contains([]string{"everything", "Services", "Nodes", "the mesh config", "Gateways of the Gateway API"}, u.What) {
 			r.Status = RouteUnknown
-			r.Reason += fmt.Sprintf(" that was seen, and not read: %s of %s", u.What, firstOf(v.contexts[u.Cluster], u.Cluster))
+			r.Reason += fmt.Sprintf(" that was seen, and not read: %s of %s", u.What, cmp.Or(v.contexts[u.Cluster], u.Cluster))
 			for _, g := range d.rows {
 				for _, f := range d.faultsOf(&g) {
 					if g.Network == r.ToNetwork && !slices.Contains(r.Codes, f.Code) {
@@ -338,7 +339,7 @@ func (m *member) workloads() (sidecars, ambient bool) {
 
 // rowOf is the row of a gateway in the listing; nil where there is none.
 func (d *drawing) rowOf(v *view, c istio.CandidateRef) *Gateway {
-	context, object := firstOf(v.contexts[c.Cluster], v.Context), strings.ToLower(c.Kind)+" "+c.Namespace+"/"+c.Name
+	context, object := cmp.Or(v.contexts[c.Cluster], v.Context), strings.ToLower(c.Kind)+" "+c.Namespace+"/"+c.Name
 	if c.Kind == "MeshNetworks" {
 		context, object = v.Context, v.configMap()
 	}

@@ -6,7 +6,6 @@ package network
 import (
 	"cmp"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -240,22 +239,12 @@ func isAmbient(ns *corev1.Namespace) bool {
 // remote cluster has: /inject/cluster/ID/net/NETWORK, with a slash in a value
 // written --slash-- (pkg/kube/inject/webhook.go, parseInjectEnvs).
 func webhookNetwork(c *facts.Cluster) string {
-	for _, configuration := range c.Webhooks.Value {
-		for _, w := range configuration.Webhooks {
-			path := ""
-			if w.ClientConfig.URL != nil {
-				if u, err := url.Parse(*w.ClientConfig.URL); err == nil {
-					path = u.Path
-				}
-			} else if w.ClientConfig.Service != nil && w.ClientConfig.Service.Path != nil {
-				path = *w.ClientConfig.Service.Path
-			}
-			parts := strings.Split(path, "/")
-			at := slices.Index(parts, "inject")
-			for i := at + 1; at >= 0 && i+1 < len(parts); i += 2 {
-				if parts[i] == "net" && parts[i+1] != "" {
-					return strings.ReplaceAll(parts[i+1], "--slash--", "/")
-				}
+	for _, path := range istio.InjectionPaths(c) {
+		parts := strings.Split(path, "/")
+		at := slices.Index(parts, "inject")
+		for i := at + 1; at >= 0 && i+1 < len(parts); i += 2 {
+			if parts[i] == "net" && parts[i+1] != "" {
+				return strings.ReplaceAll(parts[i+1], "--slash--", "/")
 			}
 		}
 	}

@@ -156,18 +156,3 @@ func (j *judgement) of(context, object string, codes ...finding.Code) string {
 	}
 	return ""
 }
-
-// gather adds a finding, or to the one of the same name the evidence that it lacks:
-// several entries of one object, or what several control planes of a cluster see.
-func (j *judgement) gather(f finding.Finding) {
-	i := slices.IndexFunc(j.Findings, func(o finding.Finding) bool { return o.ID() == f.ID() })
-	if i < 0 {
-		j.Add(f)
-		return
-	}
-	for _, e := range f.Evidence {
-		if !slices.Contains(j.Findings[i].Evidence, e) {
-			j.Findings[i].Evidence = append(j.Findings[i].Evidence, e)
-		}
-	}
-}

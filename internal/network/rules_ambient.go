@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -71,7 +72,7 @@ func lacking(k *istioapi.KubernetesGateway) []finding.Evidence {
 	case at < 0:
 		bad("listeners", "none of protocol HBONE")
 	case k.Spec.GatewayClassName == istioapi.ClassEastWest && (k.Spec.Listeners[at].TLS == nil || k.Spec.Listeners[at].TLS.Mode != "Terminate"):
-		bad("listener "+firstOf(k.Spec.Listeners[at].Name, "HBONE")+", tls.mode", "not Terminate")
+		bad("listener "+cmp.Or(k.Spec.Listeners[at].Name, "HBONE")+", tls.mode", "not Terminate")
 	}
 	if !slices.ContainsFunc(k.Status.Addresses, func(a istioapi.GatewayAddress) bool {
 		return a.Type != nil && (*a.Type == "IPAddress" || *a.Type == "Hostname")
@@ -79,7 +80,7 @@ func lacking(k *istioapi.KubernetesGateway) []finding.Evidence {
 		bad("status.addresses", "none of type IPAddress or Hostname")
 		for _, c := range k.Status.Conditions {
 			if c.Type == "Programmed" && c.Status != metav1.ConditionTrue {
-				bad("condition Programmed", strings.TrimSpace(string(c.Status)+" "+firstOf(c.Message, c.Reason)))
+				bad("condition Programmed", strings.TrimSpace(string(c.Status)+" "+cmp.Or(c.Message, c.Reason)))
 			}
 		}
 	}
@@ -120,7 +121,7 @@ func judgeEastWest(j *judgement, members []*member) {
 				},
 			}
 			if k.Labels[istio.LabelNetwork] == "" {
-				f.Fix = []string{finding.Kubectl(m.Context, "-n %s label gateways.gateway.networking.k8s.io %s %s=%s", finding.Quote(k.Namespace), finding.Quote(k.Name), istio.LabelNetwork, finding.Quote(firstOf(m.home(), "NETWORK")))}
+				f.Fix = []string{finding.Kubectl(m.Context, "-n %s label gateways.gateway.networking.k8s.io %s %s=%s", finding.Quote(k.Namespace), finding.Quote(k.Name), istio.LabelNetwork, finding.Quote(cmp.Or(m.home(), "NETWORK")))}
 			}
 			for _, g := range m.gateways {
 				if g.service.Namespace == k.Namespace && g.service.Labels[labelGatewayName] == k.Name && f.CausedBy == "" {
@@ -181,7 +182,7 @@ func judgeKinds(j *judgement, members []*member) {
 					for m, n := range in {
 						if other != network {
 							clusters = append(clusters, m.Context)
-							evidence = append(evidence, finding.Evidence{Cluster: m.Context, Field: l.clients + " on " + other, Value: plural(n, "pod")})
+							evidence = append(evidence, finding.Evidence{Cluster: m.Context, Field: l.clients + " on " + other, Value: finding.Plural(n, "pod")})
 						}
 					}
 				}
@@ -199,7 +200,7 @@ func judgeKinds(j *judgement, members []*member) {
 						f.CausedBy = j.of(m.Context, "", "AMB003")
 					}
 				}
-				j.gather(f)
+				j.Gather(f)
 			}
 		}
 	}

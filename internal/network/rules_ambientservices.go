@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,7 +42,7 @@ func (m *member) hasAmbientPods(s *corev1.Service) bool {
 
 // waypointOf is whether a Service is reached through a waypoint.
 func (m *member) waypointOf(s *corev1.Service) string {
-	w := firstOf(s.Labels[istio.LabelWaypoint], m.labelsOf(s.Namespace)[istio.LabelWaypoint])
+	w := cmp.Or(s.Labels[istio.LabelWaypoint], m.labelsOf(s.Namespace)[istio.LabelWaypoint])
 	if w == "none" {
 		return ""
 	}
@@ -129,7 +130,7 @@ func (j *judgement) oneSided(a, b *member, global map[*member]map[string]*corev1
 		Code: "AMB002", Severity: finding.Warning, Clusters: distinct([]string{a.Context, b.Context}), Object: "services of " + b.Context,
 		Title: fmt.Sprintf("%s global in %s and not in %s", isAre(len(names), "service"), a.Context, b.Context),
 		Evidence: []finding.Evidence{
-			{Cluster: a.Context, Field: "global", Value: list(names)}, {Cluster: b.Context, Field: "global", Value: "none of them"},
+			{Cluster: a.Context, Field: "global", Value: finding.List(names)}, {Cluster: b.Context, Field: "global", Value: "none of them"},
 		},
 		Effect: fmt.Sprintf("ambient workloads of %s get no endpoints of %s for them", a.Context, b.Context),
 		Fix:    []string{"# with value false it is said to be meant so", finding.Kubectl(b.Context, "-n %s label service %s %s=true", finding.Quote(namespace), finding.Quote(name), istio.LabelGlobal)},
@@ -151,7 +152,7 @@ func (j *judgement) waypoints(a, b *member, global map[*member]map[string]*corev
 		}{{a, x}, {b, y}} {
 			evidence = append(evidence, finding.Evidence{Cluster: side.m.Context, Field: "service " + name + ", waypoint", Value: orNone(side.m.waypointOf(side.s))})
 			if side.m.waypointOf(side.s) == "" {
-				fix = append(fix, finding.Kubectl(side.m.Context, "-n %s label service %s %s=%s", finding.Quote(side.s.Namespace), finding.Quote(side.s.Name), istio.LabelWaypoint, finding.Quote(firstOf(a.waypointOf(x), b.waypointOf(y)))))
+				fix = append(fix, finding.Kubectl(side.m.Context, "-n %s label service %s %s=%s", finding.Quote(side.s.Namespace), finding.Quote(side.s.Name), istio.LabelWaypoint, finding.Quote(cmp.Or(a.waypointOf(x), b.waypointOf(y)))))
 			}
 		}
 	}
@@ -211,7 +212,7 @@ func judgeAmbientNamespaces(j *judgement, members []*member) {
 				Evidence: []finding.Evidence{
 					{Cluster: o.Context, Field: "namespace " + name + ", label " + istio.LabelDataplaneMode, Value: "ambient"},
 					{Cluster: m.Context, Field: "namespace " + name + ", label " + istio.LabelDataplaneMode, Value: "none"},
-					{Cluster: m.Context, Field: "services with pods outside of the mesh", Value: list(distinct(by[name]))},
+					{Cluster: m.Context, Field: "services with pods outside of the mesh", Value: finding.List(distinct(by[name]))},
 				},
 				Effect: fmt.Sprintf("its pods in %s take no mutual TLS: they are not reached from other networks, and policies do not count for them", m.Context),
 				Fix:    []string{"# takes effect at once; " + istio.LabelDataplaneMode + "=none if it is meant to be so", finding.Kubectl(m.Context, "label namespace %s %s=ambient", finding.Quote(name), istio.LabelDataplaneMode)},
@@ -279,7 +280,7 @@ func judgeSeveralGateways(j *judgement, members []*member) {
 			for _, e := range by[network] {
 				clusters = append(clusters, e.Cluster)
 			}
-			j.gather(finding.Finding{
+			j.Gather(finding.Finding{
 				Code: "AMB007", Severity: finding.Info, Clusters: distinct(clusters), Object: "network " + network,
 				Title: fmt.Sprintf("%s has several gateways for ambient workloads, of which they use one", network), Evidence: by[network],
 				Effect: "all requests of ambient clients on other networks go through one gateway, also those for pods of the other clusters; when it fails no other takes over",

@@ -52,7 +52,7 @@ func judgeTwoControlPlanes(j *judgement, members []*member) {
 			default:
 				continue
 			}
-			j.gather(f)
+			j.Gather(f)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (j *judgement) exposure(m *member, v *view, g *gateway, ports []int) {
 	if len(evidence) == 0 {
 		return
 	}
-	j.gather(finding.Finding{
+	j.Gather(finding.Finding{
 		Code: "PR006", Severity: finding.Error, Clusters: distinct([]string{m.Context, v.Context}), Object: g.object(),
 		Title:    "the gateway to which the remote cluster goes does not lead to istiod",
 		Evidence: evidence,

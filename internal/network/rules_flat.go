@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -62,7 +63,7 @@ func judgeFlat(j *judgement, members []*member) {
 				Title: fmt.Sprintf(title, a.Context, b.Context), Evidence: evidence, Effect: effect,
 				Fix: []string{
 					"# give each cluster a network of its own, and a gateway to it; then set global.network likewise and restart the workloads",
-					a.labelNamespace(firstOf(a.label, "network-of-"+a.Context)),
+					a.labelNamespace(cmp.Or(a.label, "network-of-"+a.Context)),
 					b.labelNamespace("network-of-" + b.Context),
 				},
 			})

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -96,7 +97,7 @@ func judgeExternalIPs(j *judgement, members []*member) {
 		f := g.finding("GW035", finding.Warning, "the gateway's externalIPs are announced with the port of the nodes")
 		f.Evidence = []finding.Evidence{
 			{Field: g.object() + ", externalIPs that no node has", Value: strings.Join(strange, ", ")},
-			{Field: g.object() + ", annotation " + istio.AnnotationNodeSelector, Value: firstOf(s.Annotations[istio.AnnotationNodeSelector], "empty")},
+			{Field: g.object() + ", annotation " + istio.AnnotationNodeSelector, Value: cmp.Or(s.Annotations[istio.AnnotationNodeSelector], "empty")},
 			{Field: "announced port", Value: fmt.Sprintf("%d, the nodePort of %d", s.Spec.Ports[at].NodePort, g.port())},
 		}
 		f.Effect = fmt.Sprintf("clients connect to port %d of addresses at which Kubernetes serves port %d: they are refused unless something there forwards it", s.Spec.Ports[at].NodePort, g.port())
@@ -142,7 +143,7 @@ func judgePolicies(j *judgement, members []*member) {
 				f.Severity, f.Title = finding.Warning, fmt.Sprintf("network policies of the gateway's pods let port %d in from pods alone", target)
 				f.Effect = "where the network plugin enforces network policies and sees the address of the client, connections from other networks time out"
 			}
-			f.Evidence = []finding.Evidence{{Field: "network policies of the gateway's pods", Value: list(blocking)}, {Field: g.object() + ", targetPort of " + fmt.Sprint(port), Value: fmt.Sprint(target)}}
+			f.Evidence = []finding.Evidence{{Field: "network policies of the gateway's pods", Value: finding.List(blocking)}, {Field: g.object() + ", targetPort of " + fmt.Sprint(port), Value: fmt.Sprint(target)}}
 			f.Fix = []string{g.allow(target)}
 			j.Add(f)
 			break

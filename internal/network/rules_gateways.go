@@ -140,7 +140,7 @@ func judgeType(j *judgement, members []*member) {
 	for _, g := range j.meant(members) {
 		s := g.service
 		_, annotated := s.Annotations[istio.AnnotationNodeSelector]
-		kind := firstOf(string(s.Spec.Type), string(corev1.ServiceTypeClusterIP))
+		kind := cmp.Or(string(s.Spec.Type), string(corev1.ServiceTypeClusterIP))
 		typed := finding.Evidence{Field: g.object() + ", type", Value: kind}
 		switch {
 		case len(s.Spec.ExternalIPs) > 0:
@@ -204,7 +204,7 @@ func (g *gateway) events(now time.Time) []finding.Evidence {
 		if letters := []rune(text); len(letters) > longestEvent {
 			text = strings.TrimSpace(string(letters[:longestEvent])) + "…"
 		}
-		seen := finding.Evidence{Field: "event " + firstOf(e.Reason, "without a reason"), Value: strings.Trim(text, " ,;")}
+		seen := finding.Evidence{Field: "event " + cmp.Or(e.Reason, "without a reason"), Value: strings.Trim(text, " ,;")}
 		if !e.LastTimestamp.IsZero() {
 			seen.Field += ", " + Age(now.Sub(e.LastTimestamp.Time)) + " ago"
 		}
@@ -237,7 +237,7 @@ func judgeNodes(j *judgement, members []*member) {
 				external = append(external, n.Name)
 			}
 		}
-		written := finding.Evidence{Field: g.object() + ", annotation " + istio.AnnotationNodeSelector, Value: firstOf(text, "empty")}
+		written := finding.Evidence{Field: g.object() + ", annotation " + istio.AnnotationNodeSelector, Value: cmp.Or(text, "empty")}
 		if len(matching) == 0 || invalid {
 			f := g.finding("GW006", g.severity(), "no node has the labels that the gateway's annotation asks for")
 			f.Evidence = []finding.Evidence{written, {Field: "nodes", Value: fmt.Sprintf("%d, none of them selected", len(g.member.Nodes.Value))}}
@@ -252,7 +252,7 @@ func judgeNodes(j *judgement, members []*member) {
 		}
 		if len(matching) > 0 && len(external) == 0 {
 			f := g.finding("GW005", g.severity(), "no node of the gateway has an ExternalIP")
-			f.Evidence = []finding.Evidence{written, {Field: "selected nodes", Value: list(matching) + ", without an address of type ExternalIP"}}
+			f.Evidence = []finding.Evidence{written, {Field: "selected nodes", Value: finding.List(matching) + ", without an address of type ExternalIP"}}
 			f.Effect = g.lost()
 			f.Fix = []string{
 				"# an InternalIP never counts; name the addresses by which other clusters reach the nodes",

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -74,7 +75,7 @@ func judgeHostnames(j *judgement, members []*member) {
 			}
 			if f, ok := j.hostname(v, c); ok {
 				f.Object, f.Clusters = refObject(v, c.CandidateRef), []string{v.Context}
-				j.gather(f)
+				j.Gather(f)
 			}
 		}
 	}
@@ -96,7 +97,7 @@ func (j *judgement) hostname(v *view, c istio.Candidate) (finding.Finding, bool)
 		if _, err := netip.ParseAddr(a.Address); err == nil {
 			continue
 		}
-		context := firstOf(v.contexts[c.Cluster], v.Context)
+		context := cmp.Or(v.contexts[c.Cluster], v.Context)
 		found, answered := j.Hosts[a.Address]
 		seen := finding.Evidence{Field: a.From, Value: a.Address}
 		switch {
@@ -106,7 +107,7 @@ func (j *judgement) hostname(v *view, c istio.Candidate) (finding.Finding, bool)
 		case j.Hosts == nil:
 			j.CannotJudge(context, "istiod resolves host name "+a.Address+" of a gateway itself; whether it can is not seen from here", "GW003")
 		case !answered:
-			j.CannotJudge(context, "host name "+a.Address+" of a gateway, asked for on this machine: "+firstOf(j.HostFailures[a.Address], "not asked for"), "GW003")
+			j.CannotJudge(context, "host name "+a.Address+" of a gateway, asked for on this machine: "+cmp.Or(j.HostFailures[a.Address], "not asked for"), "GW003")
 		case len(found) == 0:
 			seen.Value += " does not exist, seen from this machine"
 			say(finding.Warning, "the gateway's host name is not known to this machine",

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -29,7 +30,7 @@ func (s server) mode() string {
 	if s.server.TLS == nil {
 		return "none"
 	}
-	return firstOf(s.server.TLS.Mode, "PASSTHROUGH")
+	return cmp.Or(s.server.TLS.Mode, "PASSTHROUGH")
 }
 
 func (s server) object() string { return "gateway " + s.gateway.Namespace + "/" + s.gateway.Name }

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -195,7 +196,7 @@ func (v *view) meaning() []string {
 			}
 		}
 		for _, g := range n.Gateways {
-			out = append(out, fmt.Sprintf("%s by %s:%d", name, firstOf(g.Address, g.RegistryServiceName), g.Port))
+			out = append(out, fmt.Sprintf("%s by %s:%d", name, cmp.Or(g.Address, g.RegistryServiceName), g.Port))
 		}
 	}
 	slices.Sort(out)

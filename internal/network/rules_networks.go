@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,7 +89,7 @@ func judgeSystemNamespace(j *judgement, members []*member) {
 			Title:    "the system namespace has no network, in a fleet of several",
 			Evidence: []finding.Evidence{m.systemLabel(), {Field: "networks of the fleet", Value: strings.Join(j.networks, ", ")}},
 			Effect:   "pods without a network of their own, such as those without a sidecar, count as reachable from everywhere: clients on other networks send requests to their addresses, and time out",
-			Fix:      []string{"# takes effect at once, without a restart", m.labelNamespace(firstOf(m.home(), "NETWORK"))},
+			Fix:      []string{"# takes effect at once, without a restart", m.labelNamespace(cmp.Or(m.home(), "NETWORK"))},
 		}
 		if len(lost) > 0 || ambient > 0 {
 			f.Severity = finding.Error
@@ -102,7 +103,7 @@ func judgeSystemNamespace(j *judgement, members []*member) {
 		if m.injected == "" && m.webhook == "" && len(m.proxies) > 0 {
 			f.Fix = append(f.Fix, "# NET002 as well: sidecars need it for themselves")
 			if m.setting == "" {
-				f.Fix = append(f.Fix, setInjected(firstOf(m.home(), "NETWORK")))
+				f.Fix = append(f.Fix, setInjected(cmp.Or(m.home(), "NETWORK")))
 			}
 			f.Fix = append(f.Fix, restarts(m.Context, byWorkload(m.proxies, func(*corev1.Pod) string { return "" }))...)
 		}
@@ -179,9 +180,9 @@ func judgeClientNetwork(j *judgement, members []*member) {
 			groups := byWorkload(without, says)
 			f := finding.Finding{
 				Code: "NET002", Severity: severity, Clusters: []string{m.Context}, Object: "sidecars",
-				Title:    fmt.Sprintf("%s does not know its network", plural(len(without), "proxy")),
+				Title:    fmt.Sprintf("%s does not know its network", finding.Plural(len(without), "proxy")),
 				Evidence: evidenceOf(groups), Effect: effect,
-				Fix: append([]string{setInjected(firstOf(m.home(), "NETWORK")), "# then"}, restarts(m.Context, groups)...),
+				Fix: append([]string{setInjected(cmp.Or(m.home(), "NETWORK")), "# then"}, restarts(m.Context, groups)...),
 			}
 			if len(without) > 1 {
 				f.Title = fmt.Sprintf("%d proxies do not know their network", len(without))
@@ -272,7 +273,7 @@ func judgeForeignPods(j *judgement, members []*member) {
 		var orphans, strangers []*corev1.Pod
 		for _, p := range m.proxies {
 			label, env := p.Labels[istio.LabelNetwork], variable(p, istio.EnvProxyNetwork)
-			network := firstOf(env, label)
+			network := cmp.Or(env, label)
 			switch {
 			case network == "" || gatewayPods[p] || label != "" && env != "" && label != env:
 			case !slices.Contains(j.networks, network):
@@ -282,7 +283,7 @@ func judgeForeignPods(j *judgement, members []*member) {
 			}
 		}
 		says := func(p *corev1.Pod) string {
-			return "network " + firstOf(variable(p, istio.EnvProxyNetwork), p.Labels[istio.LabelNetwork])
+			return "network " + cmp.Or(variable(p, istio.EnvProxyNetwork), p.Labels[istio.LabelNetwork])
 		}
 		if len(orphans) > 0 && j.incomplete != "" {
 			j.CannotJudge(m.Context, j.incomplete, "NET004")
@@ -347,15 +348,6 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 func isAre(n int, noun string) string {

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func judgePrimaryAddress(j *judgement, members []*member) {
 					exposed = shown[0]
 				}
 			}
-			f.Fix = []string{"# for good in the values of the remote installation: global.remotePilotAddress: " + firstOf(exposed, "ADDRESS")}
+			f.Fix = []string{"# for good in the values of the remote installation: global.remotePilotAddress: " + cmp.Or(exposed, "ADDRESS")}
 			if name := m.onlySlice(s); name != "" && exposed != "" && len(addresses) == 1 {
 				f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s patch endpointslice %s --type=json -p '[{\"op\":\"replace\",\"path\":\"/endpoints/0/addresses\",\"value\":[\"%s\"]}]'", finding.Quote(s.Namespace), finding.Quote(name), exposed))
 			}

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -36,7 +37,7 @@ func judgeSameAddress(j *judgement, members []*member) {
 			var evidence []finding.Evidence
 			for _, g := range by[key] {
 				networks = append(networks, g.Network)
-				context := firstOf(v.contexts[g.Cluster], v.Context)
+				context := cmp.Or(v.contexts[g.Cluster], v.Context)
 				clusters = append(clusters, context)
 				for _, c := range g.Candidates {
 					evidence = append(evidence, finding.Evidence{Cluster: context, Field: refObject(v, c), Value: "gateway of " + g.Network})
@@ -48,7 +49,7 @@ func judgeSameAddress(j *judgement, members []*member) {
 			seen[key] = true
 			j.Add(finding.Finding{
 				Code: "GW031", Severity: finding.Error, Clusters: distinct(clusters), Object: "address " + key,
-				Title:    fmt.Sprintf("%s is the gateway of %s at once", key, list(networks)),
+				Title:    fmt.Sprintf("%s is the gateway of %s at once", key, finding.List(networks)),
 				Evidence: evidence,
 				Effect:   "requests for one of the networks come to the gateway of another, which does not know the service and resets the connection",
 				Fix:      []string{"# give each gateway an address of its own, or correct the network of the one that is wrong: label " + istio.LabelNetwork},
@@ -116,7 +117,7 @@ func judgeStaticAddresses(j *judgement, members []*member) {
 				if _, err := netip.ParseAddr(g.Address); err != nil || len(current) == 0 || hosts || slices.Contains(current, g.Address) {
 					continue
 				}
-				j.gather(finding.Finding{
+				j.Gather(finding.Finding{
 					Code: "GW020", Severity: finding.Warning, Clusters: []string{v.Context}, Object: v.configMap(),
 					Title: "the mesh networks have an address that no gateway has",
 					Evidence: []finding.Evidence{
@@ -222,7 +223,7 @@ func judgeFamilies(j *judgement, members []*member) {
 						continue
 					}
 					groups := byWorkload(lacking[family], func(*corev1.Pod) string { return "only " + name })
-					j.gather(finding.Finding{
+					j.Gather(finding.Finding{
 						Code: "GW018", Severity: finding.Error, Clusters: []string{m.Context}, Object: "network " + network,
 						Title:    fmt.Sprintf("pods with %s alone have no %s gateway to %s", name, name, network),
 						Evidence: append([]finding.Evidence{{Field: "gateways of " + network + " for " + v.name(), Value: v.show(network)}}, evidenceOf(groups)...),
@@ -332,12 +333,12 @@ func judgeReached(j *judgement, members []*member) {
 			if n := gap.in[m]; n > 0 {
 				in = append(in, m)
 				f.Clusters = append(f.Clusters, m.Context)
-				f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "on " + network, Value: plural(n, "pod")})
+				f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "on " + network, Value: finding.Plural(n, "pod")})
 			}
 		}
 		for _, m := range j.members {
 			if n := gap.from[m]; n > 0 {
-				f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "on other networks", Value: plural(n, "pod")})
+				f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "on other networks", Value: finding.Plural(n, "pod")})
 			}
 		}
 		for _, v := range gap.views {

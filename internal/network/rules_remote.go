@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func judgeInjectionService(j *judgement, members []*member) {
 				f.Effect = "pods in namespaces with injection are not created: unsupported service type \"ExternalName\""
 				f.Fix = []string{
 					"# in the values of the remote installation give remotePilotAddress as an IPv4 address, or set",
-					fmt.Sprintf("# istiodRemote.injectionURL: https://%s:15017%s", orNone(m.Services.Value[at].Spec.ExternalName), firstOf(i.path(), "/inject")),
+					fmt.Sprintf("# istiodRemote.injectionURL: https://%s:15017%s", orNone(m.Services.Value[at].Spec.ExternalName), cmp.Or(i.path(), "/inject")),
 				}
 			default:
 				continue
@@ -126,7 +127,7 @@ func judgeInjectionPath(j *judgement, members []*member) {
 				Effect:   "pods take themselves for those of another cluster or network: istiod refuses their identity, or they are reached by wrong addresses",
 				Fix: []string{
 					"# in the values of the remote installation, and then restart the workloads:",
-					fmt.Sprintf("# istiodRemote.injectionPath: /inject/cluster/%s/net/%s", orNone(expected), firstOf(m.home(), "NETWORK")),
+					fmt.Sprintf("# istiodRemote.injectionPath: /inject/cluster/%s/net/%s", orNone(expected), cmp.Or(m.home(), "NETWORK")),
 				},
 			})
 		}

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,7 +91,7 @@ func (j *judgement) unread() {
 					{Cluster: o.Context, Field: "remote secrets that lead to " + m.Context, Value: "none"},
 				},
 				Effect: "istiod refuses the proxies there, and knows none of its services",
-				Fix: []string{fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s", finding.Quote(m.Context), finding.Quote(firstOf(istio.ClusterID(m.Cluster), m.Context)), finding.Quote(m.SystemNamespace),
+				Fix: []string{fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s", finding.Quote(m.Context), finding.Quote(cmp.Or(istio.ClusterID(m.Cluster), m.Context)), finding.Quote(m.SystemNamespace),
 					finding.Kubectl(o.Context, "-n %s apply -f -", finding.Quote(o.SystemNamespace)))},
 			})
 			break

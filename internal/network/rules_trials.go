@@ -162,7 +162,7 @@ func (j *judgement) otherRoot(m *member, object string, trials []Trial) {
 		return
 	}
 	refusing := bad[0].DistrustedBy
-	f.Title = fmt.Sprintf("behind the gateway is a certificate that %s %s not accept", list(refusing), does(len(refusing)))
+	f.Title = fmt.Sprintf("behind the gateway is a certificate that %s %s not accept", finding.List(refusing), does(len(refusing)))
 	f.Evidence = append(f.Evidence, finding.Evidence{Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
 	f.Fix = []string{
 		"# the clusters need a common root",

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -37,7 +38,7 @@ func judgeWorkloadEntries(j *judgement, members []*member) {
 				continue
 			}
 			evidence = append(evidence, finding.Evidence{Field: "workloadentry " + w.Namespace + "/" + w.Name + ", network", Value: "none, address " + w.Spec.Address})
-			fix = append(fix, finding.Kubectl(m.Context, "-n %s patch workloadentry %s --type=merge -p %s", finding.Quote(w.Namespace), finding.Quote(w.Name), finding.Quote(fmt.Sprintf(`{"spec":{"network":%q}}`, firstOf(m.home(), "NETWORK")))))
+			fix = append(fix, finding.Kubectl(m.Context, "-n %s patch workloadentry %s --type=merge -p %s", finding.Quote(w.Namespace), finding.Quote(w.Name), finding.Quote(fmt.Sprintf(`{"spec":{"network":%q}}`, cmp.Or(m.home(), "NETWORK")))))
 		}
 		for i := range m.ServiceEntries.Value {
 			s := &m.ServiceEntries.Value[i]

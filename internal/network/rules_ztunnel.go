@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,14 +80,14 @@ func judgeNodeAccounts(j *judgement, members []*member) {
 		if len(pods) == 0 {
 			continue
 		}
-		account := pods[0].Namespace + "/" + firstOf(pods[0].Spec.ServiceAccountName, istio.ZtunnelName)
+		account := pods[0].Namespace + "/" + cmp.Or(pods[0].Spec.ServiceAccountName, istio.ZtunnelName)
 		for _, v := range m.serving() {
 			trusted := strings.Split(v.Istiod.Env(istio.EnvTrustedNodeAccounts), ",")
 			if !v.Istiod.Setting(istio.EnvEnableCAServer, true) || slices.ContainsFunc(trusted, func(s string) bool { return strings.TrimSpace(s) == account }) {
 				continue
 			}
 			namespace, name, _ := strings.Cut(account, "/")
-			j.gather(finding.Finding{
+			j.Gather(finding.Finding{
 				Code: "AMB011", Severity: finding.Error, Clusters: distinct([]string{m.Context, v.Context}), Object: "deployment " + v.Istiod.Namespace + "/" + v.Istiod.Name,
 				Title: "istiod signs no certificates for the ztunnel of the cluster",
 				Evidence: []finding.Evidence{

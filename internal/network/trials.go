@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
@@ -240,7 +242,7 @@ func listed(names []string) string {
 	if len(names) == 0 {
 		return "other clusters"
 	}
-	return list(names)
+	return finding.List(names)
 }
 
 // verifies reports why a chain does not lead to one of the roots.
@@ -259,7 +261,7 @@ func verifies(chain []*x509.Certificate, roots []pki.Certificate, now time.Time)
 func (c *ShownCertificate) Describe() string {
 	whose := c.Identity
 	if whose == "" && len(c.DNSNames) > 0 {
-		whose = list(c.DNSNames)
+		whose = finding.List(c.DNSNames)
 	}
 	if whose == "" {
 		whose = c.Subject
@@ -278,7 +280,7 @@ func (r Trial) Where() string {
 
 // ID names a trial for scripts.
 func (r Trial) ID() string {
-	return fmt.Sprintf("%s/%s/%s/%s", r.Cluster, strings.ReplaceAll(r.Object, " ", "/"), net.JoinHostPort(firstOf(r.IP, r.Address), strconv.Itoa(int(r.Port))), string(r.Result))
+	return fmt.Sprintf("%s/%s/%s/%s", r.Cluster, strings.ReplaceAll(r.Object, " ", "/"), net.JoinHostPort(cmp.Or(r.IP, r.Address), strconv.Itoa(int(r.Port))), string(r.Result))
 }
 
 // Pod names the pod that tried, as flag --from-pod has it; "" for this machine.

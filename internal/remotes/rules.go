@@ -120,20 +120,6 @@ func (j *judgement) cause(e *entry, codes ...finding.Code) string {
 	return ""
 }
 
-// gather adds a finding, or to the one of the same name the evidence that it lacks.
-func (j *judgement) gather(f finding.Finding) {
-	i := slices.IndexFunc(j.Findings, func(o finding.Finding) bool { return o.ID() == f.ID() })
-	if i < 0 {
-		j.Add(f)
-		return
-	}
-	for _, e := range f.Evidence {
-		if !slices.Contains(j.Findings[i].Evidence, e) {
-			j.Findings[i].Evidence = append(j.Findings[i].Evidence, e)
-		}
-	}
-}
-
 // used are the entries of which the control plane makes a cluster.
 func (m *member) used() []*entry {
 	var out []*entry

@@ -53,7 +53,7 @@ func judgeTLS(j *judgement, m *member) {
 			f.Evidence = []finding.Evidence{e.evidence(", insecure-skip-tls-verify", "true")}
 			f.Effect = "whoever is between istiod and the API server can take the credential and make up endpoints"
 			f.Fix = e.renew()
-			j.gather(f)
+			j.Gather(f)
 			continue
 		}
 		chain := j.seen.Reviews[e.key()].Chain
@@ -83,7 +83,7 @@ func judgeTLS(j *judgement, m *member) {
 		}
 		f.Effect = e.unread()
 		f.Fix = e.renew()
-		j.gather(f)
+		j.Gather(f)
 	}
 }
 
@@ -121,7 +121,7 @@ func judgeAccount(j *judgement, m *member) {
 				f := e.about("SEC013", finding.Warning, "Kubernetes is about to clean up the token of a remote secret")
 				f.Evidence = []finding.Evidence{{Cluster: e.to.Context, Field: "secret " + t.Secret + ", label kubernetes.io/legacy-token-invalid-since", Value: since}}
 				f.Effect, f.Fix = e.frozen(), e.renew()
-				j.gather(f)
+				j.Gather(f)
 			}
 			continue
 		case !a.UID.Known():
@@ -148,7 +148,7 @@ func judgeAccount(j *judgement, m *member) {
 		if a.UID.State == facts.Absent {
 			f.Fix = append([]string{"# install Istio's base or istiod chart in " + e.to.Context + " again: it has the service account and its role; then"}, f.Fix...)
 		}
-		j.gather(f)
+		j.Gather(f)
 	}
 }
 
@@ -170,7 +170,7 @@ func (j *judgement) expiring(e *entry, what string, end, begin time.Time) {
 	f.Evidence = []finding.Evidence{e.evidence(", "+what+", until", stamp(end))}
 	f.Effect = "after that, " + e.frozen()
 	f.Fix = e.renew()
-	j.gather(f)
+	j.Gather(f)
 }
 
 // judgeCredential: istiod does not notice that a credential is no longer accepted: the cluster stays
@@ -206,7 +206,7 @@ func judgeCredential(j *judgement, m *member) {
 		}
 		switch {
 		case bad:
-			j.gather(f)
+			j.Gather(f)
 		case tried.Outcome == facts.ConnectAccepted, review.Token.State == facts.OK:
 		case j.seen.Connected != nil && tried.Outcome != "":
 			j.CannotJudge(m.Context, fmt.Sprintf("from this machine, secret for %s: %s", e.ClusterID, cmp.Or(tried.Reason, "not tried")), "SEC012")
@@ -288,7 +288,7 @@ func judgeRights(j *judgement, m *member) {
 			"# the role is of Istio's charts: install that of istiod's version in " + e.to.Context + " again, and look at",
 			finding.Kubectl(e.to.Context, "get clusterrole,clusterrolebinding -l app=istio-reader"),
 		}
-		j.gather(f)
+		j.Gather(f)
 	}
 }
 

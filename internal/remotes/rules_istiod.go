@@ -59,7 +59,7 @@ func judgeRotation(j *judgement, m *member) {
 				}
 			}
 			f.Fix = []string{"# this is mended in 1.29.3 and 1.30.3; until then restart istiod after each change:", m.restart(i)}
-			j.gather(f)
+			j.Gather(f)
 		}
 	}
 }
@@ -170,7 +170,7 @@ func judgeStates(j *judgement, m *member) {
 				j.CannotJudge(m.Context, "istiod "+v.Pod+" says of "+e.ClusterID+": "+status, "SEC015", "SEC016", "SEC017")
 				continue
 			}
-			j.gather(f)
+			j.Gather(f)
 		}
 	}
 	for _, v := range j.replicas[m] {
@@ -178,7 +178,7 @@ func judgeStates(j *judgement, m *member) {
 			if j.young(m) || v.before == nil {
 				continue
 			}
-			j.gather(finding.Finding{
+			j.Gather(finding.Finding{
 				Code: "SEC022", Severity: finding.Warning, Clusters: []string{m.Context}, Object: "secret " + c.Secret,
 				Title:    fmt.Sprintf("istiod still reads cluster %s, whose remote secret is gone", c.ID),
 				Evidence: []finding.Evidence{{Field: "istiod " + v.Pod + " says of " + c.ID, Value: c.Status + ", by secret " + c.Secret}, {Field: "secret " + c.Secret, Value: "does not exist, or not with this key"}},
@@ -214,7 +214,7 @@ func (j *judgement) dead(m *member, e *entry, timedOut finding.Finding) {
 	}
 	f.Fix = []string{"# if the cluster is gone for good:", e.removeKey()}
 	f.CausedBy = timedOut.ID()
-	j.gather(f)
+	j.Gather(f)
 }
 
 // judgeReplicas: each replica reads for itself.
@@ -235,7 +235,7 @@ func judgeReplicas(j *judgement, m *member) {
 				f.CausedBy = j.cause(e, "SEC018", "SEC017", "SEC016", "SEC015", "SEC021")
 			}
 		}
-		j.gather(f)
+		j.Gather(f)
 	}
 }
 
@@ -294,7 +294,7 @@ func judgeDrift(j *judgement, m *member) {
 			f.CausedBy = j.cause(e, "SEC018", "SEC017", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC015")
 			f.Fix = append([]string{"# its log says why it does not follow the cluster:",
 				finding.Kubectl(m.Context, "-n %s logs %s -c %s | grep %s", finding.Quote(m.SystemNamespace), finding.Quote(v.Pod), istio.DiscoveryContainer, finding.Quote("cluster "+e.ClusterID))}, m.restarts()...)
-			j.gather(f)
+			j.Gather(f)
 		}
 	}
 }

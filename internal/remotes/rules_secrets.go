@@ -24,7 +24,7 @@ func judgeExternal(j *judgement, m *member) {
 			if e.Name == istio.ExternalKubeconfig {
 				continue
 			}
-			j.gather(finding.Finding{
+			j.Gather(finding.Finding{
 				Code: "SEC024", Severity: finding.Error, Clusters: []string{m.Context}, Object: e.object(),
 				Title: "an external control plane does not read the remote secrets of its own cluster",
 				Evidence: []finding.Evidence{
@@ -43,7 +43,7 @@ func judgeExternal(j *judgement, m *member) {
 	}
 	for _, e := range m.entries {
 		if e.Name == istio.ExternalKubeconfig && e.ClusterID == "config" {
-			j.gather(finding.Finding{
+			j.Gather(finding.Finding{
 				Code: "SEC024", Severity: finding.Warning, Clusters: []string{m.Context}, Object: e.object(),
 				Title:    "the kubeconfig of an external control plane counts as a remote cluster called config",
 				Evidence: []finding.Evidence{e.where(), {Field: e.object() + ", label " + istio.MultiClusterLabel, Value: "true"}},
@@ -128,14 +128,14 @@ func judgeKubeconfig(j *judgement, m *member) {
 			f.Evidence = []finding.Evidence{e.evidence("", e.Invalid)}
 			f.Effect = fmt.Sprintf("istiod takes %s for the name of a cluster and logs an error; nothing else", e.ClusterID)
 			f.Fix = []string{e.removeKey()}
-			j.gather(f)
+			j.Gather(f)
 			continue
 		}
 		f := e.about("SEC008", finding.Error, "istiod cannot use the kubeconfig of a remote secret")
 		f.Evidence = []finding.Evidence{e.evidence("", e.Invalid)}
 		f.Effect = e.unread()
 		f.Fix = e.renew()
-		j.gather(f)
+		j.Gather(f)
 	}
 }
 
@@ -153,7 +153,7 @@ func judgeAuthentication(j *judgement, m *member) {
 		}
 		f.Effect = e.unread()
 		f.Fix = append([]string{"# a kubeconfig of a person does not do: make one with the token of a service account"}, e.renew()...)
-		j.gather(f)
+		j.Gather(f)
 	}
 }
 
@@ -174,7 +174,7 @@ func judgeOwnID(j *judgement, m *member) {
 				"# global.multiCluster.clusterName; restart istiod and its workloads, and make the remote secrets anew",
 			}
 		}
-		j.gather(f)
+		j.Gather(f)
 	}
 }
 
@@ -196,7 +196,7 @@ func judgeSameID(j *judgement, m *member) {
 			f.Evidence = []finding.Evidence{first.where(), e.where()}
 			f.Effect = effect
 			f.Fix = []string{"# keep one of the two; this deletes the second:", e.removeKey()}
-			j.gather(f)
+			j.Gather(f)
 			break
 		}
 	}
@@ -237,7 +237,7 @@ func judgeTwice(j *judgement, m *member) {
 			f.Evidence = append(slices.Clone(evidence), finding.Evidence{Cluster: m.Context, Field: "all of them lead to", Value: to.Context + ", by its " + string(e.from)})
 			f.Effect = "its endpoints count more than once: it gets more than its share of the traffic, and rules by cluster go wrong"
 			f.Fix = []string{e.removeKey()}
-			j.gather(f)
+			j.Gather(f)
 		}
 	}
 }
@@ -290,7 +290,7 @@ func judgeKey(j *judgement, m *member) {
 			f.Severity = finding.Error
 			f.Effect = "proxies of " + e.to.Context + " get no certificates: istiod does not know the cluster that they say they are in"
 		}
-		j.gather(f)
+		j.Gather(f)
 	}
 }
 
@@ -314,7 +314,7 @@ func judgeAddress(j *judgement, m *member) {
 		}
 		f.Fix = append(f.Fix, strings.Replace(createFor(m, context, id, ns), " -n ", " --server=https://HOST:6443 -n ", 1))
 		f.Fix = append(f.Fix, m.afterChange()...)
-		j.gather(f)
+		j.Gather(f)
 	}
 }
 

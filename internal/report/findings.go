@@ -214,14 +214,14 @@ func (p *Page) body(f finding.Finding, wide bool) {
 
 // SummaryLine says in one line what a result comes to.
 func SummaryLine(fleet *facts.Fleet, result finding.Result) string {
-	parts := []string{plural(len(fleet.Clusters), "cluster") + ":"}
+	parts := []string{finding.Plural(len(fleet.Clusters), "cluster") + ":"}
 	counted := false
 	for _, s := range []struct {
 		severity finding.Severity
 		noun     string
 	}{{finding.Error, "error"}, {finding.Warning, "warning"}, {finding.Info, "note"}} {
 		if n := result.Count(s.severity); n > 0 {
-			parts = append(parts, plural(n, s.noun)+",")
+			parts = append(parts, finding.Plural(n, s.noun)+",")
 			counted = true
 		}
 	}
@@ -229,16 +229,9 @@ func SummaryLine(fleet *facts.Fleet, result finding.Result) string {
 		parts = append(parts, "nothing found,")
 	}
 	if n := result.NotJudged(); n > 0 {
-		parts = append(parts, plural(n, "rule")+" not judged")
+		parts = append(parts, finding.Plural(n, "rule")+" not judged")
 	} else {
 		parts = append(parts, "every rule judged")
 	}
 	return strings.Join(parts, " ")
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -363,7 +363,7 @@ func revocations(b *bundle, now time.Time) []defect {
 	}
 	var out []defect
 	if without := unlisted(authorities, lists); len(without) > 0 {
-		out = refused(fmt.Sprintf("%s in secret %s lacks the revocation list of %s", keyCACRL, b.secret.Name, list(subjectsOf(without))))
+		out = refused(fmt.Sprintf("%s in secret %s lacks the revocation list of %s", keyCACRL, b.secret.Name, finding.List(subjectsOf(without))))
 		for _, c := range without {
 			out[0].evidence = append(out[0].evidence, finding.Evidence{Field: "no list signed by", Value: describe(c)})
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -28,7 +29,7 @@ func (d dependence) effect() string {
 		parts = append(parts, "certificates beneath it do not verify: mTLS fails")
 	}
 	if len(d.refused) > 0 {
-		parts = append(parts, fmt.Sprintf("certificates of %s do not verify in %s", list(d.refused), list(d.refusing)))
+		parts = append(parts, fmt.Sprintf("certificates of %s do not verify in %s", finding.List(d.refused), finding.List(d.refusing)))
 	}
 	if d.istiod {
 		parts = append(parts, "istiod does not come back after a restart")

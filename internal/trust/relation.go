@@ -172,18 +172,3 @@ func names(members []*member, indices []int) []string {
 	}
 	return out
 }
-
-// list joins names for a sentence: "a, b and c", or "a, b, c and 4 more".
-func list(names []string) string {
-	const most = 4
-	switch n := len(names); {
-	case n == 0:
-		return ""
-	case n == 1:
-		return names[0]
-	case n > most:
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most-1], ", "), n-most+1)
-	default:
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
-	}
-}

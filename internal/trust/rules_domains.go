@@ -149,11 +149,11 @@ func judgeTrustDomains(j *judgement) {
 		refused, refusing := names(j.members, r.refused), names(j.members, r.refusing)
 		f := finding.Finding{
 			Code: "CERT017", Severity: finding.Error, Clusters: r.contexts(j.members),
-			Title:  fmt.Sprintf("the trust domain of %s is not accepted in %s", list(refused), list(refusing)),
+			Title:  fmt.Sprintf("the trust domain of %s is not accepted in %s", finding.List(refused), finding.List(refusing)),
 			Effect: "servers reset connections from there: the client's name (SPIFFE ID) is of a foreign trust domain",
 		}
 		if r.mutual {
-			f.Title = fmt.Sprintf("%s and %s have different trust domains, and no alias covers them", list(refused), list(refusing))
+			f.Title = fmt.Sprintf("%s and %s have different trust domains, and no alias covers them", finding.List(refused), finding.List(refusing))
 		}
 		wanted := map[string][]string{}
 		for _, i := range append(slices.Clone(r.refused), r.refusing...) {

@@ -75,14 +75,14 @@ func judgeSelfSigned(j *judgement) {
 	}
 	f := finding.Finding{
 		Code: "CERT001", Severity: finding.Error, Clusters: append(names(j.members, these), names(j.members, others)...),
-		Title:  fmt.Sprintf("%s run on unrelated self-signed roots", list(names(j.members, these))),
+		Title:  fmt.Sprintf("%s run on unrelated self-signed roots", finding.List(names(j.members, these))),
 		Effect: effectNoTrust,
 		Fix: []string{
 			"# in every cluster, with an intermediate of one common root in the current directory",
 		},
 	}
 	if len(these) == 1 {
-		f.Title = fmt.Sprintf("%s runs on a self-signed root that shares nothing with %s", list(names(j.members, these)), list(names(j.members, others)))
+		f.Title = fmt.Sprintf("%s runs on a self-signed root that shares nothing with %s", finding.List(names(j.members, these)), finding.List(names(j.members, others)))
 	}
 	f.CausedBy = j.first(names(j.members, these), "CERT013")
 	for _, i := range append(slices.Clone(these), others...) {
@@ -110,7 +110,7 @@ func judgeExternal(j *judgement) {
 	}
 	f := finding.Finding{
 		Code: "CERT020", Severity: finding.Error, Clusters: append(names(j.members, these), names(j.members, others)...),
-		Title:  fmt.Sprintf("%s: certificates come from an external CA, in %s from istiod", list(names(j.members, these)), list(names(j.members, others))),
+		Title:  fmt.Sprintf("%s: certificates come from an external CA, in %s from istiod", finding.List(names(j.members, these)), finding.List(names(j.members, others))),
 		Effect: effectNoTrust,
 		Fix:    []string{"# let both lead to one root: plug an intermediate of the external CA's root into istiod, or use the external CA in every cluster"},
 	}
@@ -150,7 +150,7 @@ func judgePairs(j *judgement) {
 		refused, refusing := names(j.members, r.refused), names(j.members, r.refusing)
 		f := finding.Finding{
 			Code: "CERT002", Severity: finding.Error, Clusters: r.contexts(j.members),
-			Title:  fmt.Sprintf("certificates of %s are refused in %s", list(refused), list(refusing)),
+			Title:  fmt.Sprintf("certificates of %s are refused in %s", finding.List(refused), finding.List(refusing)),
 			Effect: effectNoTrust,
 			Fix:    j.trustAll(r),
 		}
@@ -158,7 +158,7 @@ func judgePairs(j *judgement) {
 		case r.mutual && len(refused) == 1 && len(refusing) == 1:
 			f.Title = fmt.Sprintf("%s and %s do not trust one another's certificates", refused[0], refusing[0])
 		case r.mutual:
-			f.Title = fmt.Sprintf("no trust between %s on the one side and %s on the other", list(refused), list(refusing))
+			f.Title = fmt.Sprintf("no trust between %s on the one side and %s on the other", finding.List(refused), finding.List(refusing))
 		}
 		f.Evidence = j.refusalEvidence(r)
 		f.CausedBy = j.causeOf(r)
@@ -306,8 +306,8 @@ func judgeNamesakes(j *judgement) {
 				Code: "CERT021", Severity: finding.Info, Clusters: clusters,
 				Title: fmt.Sprintf("two different roots bear the name %s", a.root.Subject()),
 				Evidence: []finding.Evidence{
-					{Cluster: list(a.in), Field: "sha256 " + pki.Short(a.root.SHA256), Value: "public key sha256 " + pki.Short(a.root.PublicKeySHA256())},
-					{Cluster: list(b.in), Field: "sha256 " + pki.Short(b.root.SHA256), Value: "public key sha256 " + pki.Short(b.root.PublicKeySHA256())},
+					{Cluster: finding.List(a.in), Field: "sha256 " + pki.Short(a.root.SHA256), Value: "public key sha256 " + pki.Short(a.root.PublicKeySHA256())},
+					{Cluster: finding.List(b.in), Field: "sha256 " + pki.Short(b.root.SHA256), Value: "public key sha256 " + pki.Short(b.root.PublicKeySHA256())},
 				},
 				Effect:   "who compares the names of the roots takes them for one; often \"make root-ca\" was run twice",
 				CausedBy: j.first(clusters, "CERT002"),
@@ -410,18 +410,18 @@ func (j *judgement) extraRoots(members []*member) {
 		}
 		f := finding.Finding{
 			Code: "CERT003", Severity: finding.Info, Clusters: contexts(in[r.SHA256]), Object: "root " + pki.Short(r.SHA256),
-			Title: fmt.Sprintf("a root rotation is on its way: %s already trust a root that %s do not have yet", list(contexts(in[r.SHA256])), list(contexts(without))),
+			Title: fmt.Sprintf("a root rotation is on its way: %s already trust a root that %s do not have yet", finding.List(contexts(in[r.SHA256])), finding.List(contexts(without))),
 			Evidence: []finding.Evidence{
 				{Field: "the root", Value: describe(r)},
-				{Field: "trusted in", Value: list(contexts(in[r.SHA256]))},
-				{Field: "not in", Value: list(contexts(without))},
+				{Field: "trusted in", Value: finding.List(contexts(in[r.SHA256]))},
+				{Field: "not in", Value: finding.List(contexts(without))},
 				{Field: "taken for a rotation", Value: why},
 			},
 			Effect: "none now: all clusters trust one another; signing certificates may change to it when every cluster has it",
 		}
 		if !rotation {
 			f.Severity = finding.Warning
-			f.Title = fmt.Sprintf("%s trusts a root under which no cluster signs", list(contexts(in[r.SHA256])))
+			f.Title = fmt.Sprintf("%s trusts a root under which no cluster signs", finding.List(contexts(in[r.SHA256])))
 			f.Evidence = f.Evidence[:3]
 			f.Effect = "whoever has that root's key can pose as any workload there; it is left over, or does not belong to this mesh"
 			f.Fix = []string{"# if no workload's certificate comes from it any more, take it out of root-cert.pem in secret cacerts, and restart istiod"}

@@ -10,6 +10,7 @@ import (
 	"github.com/fatih/color"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
@@ -88,7 +89,7 @@ func listSummary(l proxies.Listing) string {
 			different = append(different, sourceName(s))
 		}
 	}
-	text := l.Name() + ", " + plural(len(l.Sources), "source")
+	text := l.Name() + ", " + finding.Plural(len(l.Sources), "source")
 	switch {
 	case n[proxies.Same] == len(l.Sources):
 		return text + ": as expected"
@@ -105,13 +106,6 @@ func listSummary(l proxies.Listing) string {
 		return text
 	}
 	return text + fmt.Sprintf(": %d as expected, %d not known", n[proxies.Same], n[proxies.Unknown])
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 var listMarks = map[proxies.Verdict]string{
@@ -251,7 +245,7 @@ func whatItIs(l proxies.Listing, e proxies.Endpoint) string {
 	case proxies.Gateway:
 		text := "gateway of " + cmp.Or(e.Network, "no network")
 		if len(e.Behind) > 0 {
-			text += ", " + plural(len(e.Behind), "pod")
+			text += ", " + finding.Plural(len(e.Behind), "pod")
 		}
 		return text
 	}
