@@ -110,7 +110,7 @@ func customIn[L any, T any, PL interface {
 		if c, err = a.custom(group, version); err != nil {
 			return nil, err
 		}
-		out, err = list[L, T, PL, P](ctx, c, resource, "", metav1.ListOptions{}, trim)
+		out, err = list[L, T, T, PL, P](ctx, c, resource, "", metav1.ListOptions{}, trim)
 		if !apierrors.IsNotFound(err) {
 			return out, err
 		}
