@@ -59,6 +59,9 @@ func (w *walk) reads() bool {
 	if own := istio.ClusterID(w.source.Cluster); w.source.Context != w.v.Context && own != "" && own != w.v.ids[w.source.Context] {
 		return w.fault(stepReads, w.refusedProxies(own))
 	}
+	if why := w.unidentified(); !ok && why != "" {
+		return w.unclear(stepReads, w.to.Context, why)
+	}
 	if !ok {
 		return w.fault(stepReads, w.unwatched())
 	}

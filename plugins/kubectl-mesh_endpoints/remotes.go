@@ -39,7 +39,7 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 	for i := range out.Clusters {
 		if c := &out.Clusters[i]; slices.Contains(plan.Primaries, c.Context) {
 			if pods[c.Context] = survey.RunningPods(c); !c.IstiodPods.Known() {
-				seen.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{State: c.IstiodPods.State, Reason: c.IstiodPods.Why()}
+				seen.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{State: c.IstiodPods.State, Reason: "its pods: " + c.IstiodPods.Why()}
 			}
 		}
 	}
