@@ -72,6 +72,9 @@ func (w *walk) reads() bool {
 		f.CausedBy, f.Fix = cause, []string{"# once its cause is mended it reads it"}
 		return w.fault(stepReads, f)
 	}
+	if w.asked { // verify says it of the rules themselves
+		w.doubt(w.v.Context, "EP030", "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021")
+	}
 	for _, context := range []string{w.v.Context, w.source.Context, w.to.Context} {
 		for _, what := range w.v.unread[context] {
 			kind, _, _ := strings.Cut(what, ":")

@@ -184,7 +184,7 @@ func (r *reduced) run(m *liveMesh, told map[[2]string]string) {
 func explained(p permission) bool { return p.rule.Resources[0] == "pods/portforward" }
 
 // elsewhere reports whether a right is needed where istiod takes exported services alone
-// (ENABLE_MCS_SERVICE_DISCOVERY), as it does not here; TestEachUnread has it.
+// (ENABLE_MCS_SERVICE_DISCOVERY), as it does not here; TestUnreadable of internal/endpoints has it.
 func elsewhere(p permission) bool { return p.rule.Resources[0] == "serviceexports" }
 
 // wrongRemoteSecret takes of west what istiod of east reads it with. Without reviews that is told by
@@ -388,7 +388,7 @@ func (m *liveMesh) said(c command, out outcome) string {
 		add("%s %s %s: %s", strings.ToUpper(f.Severity), f.Code, strings.Join(f.Clusters, ", "), f.Title)
 	}
 	for _, u := range doc.Unknowns {
-		add("not judged: %s: %s (%s)", u.Cluster, u.Reason, strings.Join(u.Codes, " "))
+		add("not judged: %s: %s (%s)", u.Cluster, u.Reason, shown(u.Codes))
 	}
 	for _, g := range doc.Gaps {
 		add("not listed: %s: %s", g.Cluster, g.Reason)
@@ -418,6 +418,18 @@ func (m *liveMesh) said(c command, out outcome) string {
 	}
 	text := regexp.MustCompile(`127\.[0-9.]+(:[0-9]+)?`).ReplaceAllString(strings.Join(lines, "\n"), "ADDRESS")
 	return regexp.MustCompile(`user-[0-9]+`).ReplaceAllString(text, "USER")
+}
+
+// shown are codes, or of many the letters with which they begin.
+func shown(codes []string) string {
+	if len(codes) <= 8 {
+		return strings.Join(codes, " ")
+	}
+	var families []string
+	for _, c := range codes {
+		families = append(families, "all "+strings.TrimRight(c, "0123456789"))
+	}
+	return strings.Join(slices.Compact(families), ", ")
 }
 
 // steady is a document without what differs each time.
