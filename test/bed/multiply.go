@@ -16,8 +16,9 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// putsAtOnce is how many objects go into one transaction of etcd, which takes 128.
-const putsAtOnce = 100
+// putsAtOnce is how many objects are on their way to etcd, as many as there are idle
+// connections.
+const putsAtOnce = http.DefaultMaxIdleConnsPerHost
 
 // folders are where the API server keeps the objects of a kind in etcd.
 var folders = map[string]string{"Pod": "pods", "Service": "services/specs", "EndpointSlice": "endpointslices"}
@@ -25,7 +26,7 @@ var folders = map[string]string{"Pod": "pods", "Service": "services/specs", "End
 // Multiply makes copies of an object that a cluster has, a pod, a Service or an
 // EndpointSlice, the way a backup is restored: in etcd, from which the API server serves them
 // as its own. Through the API, tens of thousands would take minutes. change makes each an object of its own:
-// it has to give it another name. Reset knows nothing of them.
+// it has to give it another name, and is called for several at once. Reset knows nothing of them.
 func Multiply[T any, P interface {
 	*T
 	runtime.Object
@@ -46,8 +47,11 @@ func Multiply[T any, P interface {
 	if len(found.KVs) != 1 {
 		return fmt.Errorf("read %s in etcd: it is not there", what)
 	}
-	var puts []any
+	var all []int
 	for i := range n {
+		all = append(all, i)
+	}
+	return inParallel(putsAtOnce, all, func(i int) error {
 		object := P(new(T))
 		_, kind, err := serializer.Decode(found.KVs[0].Value, nil, object)
 		if err != nil {
@@ -58,15 +62,14 @@ func Multiply[T any, P interface {
 		if err := scheme.Codecs.EncoderForVersion(serializer, kind.GroupVersion()).Encode(object, &value); err != nil {
 			return fmt.Errorf("copy %s: %w", what, err)
 		}
-		puts = append(puts, map[string]any{"requestPut": map[string]any{"key": []byte(path.Join(folder, object.GetName())), "value": value.Bytes()}})
-		if len(puts) == putsAtOnce || i == n-1 {
-			if err := f.etcd.ask(ctx, "txn", map[string]any{"success": puts}, nil); err != nil {
-				return fmt.Errorf("write copies of %s into etcd: %w", what, err)
-			}
-			puts = puts[:0]
+		// Each of its own, for a revision of its own: who watches and is cut off goes on after
+		// the last revision that it saw.
+		put := map[string]any{"key": []byte(path.Join(folder, object.GetName())), "value": value.Bytes()}
+		if err := f.etcd.ask(ctx, "put", put, nil); err != nil {
+			return fmt.Errorf("write a copy of %s into etcd: %w", what, err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // ask asks etcd through its gateway for JSON.
