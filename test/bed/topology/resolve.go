@@ -190,6 +190,9 @@ func (g Gateway) withDefaults(cluster Cluster) Gateway {
 	g.Namespace = cmp.Or(g.Namespace, SystemNamespace)
 	g.Network = networkOr(g.Network, cluster.Network)
 	g.Type = cmp.Or(g.Type, "LoadBalancer")
+	if len(g.Ports) == 0 && g.Class != "" {
+		g.Ports = []Port{{Name: "mesh", Port: hbonePort}}
+	}
 	if len(g.Ports) == 0 {
 		g.Ports = []Port{
 			{Name: "status-port", Port: 15021},
