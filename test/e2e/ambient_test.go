@@ -1,0 +1,495 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	networkrules "github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed/ads"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
+)
+
+// Resources of the ambient fleet that tests change.
+var (
+	ambientPods       = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	ambientServices   = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	ambientNamespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	ambientConfigMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	ambientGateways   = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
+)
+
+// ambientFleet is the bed's ambient scenario, with real istiods.
+type ambientFleet struct {
+	*bed.Fleet
+	t *testing.T
+}
+
+const eastWest = "istio-eastwestgateway"
+
+// What ambient workloads of east are told of west in the healthy scenario, and the
+// other way round.
+var (
+	eastKnows = []string{"shop/cart via 127.0.2.1:15008 to 2", "shop/stock via 127.0.2.1:15008 to 1"}
+	westKnows = []string{"shop/cart via 127.0.1.1:15008 to 2"}
+)
+
+// With real istiods in ambient mode nothing is found where all is well, and each
+// fault alone gives its findings, as what istiod then tells ambient workloads shows.
+func TestAmbientNetworks(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	f := startAmbient(t, ctx)
+	gateway := func(key, value string) func(ambientFleet) {
+		return func(f ambientFleet) { f.label(ambientGateways, topology.SystemNamespace, eastWest, key, value) }
+	}
+	listener := func(port int, mode string) func(ambientFleet) {
+		return func(f ambientFleet) {
+			f.patch(ambientGateways, topology.SystemNamespace, eastWest, listenerAt(port, mode))
+		}
+	}
+	global := func(value string) func(ambientFleet) {
+		return func(f ambientFleet) { f.label(ambientServices, "shop", "cart", "istio.io/global", value) }
+	}
+	config := func(text string) func(ambientFleet) {
+		return func(f ambientFleet) {
+			f.patch(ambientConfigMaps, topology.SystemNamespace, "istio", `{"data":{"mesh":`+f.text(text)+`}}`)
+		}
+	}
+	system := func(value string) func(ambientFleet) {
+		return func(f ambientFleet) {
+			f.label(ambientNamespaces, "", topology.SystemNamespace, topology.NetworkLabel, value)
+		}
+	}
+	for _, c := range []struct {
+		name        string
+		plant, mend func(ambientFleet)
+		want        []string
+		east, west  []string
+		// passes is what the gateway of west takes in, if not all that is global there.
+		passes []string
+	}{
+		{name: "all is well", east: eastKnows, west: westKnows, passes: []string{"cart", "stock"}},
+		{
+			name: "a service that is global in one cluster alone", want: []string{"AMB002 warning east,west"},
+			plant: global(""), mend: global("true"),
+			east: eastKnows[1:], passes: []string{"stock"},
+		},
+		{
+			// The config of the clients' control plane decides what they see, that of the
+			// other one what its gateway takes in.
+			name: "a mesh config that makes no service global", want: []string{"AMB002 error west"},
+			plant: config("{}"), mend: config(f.Mesh().Topology().MeshConfig),
+			east: eastKnows,
+		},
+		{
+			name: "a gateway without a network", want: []string{"AMB003 error west", "AMB010 error east < AMB003"},
+			plant: gateway(topology.NetworkLabel, ""), mend: gateway(topology.NetworkLabel, "network-west"),
+			west: westKnows,
+		},
+		{
+			name: "a listener that does not terminate", want: []string{"AMB003 error west", "AMB010 error east < AMB003"},
+			plant: listener(15008, "Passthrough"), mend: listener(15008, "Terminate"),
+			west: westKnows,
+		},
+		{
+			name: "a listener on another port", want: []string{"AMB030 error west < GW007", "GW001 error west < GW007", "GW007 error west"},
+			plant: listener(15009, "Terminate"), mend: listener(15008, "Terminate"),
+			east: eastKnows, west: westKnows,
+		},
+		{
+			name: "a system namespace without a network", want: []string{"NET001 error west"},
+			plant: system(""), mend: system("network-west"),
+			west: westKnows,
+		},
+		{
+			name: "two gateways", want: []string{"AMB007 info west"},
+			plant: func(f ambientFleet) { f.addGateway(ctx, "second", "127.0.2.2") }, mend: func(f ambientFleet) { f.removeGateway(ctx, "second") },
+			east: eastKnows, west: westKnows,
+		},
+		{
+			name: "a second gateway without pods", want: []string{"AMB003 warning west < GW002", "GW002 warning west", "GW012 warning west"},
+			plant: func(f ambientFleet) { f.apply(ctx, f.gatewayOf("third")) }, mend: func(f ambientFleet) { f.removeGateway(ctx, "third") },
+			east: eastKnows, west: westKnows,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := ambientFleet{f.Fleet, t}
+			if c.plant != nil {
+				c.plant(f)
+				defer func() {
+					c.mend(f)
+					f.expect(ctx, "east", eastKnows)
+					f.expect(ctx, "west", westKnows)
+				}()
+			}
+			f.expect(ctx, "east", c.east)
+			f.expect(ctx, "west", c.west)
+			f.find(c.want)
+			if c.passes != nil || strings.Contains(c.name, "config") {
+				f.passes(ctx, c.passes)
+			}
+			if c.plant == nil {
+				f.healthy()
+			}
+		})
+	}
+	t.Run("a mesh config that makes services of the clients' cluster global alone", func(t *testing.T) {
+		f := ambientFleet{f.Fleet, t}
+		global("")(f)
+		defer global("true")(f)
+		f.patchEast(`{"data":{"mesh":"serviceScopeConfigs: [{scope: GLOBAL}]"}}`)
+		defer f.patchEast(`{"data":{"mesh":` + f.text(f.Mesh().Topology().MeshConfig) + `}}`)
+		f.find(nil)
+	})
+	t.Run("sidecars beside gateways for ambient proxies", func(t *testing.T) {
+		f := ambientFleet{f.Fleet, t}
+		east := f.Cluster("east")
+		objects := objectsOf(t, `
+- {apiVersion: v1, kind: Namespace, metadata: {name: side, labels: {istio-injection: enabled}}}
+- {apiVersion: v1, kind: Pod, metadata: {name: client-0, namespace: side, labels: {app: client}}, spec: {nodeName: east-1, containers: [{name: app, image: "example.com/app:1"}]}}`)
+		if err := east.Apply(ctx, objects...); err != nil {
+			t.Fatal(err)
+		}
+		if err := east.AwaitEndpoints(ctx); err != nil {
+			t.Fatal(err)
+		}
+		f.find([]string{"AMB008 error east"})
+		config, err := ads.Fetch(ctx, f.Mesh().Istiod("east").GRPC(), ads.Proxy{Pod: "client-0", Namespace: "side", IP: "10.1.0.99", Cluster: "east", Network: "network-east", Labels: map[string]string{"app": "client"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []string{"cart", "stock"} {
+			t.Log(s, config.Endpoints(s+".shop.svc.cluster.local", 80, ""))
+		}
+		for _, o := range slices.Backward(objects) {
+			if err := east.Delete(ctx, o); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	t.Run("a load balancer that is pending", func(t *testing.T) {
+		f := ambientFleet{f.Fleet, t}
+		f.removeGateway(ctx, eastWest)
+		f.apply(ctx, f.gatewayOf(eastWest))
+		inside := f.clusterIP(ctx, eastWest)
+		f.expect(ctx, "east", []string{"shop/cart via " + inside + ":15008 to 2", "shop/stock via " + inside + ":15008 to 1"})
+		f.find([]string{"AMB030 error west < GW002", "GW001 error west < GW002", "GW002 error west"})
+		f.balance(ctx, eastWest, "127.0.2.1")
+		f.expect(ctx, "east", eastKnows)
+		f.find(nil)
+	})
+}
+
+func startAmbient(t *testing.T, ctx context.Context) ambientFleet {
+	t.Helper()
+	dir, err := bed.ScenarioDir(ctx, "ambient-multi-network")
+	if err != nil {
+		t.Fatal(err)
+	}
+	top, _, err := topology.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fleet, err := bed.StartTopology(ctx, top, bed.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := fleet.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return ambientFleet{fleet, t}
+}
+
+// healthy: all plugins print nothing, and what mesh-network lists as gateways is
+// what the istiods have.
+func (f ambientFleet) healthy() {
+	f.t.Helper()
+	for _, program := range []string{network, binary} {
+		out := mesh(f.t, options{program: program, kubeconfig: f.Kubeconfig()}, "verify", "--context", "east")
+		if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "every rule judged") {
+			f.t.Errorf("exit code %d\n%s%s", out.code, out.stdout, out.stderr)
+		}
+	}
+	out := mesh(f.t, options{program: network, kubeconfig: f.Kubeconfig()}, "gateways", "--context", "east", "-o", "json")
+	var listing networkrules.Listing
+	if err := json.Unmarshal([]byte(out.stdout), &listing); err != nil {
+		f.t.Fatalf("%v\n%s%s", err, out.stdout, out.stderr)
+	}
+	var listed []string
+	for _, g := range listing.Gateways {
+		if slices.Equal(g.KnownTo, []string{"east", "west"}) {
+			listed = append(listed, fmt.Sprintf("%s of %s at %s:%d and %d", g.Network, g.Cluster, g.Addresses[0].Address, g.Port, g.HBONEPort))
+		}
+	}
+	for _, istiod := range f.Mesh().Istiods() {
+		known, err := istiod.Gateways(f.t.Context())
+		var got []string
+		for _, g := range known {
+			got = append(got, fmt.Sprintf("%s of %s at %s:%d and %d", g.Network, g.Cluster, g.Addr, g.Port, g.HBONE))
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(listed, got); diff != "" || err != nil || len(got) != 2 {
+			f.t.Errorf("gateways of istiod of %s (-listed +istiod): %v\n%s", istiod.Cluster().Name(), err, diff)
+		}
+	}
+}
+
+// expect waits until the istiod of a cluster tells its ambient workloads this of
+// services elsewhere.
+func (f ambientFleet) expect(ctx context.Context, cluster string, want []string) {
+	f.t.Helper()
+	f.within("what ambient workloads of "+cluster+" are told", func() (string, error) {
+		got, err := f.elsewhere(ctx, cluster)
+		return cmp.Diff(want, got), err
+	})
+}
+
+// within tries until there is no difference.
+func (f ambientFleet) within(what string, try func() (string, error)) {
+	f.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		diff, err := try()
+		if diff == "" && err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			f.t.Fatalf("%s (-want +got): %v\n%s", what, err, diff)
+		}
+	}
+}
+
+// find waits until mesh-network finds this.
+func (f ambientFleet) find(want []string) {
+	f.t.Helper()
+	f.within("findings", func() (string, error) {
+		doc := document(f.t, mesh(f.t, options{program: network, kubeconfig: f.Kubeconfig()}, "verify", "--context", "east", "-o", "json"))
+		if doc.Summary.NotJudged > 0 {
+			return "", fmt.Errorf("not judged: %+v", doc.Unknowns)
+		}
+		return cmp.Diff(want, summary(doc)), nil
+	})
+}
+
+// elsewhere are the services of which an istiod tells ambient workloads that a
+// gateway leads to them, and to how many workloads.
+func (f ambientFleet) elsewhere(ctx context.Context, cluster string) ([]string, error) {
+	body, err := f.Mesh().Istiod(cluster).Debug(ctx, "/debug/ambientz")
+	if err != nil {
+		return nil, err
+	}
+	var told struct {
+		Workloads []struct {
+			UID            string         `json:"uid"`
+			Capacity       int            `json:"capacity"`
+			Services       map[string]any `json:"services"`
+			NetworkGateway *struct {
+				Address struct {
+					Address []byte `json:"address"`
+				} `json:"address"`
+				Port int `json:"hboneMtlsPort"`
+			} `json:"networkGateway"`
+		} `json:"workloads"`
+	}
+	if err := json.Unmarshal(body, &told); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, w := range told.Workloads {
+		if w.NetworkGateway == nil || !strings.Contains(w.UID, "/SplitHorizonWorkload/") {
+			continue
+		}
+		for service := range w.Services {
+			name, _, _ := strings.Cut(service, ".")
+			out = append(out, fmt.Sprintf("%s via %s:%d to %d", name, w.NetworkGateway.Address.Address, w.NetworkGateway.Port, w.Capacity))
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// passes waits until the gateway of west takes in requests to these services of
+// namespace shop: as its proxy, it asks the real istiod.
+func (f ambientFleet) passes(ctx context.Context, want []string) {
+	f.t.Helper()
+	pod := f.read(ambientPods, topology.SystemNamespace, eastWest+"-0")
+	ip, _, _ := unstructured.NestedString(pod.Object, "status", "podIP")
+	f.within("services that the gateway of west takes in", func() (string, error) {
+		config, err := ads.Fetch(ctx, f.Mesh().Istiod("west").GRPC(), ads.Proxy{
+			Type: "waypoint", Pod: eastWest + "-0", Namespace: topology.SystemNamespace, IP: ip, Cluster: "west",
+			Network: "network-west", Labels: pod.GetLabels(), ServiceAccount: eastWest, Workload: eastWest,
+		})
+		if err != nil {
+			return "", err
+		}
+		var got []string
+		for _, c := range config.Clusters() {
+			if _, service, ok := strings.Cut(c.GetName(), "|tcp|"); ok && strings.HasPrefix(c.GetName(), "inbound-vip|") {
+				if name, ok := strings.CutSuffix(service, ".shop.svc.cluster.local"); ok {
+					got = append(got, name)
+				}
+			}
+		}
+		slices.Sort(got)
+		return cmp.Diff(want, slices.Compact(got)), nil
+	})
+}
+
+// client is one of west, in which all faults are.
+func (f ambientFleet) client() dynamic.Interface {
+	f.t.Helper()
+	client, err := dynamic.NewForConfig(f.Cluster("west").RESTConfig(bed.Admin))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return client
+}
+
+func (f ambientFleet) read(kind schema.GroupVersionResource, namespace, name string) *unstructured.Unstructured {
+	f.t.Helper()
+	object, err := f.client().Resource(kind).Namespace(namespace).Get(f.t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return object
+}
+
+// patch merges into an object of west.
+func (f ambientFleet) patch(kind schema.GroupVersionResource, namespace, name, change string, subresources ...string) {
+	f.t.Helper()
+	_, err := f.client().Resource(kind).Namespace(namespace).Patch(f.t.Context(), name, types.MergePatchType, []byte(change), metav1.PatchOptions{}, subresources...)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f ambientFleet) patchEast(change string) {
+	f.t.Helper()
+	client, err := dynamic.NewForConfig(f.Cluster("east").RESTConfig(bed.Admin))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	_, err = client.Resource(ambientConfigMaps).Namespace(topology.SystemNamespace).Patch(f.t.Context(), "istio", types.MergePatchType, []byte(change), metav1.PatchOptions{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// label labels an object of west, or takes a label away.
+func (f ambientFleet) label(kind schema.GroupVersionResource, namespace, name, key, value string) {
+	f.t.Helper()
+	text := "null"
+	if value != "" {
+		text = f.text(value)
+	}
+	f.patch(kind, namespace, name, `{"metadata":{"labels":{`+f.text(key)+`:`+text+`}}}`)
+}
+
+// text is a string in JSON.
+func (f ambientFleet) text(s string) string {
+	out, err := json.Marshal(s)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return string(out)
+}
+
+func listenerAt(port int, mode string) string {
+	return fmt.Sprintf(`{"spec":{"listeners":[{"name":"mesh","port":%d,"protocol":"HBONE","allowedRoutes":{"namespaces":{"from":"Same"}},
+		"tls":{"mode":%q,"options":{"gateway.istio.io/tls-terminate-mode":"ISTIO_MUTUAL"}}}]}}`, port, mode)
+}
+
+// gatewayOf is another Gateway of west like the one of the scenario.
+func (f ambientFleet) gatewayOf(name string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+		"metadata": map[string]any{"namespace": topology.SystemNamespace, "name": name, "labels": map[string]any{topology.NetworkLabel: "network-west"}},
+		"spec": map[string]any{"gatewayClassName": "istio-east-west", "listeners": []any{map[string]any{
+			"name": "mesh", "port": int64(15008), "protocol": "HBONE",
+			"tls": map[string]any{"mode": "Terminate", "options": map[string]any{"gateway.istio.io/tls-terminate-mode": "ISTIO_MUTUAL"}},
+		}}},
+	}}
+}
+
+func (f ambientFleet) apply(ctx context.Context, object *unstructured.Unstructured) {
+	f.t.Helper()
+	if err := f.Cluster("west").Apply(ctx, object); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// addGateway makes a Gateway of west with a pod and an address.
+func (f ambientFleet) addGateway(ctx context.Context, name, ip string) {
+	f.t.Helper()
+	pod := f.read(ambientPods, topology.SystemNamespace, eastWest+"-0")
+	labels := pod.GetLabels()
+	labels["gateway.networking.k8s.io/gateway-name"] = name
+	spec, _, _ := unstructured.NestedMap(pod.Object, "spec")
+	f.apply(ctx, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Pod", "spec": spec,
+		"metadata": map[string]any{"namespace": topology.SystemNamespace, "name": name + "-0", "labels": toAny(labels)},
+	}})
+	f.apply(ctx, f.gatewayOf(name))
+	f.balance(ctx, name, ip)
+}
+
+func toAny(labels map[string]string) map[string]any {
+	out := map[string]any{}
+	for key, value := range labels {
+		out[key] = value
+	}
+	return out
+}
+
+// removeGateway removes a Gateway of west, and what istiod has made of it: nothing in
+// the bed collects it.
+func (f ambientFleet) removeGateway(ctx context.Context, name string) {
+	f.t.Helper()
+	for _, kind := range []schema.GroupVersionResource{ambientGateways, ambientServices, {Group: "apps", Version: "v1", Resource: "deployments"}} {
+		if err := f.client().Resource(kind).Namespace(topology.SystemNamespace).Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	if name != eastWest {
+		now := int64(0)
+		_ = f.client().Resource(ambientPods).Namespace(topology.SystemNamespace).Delete(ctx, name+"-0", metav1.DeleteOptions{GracePeriodSeconds: &now})
+	}
+}
+
+// service waits for the Service that istiod makes of a Gateway of west.
+func (f ambientFleet) service(ctx context.Context, name string) *unstructured.Unstructured {
+	f.t.Helper()
+	var made *unstructured.Unstructured
+	f.within("Service of Gateway "+name, func() (_ string, err error) {
+		made, err = f.client().Resource(ambientServices).Namespace(topology.SystemNamespace).Get(ctx, name, metav1.GetOptions{})
+		return "", err
+	})
+	return made
+}
+
+func (f ambientFleet) clusterIP(ctx context.Context, name string) string {
+	f.t.Helper()
+	ip, _, _ := unstructured.NestedString(f.service(ctx, name).Object, "spec", "clusterIP")
+	return ip
+}
+
+// balance gives the Service of a Gateway of west an address.
+func (f ambientFleet) balance(ctx context.Context, name, ip string) {
+	f.t.Helper()
+	f.service(ctx, name)
+	f.patch(ambientServices, topology.SystemNamespace, name, `{"status":{"loadBalancer":{"ingress":[{"ip":"`+ip+`"}]}}}`, "status")
+}
