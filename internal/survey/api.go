@@ -2,7 +2,6 @@ package survey
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -22,7 +21,6 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/pager"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -131,38 +129,6 @@ func get[T any, P interface {
 	return trim(object), nil
 }
 
-// readAhead is how many pages wait in full, read before they are trimmed.
-const readAhead = 1
-
-// list reads all pages of a list, and keeps of each item what trim keeps. At most
-// readAhead+2 pages are in memory at once: the one that is trimmed, those that wait
-// and the one that arrives.
-func list[L any, T any, PL interface {
-	*L
-	runtime.Object
-}, P interface {
-	*T
-	runtime.Object
-}](ctx context.Context, c rest.Interface, resource, namespace string, options metav1.ListOptions, trim func(P) *T) ([]T, error) {
-	page := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-		objects := PL(new(L))
-		err := c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resource).
-			VersionedParams(&options, kinds.ParameterCodec).Do(ctx).Into(objects)
-		return objects, err
-	})
-	page.PageBufferSize = readAhead
-	var out []T
-	err := page.EachListItem(ctx, options, func(o runtime.Object) error {
-		item, ok := o.(P)
-		if !ok {
-			return fmt.Errorf("the list of %s holds an object of type %T", resource, o)
-		}
-		out = append(out, *trim(item))
-		return nil
-	})
-	return out, err
-}
-
 // meshConfigs reads the mesh config of one revision: none where it does not exist.
 func meshConfigs(ctx context.Context, a *api, namespace, name string) ([]corev1.ConfigMap, error) {
 	cm, err := get(ctx, a.core, "configmaps", namespace, name, trimMeshConfig)
@@ -220,16 +186,16 @@ func readerAccess(ctx context.Context, a *api, namespace string) (*authorization
 // proxies to look at: a setting of the mesh shows in any few of them.
 const sample = 50
 
-func proxySample(ctx context.Context, a *api) ([]corev1.Pod, error) {
+func proxySample(ctx context.Context, a *api) ([]facts.Pod, error) {
 	pods := &corev1.PodList{}
 	options := metav1.ListOptions{LabelSelector: "security.istio.io/tlsMode=istio", Limit: sample}
 	err := a.core.Get().Resource("pods").VersionedParams(&options, kinds.ParameterCodec).Do(ctx).Into(pods)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]corev1.Pod, len(pods.Items))
+	out, trimmer := make([]facts.Pod, len(pods.Items)), newPodTrimmer()
 	for i := range pods.Items {
-		out[i] = *trimPod(&pods.Items[i])
+		out[i] = *trimmer.trim(&pods.Items[i])
 	}
 	return out, nil
 }

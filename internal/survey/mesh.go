@@ -31,7 +31,7 @@ func readMesh(r *reader, a *api, sources Source, out *facts.Cluster) {
 		})
 	}
 	if sources&Pods != 0 {
-		read(r, &out.Pods, func() ([]corev1.Pod, error) {
+		read(r, &out.Pods, func() ([]facts.Pod, error) {
 			return list[corev1.PodList](r.ctx, a.core, "pods", "", everything, newPodTrimmer().trim)
 		})
 	}
@@ -110,7 +110,7 @@ func customIn[L any, T any, PL interface {
 		if c, err = a.custom(group, version); err != nil {
 			return nil, err
 		}
-		out, err = list[L, T, PL, P](ctx, c, resource, "", metav1.ListOptions{}, trim)
+		out, err = list[L, T, T, PL, P](ctx, c, resource, "", metav1.ListOptions{}, trim)
 		if !apierrors.IsNotFound(err) {
 			return out, err
 		}
