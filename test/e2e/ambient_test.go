@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -52,6 +53,7 @@ func TestAmbientNetworks(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	f := startAmbient(t, ctx)
+	all := []string{"cart", "stock"}
 	gateway := func(key, value string) func(ambientFleet) {
 		return func(f ambientFleet) { f.label(ambientGateways, topology.SystemNamespace, eastWest, key, value) }
 	}
@@ -78,10 +80,10 @@ func TestAmbientNetworks(t *testing.T) {
 		plant, mend func(ambientFleet)
 		want        []string
 		east, west  []string
-		// passes is what the gateway of west takes in, if not all that is global there.
+		// passes is what the gateway of west takes in.
 		passes []string
 	}{
-		{name: "all is well", east: eastKnows, west: westKnows, passes: []string{"cart", "stock"}},
+		{name: "all is well", east: eastKnows, west: westKnows, passes: all},
 		{
 			name: "a service that is global in one cluster alone", want: []string{"AMB002 warning east,west"},
 			plant: global(""), mend: global("true"),
@@ -97,32 +99,27 @@ func TestAmbientNetworks(t *testing.T) {
 		{
 			name: "a gateway without a network", want: []string{"AMB003 error west", "AMB010 error east < AMB003"},
 			plant: gateway(topology.NetworkLabel, ""), mend: gateway(topology.NetworkLabel, "network-west"),
-			west: westKnows,
+			west: westKnows, passes: all,
 		},
 		{
 			name: "a listener that does not terminate", want: []string{"AMB003 error west", "AMB010 error east < AMB003"},
 			plant: listener(15008, "Passthrough"), mend: listener(15008, "Terminate"),
-			west: westKnows,
+			west: westKnows, passes: all,
 		},
 		{
 			name: "a listener on another port", want: []string{"AMB030 error west < GW007", "GW001 error west < GW007", "GW007 error west"},
 			plant: listener(15009, "Terminate"), mend: listener(15008, "Terminate"),
-			east: eastKnows, west: westKnows,
+			east: eastKnows, west: westKnows, passes: all,
 		},
 		{
 			name: "a system namespace without a network", want: []string{"NET001 error west"},
 			plant: system(""), mend: system("network-west"),
-			west: westKnows,
-		},
-		{
-			name: "two gateways", want: []string{"AMB007 info west"},
-			plant: func(f ambientFleet) { f.addGateway(ctx, "second", "127.0.2.2") }, mend: func(f ambientFleet) { f.removeGateway(ctx, "second") },
-			east: eastKnows, west: westKnows,
+			west: westKnows, passes: all,
 		},
 		{
 			name: "a second gateway without pods", want: []string{"AMB003 warning west < GW002", "GW002 warning west", "GW012 warning west"},
 			plant: func(f ambientFleet) { f.apply(ctx, f.gatewayOf("third")) }, mend: func(f ambientFleet) { f.removeGateway(ctx, "third") },
-			east: eastKnows, west: westKnows,
+			east: eastKnows, west: westKnows, passes: all,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,24 +132,44 @@ func TestAmbientNetworks(t *testing.T) {
 					f.expect(ctx, "west", westKnows)
 				}()
 			}
+			f.find(c.want)
+			f.passes(ctx, c.passes)
 			f.expect(ctx, "east", c.east)
 			f.expect(ctx, "west", c.west)
-			f.find(c.want)
-			if c.passes != nil || strings.Contains(c.name, "config") {
-				f.passes(ctx, c.passes)
-			}
 			if c.plant == nil {
 				f.healthy()
 			}
 		})
 	}
-	t.Run("a mesh config that makes services of the clients' cluster global alone", func(t *testing.T) {
+	t.Run("two gateways", func(t *testing.T) {
 		f := ambientFleet{f.Fleet, t}
-		global("")(f)
-		defer global("true")(f)
-		f.patchEast(`{"data":{"mesh":"serviceScopeConfigs: [{scope: GLOBAL}]"}}`)
-		defer f.patchEast(`{"data":{"mesh":` + f.text(f.Mesh().Topology().MeshConfig) + `}}`)
-		f.find(nil)
+		f.addGateway(ctx, "second", "127.0.2.2")
+		defer f.removeGateway(ctx, "second")
+		f.find([]string{"AMB007 info west"})
+		// Of each service one of them, and not always the same one.
+		told, err := f.elsewhere(ctx, "east")
+		if err != nil || len(told) != len(eastKnows) {
+			t.Errorf("ambient workloads of east are told %v, %v", told, err)
+		}
+		for i, got := range told {
+			if got != eastKnows[i] && got != strings.Replace(eastKnows[i], "127.0.2.1", "127.0.2.2", 1) {
+				t.Errorf("ambient workloads of east are told %s", got)
+			}
+		}
+	})
+	t.Run("a mesh config that makes a service global for clients alone", func(t *testing.T) {
+		f := ambientFleet{f.Fleet, t}
+		configOfEast := func(text string) {
+			if _, err := admin(t, f.Fleet, "east").CoreV1().ConfigMaps(topology.SystemNamespace).Patch(ctx, "istio", types.MergePatchType, []byte(`{"data":{"mesh":`+f.text(text)+`}}`), metav1.PatchOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		configOfEast("serviceScopeConfigs: [{scope: GLOBAL, namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}}]")
+		defer configOfEast(f.Mesh().Topology().MeshConfig)
+		f.expect(ctx, "east", []string{eastKnows[0], "shop/local via 127.0.2.1:15008 to 1", eastKnows[1]})
+		f.expect(ctx, "west", westKnows)
+		f.passes(ctx, all)
+		f.find([]string{"AMB002 error east,west"})
 	})
 	t.Run("sidecars beside gateways for ambient proxies", func(t *testing.T) {
 		f := ambientFleet{f.Fleet, t}
@@ -163,26 +180,62 @@ func TestAmbientNetworks(t *testing.T) {
 		if err := east.Apply(ctx, objects...); err != nil {
 			t.Fatal(err)
 		}
+		defer func() {
+			if err := east.Delete(ctx, objects[0]); err != nil {
+				t.Error(err)
+			}
+		}()
 		if err := east.AwaitEndpoints(ctx); err != nil {
 			t.Fatal(err)
 		}
 		f.find([]string{"AMB008 error east"})
-		config, err := ads.Fetch(ctx, f.Mesh().Istiod("east").GRPC(), ads.Proxy{Pod: "client-0", Namespace: "side", IP: "10.1.0.99", Cluster: "east", Network: "network-east", Labels: map[string]string{"app": "client"}})
+		pod, err := admin(t, f.Fleet, "east").CoreV1().Pods("side").Get(ctx, "client-0", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range []string{"cart", "stock"} {
-			t.Log(s, config.Endpoints(s+".shop.svc.cluster.local", 80, ""))
+		proxy, err := ads.FromPod(pod)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, o := range slices.Backward(objects) {
-			if err := east.Delete(ctx, o); err != nil {
-				t.Fatal(err)
+		config, err := ads.Fetch(ctx, f.Mesh().Istiod("east").GRPC(), proxy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for service, want := range map[string]int{"cart": 2, "stock": 0} {
+			given := config.Endpoints(service+".shop.svc.cluster.local", 80, "")
+			if len(given) != want || slices.ContainsFunc(given, func(e ads.Endpoint) bool { return e.Cluster != "east" }) {
+				t.Errorf("a sidecar of east is given of %s: %v", service, given)
 			}
 		}
 	})
-	t.Run("a load balancer that is pending", func(t *testing.T) {
+	t.Run("a gateway for sidecars alone", func(t *testing.T) {
 		f := ambientFleet{f.Fleet, t}
 		f.removeGateway(ctx, eastWest)
+		for _, o := range objectsOf(t, `
+- apiVersion: v1
+  kind: Service
+  metadata: {name: classic, namespace: istio-system, labels: {topology.istio.io/network: network-west, istio: eastwestgateway}}
+  spec: {type: LoadBalancer, selector: {gateway.networking.k8s.io/gateway-name: istio-eastwestgateway}, ports: [{name: tls, port: 15443}]}
+  status: {loadBalancer: {ingress: [{ip: 127.0.2.9}]}}
+- apiVersion: networking.istio.io/v1
+  kind: Gateway
+  metadata: {name: cross-network-gateway, namespace: istio-system}
+  spec: {selector: {gateway.networking.k8s.io/gateway-name: istio-eastwestgateway}, servers: [{port: {number: 15443, name: tls, protocol: TLS}, tls: {mode: AUTO_PASSTHROUGH}, hosts: ["*.local"]}]}`) {
+			if err := f.Cluster("west").Apply(ctx, o); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := f.Cluster("west").Delete(ctx, o); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		f.expect(ctx, "east", nil)
+		f.expect(ctx, "west", westKnows)
+		f.find([]string{"AMB010 error east"})
+	})
+	t.Run("a load balancer that is pending", func(t *testing.T) {
+		f := ambientFleet{f.Fleet, t}
 		f.apply(ctx, f.gatewayOf(eastWest))
 		inside := f.clusterIP(ctx, eastWest)
 		f.expect(ctx, "east", []string{"shop/cart via " + inside + ":15008 to 2", "shop/stock via " + inside + ":15008 to 1"})
@@ -315,6 +368,9 @@ func (f ambientFleet) elsewhere(ctx context.Context, cluster string) ([]string, 
 		}
 		for service := range w.Services {
 			name, _, _ := strings.Cut(service, ".")
+			if !strings.HasPrefix(name, "shop/") {
+				continue
+			}
 			out = append(out, fmt.Sprintf("%s via %s:%d to %d", name, w.NetworkGateway.Address.Address, w.NetworkGateway.Port, w.Capacity))
 		}
 	}
@@ -372,18 +428,6 @@ func (f ambientFleet) read(kind schema.GroupVersionResource, namespace, name str
 func (f ambientFleet) patch(kind schema.GroupVersionResource, namespace, name, change string, subresources ...string) {
 	f.t.Helper()
 	_, err := f.client().Resource(kind).Namespace(namespace).Patch(f.t.Context(), name, types.MergePatchType, []byte(change), metav1.PatchOptions{}, subresources...)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-}
-
-func (f ambientFleet) patchEast(change string) {
-	f.t.Helper()
-	client, err := dynamic.NewForConfig(f.Cluster("east").RESTConfig(bed.Admin))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	_, err = client.Resource(ambientConfigMaps).Namespace(topology.SystemNamespace).Patch(f.t.Context(), "istio", types.MergePatchType, []byte(change), metav1.PatchOptions{})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -456,17 +500,33 @@ func toAny(labels map[string]string) map[string]any {
 }
 
 // removeGateway removes a Gateway of west, and what istiod has made of it: nothing in
-// the bed collects it.
+// the bed collects it, and istiod makes it again until it has noticed.
 func (f ambientFleet) removeGateway(ctx context.Context, name string) {
 	f.t.Helper()
-	for _, kind := range []schema.GroupVersionResource{ambientGateways, ambientServices, {Group: "apps", Version: "v1", Resource: "deployments"}} {
-		if err := f.client().Resource(kind).Namespace(topology.SystemNamespace).Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+	now := int64(0)
+	options := metav1.DeleteOptions{GracePeriodSeconds: &now}
+	kinds := []schema.GroupVersionResource{ambientGateways, ambientServices, {Group: "apps", Version: "v1", Resource: "deployments"}}
+	gone := 0
+	f.within("removal of Gateway "+name, func() (string, error) {
+		gone++
+		for _, kind := range kinds {
+			err := f.client().Resource(kind).Namespace(topology.SystemNamespace).Delete(ctx, name, options)
+			if err == nil {
+				gone = 0
+			} else if !apierrors.IsNotFound(err) {
+				return "", err
+			}
+		}
+		if gone < 3 {
+			return "it is still there", nil
+		}
+		return "", nil
+	})
+	if name != eastWest {
+		err := f.client().Resource(ambientPods).Namespace(topology.SystemNamespace).Delete(ctx, name+"-0", options)
+		if err != nil && !apierrors.IsNotFound(err) {
 			f.t.Fatal(err)
 		}
-	}
-	if name != eastWest {
-		now := int64(0)
-		_ = f.client().Resource(ambientPods).Namespace(topology.SystemNamespace).Delete(ctx, name+"-0", metav1.DeleteOptions{GracePeriodSeconds: &now})
 	}
 }
 
