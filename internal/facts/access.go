@@ -209,7 +209,13 @@ type IstiodView struct {
 	// Shards is /debug/endpointShardz: by cluster ID the addresses of the pods of
 	// Services, by namespace/name.
 	Shards Read[map[string]Addresses]
+	// Gateways are those to other networks of which it tells ambient workloads, in
+	// /debug/ambientz; only where it knows of ambient mode across networks.
+	Gateways Read[[]NetworkAddress]
 }
+
+// NetworkAddress is an IP address or host name at which a network is reached.
+type NetworkAddress struct{ Network, Address string }
 
 // ClusterState is an entry of /debug/clusterz.
 type ClusterState struct {

@@ -97,8 +97,27 @@ func relook(out *facts.Fleet, seen *facts.Seen, context string, addresses map[st
 			shards[s.ClusterID] = addresses[s.Server]
 		}
 		view := facts.IstiodView{Pod: "istiod-0", Clusters: facts.Read[[]facts.ClusterState]{State: facts.OK, Value: clusters}, Shards: facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: shards}}
+		if slices.ContainsFunc(istio.Istiods(c), func(i istio.Istiod) bool { return i.On(istio.EnvAmbientMultiNetwork) }) {
+			view.Gateways = facts.Read[[]facts.NetworkAddress]{State: facts.OK, Value: eastWestOf(out, c)}
+		}
 		seen.Istiods[context] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{view}}
 	}
+}
+
+// eastWestOf are the gateways to ambient networks of the clusters to which the remote
+// secrets of a cluster lead.
+func eastWestOf(fleet *facts.Fleet, c *facts.Cluster) []facts.NetworkAddress {
+	var out []facts.NetworkAddress
+	for i := range fleet.Clusters {
+		to := &fleet.Clusters[i]
+		if !slices.ContainsFunc(c.RemoteSecrets.Value, func(s facts.RemoteSecret) bool { return s.Server == to.Server }) {
+			continue
+		}
+		for k := range to.KubernetesGateways.Value {
+			out = append(out, istio.EastWestAddresses(&to.KubernetesGateways.Value[k])...)
+		}
+	}
+	return out
 }
 
 // RemoteWorld is a fleet in the hands of a case.
@@ -243,6 +262,18 @@ var RemoteHealthy = []RemoteCase{
 		c.Istiods.Value = append(c.Istiods.Value, appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "istio-canary", Name: "istiod"}})
 		c.StraySecrets.Value = []facts.LooseSecret{loose("istio-canary", "istio-remote-secret-west", "true", true, "west")}
 	})},
+	{Name: "two ambient networks", Make: ambientRemote(nil, nil)},
+	{Name: "ambient gateways that discovery selectors hide", Make: ambientRemote(func(east, _ *Cluster) {
+		east.Mesh["istio"]["discoverySelectors"] = []any{map[string]any{"matchLabels": map[string]any{"istio-discovery": "enabled"}}}
+	}, func(w RemoteWorld) { w.Istiods["east"].Value[0].Gateways.Value = nil })},
+	{Name: "an ambient gateway of which istiod hears a moment later", Make: ambientRemote(nil, func(w RemoteWorld) {
+		now := w.Istiods
+		w.Twice()
+		w.Istiods = maps.Clone(now)
+		v := now["east"].Value[0]
+		v.Gateways.Value = nil
+		w.Istiods["east"] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{v}}
+	})},
 	{Name: "endpoints that istiod follows a moment later", Make: after(func(w RemoteWorld) {
 		now := w.Istiods
 		w.Twice()
@@ -264,8 +295,27 @@ var RemoteHealthy = []RemoteCase{
 	})},
 }
 
+// ambientRemote is Remote for a healthy ambient fleet of two networks.
+func ambientRemote(before func(east, west *Cluster), after func(RemoteWorld)) func() (*facts.Fleet, facts.Seen) {
+	return func() (*facts.Fleet, facts.Seen) {
+		out, seen := Seen(ambientNetworked(func(east, west *Cluster, _, _ *corev1.Service) {
+			if before != nil {
+				before(east, west)
+			}
+		})())
+		if after != nil {
+			after(RemoteWorld{out, &seen})
+		}
+		return out, seen
+	}
+}
+
 // RemoteFaults are fleets with a single fault each.
 var RemoteFaults = []RemoteCase{
+	{"an istiod that does not tell ambient workloads of a cluster that it reads", ambientRemote(nil, func(w RemoteWorld) {
+		w.Istiods["east"].Value[0].Gateways.Value = nil
+		w.Twice()
+	}), []string{"AMB014 error east,west"}},
 	{"no remote secrets between two primaries with one root", Remote(func(f *Fleet) { f.Clusters[0].Remotes, f.Clusters[1].Remotes = nil, nil }, nil),
 		[]string{"SEC001 error east,west", "SEC001 error west,east"}},
 	{"one of six remote secrets is missing", Remote(nil, func(w RemoteWorld) { w.Drop("east", "west") }, "east", "north", "west"), []string{"SEC001 error east,west"}},

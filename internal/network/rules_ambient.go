@@ -70,10 +70,10 @@ func lacking(k *istioapi.KubernetesGateway) []finding.Evidence {
 	switch at := slices.IndexFunc(k.Spec.Listeners, func(l istioapi.Listener) bool { return l.Protocol == "HBONE" }); {
 	case at < 0:
 		bad("listeners", "none of protocol HBONE")
-	case k.Spec.GatewayClassName == istioapi.ClassEastWest && !slices.ContainsFunc(k.Spec.Listeners, terminates):
+	case k.Spec.GatewayClassName == istioapi.ClassEastWest && !slices.ContainsFunc(k.Spec.Listeners, istio.IsEastWestListener):
 		bad("listener "+cmp.Or(k.Spec.Listeners[at].Name, "HBONE")+", tls.mode", "not Terminate")
 	}
-	if !slices.ContainsFunc(k.Status.Addresses, counts) {
+	if !slices.ContainsFunc(k.Status.Addresses, istio.IsGatewayAddress) {
 		bad("status.addresses", "none of type IPAddress or Hostname")
 		for _, c := range k.Status.Conditions {
 			if c.Type == "Programmed" && c.Status != metav1.ConditionTrue {
@@ -87,17 +87,6 @@ func lacking(k *istioapi.KubernetesGateway) []finding.Evidence {
 // conditionText is what a condition says.
 func conditionText(c metav1.Condition) string {
 	return strings.TrimSpace(string(c.Status) + " " + cmp.Or(c.Message, c.Reason))
-}
-
-// terminates reports whether a listener is one at which the gateway of an ambient
-// network takes requests.
-func terminates(l istioapi.Listener) bool {
-	return l.Protocol == "HBONE" && l.TLS != nil && l.TLS.Mode == "Terminate"
-}
-
-// counts reports whether istiod takes an address of a Gateway's status.
-func counts(a istioapi.GatewayAddress) bool {
-	return a.Type != nil && (*a.Type == "IPAddress" || *a.Type == "Hostname")
 }
 
 // leadsAmbient reports whether a control plane tells ambient workloads of a

@@ -39,7 +39,7 @@ func judgeEastWestAddress(j *judgement, members []*member) {
 				}
 				fix = append(fix, "# the Service of the Gateway needs an address that other clusters reach", finding.Kubectl(m.Context, "-n %s get services -l %s=%s", finding.Quote(k.Namespace), labelGatewayName, finding.Quote(k.Name)))
 			}
-			if at := slices.IndexFunc(k.Spec.Listeners, terminates); k.Spec.Listeners[at].Port != istio.HBONEPort {
+			if at := slices.IndexFunc(k.Spec.Listeners, istio.IsEastWestListener); k.Spec.Listeners[at].Port != istio.HBONEPort {
 				evidence = append(evidence, finding.Evidence{Field: object + ", listener " + k.Spec.Listeners[at].Name + ", port", Value: fmt.Sprintf("%d, and clients go to %d", k.Spec.Listeners[at].Port, istio.HBONEPort)})
 				fix = append(fix, fmt.Sprintf("# the listener of protocol HBONE is to have port %d", istio.HBONEPort), editGateway(m, k))
 			}
@@ -65,7 +65,7 @@ func judgeEastWestAddress(j *judgement, members []*member) {
 func (m *member) inside(k *istioapi.KubernetesGateway) []string {
 	var out []string
 	for _, a := range k.Status.Addresses {
-		if !counts(a) {
+		if !istio.IsGatewayAddress(a) {
 			continue
 		}
 		for _, s := range m.Services.Value {

@@ -173,10 +173,8 @@ func (v *replica) differ(e *entry) difference {
 func (v *replica) counting(m *member) map[string]bool {
 	out := map[string]bool{}
 	selected := map[string]bool{}
-	for _, ns := range m.Namespaces.Value {
-		selected[ns.Name] = !slices.ContainsFunc(v.views, func(view *istio.View) bool {
-			return len(view.Mesh.DiscoverySelectors) > 0 && !view.Mesh.Selects(ns.Labels)
-		})
+	for i := range m.Namespaces.Value {
+		selected[m.Namespaces.Value[i].Name] = v.selects(&m.Namespaces.Value[i])
 	}
 	for i := range m.Services.Value {
 		s := &m.Services.Value[i]
@@ -185,6 +183,13 @@ func (v *replica) counting(m *member) map[string]bool {
 		}
 	}
 	return out
+}
+
+// selects reports whether the mesh configs select a namespace.
+func (v *replica) selects(ns *corev1.Namespace) bool {
+	return !slices.ContainsFunc(v.views, func(view *istio.View) bool {
+		return len(view.Mesh.DiscoverySelectors) > 0 && !view.Mesh.Selects(ns.Labels)
+	})
 }
 
 // disagreement is a cluster of which replicas say different things.

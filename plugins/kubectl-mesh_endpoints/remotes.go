@@ -55,7 +55,9 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 		})
 		if slices.Contains(plan.Primaries, c.Context) {
 			wait.Go(func() { a.credentials, _ = survey.ReadCredentials(ctx, c) }) // without them nothing is reviewed, which is said
-			wait.Go(func() { a.istiods = survey.ReadIstiods(ctx, c, pods[c.Context]) })
+			wait.Go(func() {
+				a.istiods = survey.ReadIstiods(ctx, c, pods[c.Context], slices.Contains(plan.Ambient, c.Context))
+			})
 		}
 		wait.Wait()
 		return a, nil
@@ -85,7 +87,7 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 	contexts, doubtful := remotes.Doubtful(out, seen)
 	wait.Wait()
 	if doubtful {
-		seen.Again = again(ctx, f, plan.Primaries, contexts, pods)
+		seen.Again = again(ctx, f, plan, contexts, pods)
 	}
 	return seen
 }
@@ -131,7 +133,7 @@ func try(ctx context.Context, f *command.Frame, primaries []string, credentials 
 }
 
 // again asks the control planes and the clusters a second time, after a while.
-func again(ctx context.Context, f *command.Frame, primaries, contexts []string, pods map[string][]string) *facts.Later {
+func again(ctx context.Context, f *command.Frame, plan remotes.Plan, contexts []string, pods map[string][]string) *facts.Later {
 	select {
 	case <-time.After(between):
 	case <-ctx.Done():
@@ -142,7 +144,7 @@ func again(ctx context.Context, f *command.Frame, primaries, contexts []string, 
 		slices  facts.Read[facts.Addresses]
 	}
 	later := &facts.Later{Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{}}
-	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(primaries, contexts))))
+	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(plan.Primaries, contexts))))
 	answers := command.Ask(ctx, f, wanted, func(ctx context.Context, c survey.Cluster) (both, error) {
 		var b both
 		var wait sync.WaitGroup
@@ -153,8 +155,10 @@ func again(ctx context.Context, f *command.Frame, primaries, contexts []string, 
 				}
 			})
 		}
-		if slices.Contains(primaries, c.Context) {
-			wait.Go(func() { b.istiods = survey.ReadIstiods(ctx, c, pods[c.Context]) })
+		if slices.Contains(plan.Primaries, c.Context) {
+			wait.Go(func() {
+				b.istiods = survey.ReadIstiods(ctx, c, pods[c.Context], slices.Contains(plan.Ambient, c.Context))
+			})
 		}
 		wait.Wait()
 		return b, nil
