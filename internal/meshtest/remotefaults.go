@@ -433,6 +433,11 @@ var RemoteFaults = []RemoteCase{
 	}), []string{"SEC014 error east,west", "SEC015 error east,west < SEC014"}},
 	{"a reader of a remote cluster that may not review tokens", Remote(func(f *Fleet) { f.Clusters[1].NoControlPlane(f.Clusters[0]) }, func(w RemoteWorld) { w.Deny("west", "tokenreviews") }),
 		[]string{"SEC014 error east,west"}},
+	{"a reader that may not list the gateways of an ambient network", ambientRemote(nil, func(w RemoteWorld) {
+		w.Deny("west", "gateways")
+		w.Say("east", "west", "timeout")
+		w.Istiods["east"].Value[0].Gateways.Value = nil
+	}), []string{"SEC014 error east,west", "SEC015 error east,west < SEC014"}},
 	{"a reader that only roles tell of", after(func(w RemoteWorld) {
 		w.Deny("west", "nodes")
 		w.Account("west", func(a *facts.Account) { a.ByRoles = true })

@@ -68,7 +68,7 @@ func judgeAmbient(j *judgement, m *member) {
 		}
 		for _, v := range j.replicas[m] {
 			switch s := v.status(e); {
-			case !v.known(), s == absent, s == syncing:
+			case !v.known(), s != synced:
 				continue // judged by its state
 			case v.Gateways.State != facts.OK:
 				j.CannotJudge(m.Context, v.Pod+": "+v.Gateways.Why(), "AMB014")
@@ -93,7 +93,7 @@ func judgeAmbient(j *judgement, m *member) {
 			}
 			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "istiod, version", Value: strings.Join(slices.Compact(versions), ", ")})
 			f.Effect = fmt.Sprintf("ambient workloads of %s get no endpoints of %s, or old ones", m.Context, e.to.Context)
-			f.CausedBy = j.cause(e, "SEC018", "SEC017", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC015", "SEC019")
+			f.CausedBy = j.cause(e, "SEC018", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC019")
 			f.Fix = append([]string{"# its log says why it does not follow the cluster:",
 				finding.Kubectl(m.Context, "-n %s logs %s -c %s | grep %s", finding.Quote(m.SystemNamespace), finding.Quote(v.Pod), istio.DiscoveryContainer, finding.Quote(e.ClusterID))}, m.restarts()...)
 			j.Gather(f)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -208,6 +210,59 @@ func TestAmbientNetworks(t *testing.T) {
 			}
 		}
 	})
+	t.Run("an istiod that may not read the gateways of a cluster", func(t *testing.T) {
+		f := ambientFleet{f.Fleet, t}
+		const role = "istio-reader-clusterrole-" + topology.SystemNamespace
+		roles := admin(t, f.Fleet, "west").RbacV1().ClusterRoles()
+		full, err := roles.Get(ctx, role, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		less := full.DeepCopy()
+		less.Rules = slices.DeleteFunc(less.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "gateways") })
+		if _, err := roles.Update(ctx, less, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		f.reread(ctx, "")
+		f.within("state of west", func() (string, error) {
+			states, err := f.Mesh().Istiod("east").Clusters(ctx)
+			var got []string
+			for _, s := range states {
+				got = append(got, s.ID+" "+s.Status)
+			}
+			return cmp.Diff([]string{"east synced", "west timeout"}, got), err
+		})
+		f.expect(ctx, "east", nil)
+		doc := document(t, mesh(t, options{program: endpointsBinary, kubeconfig: f.Kubeconfig()}, "verify", "--context", "east", "-o", "json"))
+		if got := summary(doc); !slices.Contains(got, "SEC014 error east,west") {
+			t.Errorf("findings: %v", got)
+		}
+		full.ResourceVersion = ""
+		if _, err := roles.Update(ctx, full, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		f.expect(ctx, "east", eastKnows)
+	})
+	t.Run("an istiod that does not follow a cluster any more", func(t *testing.T) {
+		f := ambientFleet{f.Fleet, t}
+		proxy, err := bed.DelayProxy(f.Cluster("west").URL(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.reread(ctx, proxy.URL())
+		f.expect(ctx, "east", eastKnows)
+		f.findRemotes(nil)
+		if err := proxy.Close(); err != nil {
+			t.Fatal(err)
+		}
+		f.balance(ctx, eastWest, "127.0.2.7")
+		f.findRemotes([]string{"AMB014 error east,west"})
+		f.expect(ctx, "east", eastKnows)
+		f.balance(ctx, eastWest, "127.0.2.1")
+		f.reread(ctx, f.Cluster("west").URL())
+		f.expect(ctx, "east", eastKnows)
+		f.findRemotes(nil)
+	})
 	t.Run("a gateway for sidecars alone", func(t *testing.T) {
 		f := ambientFleet{f.Fleet, t}
 		f.removeGateway(ctx, eastWest)
@@ -278,6 +333,7 @@ func (f ambientFleet) healthy() {
 			f.t.Errorf("exit code %d\n%s%s", out.code, out.stdout, out.stderr)
 		}
 	}
+	f.findRemotes(nil)
 	out := mesh(f.t, options{program: network, kubeconfig: f.Kubeconfig()}, "gateways", "--context", "east", "-o", "json")
 	var listing networkrules.Listing
 	if err := json.Unmarshal([]byte(out.stdout), &listing); err != nil {
@@ -336,6 +392,44 @@ func (f ambientFleet) find(want []string) {
 		}
 		return cmp.Diff(want, summary(doc)), nil
 	})
+}
+
+// findRemotes waits until mesh-endpoints finds this, of which rules about sidecars are
+// not judged.
+func (f ambientFleet) findRemotes(want []string) {
+	f.t.Helper()
+	f.within("findings of mesh-endpoints", func() (string, error) {
+		doc := document(f.t, mesh(f.t, options{program: endpointsBinary, kubeconfig: f.Kubeconfig()}, "verify", "--contexts", "east,west", "-o", "json"))
+		for _, u := range doc.Unknowns {
+			for _, code := range u.Codes {
+				if !strings.HasPrefix(string(code), "EP") {
+					return "", fmt.Errorf("not judged: %+v", u)
+				}
+			}
+		}
+		return cmp.Diff(want, summary(doc)), nil
+	})
+}
+
+// reread has istiod of east read west anew, at another address if one is given.
+func (f ambientFleet) reread(ctx context.Context, server string) {
+	f.t.Helper()
+	secrets := admin(f.t, f.Fleet, "east").CoreV1().Secrets(topology.SystemNamespace)
+	secret, err := secrets.Get(ctx, "istio-remote-secret-west", metav1.GetOptions{})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := secrets.Delete(ctx, secret.Name, metav1.DeleteOptions{}); err != nil {
+		f.t.Fatal(err)
+	}
+	f.expect(ctx, "east", nil)
+	secret.ResourceVersion = ""
+	if server != "" {
+		secret.Data["west"] = regexp.MustCompile(`server: \S+`).ReplaceAll(secret.Data["west"], []byte("server: "+server))
+	}
+	if _, err := secrets.Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 // elsewhere are the services of which an istiod tells ambient workloads that a
