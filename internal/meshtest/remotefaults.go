@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
 // Reader is whom remote secrets speak for.
@@ -273,6 +274,13 @@ var RemoteHealthy = []RemoteCase{
 		v := now["east"].Value[0]
 		v.Gateways.Value = nil
 		w.Istiods["east"] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{v}}
+	})},
+	{Name: "an ambient gateway that moves while istiod is asked", Make: ambientRemote(nil, func(w RemoteWorld) {
+		moved := w.Cluster("west").KubernetesGateways.Value[0].DeepCopyObject().(*istioapi.KubernetesGateway)
+		moved.Status.Addresses[0].Value = "203.0.113.77"
+		w.Istiods["east"].Value[0].Gateways.Value = istio.EastWestAddresses(moved)
+		w.Twice()
+		w.Again.Gateways = map[string]facts.Read[[]istioapi.KubernetesGateway]{"west": {State: facts.OK, Value: []istioapi.KubernetesGateway{*moved}}}
 	})},
 	{Name: "endpoints that istiod follows a moment later", Make: after(func(w RemoteWorld) {
 		now := w.Istiods

@@ -22,18 +22,27 @@ func (m *member) ambient() bool {
 // an entry leads has, and of which the control plane does not tell its own. Where that
 // was asked before only what it lacked then too counts.
 func (v *replica) unled(e *entry) []string {
+	now := v.lacks(e)
+	if v.before == nil {
+		return now
+	}
+	before := v.before.lacks(e)
+	return slices.DeleteFunc(now, func(s string) bool { return !slices.Contains(before, s) })
+}
+
+func (v *replica) lacks(e *entry) []string {
 	if !e.sure() || v.Gateways.State != facts.OK || e.to.Namespaces.State != facts.OK || e.in.unclear() != "" {
 		return nil
 	}
 	var out []string
-	for i := range e.to.KubernetesGateways.Value {
-		k := &e.to.KubernetesGateways.Value[i]
+	for i := range v.gateways[e.to.Context] {
+		k := &v.gateways[e.to.Context][i]
 		at := slices.IndexFunc(e.to.Namespaces.Value, func(ns corev1.Namespace) bool { return ns.Name == k.Namespace })
 		if at < 0 || !v.selects(&e.to.Namespaces.Value[at]) {
 			continue
 		}
 		for _, a := range istio.EastWestAddresses(k) {
-			if !slices.Contains(v.Gateways.Value, a) && (v.before == nil || v.before.Gateways.State == facts.OK && !slices.Contains(v.before.Gateways.Value, a)) {
+			if !slices.Contains(v.Gateways.Value, a) {
 				out = append(out, fmt.Sprintf("%s/%s at %s", k.Namespace, k.Name, a.Address))
 			}
 		}

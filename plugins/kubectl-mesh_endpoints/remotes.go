@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
@@ -132,7 +133,8 @@ func try(ctx context.Context, f *command.Frame, primaries []string, credentials 
 	return out
 }
 
-// again asks the control planes and the clusters a second time, after a while.
+// again asks the control planes and the clusters a second time, after a while. In
+// ambient mode it costs a cluster one request more, for its gateways.
 func again(ctx context.Context, f *command.Frame, plan remotes.Plan, contexts []string, pods map[string][]string) *facts.Later {
 	select {
 	case <-time.After(between):
@@ -140,10 +142,14 @@ func again(ctx context.Context, f *command.Frame, plan remotes.Plan, contexts []
 		return nil
 	}
 	type both struct {
-		istiods []facts.IstiodView
-		slices  facts.Read[facts.Addresses]
+		istiods  []facts.IstiodView
+		slices   facts.Read[facts.Addresses]
+		gateways facts.Read[[]istioapi.KubernetesGateway]
 	}
-	later := &facts.Later{Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{}}
+	later := &facts.Later{
+		Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{},
+		Gateways: map[string]facts.Read[[]istioapi.KubernetesGateway]{},
+	}
 	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(plan.Primaries, contexts))))
 	answers := command.Ask(ctx, f, wanted, func(ctx context.Context, c survey.Cluster) (both, error) {
 		var b both
@@ -154,6 +160,13 @@ func again(ctx context.Context, f *command.Frame, plan remotes.Plan, contexts []
 					b.slices = facts.Read[facts.Addresses]{State: facts.OK, Value: addresses}
 				}
 			})
+			if len(plan.Ambient) > 0 {
+				wait.Go(func() {
+					if read, err := survey.Read(ctx, c, survey.KubernetesGateways); err == nil {
+						b.gateways = read.KubernetesGateways
+					}
+				})
+			}
 		}
 		if slices.Contains(plan.Primaries, c.Context) {
 			wait.Go(func() {
@@ -166,7 +179,7 @@ func again(ctx context.Context, f *command.Frame, plan remotes.Plan, contexts []
 	for name, answer := range answers {
 		if answer.Err == nil {
 			later.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: answer.Value.istiods}
-			later.Slices[name] = answer.Value.slices
+			later.Slices[name], later.Gateways[name] = answer.Value.slices, answer.Value.gateways
 		}
 	}
 	return later
