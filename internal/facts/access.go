@@ -4,6 +4,8 @@ import (
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
 // Access is how the kubeconfig of a remote secret reaches its cluster and whom it
@@ -88,6 +90,9 @@ type Later struct {
 	Istiods map[string]Read[[]IstiodView]
 	// Slices are the addresses of Services by context.
 	Slices map[string]Read[Addresses]
+	// Gateways are those of the Gateway API by context, where control planes are asked
+	// for what they tell ambient workloads.
+	Gateways map[string]Read[[]istioapi.KubernetesGateway]
 }
 
 // Addresses are those of the endpoints of Services, by namespace/name. The value is
@@ -209,7 +214,13 @@ type IstiodView struct {
 	// Shards is /debug/endpointShardz: by cluster ID the addresses of the pods of
 	// Services, by namespace/name.
 	Shards Read[map[string]Addresses]
+	// Gateways are those to other networks of which it tells ambient workloads, in
+	// /debug/ambientz; only where it knows of ambient mode across networks.
+	Gateways Read[[]NetworkAddress]
 }
+
+// NetworkAddress is an IP address or host name at which a network is reached.
+type NetworkAddress struct{ Network, Address string }
 
 // ClusterState is an entry of /debug/clusterz.
 type ClusterState struct {

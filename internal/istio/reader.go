@@ -44,7 +44,7 @@ type RightNeed int
 const (
 	NotNeeded RightNeed = iota
 	Useful              // without it something is missing
-	Vital               // without it the cluster never becomes synced, or its proxies are refused
+	Vital               // without it the cluster never becomes synced, for ambient workloads at least, or its proxies are refused
 )
 
 // Needs says how much the control plane needs a right in a cluster that it reads, and
@@ -74,9 +74,15 @@ func (i Istiod) Needs(r facts.Right, hasPlane bool) (RightNeed, string) {
 		}
 		return Useful, "its gateways get no certificates from Secrets"
 	case "customresourcedefinitions", "gateways":
-		if i.On(EnvAmbientMultiNetwork) {
+		switch {
+		case !i.On(EnvAmbient) || !i.On(EnvAmbientMultiNetwork):
+			return NotNeeded, ""
+		case r.Resource != "gateways":
 			return Useful, "its Gateways of the Gateway API are not seen"
+		case i.Before("1.30.0"):
+			return Vital, "ambient workloads are told nothing of the cluster"
 		}
+		return Vital, "the cluster is never synced, and ambient workloads are told nothing of it"
 	case "serviceexports", "serviceimports":
 		if i.On(EnvMCSDiscovery) {
 			return Useful, "its exported services are not seen"

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
 // ztunnel gives the cluster the pods that speak for ambient workloads.
@@ -55,6 +56,28 @@ func (c *Cluster) eachZtunnel(do func(*corev1.Pod)) {
 	}
 }
 
+// pending takes the address of the load balancer away from the gateway of an ambient
+// network: istiod puts the one within the cluster into the status of the Gateway.
+func (c *Cluster) pending() {
+	c.Network.Gateway.Status.LoadBalancer.Ingress = nil
+	c.Network.Gateway.Spec.ClusterIP = "10.101.0.8"
+	k := c.Network.eastWest()
+	k.Status.Addresses[0].Value = "10.101.0.8"
+	k.Status.Conditions[0].Status, k.Status.Conditions[0].Reason = metav1.ConditionFalse, "AddressNotAssigned"
+	k.Status.Conditions[0].Message = `address pending for hostname "istio-eastwestgateway.istio-system.svc.cluster.local"`
+}
+
+// another gives the network a second Gateway.
+func (c *Cluster) another(name, address string) *istioapi.KubernetesGateway {
+	k := c.Network.eastWest()
+	second := k.DeepCopyObject().(*istioapi.KubernetesGateway)
+	second.Name, second.Status.Addresses[0].Value = name, address
+	// That of the Service stays the last.
+	at := len(c.Network.More) - 1
+	c.Network.More = append(c.Network.More[:at:at], second, k)
+	return second
+}
+
 // ambientHealthy are healthy fleets that resemble faults of ambient mode.
 var ambientHealthy = []Case{
 	{Name: "ambient services that are global", Fleet: ambientNetworked(func(_, _ *Cluster, _, _ *corev1.Service) {})},
@@ -69,6 +92,10 @@ var ambientHealthy = []Case{
 			c.Mesh["istio"]["serviceScopeConfigs"] = []any{map[string]any{"scope": "GLOBAL"}}
 		}
 		inEast.Labels, inWest.Labels = nil, nil
+	})},
+	{Name: "ambient gateway with another listener", Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+		k := west.Network.eastWest()
+		k.Spec.Listeners = append([]istioapi.Listener{{Name: "other", Port: 15009, Protocol: "HBONE", TLS: &istioapi.ListenerTLS{Mode: "Passthrough"}}}, k.Spec.Listeners...)
 	})},
 	{Name: "waypoints in both clusters", Fleet: ambientNetworked(func(_, west *Cluster, inEast, _ *corev1.Service) {
 		inEast.Labels[istio.LabelWaypoint] = "waypoint"
@@ -100,10 +127,24 @@ var ambientFaults = []Case{
 		west.Mesh["istio"]["trustDomainAliases"] = []string{"cluster.local"}
 	})},
 	{Name: "two ambient gateways of one network", Want: []string{"AMB007 info west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
-		second := west.Network.eastWest().DeepCopyObject()
-		k := west.Network.eastWest()
-		k.Name, k.Status.Addresses[0].Value = "second", "203.0.113.44"
-		west.Network.More = append(west.Network.More, second)
+		west.another("second", "203.0.113.44")
+	})},
+	{Name: "second ambient gateway without an address", Want: []string{"AMB003 warning west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+		west.another("second", "").Status.Addresses = nil
+	})},
+	{Name: "ambient gateway that is pending", Want: []string{"AMB030 error west < GW002", "GW001 error west < GW002", "GW002 error west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+		west.pending()
+	})},
+	{Name: "ambient gateway on another port", Want: []string{"AMB030 error west < GW007", "GW001 error west < GW007", "GW007 error west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+		west.Network.Gateway.Spec.Ports[0].Port = 15009
+		west.Network.eastWest().Spec.Listeners[0].Port = 15009
+	})},
+	{Name: "ambient gateway that is known by its name within the cluster", Want: []string{"AMB030 error west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+		west.Network.eastWest().Status.Addresses = []istioapi.GatewayAddress{{Type: ptr("Hostname"), Value: "istio-eastwestgateway.istio-system.svc.cluster.local"}}
+	})},
+	{Name: "services that are global by the mesh config of one cluster alone", Want: []string{"AMB002 error east,west"}, Fleet: ambientNetworked(func(east, _ *Cluster, inEast, inWest *corev1.Service) {
+		east.Mesh["istio"]["serviceScopeConfigs"] = []any{map[string]any{"scope": "GLOBAL"}}
+		inEast.Labels, inWest.Labels = nil, nil
 	})},
 	{Name: "waypoint in one cluster alone", Want: []string{"AMB009 warning east,west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		west.Namespaces["sample"][istio.LabelWaypoint] = "waypoint"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
 // Reader is whom remote secrets speak for.
@@ -97,8 +98,27 @@ func relook(out *facts.Fleet, seen *facts.Seen, context string, addresses map[st
 			shards[s.ClusterID] = addresses[s.Server]
 		}
 		view := facts.IstiodView{Pod: "istiod-0", Clusters: facts.Read[[]facts.ClusterState]{State: facts.OK, Value: clusters}, Shards: facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: shards}}
+		if slices.ContainsFunc(istio.Istiods(c), func(i istio.Istiod) bool { return i.On(istio.EnvAmbientMultiNetwork) }) {
+			view.Gateways = facts.Read[[]facts.NetworkAddress]{State: facts.OK, Value: eastWestOf(out, c)}
+		}
 		seen.Istiods[context] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{view}}
 	}
+}
+
+// eastWestOf are the gateways to ambient networks of the clusters to which the remote
+// secrets of a cluster lead.
+func eastWestOf(fleet *facts.Fleet, c *facts.Cluster) []facts.NetworkAddress {
+	var out []facts.NetworkAddress
+	for i := range fleet.Clusters {
+		to := &fleet.Clusters[i]
+		if !slices.ContainsFunc(c.RemoteSecrets.Value, func(s facts.RemoteSecret) bool { return s.Server == to.Server }) {
+			continue
+		}
+		for k := range to.KubernetesGateways.Value {
+			out = append(out, istio.EastWestAddresses(&to.KubernetesGateways.Value[k])...)
+		}
+	}
+	return out
 }
 
 // RemoteWorld is a fleet in the hands of a case.
@@ -243,6 +263,25 @@ var RemoteHealthy = []RemoteCase{
 		c.Istiods.Value = append(c.Istiods.Value, appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "istio-canary", Name: "istiod"}})
 		c.StraySecrets.Value = []facts.LooseSecret{loose("istio-canary", "istio-remote-secret-west", "true", true, "west")}
 	})},
+	{Name: "two ambient networks", Make: ambientRemote(nil, nil)},
+	{Name: "ambient gateways that discovery selectors hide", Make: ambientRemote(func(east, _ *Cluster) {
+		east.Mesh["istio"]["discoverySelectors"] = []any{map[string]any{"matchLabels": map[string]any{"istio-discovery": "enabled"}}}
+	}, func(w RemoteWorld) { w.Istiods["east"].Value[0].Gateways.Value = nil })},
+	{Name: "an ambient gateway of which istiod hears a moment later", Make: ambientRemote(nil, func(w RemoteWorld) {
+		now := w.Istiods
+		w.Twice()
+		w.Istiods = maps.Clone(now)
+		v := now["east"].Value[0]
+		v.Gateways.Value = nil
+		w.Istiods["east"] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{v}}
+	})},
+	{Name: "an ambient gateway that moves while istiod is asked", Make: ambientRemote(nil, func(w RemoteWorld) {
+		moved := w.Cluster("west").KubernetesGateways.Value[0].DeepCopyObject().(*istioapi.KubernetesGateway)
+		moved.Status.Addresses[0].Value = "203.0.113.77"
+		w.Istiods["east"].Value[0].Gateways.Value = istio.EastWestAddresses(moved)
+		w.Twice()
+		w.Again.Gateways = map[string]facts.Read[[]istioapi.KubernetesGateway]{"west": {State: facts.OK, Value: []istioapi.KubernetesGateway{*moved}}}
+	})},
 	{Name: "endpoints that istiod follows a moment later", Make: after(func(w RemoteWorld) {
 		now := w.Istiods
 		w.Twice()
@@ -264,8 +303,27 @@ var RemoteHealthy = []RemoteCase{
 	})},
 }
 
+// ambientRemote is Remote for a healthy ambient fleet of two networks.
+func ambientRemote(before func(east, west *Cluster), after func(RemoteWorld)) func() (*facts.Fleet, facts.Seen) {
+	return func() (*facts.Fleet, facts.Seen) {
+		out, seen := Seen(ambientNetworked(func(east, west *Cluster, _, _ *corev1.Service) {
+			if before != nil {
+				before(east, west)
+			}
+		})())
+		if after != nil {
+			after(RemoteWorld{out, &seen})
+		}
+		return out, seen
+	}
+}
+
 // RemoteFaults are fleets with a single fault each.
 var RemoteFaults = []RemoteCase{
+	{"an istiod that does not tell ambient workloads of a cluster that it reads", ambientRemote(nil, func(w RemoteWorld) {
+		w.Istiods["east"].Value[0].Gateways.Value = nil
+		w.Twice()
+	}), []string{"AMB014 error east,west"}},
 	{"no remote secrets between two primaries with one root", Remote(func(f *Fleet) { f.Clusters[0].Remotes, f.Clusters[1].Remotes = nil, nil }, nil),
 		[]string{"SEC001 error east,west", "SEC001 error west,east"}},
 	{"one of six remote secrets is missing", Remote(nil, func(w RemoteWorld) { w.Drop("east", "west") }, "east", "north", "west"), []string{"SEC001 error east,west"}},
@@ -383,6 +441,11 @@ var RemoteFaults = []RemoteCase{
 	}), []string{"SEC014 error east,west", "SEC015 error east,west < SEC014"}},
 	{"a reader of a remote cluster that may not review tokens", Remote(func(f *Fleet) { f.Clusters[1].NoControlPlane(f.Clusters[0]) }, func(w RemoteWorld) { w.Deny("west", "tokenreviews") }),
 		[]string{"SEC014 error east,west"}},
+	{"a reader that may not list the gateways of an ambient network", ambientRemote(nil, func(w RemoteWorld) {
+		w.Deny("west", "gateways")
+		w.Say("east", "west", "timeout")
+		w.Istiods["east"].Value[0].Gateways.Value = nil
+	}), []string{"SEC014 error east,west", "SEC015 error east,west < SEC014"}},
 	{"a reader that only roles tell of", after(func(w RemoteWorld) {
 		w.Deny("west", "nodes")
 		w.Account("west", func(a *facts.Account) { a.ByRoles = true })

@@ -114,6 +114,9 @@ func (g *gateway) concern(f *finding.Finding, context string) {
 
 // lost is what goes wrong where a gateway is none.
 func (g *gateway) lost() string {
+	if !g.takesSidecars() {
+		return "ambient clients on other networks do not go through it to " + g.network
+	}
 	return fmt.Sprintf("clients on other networks do not go through it to %s: they try addresses of pods, and time out", g.network)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
 // gateway is a Service that is meant to be a gateway of a network.
@@ -123,6 +124,17 @@ func (g *gateway) has(port int) bool {
 // takesSidecars reports whether it is meant for sidecars: a gateway of ambient
 // networks alone has only the port for HBONE.
 func (g *gateway) takesSidecars() bool { return g.has(g.port()) || !g.has(istio.HBONEPort) }
+
+// eastWest is the Gateway of an ambient network of which istiod has made the
+// Service, or nil.
+func (g *gateway) eastWest() *istioapi.KubernetesGateway {
+	for _, k := range g.member.eastWest() {
+		if k.Namespace == g.service.Namespace && k.Name == g.service.Labels[labelGatewayName] {
+			return k
+		}
+	}
+	return nil
+}
 
 func (g *gateway) ready() int {
 	n := 0

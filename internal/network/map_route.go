@@ -316,6 +316,7 @@ func (d *drawing) kinds(v *view, a, b *member, r *Route) {
 	d.explain(r, status[!sidecars], lack("AMB010"))
 	if reached {
 		d.explain(r, status[!sidecars], about(b, "AMB006", "AMB011"))
+		d.explain(r, status[!sidecars], about(b, "AMB030"))
 		d.explain(r, RoutePartly, about(b, "AMB002"))
 	}
 	if ambient {

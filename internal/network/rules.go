@@ -60,6 +60,7 @@ var rules = []rule{
 	{[]finding.Code{"GW016"}, kubernetesGateways | istiods, judgeKubernetesGateways},
 	{[]finding.Code{"AMB001"}, istiods | kubernetesGateways, judgeAmbientGate},
 	{[]finding.Code{"AMB003"}, services | kubernetesGateways, judgeEastWest},
+	{[]finding.Code{"AMB030"}, services | istiods | kubernetesGateways | namespaces | remoteSecrets, judgeEastWestAddress},
 	{[]finding.Code{"AMB008", "AMB010"}, services | pods | nodes | namespaces | kubernetesGateways | meshConfigs | remoteSecrets, judgeKinds},
 	{[]finding.Code{"AMB002", "AMB009"}, services | pods | namespaces | istiods | meshConfigs | remoteSecrets, judgeGlobalServices},
 	{[]finding.Code{"AMB005"}, pods | namespaces | istiods | remoteSecrets, judgeZtunnels},

@@ -67,24 +67,26 @@ func lacking(k *istioapi.KubernetesGateway) []finding.Evidence {
 	if k.Labels[istio.LabelNetwork] == "" {
 		bad("label "+istio.LabelNetwork, "none")
 	}
-	at := slices.IndexFunc(k.Spec.Listeners, func(l istioapi.Listener) bool { return l.Protocol == "HBONE" })
-	switch {
+	switch at := slices.IndexFunc(k.Spec.Listeners, func(l istioapi.Listener) bool { return l.Protocol == "HBONE" }); {
 	case at < 0:
 		bad("listeners", "none of protocol HBONE")
-	case k.Spec.GatewayClassName == istioapi.ClassEastWest && (k.Spec.Listeners[at].TLS == nil || k.Spec.Listeners[at].TLS.Mode != "Terminate"):
+	case k.Spec.GatewayClassName == istioapi.ClassEastWest && !slices.ContainsFunc(k.Spec.Listeners, istio.IsEastWestListener):
 		bad("listener "+cmp.Or(k.Spec.Listeners[at].Name, "HBONE")+", tls.mode", "not Terminate")
 	}
-	if !slices.ContainsFunc(k.Status.Addresses, func(a istioapi.GatewayAddress) bool {
-		return a.Type != nil && (*a.Type == "IPAddress" || *a.Type == "Hostname")
-	}) {
+	if !slices.ContainsFunc(k.Status.Addresses, istio.IsGatewayAddress) {
 		bad("status.addresses", "none of type IPAddress or Hostname")
 		for _, c := range k.Status.Conditions {
 			if c.Type == "Programmed" && c.Status != metav1.ConditionTrue {
-				bad("condition Programmed", strings.TrimSpace(string(c.Status)+" "+cmp.Or(c.Message, c.Reason)))
+				bad("condition Programmed", conditionText(c))
 			}
 		}
 	}
 	return out
+}
+
+// conditionText is what a condition says.
+func conditionText(c metav1.Condition) string {
+	return strings.TrimSpace(string(c.Status) + " " + cmp.Or(c.Message, c.Reason))
 }
 
 // leadsAmbient reports whether a control plane tells ambient workloads of a
@@ -123,14 +125,34 @@ func judgeEastWest(j *judgement, members []*member) {
 			if k.Labels[istio.LabelNetwork] == "" {
 				f.Fix = []string{finding.Kubectl(m.Context, "-n %s label gateways.gateway.networking.k8s.io %s %s=%s", finding.Quote(k.Namespace), finding.Quote(k.Name), istio.LabelNetwork, finding.Quote(cmp.Or(m.home(), "NETWORK")))}
 			}
-			for _, g := range m.gateways {
-				if g.service.Namespace == k.Namespace && g.service.Labels[labelGatewayName] == k.Name && f.CausedBy == "" {
-					f.CausedBy = j.of(m.Context, g.object(), "GW002")
-				}
+			if network := cmp.Or(k.Labels[istio.LabelNetwork], m.home()); othersLead(members, k, network) {
+				f.Severity, f.Effect = finding.Warning, "no ambient workload of another cluster goes through it: another gateway of "+network+" counts"
 			}
+			f.CausedBy = j.of(m.Context, m.serviceOf(k), "GW002", "GW012")
 			j.Add(f)
 		}
 	}
+}
+
+// othersLead reports whether there is another gateway that counts to the ambient
+// workloads of a network.
+func othersLead(members []*member, k *istioapi.KubernetesGateway, network string) bool {
+	return slices.ContainsFunc(members, func(m *member) bool {
+		return slices.ContainsFunc(m.eastWest(), func(o *istioapi.KubernetesGateway) bool {
+			return o != k && o.Labels[istio.LabelNetwork] == network && len(lacking(o)) == 0
+		})
+	})
+}
+
+// serviceOf is the Service that istiod has made of a Gateway; "service" where there
+// is none.
+func (m *member) serviceOf(k *istioapi.KubernetesGateway) string {
+	for _, g := range m.gateways {
+		if g.service.Namespace == k.Namespace && g.service.Labels[labelGatewayName] == k.Name {
+			return g.object()
+		}
+	}
+	return "service"
 }
 
 // judgeKinds: sidecars and ambient proxies each need a gateway of their kind
@@ -142,13 +164,14 @@ func judgeKinds(j *judgement, members []*member) {
 	type lack struct {
 		code     finding.Code
 		clients  string
+		title    string
 		gateways string
 		effect   string
 		fix      string
 	}
 	lacks := []lack{
-		{"AMB008", "sidecars", "for ambient proxies alone", "requests of sidecars to it fail", "# give the network an east-west gateway with port 15443 beside the ambient one, or move the clients to ambient mode"},
-		{"AMB010", "ambient workloads", "for sidecars alone", "ambient clients are given no endpoints there", "# give the network a gateway of class istio-east-west with port 15008 as well"},
+		{"AMB008", "sidecars", "sidecars have no gateway to %s: those that there are take other proxies", "for ambient proxies alone", "requests of sidecars to it fail", "# give the network an east-west gateway with port 15443 beside the ambient one, or move the clients to ambient mode"},
+		{"AMB010", "ambient workloads", "ambient workloads have no gateway to %s that counts for them", "and no Gateway of class " + istioapi.ClassEastWest + " that counts", "ambient clients are given no endpoints there", "# give the network a gateway of class istio-east-west with port 15008 as well"},
 	}
 	for _, v := range j.viewsOf(members) {
 		if !v.complete(members) {
@@ -192,7 +215,7 @@ func judgeKinds(j *judgement, members []*member) {
 				slices.SortFunc(evidence[1:], func(a, b finding.Evidence) int { return strings.Compare(a.Cluster+a.Field, b.Cluster+b.Field) })
 				f := finding.Finding{
 					Code: l.code, Severity: finding.Error, Clusters: distinct(clusters), Object: "network " + network,
-					Title: fmt.Sprintf("%s have no gateway to %s: those that there are take other proxies", l.clients, network), Evidence: evidence,
+					Title: fmt.Sprintf(l.title, network), Evidence: evidence,
 					Effect: l.effect, Fix: []string{l.fix},
 				}
 				for _, m := range v.members {

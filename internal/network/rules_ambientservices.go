@@ -51,8 +51,10 @@ func (m *member) waypointOf(s *corev1.Service) string {
 }
 
 // judgeGlobalServices: ambient workloads see services of other clusters only if
-// these are global, by the mesh config of either cluster; the label is only what Istio's
-// ambient profile asks for (pilot/pkg/serviceregistry/ambient/services.go, matchServiceScope).
+// these are global: by the mesh config of their own control plane, with the labels in
+// the other cluster. What gateways take in is a matter of the config of theirs. The label
+// is only what Istio's ambient profile asks for (pilot/pkg/serviceregistry/ambient/
+// services.go, matchServiceScope, and ambientindex.go, AllLocalNetworkGlobalServices).
 func judgeGlobalServices(j *judgement, members []*member) {
 	if !j.several {
 		return
@@ -85,7 +87,7 @@ func judgeGlobalServices(j *judgement, members []*member) {
 			Code: "AMB002", Severity: finding.Error, Clusters: []string{m.Context}, Object: v.configMap(),
 			Title:    fmt.Sprintf("%s labelled as global, and the mesh config makes them none", isAre(n, "service")),
 			Evidence: append(evidence, finding.Evidence{Field: v.configMap() + ", serviceScopeConfigs", Value: scopes(v.Mesh)}),
-			Effect:   "ambient workloads of other clusters do not see them, and those here see no endpoints of other clusters",
+			Effect:   "ambient workloads here get no endpoints of other clusters for them, and gateways here take in no requests to them",
 			Fix: []string{
 				"# serviceScopeConfigs: [{servicesSelector: {matchLabels: {" + istio.LabelGlobal + `: "true"}}, scope: GLOBAL}]`,
 				v.edit(),
@@ -112,30 +114,60 @@ func scopes(m istio.MeshConfig) string {
 }
 
 // oneSided finds services with ambient pods in two clusters that are global in the
-// first alone.
+// first alone: by their labels, or by the mesh config of the second.
 func (j *judgement) oneSided(a, b *member, global map[*member]map[string]*corev1.Service) {
-	var names []string
+	x, _ := a.mesh()
+	y, _ := b.mesh()
+	var byLabel, byConfig []string
 	for i := range b.Services.Value {
 		s := &b.Services.Value[i]
 		name := s.Namespace + "/" + s.Name
-		if global[a][name] != nil && global[b][name] == nil && s.Labels[istio.LabelGlobal] == "" && b.hasAmbientPods(s) && a.hasAmbientPods(global[a][name]) {
-			names = append(names, name)
+		if global[a][name] == nil || global[b][name] != nil || s.Labels[istio.LabelGlobal] != "" || !b.hasAmbientPods(s) || !a.hasAmbientPods(global[a][name]) {
+			continue
+		}
+		if x.Mesh.IsGlobal(b.labelsOf(s.Namespace), s.Labels) {
+			byConfig = append(byConfig, name)
+		} else {
+			byLabel = append(byLabel, name)
 		}
 	}
-	if len(names) == 0 {
+	apart := a.label != b.label
+	if len(byConfig) > 0 {
+		slices.Sort(byConfig)
+		f := finding.Finding{
+			Code: "AMB002", Severity: finding.Warning, Clusters: distinct([]string{a.Context, b.Context}), Object: y.configMap() + " of " + b.Context,
+			Title: fmt.Sprintf("%s global by the mesh config of %s and not by that of %s", isAre(len(byConfig), "service"), a.Context, b.Context),
+			Evidence: []finding.Evidence{
+				{Cluster: a.Context, Field: x.configMap() + ", serviceScopeConfigs", Value: "take " + finding.List(byConfig)},
+				{Cluster: b.Context, Field: y.configMap() + ", serviceScopeConfigs", Value: scopes(y.Mesh)},
+			},
+			Effect: fmt.Sprintf("ambient workloads of %s get no endpoints of %s for them", b.Context, a.Context),
+			Fix:    []string{"# give both the same serviceScopeConfigs", y.edit()},
+		}
+		if apart {
+			f.Severity = finding.Error
+			f.Effect = fmt.Sprintf("ambient workloads of %s are sent to gateways of %s, which take in no requests to them; those of %s get no endpoints of %s", a.Context, b.Context, b.Context, a.Context)
+		}
+		j.Add(f)
+	}
+	if len(byLabel) == 0 {
 		return
 	}
-	slices.Sort(names)
-	namespace, name, _ := strings.Cut(names[0], "/")
-	j.Add(finding.Finding{
+	slices.Sort(byLabel)
+	namespace, name, _ := strings.Cut(byLabel[0], "/")
+	f := finding.Finding{
 		Code: "AMB002", Severity: finding.Warning, Clusters: distinct([]string{a.Context, b.Context}), Object: "services of " + b.Context,
-		Title: fmt.Sprintf("%s global in %s and not in %s", isAre(len(names), "service"), a.Context, b.Context),
+		Title: fmt.Sprintf("%s global in %s and not in %s", isAre(len(byLabel), "service"), a.Context, b.Context),
 		Evidence: []finding.Evidence{
-			{Cluster: a.Context, Field: "global", Value: finding.List(names)}, {Cluster: b.Context, Field: "global", Value: "none of them"},
+			{Cluster: a.Context, Field: "global", Value: finding.List(byLabel)}, {Cluster: b.Context, Field: "global", Value: "none of them"},
 		},
 		Effect: fmt.Sprintf("ambient workloads of %s get no endpoints of %s for them", a.Context, b.Context),
 		Fix:    []string{"# with value false it is said to be meant so", finding.Kubectl(b.Context, "-n %s label service %s %s=true", finding.Quote(namespace), finding.Quote(name), istio.LabelGlobal)},
-	})
+	}
+	if apart {
+		f.Effect = "ambient workloads of neither cluster get endpoints of the other one for them"
+	}
+	j.Add(f)
 }
 
 // waypoints finds global services that have a waypoint in one of two clusters alone.
@@ -255,7 +287,8 @@ func judgeAmbientTrustDomains(j *judgement, members []*member) {
 }
 
 // judgeSeveralGateways: of several gateways of a network ambient workloads are told one
-// (pilot/pkg/serviceregistry/ambient/multicluster.go; https://github.com/istio/istio/issues/56960).
+// for each service, any of them (pilot/pkg/serviceregistry/ambient/multicluster.go;
+// https://github.com/istio/istio/issues/56960).
 func judgeSeveralGateways(j *judgement, members []*member) {
 	if !j.several {
 		return
@@ -283,9 +316,9 @@ func judgeSeveralGateways(j *judgement, members []*member) {
 			}
 			j.Gather(finding.Finding{
 				Code: "AMB007", Severity: finding.Info, Clusters: distinct(clusters), Object: "network " + network,
-				Title: fmt.Sprintf("%s has several gateways for ambient workloads, of which they use one", network), Evidence: by[network],
-				Effect: "all requests of ambient clients on other networks go through one gateway, also those for pods of the other clusters; when it fails no other takes over",
-				Fix:    []string{"# nothing to mend as long as that gateway reaches all clusters of the network"},
+				Title: fmt.Sprintf("%s has several gateways for ambient workloads, of which a service uses one", network), Evidence: by[network],
+				Effect: "requests of ambient clients on other networks to a service go through one of them, also those for pods of other clusters; when it fails no other takes over",
+				Fix:    []string{"# nothing to mend as long as each of them reaches all clusters of the network"},
 			})
 		}
 	}

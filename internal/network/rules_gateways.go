@@ -96,6 +96,15 @@ func judgePorts(j *judgement, members []*member) {
 		f := g.finding("GW007", g.severity(), fmt.Sprintf("the gateway's Service does not have port %d", g.port()))
 		f.Evidence = []finding.Evidence{{Field: "port of the gateway", Value: g.portSource()}, ports}
 		f.Effect = g.lost()
+		if k := g.eastWest(); k != nil {
+			// The Service has the ports of the Gateway's listeners.
+			f.Title = fmt.Sprintf("the gateway's Service does not have port %d", istio.HBONEPort)
+			f.Evidence[0].Value = fmt.Sprintf("%d, as its Gateway is of class %s", istio.HBONEPort, k.Spec.GatewayClassName)
+			f.Effect = fmt.Sprintf("ambient clients on other networks go to port %d all the same: their connections to %s are refused", istio.HBONEPort, g.network)
+			f.Fix = []string{fmt.Sprintf("# the listener of protocol HBONE is to have port %d", istio.HBONEPort), editGateway(g.member, k)}
+			j.Add(f)
+			continue
+		}
 		if slices.ContainsFunc(g.member.viewers, func(v *view) bool { c, ok := g.seen[v]; return ok && c.Problem == "" && c.Port != 0 }) {
 			f.Effect = fmt.Sprintf("istiod announces port %d all the same: connections from other networks to %s are refused", g.port(), g.network)
 		}

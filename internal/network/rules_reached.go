@@ -346,6 +346,9 @@ func judgeReached(j *judgement, members []*member) {
 		if f.CausedBy == "" {
 			f.CausedBy = j.unlabelled(network, in)
 		}
+		if slices.ContainsFunc(in, func(m *member) bool { return j.of(m.Context, "", "AMB030") != "" }) {
+			f.Effect = fmt.Sprintf("clients on other networks are given addresses within %s, and their requests fail", strings.Join(distinct(f.Clusters), ", "))
+		}
 		f.Fix = []string{"# once its cause is mended it has one"}
 		if f.CausedBy == "" {
 			f.Fix = []string{"# install an east-west gateway there; its Service needs label " + istio.LabelNetwork + "=" + network + " and port 15443"}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 )
 
 // States of a cluster in /debug/clusterz; absent is that of one that is not there.
@@ -27,6 +28,8 @@ type replica struct {
 	views []*istio.View // those of all control planes of the cluster
 	// real are the addresses that clusters really have, by context.
 	real map[string]facts.Addresses
+	// gateways are the Gateways of the Gateway API that they have, by context.
+	gateways map[string][]istioapi.KubernetesGateway
 	// before is an earlier look, whose differences alone count; nil for none.
 	before *replica
 }
@@ -59,7 +62,14 @@ func (v *replica) left(m *member) []facts.ClusterState {
 func (w *world) look(seen facts.Seen) map[*member][]*replica {
 	out := map[*member][]*replica{}
 	first, second := map[string]facts.Addresses{}, map[string]facts.Addresses{}
+	gateways, gatewaysAgain := map[string][]istioapi.KubernetesGateway{}, map[string][]istioapi.KubernetesGateway{}
 	for _, m := range w.members {
+		gateways[m.Context], gatewaysAgain[m.Context] = m.KubernetesGateways.Value, m.KubernetesGateways.Value
+		if seen.Again != nil {
+			if again := seen.Again.Gateways[m.Context]; again.State == facts.OK {
+				gatewaysAgain[m.Context] = again.Value
+			}
+		}
 		if m.EndpointSlices.State != facts.OK {
 			continue
 		}
@@ -77,11 +87,11 @@ func (w *world) look(seen facts.Seen) map[*member][]*replica {
 		}
 		views := viewsOf(m)
 		for _, v := range seen.Istiods[m.Context].Value {
-			r := &replica{IstiodView: v, views: views, real: first}
+			r := &replica{IstiodView: v, views: views, real: first, gateways: gateways}
 			if seen.Again != nil {
 				for _, later := range seen.Again.Istiods[m.Context].Value {
 					if later.Pod == v.Pod && later.Clusters.State == facts.OK {
-						r = &replica{IstiodView: later, views: views, real: second, before: r}
+						r = &replica{IstiodView: later, views: views, real: second, gateways: gatewaysAgain, before: r}
 						break
 					}
 				}
@@ -186,10 +196,8 @@ func (v *replica) differ(e *entry) difference {
 func (v *replica) counting(m *member) map[string]bool {
 	out := map[string]bool{}
 	selected := map[string]bool{}
-	for _, ns := range m.Namespaces.Value {
-		selected[ns.Name] = !slices.ContainsFunc(v.views, func(view *istio.View) bool {
-			return len(view.Mesh.DiscoverySelectors) > 0 && !view.Mesh.Selects(ns.Labels)
-		})
+	for i := range m.Namespaces.Value {
+		selected[m.Namespaces.Value[i].Name] = v.selects(&m.Namespaces.Value[i])
 	}
 	for i := range m.Services.Value {
 		s := &m.Services.Value[i]
@@ -198,6 +206,13 @@ func (v *replica) counting(m *member) map[string]bool {
 		}
 	}
 	return out
+}
+
+// selects reports whether the mesh configs select a namespace.
+func (v *replica) selects(ns *corev1.Namespace) bool {
+	return !slices.ContainsFunc(v.views, func(view *istio.View) bool {
+		return len(view.Mesh.DiscoverySelectors) > 0 && !view.Mesh.Selects(ns.Labels)
+	})
 }
 
 // disagreement is a cluster of which replicas say different things.

@@ -15,6 +15,8 @@ type Plan struct {
 	Users map[string]map[string][]string
 	// Primaries are the contexts whose remote secrets and control planes there are to look into.
 	Primaries []string
+	// Ambient are those of them that know of ambient mode across networks.
+	Ambient []string
 }
 
 // NewPlan says what to ask of which cluster: about a service account those to which
@@ -26,6 +28,9 @@ func NewPlan(fleet *facts.Fleet) Plan {
 		p.Users[m.Context] = map[string][]string{}
 		if m.primary() {
 			p.Primaries = append(p.Primaries, m.Context)
+		}
+		if m.ambient() {
+			p.Ambient = append(p.Ambient, m.Context)
 		}
 	}
 	for _, e := range w.entries {
@@ -89,7 +94,7 @@ func Doubtful(fleet *facts.Fleet, seen facts.Seen) (contexts []string, doubtful 
 				}
 				switch status := v.status(e); status {
 				case synced:
-					if v.drift(e).any() {
+					if v.drift(e).any() || len(v.unled(e)) > 0 {
 						doubtful = true
 					}
 				case timeout, closed:

@@ -34,6 +34,7 @@ var rules = []rule{
 	{[]finding.Code{"SEC015", "SEC016", "SEC017", "SEC021", "SEC022", "SEC025"}, judgeStates},
 	{[]finding.Code{"SEC020"}, judgeReplicas},
 	{[]finding.Code{"SEC019"}, judgeDrift},
+	{[]finding.Code{"AMB014"}, judgeAmbient},
 	{[]finding.Code{"SEC001", "SEC023"}, judgeMissing},
 }
 

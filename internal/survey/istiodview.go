@@ -38,8 +38,9 @@ var errDebug = errors.New("istiod does not show its state (ENABLE_DEBUG_ON_HTTP)
 
 // ReadIstiods asks replicas of a control plane which clusters they read and which
 // endpoints they have of them, all at once: of each two round trips for a
-// port-forward and one for each of two requests.
-func ReadIstiods(ctx context.Context, cluster Cluster, pods []string) []facts.IstiodView {
+// port-forward and one for each of two requests. Where the control plane knows of
+// ambient mode across networks a third one asks for what ambient workloads are told.
+func ReadIstiods(ctx context.Context, cluster Cluster, pods []string, ambient bool) []facts.IstiodView {
 	out := make([]facts.IstiodView, len(pods))
 	var wait sync.WaitGroup
 	for i, name := range pods {
@@ -56,6 +57,10 @@ func ReadIstiods(ctx context.Context, cluster Cluster, pods []string) []facts.Is
 			}
 			shards, err := debug(ctx, client, "endpointShardz", parseShards)
 			view.Shards = istiodOutcome(shards, err)
+			if ambient {
+				gateways, err := debug(ctx, client, "ambientz", parseAmbient)
+				view.Gateways = istiodOutcome(gateways, err)
+			}
 		})
 	}
 	wait.Wait()
@@ -200,6 +205,56 @@ func parseShards(r io.Reader) (map[string]facts.Addresses, error) {
 				}
 			}
 		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return nil, garbled(err)
+	}
+	return out, nil
+}
+
+// gatewayUID begins the UIDs of the workloads that stand for gateways of networks
+// (pilot/pkg/serviceregistry/ambient/workloads.go, gatewayUID).
+const gatewayUID = "NetworkGateway/"
+
+// parseAmbient reads the workloads of /debug/ambientz one after another, and keeps
+// those that stand for gateways of networks.
+func parseAmbient(r io.Reader) ([]facts.NetworkAddress, error) {
+	decoder := json.NewDecoder(&bounded{r, mostShards})
+	for _, want := range []json.Token{json.Delim('{'), "workloads"} {
+		if token, err := decoder.Token(); err != nil || token != want {
+			return nil, garbled(err)
+		}
+	}
+	switch token, err := decoder.Token(); {
+	case err != nil:
+		return nil, garbled(err)
+	case token == nil:
+		return nil, nil
+	case token != json.Delim('['):
+		return nil, errGarbage
+	}
+	var out []facts.NetworkAddress
+	for decoder.More() {
+		var workload struct {
+			UID string `json:"uid"`
+		}
+		if err := decoder.Decode(&workload); err != nil {
+			return nil, garbled(err)
+		}
+		rest, ok := strings.CutPrefix(workload.UID, gatewayUID)
+		if !ok {
+			continue
+		}
+		// Network, address and port.
+		parts := strings.Split(rest, "/")
+		if len(rest) > mostText || len(parts) < 3 {
+			return nil, errGarbage
+		}
+		if len(out) >= mostEntries {
+			return nil, errTooMuch
+		}
+		network := strings.Join(parts[:len(parts)-2], "/")
+		out = append(out, facts.NetworkAddress{Network: printable.Line(network), Address: printable.Line(parts[len(parts)-2])})
 	}
 	if _, err := decoder.Token(); err != nil {
 		return nil, garbled(err)

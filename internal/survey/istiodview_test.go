@@ -55,11 +55,34 @@ func TestParseShards(t *testing.T) {
 	}
 }
 
+func TestParseAmbient(t *testing.T) {
+	const text = `{"workloads":[{"uid":"east//Pod/shop/cart-0","network":"n1"},{"uid":"NetworkGateway/n2/192.0.2.1/0","network":"n2"},
+{"uid":"NetworkGateway/n/3/fd00::1/15008"},{"uid":"NetworkGateway/n4/gw.example/0"}],"services":[{"name":"cart"}],"policies":null}`
+	want := []facts.NetworkAddress{{Network: "n2", Address: "192.0.2.1"}, {Network: "n/3", Address: "fd00::1"}, {Network: "n4", Address: "gw.example"}}
+	got, err := parseAmbient(strings.NewReader(text))
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if got, err := parseAmbient(strings.NewReader(`{"workloads":null,"services":null,"policies":null}`)); err != nil || got != nil {
+		t.Errorf("of none: %v, %v", got, err)
+	}
+	for name, text := range map[string]string{
+		"garbage": "nope", "a list": "[]", "another page": `{"services":[]}`, "a number": `{"workloads":7}`, "an end": text[:90], "nothing": "",
+		"half a name": `{"workloads":[{"uid":"NetworkGateway/n2"}]}`, "a name": `{"workloads":[{"uid":"NetworkGateway/n/` + strings.Repeat("x", 4000) + `/0"}]}`,
+	} {
+		if got, err := parseAmbient(strings.NewReader(text)); !errors.Is(err, errGarbage) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
 func FuzzIstiod(f *testing.F) {
 	f.Add(`[{"id":"east"}]`)
 	f.Add(`{"a.b":{"c":{"Shards":{"Kubernetes/d":[{"Addresses":["e"],"NodeName":"f"}]}}}}`)
+	f.Add(`{"workloads":[{"uid":"NetworkGateway/n/192.0.2.1/0"}]}`)
 	f.Fuzz(func(_ *testing.T, text string) {
 		_, _ = parseClusters(strings.NewReader(text))
 		_, _ = parseShards(strings.NewReader(text))
+		_, _ = parseAmbient(strings.NewReader(text))
 	})
 }

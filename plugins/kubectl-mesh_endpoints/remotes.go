@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
@@ -58,7 +59,9 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 		})
 		if slices.Contains(plan.Primaries, c.Context) {
 			wait.Go(func() { a.credentials, _ = survey.ReadCredentials(ctx, c) }) // without them nothing is reviewed, which is said
-			wait.Go(func() { a.istiods = survey.ReadIstiods(ctx, c, pods[c.Context]) })
+			wait.Go(func() {
+				a.istiods = survey.ReadIstiods(ctx, c, pods[c.Context], slices.Contains(plan.Ambient, c.Context))
+			})
 		}
 		wait.Wait()
 		return a, nil
@@ -88,7 +91,7 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 	contexts, doubtful := remotes.Doubtful(out, seen)
 	wait.Wait()
 	if doubtful {
-		seen.Again = again(ctx, f, plan.Primaries, contexts, pods)
+		seen.Again = again(ctx, f, plan, contexts, pods)
 	}
 	return seen
 }
@@ -133,19 +136,24 @@ func try(ctx context.Context, f *command.Frame, primaries []string, credentials 
 	return out
 }
 
-// again asks the control planes and the clusters a second time, after a while.
-func again(ctx context.Context, f *command.Frame, primaries, contexts []string, pods map[string][]string) *facts.Later {
+// again asks the control planes and the clusters a second time, after a while. In
+// ambient mode it costs a cluster one request more, for its gateways.
+func again(ctx context.Context, f *command.Frame, plan remotes.Plan, contexts []string, pods map[string][]string) *facts.Later {
 	select {
 	case <-time.After(between):
 	case <-ctx.Done():
 		return nil
 	}
 	type both struct {
-		istiods []facts.IstiodView
-		slices  facts.Read[facts.Addresses]
+		istiods  []facts.IstiodView
+		slices   facts.Read[facts.Addresses]
+		gateways facts.Read[[]istioapi.KubernetesGateway]
 	}
-	later := &facts.Later{Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{}}
-	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(primaries, contexts))))
+	later := &facts.Later{
+		Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{},
+		Gateways: map[string]facts.Read[[]istioapi.KubernetesGateway]{},
+	}
+	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(plan.Primaries, contexts))))
 	answers := command.Ask(ctx, f, wanted, func(ctx context.Context, c survey.Cluster) (both, error) {
 		var b both
 		var wait sync.WaitGroup
@@ -155,9 +163,18 @@ func again(ctx context.Context, f *command.Frame, primaries, contexts []string, 
 					b.slices = facts.Read[facts.Addresses]{State: facts.OK, Value: addresses}
 				}
 			})
+			if len(plan.Ambient) > 0 {
+				wait.Go(func() {
+					if read, err := survey.Read(ctx, c, survey.KubernetesGateways); err == nil {
+						b.gateways = read.KubernetesGateways
+					}
+				})
+			}
 		}
-		if slices.Contains(primaries, c.Context) {
-			wait.Go(func() { b.istiods = survey.ReadIstiods(ctx, c, pods[c.Context]) })
+		if slices.Contains(plan.Primaries, c.Context) {
+			wait.Go(func() {
+				b.istiods = survey.ReadIstiods(ctx, c, pods[c.Context], slices.Contains(plan.Ambient, c.Context))
+			})
 		}
 		wait.Wait()
 		return b, nil
@@ -165,7 +182,7 @@ func again(ctx context.Context, f *command.Frame, primaries, contexts []string, 
 	for name, answer := range answers {
 		if answer.Err == nil {
 			later.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: answer.Value.istiods}
-			later.Slices[name] = answer.Value.slices
+			later.Slices[name], later.Gateways[name] = answer.Value.slices, answer.Value.gateways
 		}
 	}
 	return later

@@ -60,9 +60,14 @@ func (c *Cluster) awaitDefinition(ctx context.Context, definition *target) error
 
 // established reports whether a definition has the condition Established.
 func established(definition *unstructured.Unstructured) bool {
-	conditions, _, _ := unstructured.NestedSlice(definition.Object, "status", "conditions")
+	return conditionHolds(definition, "Established")
+}
+
+// conditionHolds reports whether an object has a condition, and it is true.
+func conditionHolds(object *unstructured.Unstructured, name string) bool {
+	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	for _, condition := range conditions {
-		if c, ok := condition.(map[string]any); ok && c["type"] == "Established" {
+		if c, ok := condition.(map[string]any); ok && c["type"] == name {
 			return c["status"] == "True"
 		}
 	}

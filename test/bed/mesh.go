@@ -134,7 +134,7 @@ func (m *Mesh) Freeze() {
 // in all of them at once.
 func (m *Mesh) start(ctx context.Context) error {
 	for _, step := range []func(context.Context, *Cluster, topology.Cluster) error{
-		m.prepare, m.startPlane, m.inject, m.settle,
+		m.prepare, m.startPlane, m.inject, m.program, m.settle,
 	} {
 		err := inParallel(len(m.topology.Clusters), m.topology.Clusters, func(spec topology.Cluster) error {
 			cluster := m.fleet.Cluster(spec.Name)
@@ -176,6 +176,13 @@ func (m *Mesh) prepare(ctx context.Context, c *Cluster, spec topology.Cluster) e
 	system, err := spec.SystemObjects(ca)
 	if err != nil {
 		return err
+	}
+	if spec.Ambient {
+		definitions, err := gatewayAPIDefinitions(ctx)
+		if err != nil {
+			return err
+		}
+		system = append(system, definitions...)
 	}
 	if err := c.apply(ctx, append(system, localExec())...); err != nil {
 		return err

@@ -64,7 +64,9 @@ func (c Cluster) ServiceObjects() []runtime.Object {
 		objects = append(objects, s.object())
 	}
 	for _, g := range c.Gateways {
-		objects = append(objects, g.object())
+		if g.Class == "" {
+			objects = append(objects, g.object())
+		}
 	}
 	return objects
 }
@@ -145,13 +147,16 @@ func (c Cluster) workloads() []Workload {
 		if g.Network != "" {
 			labels[NetworkLabel] = g.Network
 		}
+		if g.Class != "" {
+			labels = g.podLabels()
+		}
 		var ports []int32
 		for _, p := range g.Ports {
 			ports = append(ports, cmp.Or(p.Target, p.Port))
 		}
 		all = append(all, Workload{
 			Namespace: g.Namespace, Name: g.Name, Labels: labels, Ports: ports, ServiceAccount: g.Name,
-			Uninjected: true, gateway: true,
+			Uninjected: true, gateway: true, made: g.Class != "",
 		}.withDefaults())
 	}
 	return all
@@ -177,6 +182,13 @@ func (c Cluster) pod(w Workload, number int) *corev1.Pod {
 			annotations = map[string]string{}
 		}
 		annotations[NotReadyAnnotation] = "true"
+	}
+	if c.redirects(w) {
+		annotations = maps.Clone(annotations)
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[redirectionAnnotation] = "enabled"
 	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -229,6 +241,9 @@ func (c Cluster) DeploymentObjects() []runtime.Object {
 	var objects []runtime.Object
 	accounts := map[[2]string]bool{}
 	for _, w := range c.workloads() {
+		if w.made {
+			continue
+		}
 		objects = append(objects, c.deployment(w))
 		if w.ServiceAccount == "default" || accounts[[2]string{w.Namespace, w.ServiceAccount}] {
 			continue
@@ -270,6 +285,10 @@ func (c Cluster) GatewayResources() []runtime.Object {
 	namespaces := map[string]bool{}
 	var objects []runtime.Object
 	for _, g := range c.Gateways {
+		if g.Class != "" {
+			objects = append(objects, g.resource())
+			continue
+		}
 		if g.Alone || namespaces[g.Namespace] {
 			continue
 		}

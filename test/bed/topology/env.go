@@ -21,6 +21,9 @@ func (t Topology) IstiodEnv(c Cluster) map[string]string {
 			env["EXTERNAL_ISTIOD"] = "true"
 		}
 	}
+	if c.Ambient {
+		maps.Copy(env, ambientEnv)
+	}
 	maps.Copy(env, c.Env)
 	return env
 }

@@ -122,7 +122,7 @@ func (t Topology) PlaneObjects(c Cluster, env map[string]string) ([]runtime.Obje
 		Namespace: SystemNamespace, Name: "istiod", Labels: labels, Selector: map[string]string{"app": "istiod", "istio": "pilot"},
 		Ports: istiodPorts,
 	}.object()
-	return []runtime.Object{service, deployment, pod}, nil
+	return append([]runtime.Object{service, deployment, pod}, c.ztunnelObjects()...), nil
 }
 
 // remotePlaneObjects are the Service of a primary's istiod in a remote cluster,

@@ -33,6 +33,9 @@ func (t Topology) Resolve() (Topology, error) {
 		if err := c.findNodes(); err != nil {
 			return t, fmt.Errorf("cluster %s: %w", c.Name, err)
 		}
+		if err := c.findClasses(); err != nil {
+			return t, fmt.Errorf("cluster %s: %w", c.Name, err)
+		}
 		clusters[i] = c
 	}
 	t.Clusters, t.Everywhere = clusters, Contents{}
@@ -59,6 +62,20 @@ func (c Cluster) findNodes() error {
 	for _, w := range c.Workloads {
 		if w.Node != "" && !slices.ContainsFunc(c.Nodes, func(n Node) bool { return n.Name == w.Node }) {
 			return fmt.Errorf("workload %s/%s: there is no node %q", w.Namespace, w.Name, w.Node)
+		}
+	}
+	return nil
+}
+
+// findClasses says what ambient mode lacks: nobody but the cluster's own istiod makes
+// Services of Gateways with a class.
+func (c Cluster) findClasses() error {
+	if c.Ambient && c.RemoteOf != "" {
+		return errors.New("an ambient cluster has an istiod of its own")
+	}
+	for _, g := range c.Gateways {
+		if g.Class != "" && !c.Ambient {
+			return fmt.Errorf("gateway %s/%s: only an ambient cluster has Gateways of class %s", g.Namespace, g.Name, g.Class)
 		}
 	}
 	return nil
@@ -190,6 +207,9 @@ func (g Gateway) withDefaults(cluster Cluster) Gateway {
 	g.Namespace = cmp.Or(g.Namespace, SystemNamespace)
 	g.Network = networkOr(g.Network, cluster.Network)
 	g.Type = cmp.Or(g.Type, "LoadBalancer")
+	if len(g.Ports) == 0 && g.Class != "" {
+		g.Ports = []Port{{Name: "mesh", Port: hbonePort}}
+	}
 	if len(g.Ports) == 0 {
 		g.Ports = []Port{
 			{Name: "status-port", Port: 15021},

@@ -106,10 +106,14 @@ func (c Cluster) injectorConfig() (*corev1.ConfigMap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: write the values of the injector: %w", c.Name, err)
 	}
+	templates := map[string]string{"sidecar": sidecarTemplate}
+	if c.Ambient {
+		templates["waypoint"] = waypointTemplate
+	}
 	config, err := yaml.Marshal(map[string]any{
 		"policy":           "enabled",
 		"defaultTemplates": []string{"sidecar"},
-		"templates":        map[string]string{"sidecar": sidecarTemplate},
+		"templates":        templates,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cluster %s: write the template of the injector: %w", c.Name, err)

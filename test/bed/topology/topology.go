@@ -47,6 +47,10 @@ type Cluster struct {
 	// OwnRoot gives the cluster a root of its own; by default all clusters have
 	// an intermediate certificate of the same root.
 	OwnRoot bool `json:"ownRoot,omitempty"`
+	// Ambient has the cluster know the Gateway API, and its istiod ambient mode across
+	// networks, and puts a ztunnel on each node. Namespaces say with their labels
+	// whether their pods are in ambient mode.
+	Ambient bool `json:"ambient,omitempty"`
 	// Env is added to the environment of the cluster's istiod.
 	Env map[string]string `json:"env,omitempty"`
 
@@ -126,6 +130,10 @@ type Gateway struct {
 	Name string `json:"name,omitempty"`
 	// Namespace is by default istio-system.
 	Namespace string `json:"namespace,omitempty"`
+	// Class makes it a Gateway of the Gateway API, such as istio-east-west, of which
+	// the istiod of an ambient cluster makes the Service and the Deployment. All that
+	// is said of the Service is then of that one.
+	Class string `json:"class,omitempty"`
 	// Network is the label topology.istio.io/network of the Service; by default
 	// the network of the cluster. "-" means that there is none.
 	Network string `json:"network,omitempty"`
@@ -140,7 +148,8 @@ type Gateway struct {
 	IPs         []string `json:"ips,omitempty"`
 	Hostnames   []string `json:"hostnames,omitempty"`
 	ExternalIPs []string `json:"externalIPs,omitempty"`
-	// Ports are by default 15021, 15443, 15012 and 15017.
+	// Ports are by default 15021, 15443, 15012 and 15017; of a Gateway with a class they
+	// are listeners for HBONE, by default one at 15008.
 	Ports []Port `json:"ports,omitempty"`
 	// Alone leaves out the pod and the Gateway resource.
 	Alone bool `json:"alone,omitempty"`
@@ -170,6 +179,8 @@ type Workload struct {
 
 	// gateway is whether its container is a proxy.
 	gateway bool
+	// made is whether a control plane makes its Deployment.
+	made bool
 }
 
 // RemoteSecret is a remote secret.

@@ -100,6 +100,8 @@ func TestParseErrors(t *testing.T) {
 		"clusters: [{name: a, remoteOf: b}]": `no cluster "b"`,
 		"clusters: [{name: a, remoteOf: a}]": "itself a remote cluster",
 		"clusters: [{name: a, workloads: [{name: w, namespace: shop, node: x}]}]": `no node "x"`,
+		"clusters: [{name: a, gateways: [{class: istio-east-west}]}]":             "only an ambient cluster",
+		"clusters: [{name: a}, {name: b, remoteOf: a, ambient: true}]":            "an istiod of its own",
 		"{clusters: [{name: a}], remoteSecrets: [{in: a, of: b}]}":                `remote secret 1: there is no cluster "b"`,
 	} {
 		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
@@ -115,6 +117,46 @@ func TestLoad(t *testing.T) {
 	loaded, found, err := Load("../scenarios/multi-primary-multi-network")
 	if err != nil || !found || len(loaded.Clusters) != 2 {
 		t.Errorf("a scenario: %+v, %v, %v", loaded, found, err)
+	}
+}
+
+func TestAmbient(t *testing.T) {
+	top, _, err := Load("../scenarios/ambient-multi-network")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if top, err = top.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	east := top.Clusters[0]
+	env := top.IstiodEnv(east)
+	if env["AMBIENT_ENABLE_MULTI_NETWORK"] != "true" || env["CA_TRUSTED_NODE_ACCOUNTS"] != "istio-system/ztunnel" {
+		t.Errorf("environment of istiod: %v", env)
+	}
+	objects, err := top.PlaneObjects(east, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ztunnels []string
+	for _, o := range objects {
+		if p, ok := o.(*corev1.Pod); ok && p.Labels["app"] == ZtunnelName {
+			ztunnels = append(ztunnels, p.Spec.NodeName+" "+p.Spec.Containers[0].Env[1].Value)
+		}
+	}
+	if diff := cmp.Diff([]string{"east-1 network-east", "east-2 network-east"}, ztunnels); diff != "" {
+		t.Errorf("ztunnels (-want +got):\n%s", diff)
+	}
+	for _, p := range east.Pods() {
+		if redirected := p.Annotations[redirectionAnnotation] == "enabled"; redirected != (p.Namespace == "shop") {
+			t.Errorf("pod %s/%s is in ambient mode: %t", p.Namespace, p.Name, redirected)
+		}
+	}
+	// istiod makes the Service of the gateway, and its Deployment.
+	if services := east.ManagedServices(); len(services) != 1 || services[0].Status.LoadBalancer.Ingress[0].IP != "127.0.1.1" {
+		t.Errorf("Services that istiod makes: %+v", services)
+	}
+	if n := len(east.ServiceObjects()); n != 3 {
+		t.Errorf("%d Services are made without istiod", n)
 	}
 }
 
