@@ -350,10 +350,12 @@ func TestEjected(t *testing.T) {
 		found   []string
 		unknown bool
 	}{
-		"nothing":      {live: proxy(), verdict: Reaches},
-		"another flag": {live: proxy("pending_dynamic_removal"), verdict: Reaches},
-		"ejected":      {live: proxy(envoy.FailedOutlierCheck), verdict: Broken, found: []string{"EP023 error east,west"}},
-		"not answered": {live: facts.Read[[]envoy.Cluster]{State: facts.Forbidden}, verdict: Reaches, unknown: true},
+		"nothing":         {live: proxy(), verdict: Reaches},
+		"another flag":    {live: proxy("pending_dynamic_removal"), verdict: Reaches},
+		"ejected":         {live: proxy(envoy.FailedOutlierCheck), verdict: Broken, found: []string{"EP023 error east,west"}},
+		"not answered":    {live: facts.Read[[]envoy.Cluster]{State: facts.Forbidden}, verdict: Reaches, unknown: true},
+		"the pod is gone": {live: facts.Read[[]envoy.Cluster]{State: facts.Absent}, verdict: Reaches, unknown: true},
+		"none of them":    {live: facts.Read[[]envoy.Cluster]{State: facts.OK}, verdict: Reaches, unknown: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, result := diagnose(Live{sources[0]: c.live})
@@ -368,6 +370,9 @@ func TestEjected(t *testing.T) {
 			}
 			if c.unknown != (len(result.Unknowns) > 0) {
 				t.Errorf("unknowns %+v", result.Unknowns)
+			}
+			if judged := slices.ContainsFunc(d.Paths[0].Steps, func(s Step) bool { return s.Name == stepProxy }); judged == c.unknown {
+				t.Errorf("steps %+v", d.Paths[0].Steps)
 			}
 			complete(t, result)
 		})
