@@ -28,6 +28,11 @@ type Options struct {
 	// Known is what other rules found: remote secrets, networks and gateways. What of
 	// it stops requests is named as the cause, and is part of the result.
 	Known finding.Result
+	// Istiods are the control planes' own views, by the context of their cluster.
+	Istiods map[string]facts.Read[[]facts.IstiodView]
+	// Unsure says, by the contexts of a control plane and of a cluster, why it is not known
+	// whether the one has a remote secret for the other; where it says nothing that is known.
+	Unsure map[[2]string]string
 }
 
 func (o Options) wants(s *corev1.Service) bool {

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"maps"
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -88,6 +89,20 @@ type Later struct {
 	Istiods map[string]Read[[]IstiodView]
 	// Slices are the addresses of Services by context.
 	Slices map[string]Read[Addresses]
+}
+
+// Last are the control planes' own views as they were seen last.
+func (s Seen) Last() map[string]Read[[]IstiodView] {
+	if s.Again == nil {
+		return s.Istiods
+	}
+	out := maps.Clone(s.Istiods)
+	for context, later := range s.Again.Istiods {
+		if later.State == OK {
+			out[context] = later
+		}
+	}
+	return out
 }
 
 // Addresses are those of the endpoints of Services, by namespace/name. The value is

@@ -367,7 +367,7 @@ func judgeMissing(j *judgement, m *member) {
 			continue
 		}
 		if e := j.mayLead(m, to); e != nil {
-			j.CannotJudge(m.Context, fmt.Sprintf("the remote secret for %s leads to %s, which may be %s", e.ClusterID, cmp.Or(e.Server, "an address that is not known"), to.Context), "SEC001", "SEC023")
+			j.CannotJudge(m.Context, e.maybe(to), "SEC001", "SEC023")
 			continue
 		}
 		id := cmp.Or(to.id, to.Context)
@@ -388,6 +388,11 @@ func judgeMissing(j *judgement, m *member) {
 		f.CausedBy = j.lost(m, to)
 		j.Add(f)
 	}
+}
+
+// maybe says that an entry may be the one for a cluster.
+func (e *entry) maybe(to *member) string {
+	return fmt.Sprintf("the remote secret for %s leads to %s, which may be %s", e.ClusterID, cmp.Or(e.Server, "an address that is not known"), to.Context)
 }
 
 // mayLead is an entry of which it is not known where it leads, and that it is not a

@@ -72,8 +72,10 @@ it cannot be told.`,
 			return err
 		}
 		names := gatewayNames(cmd.Context(), f, network.Hostnames(fleet))
-		secrets := remotes.Verify(fleet, look(cmd.Context(), f, fleet, false))
-		options := endpoints.Options{Hosts: names.Addresses, Known: known(fleet, secrets, names)}
+		seen := look(cmd.Context(), f, fleet, false)
+		options := endpoints.Options{
+			Hosts: names.Addresses, Known: known(fleet, remotes.Verify(fleet, seen), names), Istiods: seen.Last(), Unsure: remotes.Unsure(fleet, seen),
+		}
 		d, result, err := endpoints.Diagnose(fleet, to.Namespace, to.Name, options)
 		if err != nil {
 			return err

@@ -51,9 +51,10 @@ judged is listed as such.`,
 		return nil
 	}
 	f.VerifyAsking(cmd, func() survey.Source { return reads }, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
-		secrets := remotes.Verify(fleet, look(ctx, f, fleet, false))
+		seen := look(ctx, f, fleet, false)
+		secrets := remotes.Verify(fleet, seen)
 		names := gatewayNames(ctx, f, network.Hostnames(fleet))
-		options.Hosts, options.Known = names.Addresses, known(fleet, secrets, names)
+		options.Hosts, options.Known, options.Istiods, options.Unsure = names.Addresses, known(fleet, secrets, names), seen.Last(), remotes.Unsure(fleet, seen)
 		result := endpoints.Verify(fleet, options)
 		// Those of remote secrets that it names as causes are in both.
 		result.Findings = slices.DeleteFunc(result.Findings, func(f finding.Finding) bool {
