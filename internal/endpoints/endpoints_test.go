@@ -32,7 +32,7 @@ func TestHealthyFleets(t *testing.T) {
 
 // Each fault alone gives its finding, and no other.
 func TestFaults(t *testing.T) {
-	found := map[finding.Code]bool{"EP032": true, "EP023": true} // TestKnownCauses, TestEjected
+	found := map[finding.Code]bool{"EP032": true, "EP023": true, "EP020": true} // TestKnownCauses, TestEjected, TestConnections
 	for _, c := range meshtest.EndpointFaults {
 		t.Run(c.Name, func(t *testing.T) {
 			judge(t, c)

@@ -26,7 +26,7 @@ var notFollowed = []string{"SEC012", "SEC013", "SEC010", "SEC011", "SEC015", "SE
 // held are the addresses of the service that all replicas of the source's control plane
 // still have of the cluster; not known where one of them did not say.
 func (w *walk) held() (addresses map[string]bool, known bool) {
-	views := w.Istiods[w.v.Context]
+	views := w.last[w.v.Context]
 	if views.State != facts.OK || len(views.Value) == 0 {
 		return nil, false
 	}

@@ -64,7 +64,7 @@ func TestFrozen(t *testing.T) {
 				Code: c.cause, Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "a cause", Effect: "x",
 				Evidence: []finding.Evidence{{Field: "a", Value: "b"}}, Fix: []string{"# x"},
 			}}}
-			options := Options{Known: known, Istiods: map[string]facts.Read[[]facts.IstiodView]{"east": {State: facts.OK, Value: c.says}}}
+			options := Options{Known: known, Seen: &facts.Seen{Istiods: map[string]facts.Read[[]facts.IstiodView]{"east": {State: facts.OK, Value: c.says}}}}
 			d, result, err := Diagnose(c.fleet.Facts(), "sample", "helloworld", options)
 			if err != nil {
 				t.Fatal(err)

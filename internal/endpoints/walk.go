@@ -121,7 +121,7 @@ type port struct {
 // run goes on until something stops the requests.
 func (w *walk) run() Path {
 	w.path = Path{From: w.from.Source, To: w.to.Context, Steps: []Step{}, Ports: []Port{}, Findings: []string{}}
-	for _, step := range []func() bool{w.has, w.reads, w.judged, w.sees, w.exists, w.sameKind, w.gets, w.hasEndpoints, w.keeps, w.samePorts, w.scope, w.networks, w.mutualTLS, w.receives, w.near, w.admits, w.ejected} {
+	for _, step := range []func() bool{w.has, w.reads, w.judged, w.connected, w.sees, w.exists, w.sameKind, w.gets, w.hasEndpoints, w.keeps, w.samePorts, w.scope, w.networks, w.mutualTLS, w.receives, w.near, w.admits, w.ejected} {
 		if !step() {
 			break
 		}

@@ -1,7 +1,7 @@
 package facts
 
 import (
-	"maps"
+	"slices"
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -89,6 +89,9 @@ type Later struct {
 	Istiods map[string]Read[[]IstiodView]
 	// Slices are the addresses of Services by context.
 	Slices map[string]Read[Addresses]
+	// Pods are those that no control plane was connected to, as namespace/name by context,
+	// and whether they are still there.
+	Pods map[string]map[string]bool
 }
 
 // Last are the control planes' own views as they were seen last.
@@ -96,11 +99,18 @@ func (s Seen) Last() map[string]Read[[]IstiodView] {
 	if s.Again == nil {
 		return s.Istiods
 	}
-	out := maps.Clone(s.Istiods)
-	for context, later := range s.Again.Istiods {
-		if later.State == OK {
-			out[context] = later
+	out := map[string]Read[[]IstiodView]{}
+	for context, first := range s.Istiods {
+		views := slices.Clone(first.Value)
+		for i := range views {
+			for _, later := range s.Again.Istiods[context].Value {
+				if later.Pod == views[i].Pod && later.Clusters.State == OK {
+					views[i] = later
+				}
+			}
 		}
+		first.Value = views
+		out[context] = first
 	}
 	return out
 }
@@ -224,7 +234,12 @@ type IstiodView struct {
 	// Shards is /debug/endpointShardz: by cluster ID the addresses of the pods of
 	// Services, by namespace/name.
 	Shards Read[map[string]Addresses]
+	// Proxies is /debug/syncz: those that are connected to the replica.
+	Proxies Read[[]ConnectedProxy]
 }
+
+// ConnectedProxy is an entry of /debug/syncz. Cluster is the ID that the proxy gives.
+type ConnectedProxy struct{ Cluster, Namespace, Pod string }
 
 // ClusterState is an entry of /debug/clusterz.
 type ClusterState struct {

@@ -36,9 +36,9 @@ const monitoring = 15014
 // errDebug is why an istiod that was reached says nothing.
 var errDebug = errors.New("istiod does not show its state (ENABLE_DEBUG_ON_HTTP)")
 
-// ReadIstiods asks replicas of a control plane which clusters they read and which
-// endpoints they have of them, all at once: of each two round trips for a
-// port-forward and one for each of two requests.
+// ReadIstiods asks replicas of a control plane which clusters they read, which
+// endpoints they have of them and which proxies are connected to them, all at once: of each
+// two round trips for a port-forward and one for each of three requests.
 func ReadIstiods(ctx context.Context, cluster Cluster, pods []string) []facts.IstiodView {
 	out := make([]facts.IstiodView, len(pods))
 	var wait sync.WaitGroup
@@ -52,10 +52,13 @@ func ReadIstiods(ctx context.Context, cluster Cluster, pods []string) []facts.Is
 			view.Clusters = istiodOutcome(clusters, err)
 			if err != nil {
 				view.Shards = istiodOutcome[map[string]facts.Addresses](nil, err)
+				view.Proxies = istiodOutcome[[]facts.ConnectedProxy](nil, err)
 				return
 			}
 			shards, err := debug(ctx, client, "endpointShardz", parseShards)
 			view.Shards = istiodOutcome(shards, err)
+			proxies, err := debug(ctx, client, "syncz", parseProxies)
+			view.Proxies = istiodOutcome(proxies, err)
 		})
 	}
 	wait.Wait()

@@ -74,7 +74,7 @@ it cannot be told.`,
 		names := gatewayNames(cmd.Context(), f, network.Hostnames(fleet))
 		seen := look(cmd.Context(), f, fleet, false)
 		options := endpoints.Options{
-			Hosts: names.Addresses, Known: known(fleet, remotes.Verify(fleet, seen), names), Istiods: seen.Last(), Unsure: remotes.Unsure(fleet, seen),
+			Hosts: names.Addresses, Known: known(fleet, remotes.Verify(fleet, seen), names), Seen: &seen, Unsure: remotes.Unsure(fleet, seen),
 		}
 		d, result, err := endpoints.Diagnose(fleet, to.Namespace, to.Name, options)
 		if err != nil {

@@ -54,7 +54,7 @@ judged is listed as such.`,
 		seen := look(ctx, f, fleet, false)
 		secrets := remotes.Verify(fleet, seen)
 		names := gatewayNames(ctx, f, network.Hostnames(fleet))
-		options.Hosts, options.Known, options.Istiods, options.Unsure = names.Addresses, known(fleet, secrets, names), seen.Last(), remotes.Unsure(fleet, seen)
+		options.Hosts, options.Known, options.Seen, options.Unsure = names.Addresses, known(fleet, secrets, names), &seen, remotes.Unsure(fleet, seen)
 		result := endpoints.Verify(fleet, options)
 		// Those of remote secrets that it names as causes are in both.
 		result.Findings = slices.DeleteFunc(result.Findings, func(f finding.Finding) bool {
