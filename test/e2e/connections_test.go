@@ -142,3 +142,30 @@ func TestConnections(t *testing.T) {
 		expect(t)
 	})
 }
+
+// connectAll connects the proxies of all pods of namespace shop, each to the istiod of its
+// cluster, or to the first where it has none, for as long as the test runs.
+func connectAll(t *testing.T, ctx context.Context, fleet *bed.Fleet, running *bed.Mesh, clusters ...string) {
+	t.Helper()
+	for _, name := range clusters {
+		plane := running.Istiod(name)
+		if plane == nil {
+			plane = running.Istiods()[0]
+		}
+		pods, err := admin(t, fleet, name).CoreV1().Pods("shop").List(ctx, metav1.ListOptions{LabelSelector: "security.istio.io/tlsMode=istio"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range pods.Items {
+			p, err := ads.FromPod(&pods.Items[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := ads.Connect(ctx, plane.GRPC(), p, ads.WithoutListeners())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.Close() })
+		}
+	}
+}

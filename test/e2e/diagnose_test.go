@@ -193,6 +193,7 @@ func TestDiagnoseTheGuide(t *testing.T) {
 					t.Error(err)
 				}
 			}()
+			connectAll(t, ctx, own, running, "east", "west")
 			if c.happens != "" {
 				shell(t, own, env, c.happens)
 			}
