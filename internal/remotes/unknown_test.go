@@ -88,7 +88,7 @@ func TestEachAlone(t *testing.T) {
 			w.Twice()
 			w.Again.Istiods = map[string]facts.Read[[]facts.IstiodView]{east: {State: facts.OK, Value: []facts.IstiodView{v}}}
 		}, []finding.Code{"SEC019"}},
-		"not asked":       {func(w meshtest.RemoteWorld) { *w.Seen = facts.Seen{NotAsked: "a dump"} }, []finding.Code{"SEC011", "SEC012", "SEC013", "SEC014", "SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
+		"not asked": {func(w meshtest.RemoteWorld) { *w.Seen = facts.Seen{NotAsked: "a dump"} }, []finding.Code{"SEC011", "SEC012", "SEC013", "SEC014", "SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fleet, seen := meshtest.Remote(nil, c.do)()
