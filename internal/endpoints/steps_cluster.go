@@ -216,10 +216,37 @@ func (w *walk) leave(f *finding.Finding) {
 
 // judged: what ztunnel does for ambient workloads is not predicted, only what sidecars are given.
 func (w *walk) judged() bool {
-	if len(w.source.networks) == 0 && w.source.ambient() {
-		return w.unclear(stepReads, w.source.Context, "it has no sidecars but ambient mode, and only what sidecars are given is judged")
+	if len(w.source.networks) > 0 || !w.source.ambient() {
+		return true
 	}
-	return true
+	w.unclear(stepReads, w.source.Context, "it has no sidecars but ambient mode, and only what sidecars are given is judged")
+	if f, ok := w.knownOfAmbient(); ok && w.asked {
+		w.warn(f)
+		w.path.Code, w.path.Cause = f.Code, f.ID()
+		w.path.Summary = f.Title + "; what else ambient workloads are given is not judged"
+	}
+	return false
+}
+
+// knownOfAmbient is what other rules know to keep ambient workloads of the source from the cluster.
+func (w *walk) knownOfAmbient() (finding.Finding, bool) {
+	for _, about := range []struct {
+		code    finding.Code
+		cluster string
+	}{
+		{"AMB001", w.v.Context},
+		{"AMB005", w.source.Context}, {"AMB011", w.source.Context},
+		{"AMB003", w.to.Context}, {"AMB010", w.to.Context}, {"AMB005", w.to.Context},
+		{"AMB006", w.to.Context}, {"AMB002", w.to.Context}, {"AMB002", w.source.Context},
+	} {
+		for _, f := range w.Known.Findings {
+			others := slices.ContainsFunc(f.Clusters, func(c string) bool { return c != w.source.Context && c != w.to.Context && c != w.v.Context })
+			if f.Code == about.code && f.Severity == finding.Error && slices.Contains(f.Clusters, about.cluster) && !others {
+				return f, true
+			}
+		}
+	}
+	return finding.Finding{}, false
 }
 
 // sees: the discovery selectors of the control plane's mesh config choose namespaces of
