@@ -380,8 +380,9 @@ func (w *walk) connected() bool {
 		w.warn(f)
 		at := primaries(append(w.connections.where(w.source.Cluster, p), w.connections.miscalled(w.source.Cluster, p)...))
 		if !slices.Contains(at, w.v.Context) {
-			w.path.Code, w.path.Cause = f.Code, f.ID()
-			return w.unclear(stepConnected, w.source.Context, f.Title)
+			w.unclear(stepConnected, w.source.Context, f.Title)
+			w.path.Code, w.path.Cause, w.path.Summary = f.Code, f.ID(), f.Title
+			return false
 		}
 		return w.ok(stepConnected, "%s (%s)", f.Title, f.Code)
 	}

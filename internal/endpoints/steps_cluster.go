@@ -85,6 +85,9 @@ func (w *walk) reads() bool {
 	if watched.State == istio.Unknown {
 		return w.unclear(stepReads, w.to.Context, watched.Reason)
 	}
+	if w.frozen != nil {
+		return true // keeps tells of it
+	}
 	if own := istio.ClusterID(w.to.Cluster); own != "" && own != w.id {
 		return w.ok(stepReads, "%s reads it, as cluster %s though it is %s", w.v.name(), w.id, own)
 	}

@@ -26,7 +26,8 @@ func newVerify(f *command.Frame) *cobra.Command {
 		Short: "Say what keeps control planes from seeing clusters, and services from being reached",
 		Long: `Judge whether each control plane reads the clusters that it should, by the remote secrets,
 by what the other clusters let it read, and by what every replica of istiod says of itself;
-and every service that more than one cluster has, from each cluster to each other one, as
+whether the proxies of each cluster are connected to the control plane that they should; and
+every service that more than one cluster has, from each cluster to each other one, as
 "diagnose" does for one of them. Root causes come first, with what they cause beneath them;
 what breaks many services is one finding, with their number. Services that stay local because
 somebody set it so are no finding.
