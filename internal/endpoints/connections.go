@@ -93,6 +93,11 @@ func newConnections(fleet *facts.Fleet, views map[string]facts.Read[[]facts.Isti
 		} else {
 			c.expected[k.Context] = readers[k.Context]
 		}
+		for _, i := range k.Istiods.Value {
+			if i.Namespace != k.SystemNamespace {
+				c.unread[k.Context] = append(c.unread[k.Context], fmt.Sprintf("istiod %s is in namespace %s, and those of %s alone are asked", i.Name, i.Namespace, k.SystemNamespace))
+			}
+		}
 		if len(istio.Istiods(k)) > 0 {
 			c.read(k.Context, views[k.Context], reads[k.Context])
 		}
@@ -173,6 +178,19 @@ func (c *connections) settled(p *facts.Pod) bool {
 	return p.IsReady() && p.Deleted.IsZero() && !p.Started.IsZero() && c.fleet.At.Sub(p.Started) >= settle
 }
 
+// directedElsewhere reports whether a pod's proxy was told of an istiod of another namespace,
+// or outside of clusters, which is not asked.
+func directedElsewhere(p *facts.Pod, namespace string) bool {
+	config, ok := istio.ProxyConfigOf(p)
+	if !ok {
+		return false
+	}
+	host, _, _ := strings.Cut(config.DiscoveryAddress, ":")
+	_, rest, _ := strings.Cut(host, ".")
+	in, domain, _ := strings.Cut(rest, ".")
+	return in != namespace || domain != "svc" && !strings.HasPrefix(domain, "svc.")
+}
+
 // fresh reports whether a control plane of the fleet has just started.
 func (c *connections) fresh() bool {
 	return slices.ContainsFunc(c.fleet.Clusters, func(k facts.Cluster) bool {
@@ -189,7 +207,7 @@ func (c *connections) unconnected(k *facts.Cluster) (pods []*facts.Pod, total in
 	}
 	for i := range k.Pods.Value {
 		p := &k.Pods.Value[i]
-		if !isClient(p) || !c.settled(p) {
+		if !isClient(p) || !c.settled(p) || directedElsewhere(p, k.SystemNamespace) {
 			continue
 		}
 		if total++; len(c.where(k, p))+len(c.miscalled(k, p)) == 0 {

@@ -169,6 +169,27 @@ func TestConnections(t *testing.T) {
 			l.cut("west", "httpbin-other")
 			l.connect("east", 0, "east", "sample", "httpbin-other")
 		}, want: []string{"EP020 error east,west"}, text: "as proxies of cluster east"},
+		"one that was told of another namespace": {fleet: func() *meshtest.Fleet {
+			f := two()
+			for _, p := range f.Get("east").Network.Pods {
+				meshtest.SetEnv(p, istio.EnvProxyConfig, `{"discoveryAddress":"istiod.istio-two.svc:15012"}`)
+			}
+			return f
+		}, do: func(l *linked) { l.cut("east", httpbinPod); l.again(true) }},
+		"one that was told of the system namespace": {fleet: func() *meshtest.Fleet {
+			f := two()
+			for _, p := range f.Get("east").Network.Pods {
+				meshtest.SetEnv(p, istio.EnvProxyConfig, `{"discoveryAddress":"istiod-canary.istio-system.svc.cluster.local:15012"}`)
+			}
+			return f
+		}, do: func(l *linked) { l.cut("east", httpbinPod); l.again(true) }, want: []string{"EP020 error east"}},
+		"an istiod in another namespace": {fleet: two, do: func(l *linked) {
+			l.cut("east", httpbinPod)
+			other := *l.Clusters[0].Istiods.Value[0].DeepCopy()
+			other.Namespace = "istio-two"
+			l.Clusters[0].Istiods.Value = append(slices.Clone(l.Clusters[0].Istiods.Value), other)
+			l.again(true)
+		}, unknown: "is in namespace istio-two"},
 		"one of that name in both": {fleet: two, do: func(l *linked) { l.connect("west", 0, "east", "sample", "cart-0") }},
 		"pods are not known": {fleet: two, do: func(l *linked) {
 			l.Clusters[1].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden}
