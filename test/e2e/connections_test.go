@@ -113,7 +113,7 @@ func TestConnections(t *testing.T) {
 				}
 			}
 		}
-		if other, err = client.CoreV1().Pods("shop").Create(ctx, other, metav1.CreateOptions{}); err != nil {
+		if _, err = client.CoreV1().Pods("shop").Create(ctx, other, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = client.CoreV1().Pods("shop").Delete(ctx, "stranger", metav1.DeleteOptions{}) }()
