@@ -59,6 +59,9 @@ func (w *walk) reads() bool {
 	if own := istio.ClusterID(w.source.Cluster); w.source.Context != w.v.Context && own != "" && own != w.v.ids[w.source.Context] {
 		return w.fault(stepReads, w.refusedProxies(own))
 	}
+	if why := w.unidentified(); !ok && why != "" {
+		return w.unclear(stepReads, w.to.Context, why)
+	}
 	if !ok {
 		if _, secret, _ := w.ignored(istio.ClusterID(w.to.Cluster)); secret == "" && w.Unsure[[2]string{w.v.Context, w.to.Context}] != "" {
 			return w.unclear(stepReads, w.v.Context, w.Unsure[[2]string{w.v.Context, w.to.Context}])
@@ -73,6 +76,9 @@ func (w *walk) reads() bool {
 		if !w.freezes(f) {
 			return w.fault(stepReads, f)
 		}
+	}
+	if w.asked { // verify says it of the rules themselves
+		w.doubt(w.v.Context, "EP030", "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021")
 	}
 	for _, context := range []string{w.v.Context, w.source.Context, w.to.Context} {
 		for _, what := range w.v.unread[context] {
