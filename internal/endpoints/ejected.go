@@ -25,11 +25,12 @@ func (w *walk) ejected() bool {
 	switch {
 	case !asked:
 		return true
-	case !live.Known():
-		w.unknown.CannotJudge(w.source.Context, "proxy of pod "+w.from.Pod+": "+live.Why(), "EP023")
-		return true
+	case live.State == facts.Absent:
+		return w.notAsked("the pod is gone meanwhile")
+	case live.State != facts.OK:
+		return w.notAsked(live.Why())
 	}
-	given := 0
+	has := 0
 	var evidence []finding.Evidence
 	for _, p := range w.ports {
 		cluster := envoy.Find(live.Value, envoy.Destination{Host: istio.Host(w.service.namespace, w.service.name), Port: p.number})
@@ -37,20 +38,25 @@ func (w *walk) ejected() bool {
 			continue
 		}
 		for _, e := range append(append([]istio.Endpoint{}, p.direct...), p.via...) {
-			given++
-			for _, has := range cluster.Endpoints {
-				if has.Address == e.Address && has.Port == e.Port && has.Ejected() {
+			for _, its := range cluster.Endpoints {
+				if its.Address != e.Address || its.Port != e.Port {
+					continue
+				}
+				if has++; its.Ejected() {
 					what := fmt.Sprintf("%s:%d", w.address(e.Address), e.Port)
 					if n := len(e.Behind); n > 0 {
 						what += ", the gateway for " + finding.Plural(n, "endpoint")
 					}
-					evidence = append(evidence, finding.Evidence{Cluster: w.source.Context, Field: "proxy of pod " + w.from.Pod + ", " + what, Value: strings.Join(has.Flags, ", ")})
+					evidence = append(evidence, finding.Evidence{Cluster: w.source.Context, Field: "proxy of pod " + w.from.Pod + ", " + what, Value: strings.Join(its.Flags, ", ")})
 				}
 			}
 		}
 	}
+	if has == 0 {
+		return w.notAsked(fmt.Sprintf("it has none of the addresses that are expected; see list %s --from %s/%s", w.service, w.source.Context, w.from.Pod))
+	}
 	if len(evidence) == 0 {
-		return w.ok(stepProxy, "the proxy of pod %s holds nothing against the endpoints", w.from.Pod)
+		return w.ok(stepProxy, "the proxy of pod %s holds nothing against the endpoints that it has", w.from.Pod)
 	}
 	f := finding.Finding{
 		Code: "EP023", Severity: finding.Warning, Clusters: distinct([]string{w.source.Context, w.to.Context}), Object: w.service.object(),
@@ -62,13 +68,20 @@ func (w *walk) ejected() bool {
 			finding.Kubectl(w.source.Context, "-n %s logs %s -c istio-proxy --tail=100", finding.Quote(w.namespaceOfSource()), finding.Quote(w.podOfSource())),
 		},
 	}
-	if len(evidence) == given {
+	if len(evidence) == has {
 		f.Severity = finding.Error
 		f.Title = fmt.Sprintf("a proxy of %s has taken all endpoints of %s out, since requests to them failed", w.source.Context, w.to.Context)
 		return w.fault(stepProxy, f)
 	}
 	w.warn(f)
 	return w.ok(stepProxy, "%s (EP023)", f.Title)
+}
+
+// notAsked: what the proxy holds against the endpoints is not known; what istiod makes of
+// the API objects is, and stands.
+func (w *walk) notAsked(reason string) bool {
+	w.unknown.CannotJudge(w.source.Context, "proxy of pod "+w.from.Pod+": "+reason, "EP023")
+	return true
 }
 
 func (w *walk) namespaceOfSource() string {

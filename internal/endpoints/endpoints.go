@@ -28,6 +28,11 @@ type Options struct {
 	// Known is what other rules found: remote secrets, networks and gateways. What of
 	// it stops requests is named as the cause, and is part of the result.
 	Known finding.Result
+	// Seen is what control planes say of themselves; nil where nobody wants it judged.
+	Seen *facts.Seen
+	// Unsure says, by the contexts of a control plane and of a cluster, why it is not known
+	// whether the one has a remote secret for the other; where it says nothing that is known.
+	Unsure map[[2]string]string
 }
 
 func (o Options) wants(s *corev1.Service) bool {
@@ -37,7 +42,7 @@ func (o Options) wants(s *corev1.Service) bool {
 // codes are all that the rules can find.
 var codes = []finding.Code{
 	"EP001", "EP002", "EP003", "EP004", "EP005", "EP006", "EP007", "EP008", "EP009", "EP010", "EP011", "EP012", "EP013", "EP014", "EP015",
-	"EP016", "EP017", "EP018", "EP019", "EP021", "EP022", "EP023", "EP024", "EP030", "EP031", "EP032", "EP033", "EP034",
+	"EP016", "EP017", "EP018", "EP019", "EP020", "EP021", "EP022", "EP023", "EP024", "EP030", "EP031", "EP032", "EP033", "EP034",
 }
 
 // Sources are the proxies that have a pod, of the paths that reach.
@@ -99,6 +104,7 @@ func Verify(fleet *facts.Fleet, options Options) finding.Result {
 		namespace, name, _ := strings.Cut(k, "/")
 		j.diagnose(namespace, name)
 	}
+	j.judgeConnections()
 	j.unreached()
 	return j.result()
 }
@@ -114,6 +120,10 @@ type judgement struct {
 	// unknown are the reasons for which paths of a cluster were not judged.
 	unknown finding.Result
 	drifted map[string]bool // namespaces whose configuration was compared
+	// last is what control planes said of themselves last, and connections the proxies that
+	// are connected to them; before are those of an earlier look.
+	last                map[string]facts.Read[[]facts.IstiodView]
+	connections, before *connections
 	// answers are what proxies get for the service that is being judged.
 	answers map[question]istio.Endpoints
 }
@@ -127,6 +137,13 @@ type found struct {
 func newJudgement(fleet *facts.Fleet, options Options) *judgement {
 	j := &judgement{
 		Options: options, world: newWorld(fleet, options), known: map[string]finding.Finding{}, at: map[string]*found{}, drifted: map[string]bool{},
+	}
+	if options.Seen != nil {
+		j.last = options.Seen.Last()
+		j.connections = newConnections(fleet, j.last)
+		if j.before = j.connections; options.Seen.Again != nil {
+			j.before = newConnections(fleet, options.Seen.Istiods)
+		}
 	}
 	for _, f := range options.Known.Findings {
 		j.known[f.ID()] = f

@@ -33,7 +33,7 @@ func TestHealthyFleets(t *testing.T) {
 
 // Each fault alone gives its finding, and no other.
 func TestFaults(t *testing.T) {
-	found := map[finding.Code]bool{"EP032": true, "EP023": true} // TestKnownCauses, TestEjected
+	found := map[finding.Code]bool{"EP032": true, "EP023": true, "EP020": true} // TestKnownCauses, TestEjected, TestConnections
 	for _, c := range meshtest.EndpointFaults {
 		t.Run(c.Name, func(t *testing.T) {
 			judge(t, c)
@@ -391,10 +391,12 @@ func TestEjected(t *testing.T) {
 		found   []string
 		unknown bool
 	}{
-		"nothing":      {live: proxy(), verdict: Reaches},
-		"another flag": {live: proxy("pending_dynamic_removal"), verdict: Reaches},
-		"ejected":      {live: proxy(envoy.FailedOutlierCheck), verdict: Broken, found: []string{"EP023 error east,west"}},
-		"not answered": {live: facts.Read[[]envoy.Cluster]{State: facts.Forbidden}, verdict: Reaches, unknown: true},
+		"nothing":         {live: proxy(), verdict: Reaches},
+		"another flag":    {live: proxy("pending_dynamic_removal"), verdict: Reaches},
+		"ejected":         {live: proxy(envoy.FailedOutlierCheck), verdict: Broken, found: []string{"EP023 error east,west"}},
+		"not answered":    {live: facts.Read[[]envoy.Cluster]{State: facts.Forbidden}, verdict: Reaches, unknown: true},
+		"the pod is gone": {live: facts.Read[[]envoy.Cluster]{State: facts.Absent}, verdict: Reaches, unknown: true},
+		"none of them":    {live: facts.Read[[]envoy.Cluster]{State: facts.OK}, verdict: Reaches, unknown: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, result := diagnose(Live{sources[0]: c.live})
@@ -409,6 +411,9 @@ func TestEjected(t *testing.T) {
 			}
 			if c.unknown != (len(result.Unknowns) > 0) {
 				t.Errorf("unknowns %+v", result.Unknowns)
+			}
+			if judged := slices.ContainsFunc(d.Paths[0].Steps, func(s Step) bool { return s.Name == stepProxy }); judged == c.unknown {
+				t.Errorf("steps %+v", d.Paths[0].Steps)
 			}
 			complete(t, result)
 		})

@@ -63,14 +63,19 @@ func (w *walk) reads() bool {
 		return w.unclear(stepReads, w.to.Context, why)
 	}
 	if !ok {
+		if _, secret, _ := w.ignored(istio.ClusterID(w.to.Cluster)); secret == "" && w.Unsure[[2]string{w.v.Context, w.to.Context}] != "" {
+			return w.unclear(stepReads, w.v.Context, w.Unsure[[2]string{w.v.Context, w.to.Context}])
+		}
 		return w.fault(stepReads, w.unwatched())
 	}
-	if cause := w.knows("", []string{w.v.Context, w.to.Context}, "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021"); cause != "" {
+	if cause := w.knowsOf(w.v.Context, w.to.Context, "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021", "SEC019"); cause != "" && !w.elsewhere(cause) {
 		f := w.unread(fmt.Sprintf("%s cannot read %s: its clients get no endpoints there, or old ones", w.v.name(), w.to.Context))
 		f.Effect = fmt.Sprintf("requests from %s get to no pod in %s, or to those alone that it had when it was last read", w.source.Context, w.to.Context)
 		f.Evidence = []finding.Evidence{{Cluster: w.v.Context, Field: "remote secret", Value: watched.Secret}}
 		f.CausedBy, f.Fix = cause, []string{"# once its cause is mended it reads it"}
-		return w.fault(stepReads, f)
+		if !w.freezes(f) {
+			return w.fault(stepReads, f)
+		}
 	}
 	if w.asked { // verify says it of the rules themselves
 		w.doubt(w.v.Context, "EP030", "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021")
@@ -86,8 +91,11 @@ func (w *walk) reads() bool {
 	if watched.State == istio.Unknown {
 		return w.unclear(stepReads, w.to.Context, watched.Reason)
 	}
+	if w.frozen != nil {
+		return true // keeps tells of it
+	}
 	if own := istio.ClusterID(w.to.Cluster); own != "" && own != w.id {
-		return w.ok(stepReads, "%s reads it, as cluster %s though it is %s (SEC004)", w.v.name(), w.id, own)
+		return w.ok(stepReads, "%s reads it, as cluster %s though it is %s", w.v.name(), w.id, own)
 	}
 	return w.ok(stepReads, "%s reads it, by secret %s", w.v.name(), cmp.Or(watched.Secret, "none: it is its own cluster"))
 }
@@ -108,10 +116,10 @@ func (w *walk) unwatched() finding.Finding {
 	code, secret, reason := w.ignored(own)
 	var f finding.Finding
 	if secret == "" {
-		f = w.unread(fmt.Sprintf("%s has no remote secret for %s, so it does not know its pods (SEC001)", w.v.name(), w.to.Context))
+		f = w.unread(fmt.Sprintf("%s has no remote secret for %s, so it does not know its pods", w.v.name(), w.to.Context))
 		f.Evidence = []finding.Evidence{{Field: fmt.Sprintf("secrets with label %s=true in %s", istio.MultiClusterLabel, w.v.Istiod.Namespace), Value: w.secretsOf(w.by[w.v.Context])}}
 	} else {
-		f = w.unread(fmt.Sprintf("%s ignores the remote secret for %s: %s (%s)", w.v.name(), w.to.Context, reason, code))
+		f = w.unread(fmt.Sprintf("%s ignores the remote secret for %s: %s", w.v.name(), w.to.Context, reason))
 		f.Evidence = []finding.Evidence{{Field: "secret " + secret, Value: reason}}
 	}
 	f.Evidence = append(f.Evidence, finding.Evidence{Field: "cluster ID of " + w.v.Context, Value: w.v.Istiod.ClusterID()})
@@ -131,7 +139,7 @@ func (w *walk) unwatched() finding.Finding {
 		f.Fix = append(f.Fix, fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s",
 			finding.Quote(w.to.Context), finding.Quote(name), finding.Quote(w.v.Istiod.Namespace), finding.Kubectl(w.v.Context, "apply -f -")))
 	}
-	if f.CausedBy = w.knows("", []string{w.v.Context, w.to.Context}, "SEC"); f.CausedBy == "" {
+	if f.CausedBy = w.knowsOf(w.v.Context, w.to.Context, "SEC"); f.CausedBy == "" {
 		f.CausedBy = w.knows("", []string{w.v.Context}, string(code))
 	}
 	w.leave(&f)
@@ -181,7 +189,7 @@ func (w *walk) refusedProxies(own string) finding.Finding {
 	known := w.v.ids[w.source.Context]
 	f := finding.Finding{
 		Code: "EP030", Severity: finding.Error, Clusters: []string{w.v.Context}, Object: "cluster " + w.source.Context,
-		Title: fmt.Sprintf("%s refuses the proxies of %s: it knows the cluster as %s (SEC004)", w.v.name(), w.source.Context, known),
+		Title: fmt.Sprintf("%s refuses the proxies of %s: it knows the cluster as %s", w.v.name(), w.source.Context, known),
 		Evidence: []finding.Evidence{
 			{Field: "remote secrets", Value: w.secretsOf(w.by[w.v.Context])},
 			{Cluster: w.source.Context, Field: "cluster ID of its proxies", Value: own},
@@ -189,7 +197,7 @@ func (w *walk) refusedProxies(own string) finding.Finding {
 		Effect: fmt.Sprintf("new and restarted proxies in %s get no certificate and no endpoints", w.source.Context),
 	}
 	if known == "" {
-		f.Title = fmt.Sprintf("%s has no remote secret for %s, and refuses its proxies (SEC001)", w.v.name(), w.source.Context)
+		f.Title = fmt.Sprintf("%s has no remote secret for %s, and refuses its proxies", w.v.name(), w.source.Context)
 	}
 	if watched, ok := w.v.watched[w.source.Context]; ok {
 		ns, name, _ := strings.Cut(watched.Secret, "/")
@@ -202,20 +210,52 @@ func (w *walk) refusedProxies(own string) finding.Finding {
 	return f
 }
 
-// leave leaves the command that mends a cluster that is not read to the error that causes
-// it: what is deleted and made anew by both cannot be pasted twice.
+// leave names the error that causes that a cluster is not read, where it was found, and
+// leaves the command that mends it to it: what is deleted and made anew by both cannot
+// be pasted twice.
 func (w *walk) leave(f *finding.Finding) {
-	if len(w.known[f.CausedBy].Fix) > 0 {
+	cause, ok := w.known[f.CausedBy]
+	if ok {
+		f.Title += fmt.Sprintf(" (%s)", cause.Code)
+	}
+	if len(cause.Fix) > 0 {
 		f.Fix = []string{"# once its cause is mended it reads it"}
 	}
 }
 
 // judged: what ztunnel does for ambient workloads is not predicted, only what sidecars are given.
 func (w *walk) judged() bool {
-	if len(w.source.networks) == 0 && w.source.ambient() {
-		return w.unclear(stepReads, w.source.Context, "it has no sidecars but ambient mode, and only what sidecars are given is judged")
+	if len(w.source.networks) > 0 || !w.source.ambient() {
+		return true
 	}
-	return true
+	w.unclear(stepReads, w.source.Context, "it has no sidecars but ambient mode, and only what sidecars are given is judged")
+	if f, ok := w.knownOfAmbient(); ok && w.asked {
+		w.warn(f)
+		w.path.Code, w.path.Cause = f.Code, f.ID()
+		w.path.Summary = f.Title + "; what else ambient workloads are given is not judged"
+	}
+	return false
+}
+
+// knownOfAmbient is what other rules know to keep ambient workloads of the source from the cluster.
+func (w *walk) knownOfAmbient() (finding.Finding, bool) {
+	for _, about := range []struct {
+		code    finding.Code
+		cluster string
+	}{
+		{"AMB001", w.v.Context},
+		{"AMB005", w.source.Context}, {"AMB011", w.source.Context},
+		{"AMB003", w.to.Context}, {"AMB010", w.to.Context}, {"AMB005", w.to.Context},
+		{"AMB006", w.to.Context}, {"AMB002", w.to.Context}, {"AMB002", w.source.Context},
+	} {
+		for _, f := range w.Known.Findings {
+			others := slices.ContainsFunc(f.Clusters, func(c string) bool { return c != w.source.Context && c != w.to.Context && c != w.v.Context })
+			if f.Code == about.code && f.Severity == finding.Error && slices.Contains(f.Clusters, about.cluster) && !others {
+				return f, true
+			}
+		}
+	}
+	return finding.Finding{}, false
 }
 
 // sees: the discovery selectors of the control plane's mesh config choose namespaces of

@@ -102,6 +102,8 @@ type walk struct {
 	ports   []*port
 	// lost: a port is not reached, or not all endpoints are, and the walk goes on with the rest.
 	lost bool
+	// frozen is set where the cluster is one that the control plane follows no more.
+	frozen *frozen
 }
 
 // port is what the source is given of the cluster for one port.
@@ -119,7 +121,7 @@ type port struct {
 // run goes on until something stops the requests.
 func (w *walk) run() Path {
 	w.path = Path{From: w.from.Source, To: w.to.Context, Steps: []Step{}, Ports: []Port{}, Findings: []string{}}
-	for _, step := range []func() bool{w.has, w.reads, w.judged, w.sees, w.exists, w.sameKind, w.gets, w.hasEndpoints, w.samePorts, w.scope, w.networks, w.mutualTLS, w.receives, w.near, w.admits, w.ejected} {
+	for _, step := range []func() bool{w.has, w.reads, w.judged, w.connected, w.sees, w.exists, w.sameKind, w.gets, w.hasEndpoints, w.keeps, w.samePorts, w.scope, w.networks, w.mutualTLS, w.receives, w.near, w.admits, w.ejected} {
 		if !step() {
 			break
 		}
@@ -129,6 +131,10 @@ func (w *walk) run() Path {
 		w.path.Verdict = Partly
 	case w.path.Verdict == "" && w.asked:
 		w.path.Verdict, w.path.Summary = Reaches, w.way()
+		if w.frozen != nil {
+			w.path.Code, w.path.Cause = w.frozen.cause.Code, w.frozen.cause.ID()
+			w.path.Summary += fmt.Sprintf(", until istiod of %s restarts: %s", w.v.Context, w.frozen.cause.Title)
+		}
 	}
 	return w.path
 }
@@ -250,6 +256,18 @@ func (j *judgement) knows(object string, contexts []string, codes ...string) str
 				continue
 			}
 			if !slices.ContainsFunc(contexts, func(c string) bool { return !slices.Contains(f.Clusters, c) }) {
+				return f.ID()
+			}
+		}
+	}
+	return ""
+}
+
+// knowsOf is knows for what a control plane has of a cluster: such findings name it first.
+func (j *judgement) knowsOf(primary, cluster string, codes ...string) string {
+	for _, code := range codes {
+		for _, f := range j.Known.Findings {
+			if f.Severity == finding.Error && strings.HasPrefix(string(f.Code), code) && len(f.Clusters) > 1 && f.Clusters[0] == primary && slices.Contains(f.Clusters[1:], cluster) {
 				return f.ID()
 			}
 		}

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"slices"
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -93,6 +94,30 @@ type Later struct {
 	// Gateways are those of the Gateway API by context, where control planes are asked
 	// for what they tell ambient workloads.
 	Gateways map[string]Read[[]istioapi.KubernetesGateway]
+	// Pods are those that no control plane was connected to, as namespace/name by context,
+	// and whether they are still there.
+	Pods map[string]map[string]bool
+}
+
+// Last are the control planes' own views as they were seen last.
+func (s Seen) Last() map[string]Read[[]IstiodView] {
+	if s.Again == nil {
+		return s.Istiods
+	}
+	out := map[string]Read[[]IstiodView]{}
+	for context, first := range s.Istiods {
+		views := slices.Clone(first.Value)
+		for i := range views {
+			for _, later := range s.Again.Istiods[context].Value {
+				if later.Pod == views[i].Pod && later.Clusters.State == OK {
+					views[i] = later
+				}
+			}
+		}
+		first.Value = views
+		out[context] = first
+	}
+	return out
 }
 
 // Addresses are those of the endpoints of Services, by namespace/name. The value is
@@ -217,10 +242,15 @@ type IstiodView struct {
 	// Gateways are those to other networks of which it tells ambient workloads, in
 	// /debug/ambientz; only where it knows of ambient mode across networks.
 	Gateways Read[[]NetworkAddress]
+	// Proxies is /debug/syncz: those that are connected to the replica.
+	Proxies Read[[]ConnectedProxy]
 }
 
 // NetworkAddress is an IP address or host name at which a network is reached.
 type NetworkAddress struct{ Network, Address string }
+
+// ConnectedProxy is an entry of /debug/syncz. Cluster is the ID that the proxy gives.
+type ConnectedProxy struct{ Cluster, Namespace, Pod string }
 
 // ClusterState is an entry of /debug/clusterz.
 type ClusterState struct {

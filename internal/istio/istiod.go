@@ -302,6 +302,17 @@ func OldestStart(c *facts.Cluster) time.Time {
 	return oldest
 }
 
+// LatestStart is when the youngest istiod pod of the cluster started; zero when none is known.
+func LatestStart(c *facts.Cluster) time.Time {
+	var latest time.Time
+	for i := range c.IstiodPods.Value {
+		if start := containerStart(&c.IstiodPods.Value[i]); start.After(latest) {
+			latest = start
+		}
+	}
+	return latest
+}
+
 // containerStart is when the discovery container last started: a restart of the
 // container reads the CA anew just as a new pod does.
 func containerStart(p *facts.Pod) time.Time {

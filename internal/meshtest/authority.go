@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/url"
 	"sync/atomic"
 	"time"
 )
@@ -165,4 +166,21 @@ func (a *Authority) CACerts() map[string]string {
 // TLSCACerts is the data of a good Secret cacerts in the layout of kubernetes.io/tls.
 func (a *Authority) TLSCACerts() map[string]string {
 	return map[string]string{"tls.crt": a.PEM(), "tls.key": a.KeyPEM(), "ca.crt": a.Top().PEM()}
+}
+
+// Leaf is the certificate of a workload, as istiod makes it, which ends at a time.
+func (a *Authority) Leaf(ends time.Time) string {
+	id, err := url.Parse("spiffe://cluster.local/ns/sample/sa/default")
+	if err != nil {
+		panic(err)
+	}
+	t := &x509.Certificate{
+		SerialNumber: big.NewInt(serial.Add(1)), URIs: []*url.URL{id}, NotBefore: Now.Add(-24 * time.Hour), NotAfter: ends,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, a.Cert, newKey(0).Public(), a.Key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }

@@ -111,3 +111,20 @@ func Doubtful(fleet *facts.Fleet, seen facts.Seen) (contexts []string, doubtful 
 	}
 	return contexts, doubtful
 }
+
+// Unsure says, by the contexts of a control plane and of a cluster that it should read and
+// has no remote secret for, why it may have one after all.
+func Unsure(fleet *facts.Fleet, seen facts.Seen) map[[2]string]string {
+	w := newWorld(fleet, seen)
+	j, mesh, out := &judgement{world: w, fleet: fleet, seen: seen}, w.meshOf(), map[[2]string]string{}
+	for _, m := range w.members {
+		for _, to := range w.members {
+			if j.expects(mesh, m, to) && m.reads(to) == nil {
+				if e := j.mayLead(m, to); e != nil {
+					out[[2]string{m.Context, to.Context}] = e.maybe(to)
+				}
+			}
+		}
+	}
+	return out
+}

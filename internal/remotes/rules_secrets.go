@@ -375,7 +375,7 @@ func judgeMissing(j *judgement, m *member) {
 			continue
 		}
 		if e := j.mayLead(m, to); e != nil {
-			j.CannotJudge(m.Context, fmt.Sprintf("the remote secret for %s leads to %s, which may be %s", e.ClusterID, cmp.Or(e.Server, "an address that is not known"), to.Context), "SEC001", "SEC023")
+			j.CannotJudge(m.Context, e.maybe(to), "SEC001", "SEC023")
 			continue
 		}
 		id := cmp.Or(to.id, to.Context)
@@ -396,6 +396,11 @@ func judgeMissing(j *judgement, m *member) {
 		f.CausedBy = j.lost(m, to)
 		j.Add(f)
 	}
+}
+
+// maybe says that an entry may be the one for a cluster.
+func (e *entry) maybe(to *member) string {
+	return fmt.Sprintf("the remote secret for %s leads to %s, which may be %s", e.ClusterID, cmp.Or(e.Server, "an address that is not known"), to.Context)
 }
 
 // undecided says what was not read of a cluster that would tell whether it is of a mesh, and

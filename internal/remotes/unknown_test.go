@@ -142,6 +142,10 @@ func TestEachAlone(t *testing.T) {
 					t.Errorf("the matrix says %+v", p)
 				}
 			}
+			unsure, missed := Unsure(fleet, seen), name == "no context leads"
+			if _, is := unsure[[2]string{east, west}]; is != missed || len(unsure) > 1 {
+				t.Errorf("unsure: %v", unsure)
+			}
 		})
 	}
 }

@@ -36,10 +36,11 @@ const monitoring = 15014
 // errDebug is why an istiod that was reached says nothing.
 var errDebug = errors.New("istiod does not show its state (ENABLE_DEBUG_ON_HTTP)")
 
-// ReadIstiods asks replicas of a control plane which clusters they read and which
-// endpoints they have of them, all at once: of each two round trips for a
-// port-forward and one for each of two requests. Where the control plane knows of
-// ambient mode across networks a third one asks for what ambient workloads are told.
+// ReadIstiods asks replicas of a control plane which clusters they read, which
+// endpoints they have of them and which proxies are connected to them, all at once: of each
+// two round trips for a port-forward and one for each of three requests. Where the control
+// plane knows of ambient mode across networks a fourth one asks for what ambient workloads
+// are told.
 func ReadIstiods(ctx context.Context, cluster Cluster, pods []string, ambient bool) []facts.IstiodView {
 	out := make([]facts.IstiodView, len(pods))
 	var wait sync.WaitGroup
@@ -53,10 +54,13 @@ func ReadIstiods(ctx context.Context, cluster Cluster, pods []string, ambient bo
 			view.Clusters = istiodOutcome(clusters, err)
 			if err != nil {
 				view.Shards = istiodOutcome[map[string]facts.Addresses](nil, err)
+				view.Proxies = istiodOutcome[[]facts.ConnectedProxy](nil, err)
 				return
 			}
 			shards, err := debug(ctx, client, "endpointShardz", parseShards)
 			view.Shards = istiodOutcome(shards, err)
+			proxies, err := debug(ctx, client, "syncz", parseProxies)
+			view.Proxies = istiodOutcome(proxies, err)
 			if ambient {
 				gateways, err := debug(ctx, client, "ambientz", parseAmbient)
 				view.Gateways = istiodOutcome(gateways, err)

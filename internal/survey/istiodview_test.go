@@ -76,13 +76,39 @@ func TestParseAmbient(t *testing.T) {
 	}
 }
 
+func TestParseProxies(t *testing.T) {
+	const one = `{"cluster_id":"east","proxy":"cart-0.v2.shop","proxy_type":"sidecar","istio_version":"1.29.1","resources":{"a":{"sent":"x","sentTime":"0001-01-01T00:00:00Z"}}}`
+	want := []facts.ConnectedProxy{{Cluster: "east", Namespace: "shop", Pod: "cart-0.v2"}, {Namespace: "istio-system", Pod: "ztunnel-x"}}
+	got, err := parseProxies(strings.NewReader("[" + one + `,{"proxy":"ztunnel-x.istio-system"},{"cluster_id":"east"}]`))
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	for name, c := range map[string]struct {
+		text string
+		err  error
+	}{
+		"none": {"[]", nil}, "nothing": {"null", nil}, "garbage": {"<html>", errGarbage}, "an object": {"{}", errGarbage}, "an end": {"[" + one, errGarbage},
+		"numbers": {`[{"proxy":7}]`, errGarbage}, "a name": {`[{"proxy":"` + strings.Repeat("x", 4000) + `.a"}]`, errGarbage},
+		"more than any": {"[" + strings.Repeat(`{"proxy":"a.b"},`, mostProxies+1), errTooMuch},
+	} {
+		if got, err := parseProxies(strings.NewReader(c.text)); !errors.Is(err, c.err) || len(got) > 0 {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	if _, err := parseProxies(&bounded{strings.NewReader("[" + one), 50}); !errors.Is(err, errTooMuch) {
+		t.Errorf("a flood: %v", err)
+	}
+}
+
 func FuzzIstiod(f *testing.F) {
 	f.Add(`[{"id":"east"}]`)
 	f.Add(`{"a.b":{"c":{"Shards":{"Kubernetes/d":[{"Addresses":["e"],"NodeName":"f"}]}}}}`)
 	f.Add(`{"workloads":[{"uid":"NetworkGateway/n/192.0.2.1/0"}]}`)
+	f.Add(`[{"cluster_id":"east","proxy":"a.b"}]`)
 	f.Fuzz(func(_ *testing.T, text string) {
 		_, _ = parseClusters(strings.NewReader(text))
 		_, _ = parseShards(strings.NewReader(text))
 		_, _ = parseAmbient(strings.NewReader(text))
+		_, _ = parseProxies(strings.NewReader(text))
 	})
 }

@@ -74,18 +74,50 @@ type admin struct {
 	client *http.Client // of a port-forward; nil where commands are run instead
 }
 
-func (a *admin) endpoints(ctx context.Context, hosts []string) ([]envoy.Cluster, error) {
+func (a *admin) endpoints(ctx context.Context, hosts []string) (clusters []envoy.Cluster, err error) {
+	err = a.reach(ctx, func(a *admin) (err error) {
+		clusters, err = a.ask(ctx, hosts)
+		return err
+	})
+	return clusters, err
+}
+
+// reach asks by port-forward, or, where that is forbidden, by commands in the pod.
+func (a *admin) reach(ctx context.Context, ask func(*admin) error) error {
 	a.client = podaccess.Client(ctx, a.config, podaccess.Pod{Namespace: a.pod.Namespace, Name: a.pod.Name}, envoyAdminPort)
 	defer a.client.CloseIdleConnections()
-	clusters, err := a.ask(ctx, hosts)
+	err := ask(a)
 	if !apierrors.IsForbidden(err) {
-		return clusters, err
+		return err
 	}
-	byExec := &admin{config: a.config, pod: a.pod}
-	if clusters, err = byExec.ask(ctx, hosts); err != nil && !apierrors.IsForbidden(err) {
+	if err = ask(&admin{config: a.config, pod: a.pod}); err != nil && !apierrors.IsForbidden(err) {
 		err = fmt.Errorf("port-forward is forbidden, and by exec: %w", err)
 	}
-	return clusters, err
+	return err
+}
+
+// Materials asks proxies which certificates they present and which roots they trust, side
+// by side; the answers are in the order of the pods. Each costs what one of Envoys does.
+func Materials(ctx context.Context, cluster Cluster, pods []podaccess.Pod) []facts.Read[facts.Material] {
+	out := make([]facts.Read[facts.Material], len(pods))
+	beside(len(pods), func(i int) {
+		a := &admin{config: cluster.Config, pod: podaccess.Pod{Namespace: pods[i].Namespace, Name: pods[i].Name, Container: istio.ProxyContainer}}
+		var m facts.Material
+		err := a.reach(ctx, func(a *admin) (err error) {
+			m, err = a.material(ctx)
+			return err
+		})
+		out[i] = podOutcome(ctx, m, err)
+	})
+	return out
+}
+
+func (a *admin) material(ctx context.Context) (m facts.Material, err error) {
+	err = a.get(ctx, envoy.SecretsPath, func(body io.Reader) (err error) {
+		m.Chain, m.Roots, err = envoy.ReadSecrets(body)
+		return err
+	})
+	return m, err
 }
 
 func (a *admin) ask(ctx context.Context, hosts []string) ([]envoy.Cluster, error) {

@@ -91,6 +91,26 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
+// A proxy is asked for its certificates in one request.
+func TestMaterial(t *testing.T) {
+	answer := `{"configs":[{"name":"default","secret":{"tls_certificate":{"certificate_chain":{"inline_bytes":"YQ=="},"private_key":{"inline_bytes":"W3JlZGFjdGVkXQ=="}}}},{"name":"ROOTCA","secret":{"validation_context":{"trusted_ca":{"inline_string":"b"}}}}]}`
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.String())
+		_, _ = fmt.Fprint(w, answer)
+	}))
+	defer server.Close()
+	a := &admin{client: &http.Client{Transport: to(server.Listener.Addr().String())}}
+	m, err := a.material(t.Context())
+	if err != nil || string(m.Chain) != "a" || string(m.Roots) != "b" || strings.Join(asked, " ") != "/config_dump?resource=dynamic_active_secrets" {
+		t.Errorf("%+v, %v, %s", m, err, asked)
+	}
+	answer = "<html>"
+	if m, err := a.material(t.Context()); err == nil || len(m.Chain) > 0 {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
 // to sends every request to one address.
 type to string
 

@@ -57,6 +57,8 @@ const (
 	ServiceExports
 	StraySecrets
 	SystemSecrets
+	// Proxies is a sample of the pods with a sidecar.
+	Proxies
 	// Leads lets Follow read what the others show to be needed.
 	Leads
 
@@ -160,6 +162,9 @@ func Read(ctx context.Context, cluster Cluster, sources Source) (facts.Cluster, 
 	if sources&ReaderAccess != 0 {
 		read(r, &out.ReaderAccess, func() (*authorizationv1.SubjectAccessReview, error) { return readerAccess(ctx, a, ns) })
 	}
+	if sources&Proxies != 0 {
+		read(r, &out.Proxies, func() ([]facts.Pod, error) { return proxySample(ctx, a) })
+	}
 	readMesh(r, a, sources, &out)
 	return out, r.wait()
 }
@@ -168,6 +173,7 @@ func Read(ctx context.Context, cluster Cluster, sources Source) (facts.Cluster, 
 // configs of further revisions, and a sample of the pods with a sidecar. It costs
 // one round trip on a new connection, and nothing where there is nothing to ask.
 func Deepen(ctx context.Context, cluster Cluster, c *facts.Cluster, meshConfigMaps []string, proxies bool) {
+	proxies = proxies && c.Proxies.State == facts.NotAsked
 	if len(meshConfigMaps) == 0 && !proxies {
 		return
 	}

@@ -11,6 +11,9 @@ import (
 type Options struct {
 	// ExpiryWarn is how long before its end a certificate is reported.
 	ExpiryWarn time.Duration
+	// Proxies are what proxies of each context present and trust; nil where nobody wants
+	// them asked.
+	Proxies map[string]facts.Read[[]facts.ProxyMaterial]
 }
 
 // DefaultExpiryWarn is the usual ExpiryWarn.
@@ -40,6 +43,7 @@ var rules = []rule{
 	{[]finding.Code{"CERT016"}, judgeMultiRoot},
 	{[]finding.Code{"CERT017"}, judgeTrustDomains},
 	{[]finding.Code{"CERT018"}, judgeRemoteTrustDomains},
+	{[]finding.Code{"CERT015"}, judgeProxies},
 }
 
 // Codes are all codes that Verify can find.

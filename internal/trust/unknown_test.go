@@ -74,7 +74,7 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 		c.RootCerts, c.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: state}, facts.Read[[]corev1.ConfigMap]{State: state}
 		c.Istiods, c.IstiodPods = facts.Read[[]appsv1.Deployment]{State: state}, facts.Read[[]facts.Pod]{State: state}
 		c.Namespaces = facts.Read[[]corev1.Namespace]{State: state}
-		r := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn})
+		r := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn, Proxies: map[string]facts.Read[[]facts.ProxyMaterial]{"east": {State: facts.OK}, "west": {State: state}}})
 		if len(r.Findings) > 0 {
 			t.Errorf("%q: %v", state, meshtest.Summarize(r))
 		}

@@ -37,9 +37,10 @@ it reads the other cluster, whether both mean the same service, networks and gat
 TLS, who may know the service, and what keeps requests near on purpose.
 
 Each cluster is represented by one pod with a sidecar for each network that its pods are on, of
-the service's namespace if there is one. Where a path leads there, its proxy is asked, by
-port-forward or exec, whether it holds something against the endpoints. -o wide shows every
-step and every endpoint.
+the service's namespace if there is one. Every replica of istiod is asked, by port-forward,
+whether that pod's proxy is connected to it, and what it still has of clusters that it cannot
+read any more. Where a path leads there, the proxy is asked, by port-forward or exec, whether
+it holds something against the endpoints. -o wide shows every step and every endpoint.
 
 Exit codes: 0 when all paths lead there or stay away on purpose, 1 when one is broken, 2 when
 it cannot be told.`,
@@ -72,8 +73,10 @@ it cannot be told.`,
 			return err
 		}
 		names := gatewayNames(cmd.Context(), f, network.Hostnames(fleet))
-		secrets := remotes.Verify(fleet, look(cmd.Context(), f, fleet, false))
-		options := endpoints.Options{Hosts: names.Addresses, Known: known(fleet, secrets, names)}
+		seen := look(cmd.Context(), f, fleet, false)
+		options := endpoints.Options{
+			Hosts: names.Addresses, Known: known(fleet, remotes.Verify(fleet, seen), names), Seen: &seen, Unsure: remotes.Unsure(fleet, seen),
+		}
 		d, result, err := endpoints.Diagnose(fleet, to.Namespace, to.Name, options)
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
@@ -89,9 +90,10 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 	// Both are of what the first round told, and neither of the other.
 	wait.Go(func() { review(ctx, f, out, &seen, credentials) })
 	contexts, doubtful := remotes.Doubtful(out, seen)
+	unconnected := endpoints.Unconnected(out, seen)
 	wait.Wait()
-	if doubtful {
-		seen.Again = again(ctx, f, plan, contexts, pods)
+	if doubtful || len(unconnected) > 0 {
+		seen.Again = again(ctx, f, out, second{plan.Primaries, plan.Ambient, contexts, pods, unconnected})
 	}
 	return seen
 }
@@ -136,53 +138,69 @@ func try(ctx context.Context, f *command.Frame, primaries []string, credentials 
 	return out
 }
 
+// second is what there is to ask a second time: the istiods of primaries, by the names of
+// their pods (of some also what they tell ambient workloads), the EndpointSlices of contexts, and pods whose proxies are connected nowhere.
+type second struct {
+	primaries, ambient, contexts []string
+	istiods                      map[string][]string
+	pods                         map[string][]string
+}
+
 // again asks the control planes and the clusters a second time, after a while. In
 // ambient mode it costs a cluster one request more, for its gateways.
-func again(ctx context.Context, f *command.Frame, plan remotes.Plan, contexts []string, pods map[string][]string) *facts.Later {
+func again(ctx context.Context, f *command.Frame, out *facts.Fleet, s second) *facts.Later {
 	select {
 	case <-time.After(between):
 	case <-ctx.Done():
 		return nil
 	}
-	type both struct {
+	type all struct {
 		istiods  []facts.IstiodView
 		slices   facts.Read[facts.Addresses]
 		gateways facts.Read[[]istioapi.KubernetesGateway]
+		pods     map[string]bool
 	}
 	later := &facts.Later{
 		Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{},
-		Gateways: map[string]facts.Read[[]istioapi.KubernetesGateway]{},
+		Gateways: map[string]facts.Read[[]istioapi.KubernetesGateway]{}, Pods: map[string]map[string]bool{},
 	}
-	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(plan.Primaries, contexts))))
-	answers := command.Ask(ctx, f, wanted, func(ctx context.Context, c survey.Cluster) (both, error) {
-		var b both
+	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.primaries, s.contexts, slices.Collect(maps.Keys(s.pods))))))
+	answers := command.Ask(ctx, f, wanted, func(ctx context.Context, c survey.Cluster) (all, error) {
+		var a all
 		var wait sync.WaitGroup
-		if slices.Contains(contexts, c.Context) {
+		if slices.Contains(s.contexts, c.Context) {
 			wait.Go(func() {
 				if addresses, err := survey.ReadSlices(ctx, c); err == nil {
-					b.slices = facts.Read[facts.Addresses]{State: facts.OK, Value: addresses}
+					a.slices = facts.Read[facts.Addresses]{State: facts.OK, Value: addresses}
 				}
 			})
-			if len(plan.Ambient) > 0 {
+			if len(s.ambient) > 0 {
 				wait.Go(func() {
 					if read, err := survey.Read(ctx, c, survey.KubernetesGateways); err == nil {
-						b.gateways = read.KubernetesGateways
+						a.gateways = read.KubernetesGateways
 					}
 				})
 			}
 		}
-		if slices.Contains(plan.Primaries, c.Context) {
+		if slices.Contains(s.primaries, c.Context) {
 			wait.Go(func() {
-				b.istiods = survey.ReadIstiods(ctx, c, pods[c.Context], slices.Contains(plan.Ambient, c.Context))
+				a.istiods = survey.ReadIstiods(ctx, c, s.istiods[c.Context], slices.Contains(s.ambient, c.Context))
 			})
 		}
+		if pods := s.pods[c.Context]; len(pods) > 0 {
+			wait.Go(func() { a.pods, _ = survey.StillThere(ctx, c, pods, out.At) }) // else it is not judged
+		}
 		wait.Wait()
-		return b, nil
+		return a, nil
 	})
 	for name, answer := range answers {
-		if answer.Err == nil {
-			later.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: answer.Value.istiods}
-			later.Slices[name], later.Gateways[name] = answer.Value.slices, answer.Value.gateways
+		if answer.Err != nil {
+			continue
+		}
+		later.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: answer.Value.istiods}
+		later.Slices[name], later.Gateways[name] = answer.Value.slices, answer.Value.gateways
+		if answer.Value.pods != nil {
+			later.Pods[name] = answer.Value.pods
 		}
 	}
 	return later

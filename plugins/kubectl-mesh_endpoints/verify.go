@@ -26,7 +26,8 @@ func newVerify(f *command.Frame) *cobra.Command {
 		Short: "Say what keeps control planes from seeing clusters, and services from being reached",
 		Long: `Judge whether each control plane reads the clusters that it should, by the remote secrets,
 by what the other clusters let it read, and by what every replica of istiod says of itself;
-and every service that more than one cluster has, from each cluster to each other one, as
+whether the proxies of each cluster are connected to the control plane that they should; and
+every service that more than one cluster has, from each cluster to each other one, as
 "diagnose" does for one of them. Root causes come first, with what they cause beneath them;
 what breaks many services is one finding, with their number. Services that stay local because
 somebody set it so are no finding.
@@ -51,9 +52,10 @@ judged is listed as such.`,
 		return nil
 	}
 	f.VerifyAsking(cmd, func() survey.Source { return reads }, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
-		secrets := remotes.Verify(fleet, look(ctx, f, fleet, false))
+		seen := look(ctx, f, fleet, false)
+		secrets := remotes.Verify(fleet, seen)
 		names := gatewayNames(ctx, f, network.Hostnames(fleet))
-		options.Hosts, options.Known = names.Addresses, known(fleet, secrets, names)
+		options.Hosts, options.Known, options.Seen, options.Unsure = names.Addresses, known(fleet, secrets, names), &seen, remotes.Unsure(fleet, seen)
 		result := endpoints.Verify(fleet, options)
 		// Those of remote secrets that it names as causes are in both.
 		result.Findings = slices.DeleteFunc(result.Findings, func(f finding.Finding) bool {

@@ -59,14 +59,21 @@ func diagnosisPage(p *report.Page, d *endpoints.Diagnosis, result finding.Result
 	return nil
 }
 
-// worstFirst are the paths by their verdicts.
+// worstFirst are the paths by their verdicts, those with a cause first.
 func worstFirst(d *endpoints.Diagnosis) []int {
 	order := make([]int, len(d.Paths))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(slices.Index(endpoints.Verdicts, d.Paths[a].Verdict), slices.Index(endpoints.Verdicts, d.Paths[b].Verdict))
+		p, q := d.Paths[a], d.Paths[b]
+		if p.Verdict == q.Verdict && p.Code != "" && q.Code == "" {
+			return -1
+		}
+		if p.Verdict == q.Verdict && p.Code == "" && q.Code != "" {
+			return 1
+		}
+		return cmp.Compare(slices.Index(endpoints.Verdicts, p.Verdict), slices.Index(endpoints.Verdicts, q.Verdict))
 	})
 	return order
 }

@@ -62,6 +62,7 @@ func TestRealControlPlanes(t *testing.T) {
 				}
 			}
 			if !c.ownRoot && !c.pending {
+				connectAll(t, ctx, fleet, fleet.Mesh(), "east", "west")
 				out := mesh(t, options{program: endpointsBinary, kubeconfig: fleet.Kubeconfig()}, "verify", "--context", "east")
 				if out.code != 0 || out.stdout != "" {
 					t.Errorf("mesh-endpoints: exit code %d\n%s%s", out.code, out.stdout, out.stderr)

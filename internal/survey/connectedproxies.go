@@ -1,0 +1,82 @@
+package survey
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+)
+
+// Bounds of /debug/syncz, in which a proxy takes about 2 kB.
+const (
+	mostSyncz   = 512 << 20 // bytes
+	mostProxies = 200_000
+)
+
+// parseProxies reads /debug/syncz a proxy at a time, and keeps of it which there are
+// (pilot/pkg/xds/debug.go, Syncz).
+func parseProxies(r io.Reader) ([]facts.ConnectedProxy, error) {
+	decoder := json.NewDecoder(&bounded{r, mostSyncz})
+	token, err := decoder.Token()
+	if err == nil && token == nil {
+		return nil, nil
+	}
+	if err != nil || token != json.Delim('[') {
+		return nil, garbled(err)
+	}
+	var out []facts.ConnectedProxy
+	for decoder.More() {
+		var p struct {
+			Cluster string `json:"cluster_id"`
+			ID      string `json:"proxy"`
+		}
+		if err := decoder.Decode(&p); err != nil {
+			return nil, garbled(err)
+		}
+		if len(out) >= mostProxies {
+			return nil, errTooMuch
+		}
+		if len(p.ID) > mostText || len(p.Cluster) > mostText {
+			return nil, errGarbage
+		}
+		// The ID is pod.namespace; a pod's name may have dots in it.
+		if at := strings.LastIndexByte(p.ID, '.'); at > 0 {
+			out = append(out, facts.ConnectedProxy{Cluster: once(p.Cluster), Namespace: once(p.ID[at+1:]), Pod: strings.Clone(p.ID[:at])})
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return nil, garbled(err)
+	}
+	return out, nil
+}
+
+// StillThere looks at pods, as namespace/name, once more, side by side: which of them are
+// there, are to stay, and were made before a time. One of which the cluster does not tell
+// is in neither. Each costs one request.
+func StillThere(ctx context.Context, cluster Cluster, pods []string, before time.Time) (map[string]bool, error) {
+	a, err := connect(cluster.Config)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	var mu sync.Mutex
+	beside(len(pods), func(i int) {
+		namespace, name, _ := strings.Cut(pods[i], "/")
+		// A list, since that is what one may do who may read pods here.
+		found, err := list[corev1.PodList](ctx, a.core, "pods", namespace, metav1.ListOptions{FieldSelector: "metadata.name=" + name}, func(p *corev1.Pod) *corev1.Pod { return p })
+		if err != nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		out[pods[i]] = len(found) == 1 && found[0].DeletionTimestamp == nil && found[0].CreationTimestamp.Time.Before(before)
+	})
+	return out, nil
+}

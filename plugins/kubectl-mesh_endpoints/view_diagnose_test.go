@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+)
+
+// What a person sees of what istiods say: a credential that is refused while istiod still
+// has the endpoints, and a proxy that is connected elsewhere.
+func TestDiagnosisOfWhatIstiodsSay(t *testing.T) {
+	fleet := meshtest.Serving(meshtest.Networked("east", "west")).Facts()
+	held, proxies := facts.Addresses{}, map[string][]facts.ConnectedProxy{}
+	for i := range fleet.Clusters {
+		c := &fleet.Clusters[i]
+		for _, p := range c.Pods.Value {
+			if p.Container(istio.ProxyContainer) == nil || p.Namespace != "sample" {
+				continue
+			}
+			proxies[c.Context] = append(proxies[c.Context], facts.ConnectedProxy{Cluster: c.Context, Namespace: p.Namespace, Pod: p.Name})
+			if c.Context == "west" && p.Labels["app"] == "helloworld" {
+				held.Add("sample/helloworld", p.IP(), true)
+			}
+		}
+	}
+	replica := func(proxies ...facts.ConnectedProxy) facts.Read[[]facts.IstiodView] {
+		return facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{{
+			Pod: "istiod-7d5c8b9f7-x2x4z", Clusters: facts.Read[[]facts.ClusterState]{State: facts.OK},
+			Shards:  facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: map[string]facts.Addresses{"west": held}},
+			Proxies: facts.Read[[]facts.ConnectedProxy]{State: facts.OK, Value: proxies},
+		}}}
+	}
+	refused := finding.Result{Findings: []finding.Finding{{
+		Code: "SEC012", Severity: finding.Error, Clusters: []string{"east", "west"}, Object: "secret istio-system/istio-remote-secret-west",
+		Title:    "the credential by which istiod reads west is not accepted",
+		Evidence: []finding.Evidence{{Cluster: "west", Field: "review of the token by the API server", Value: "[invalid bearer token]"}},
+		Effect:   "east keeps sending to the endpoints that west had then", Fix: []string{"istioctl create-remote-secret --context=west --name=west -n istio-system | kubectl --context=east apply -f -"},
+	}}}
+	for name, c := range map[string]struct {
+		known   finding.Result
+		istiods map[string]facts.Read[[]facts.IstiodView]
+	}{
+		"frozen":    {refused, map[string]facts.Read[[]facts.IstiodView]{"east": replica(proxies["east"]...), "west": replica(proxies["west"]...)}},
+		"elsewhere": {finding.Result{}, map[string]facts.Read[[]facts.IstiodView]{"east": replica(append(proxies["east"], proxies["west"]...)...), "west": replica()}},
+	} {
+		fleet.At = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		d, result, err := endpoints.Diagnose(fleet, "sample", "helloworld", endpoints.Options{Known: c.known, Seen: &facts.Seen{Istiods: c.istiods}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, wide := range []bool{false, true} {
+			write(t, fmt.Sprintf("diagnose-%s-%t.txt", name, wide), func(p *report.Page) error { return diagnosisPage(p, d, result, wide) }, 80, false)
+		}
+	}
+}
