@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -18,6 +17,8 @@ import (
 const (
 	portDiscovery = 15012
 	portInjection = 15017
+	// portPlainDiscovery is the one for proxies without TLS.
+	portPlainDiscovery = 15010
 )
 
 const annotationControlPlanes = "topology.istio.io/controlPlaneClusters"
@@ -97,10 +98,7 @@ func isBridge(s *corev1.Service) bool {
 
 // endpointsOf are the addresses and ports to which a Service of the system namespace leads.
 func (m *member) endpointsOf(s *corev1.Service) (addresses []string, ports []int) {
-	for _, slice := range m.SystemSlices.Value {
-		if slice.Namespace != s.Namespace || slice.Labels[discoveryv1.LabelServiceName] != s.Name {
-			continue
-		}
+	for _, slice := range m.slicesOf(s) {
 		for _, e := range slice.Endpoints {
 			addresses = append(addresses, e.Addresses...)
 		}

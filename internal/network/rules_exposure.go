@@ -30,7 +30,8 @@ func judgeExposure(j *judgement, members []*member) {
 				if !slices.Contains(members, v.own) {
 					continue
 				}
-				if g := v.gatewayAt(addresses); g != nil {
+				ports := slices.DeleteFunc(slices.Clone(ports), func(p int) bool { return j.trusted(m, p, addresses) })
+				if g := v.gatewayAt(addresses); g != nil && len(ports) > 0 {
 					j.exposure(m, v, g, ports)
 				}
 			}

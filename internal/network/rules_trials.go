@@ -19,7 +19,7 @@ func judgeTrials(j *judgement, members []*member) {
 		by := map[string][]Trial{}
 		var objects []string
 		for _, t := range j.Trials {
-			if t.Cluster == m.Context {
+			if t.Cluster == m.Context && t.For == "" {
 				if by[t.Object] == nil {
 					objects = append(objects, t.Object)
 				}
@@ -38,7 +38,7 @@ func judgeTrials(j *judgement, members []*member) {
 // unseen notes which attempts tell nothing.
 func (j *judgement) unseen(m *member, trials []Trial) {
 	for _, t := range trials {
-		where := t.Where() + ", from " + t.From
+		where := t.seen()
 		switch {
 		case t.Result == NotTried || t.doubtful && t.Certificate == nil:
 			j.CannotJudge(m.Context, where+": "+t.Says(), "GW013", "GW036", "GW037")
@@ -50,6 +50,14 @@ func (j *judgement) unseen(m *member, trials []Trial) {
 			j.CannotJudge(m.Context, where+": "+t.Says(), "GW036", "GW037")
 		}
 	}
+}
+
+// seen names what was tried, and from where.
+func (r Trial) seen() string {
+	if r.For != "" {
+		return r.Where() + ", for " + r.Use() + ", from " + r.From
+	}
+	return r.Where() + ", from " + r.From
 }
 
 // found makes a finding of the attempts with one of the verdicts, beside which the
@@ -66,7 +74,7 @@ func (j *judgement) found(m *member, object string, trials []Trial, code finding
 	}
 	for _, t := range trials {
 		if t.Result != NotTried && !t.doubtful {
-			f.Evidence = append(f.Evidence, finding.Evidence{Field: t.Where() + ", from " + t.From, Value: t.Says()})
+			f.Evidence = append(f.Evidence, finding.Evidence{Field: t.seen(), Value: t.Says()})
 		}
 	}
 	return f, bad, len(bad) > 0

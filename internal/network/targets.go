@@ -10,9 +10,14 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
-// Target is one address and port of a gateway that can be tried.
+// Target is one address and port that can be tried: of a gateway, or of a control
+// plane.
 type Target struct {
 	facts.Probe
+	Purpose Purpose
+	// For is the context of the remote cluster that is told to use the address, and
+	// Host the name for which it checks the certificate; "" with Requests.
+	For, Host string
 	// Cluster and Object are those of the gateway, as in a Listing.
 	Cluster, Object string
 	Network         string
@@ -21,6 +26,14 @@ type Target struct {
 	Judges []string
 	// Blind says why TLS is not to be tried; "" where it is.
 	Blind string
+
+	authority authority
+}
+
+// TriedFrom reports whether a vantage tells anything of a target. Of a control plane
+// only what is in the cluster that uses it does, and this machine as a hint.
+func (t Target) TriedFrom(v facts.Vantage) bool {
+	return t.For == "" || v == facts.ThisMachine || v.Context == t.For
 }
 
 // What TLS asks a gateway for: sidecars for the protocol of the mesh, ambient
@@ -31,7 +44,8 @@ const (
 )
 
 // Targets are the addresses of all gateways of the fleet, each once for a
-// network, whether or not control planes announce them.
+// network, whether or not control planes announce them, and those at which remote
+// clusters are told to find their control plane.
 func Targets(fleet *facts.Fleet, options Options) []Target {
 	w := newWorld(fleet, options)
 	var out []Target
@@ -41,7 +55,7 @@ func Targets(fleet *facts.Fleet, options Options) []Target {
 			continue
 		}
 		for _, a := range g.Addresses {
-			t := Target{Cluster: g.Cluster, Object: g.Object, Network: g.Network, Judges: w.judges(g.Network)}
+			t := Target{Purpose: Requests, Cluster: g.Cluster, Object: g.Object, Network: g.Network, Judges: w.judges(g.Network)}
 			t.Address = a.Address
 			if g.Port != 0 {
 				key := g.Cluster + " " + g.Object + " " + g.Network
@@ -71,7 +85,7 @@ func Targets(fleet *facts.Fleet, options Options) []Target {
 			distinct = append(distinct, t)
 		}
 	}
-	return distinct
+	return append(distinct, w.controlPlaneTargets()...)
 }
 
 // Probes are what is to be tried of targets, in their order.
