@@ -70,7 +70,7 @@ func (j *judgement) ofPlane(m *member, trials []Trial, code finding.Code, purpos
 	}
 	for _, t := range trials {
 		if t.Result != NotTried && !t.doubtful {
-			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: t.For, Field: t.seen(), Value: t.Says()})
+			f.Evidence = append(f.Evidence, finding.Evidence{Field: t.seen(), Value: t.Says()})
 		}
 	}
 	return f, bad, true
