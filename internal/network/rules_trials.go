@@ -140,7 +140,11 @@ func (j *judgement) unreachable(m *member, object string, trials []Trial) {
 		f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s describe service %s", finding.Quote(namespace), finding.Quote(name)))
 	}
 	j.hint(&f, bad, fmt.Sprintf("requests from other networks to %s fail", network))
-	f.CausedBy = j.of(m.Context, object, "GW012", "GW010", "GW011", "GW014", "GW019", "GW032", "GW007")
+	causes := []finding.Code{"GW012", "GW010", "GW011", "GW014", "GW019", "GW032", "GW007"}
+	if slices.ContainsFunc(trials, Trial.passed) {
+		causes = append(causes, "GW015") // some addresses are reached and others not
+	}
+	f.CausedBy = j.of(m.Context, object, causes...)
 	j.Add(f)
 }
 
@@ -151,6 +155,12 @@ func (j *judgement) foreign(m *member, object string, trials []Trial) {
 	if !ok {
 		return
 	}
+	if id := j.of(m.Context, object, "GW014"); id != "" {
+		// What was read already says so.
+		at := slices.IndexFunc(j.Findings, func(f finding.Finding) bool { return f.ID() == id })
+		j.Findings[at].Evidence = append(j.Findings[at].Evidence, f.Evidence...)
+		return
+	}
 	f.Title = fmt.Sprintf("what answers at the gateway's address %s is no gateway of the mesh", bad[0].Address)
 	f.Fix = []string{"# have the load balancer pass TCP through as it is: no TLS certificate, no HTTP and no proxy protocol in its annotations"}
 	if kind, rest, _ := strings.Cut(object, " "); kind == "service" {
@@ -158,7 +168,6 @@ func (j *judgement) foreign(m *member, object string, trials []Trial) {
 		f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s get service %s -o jsonpath='{.metadata.annotations}'", finding.Quote(namespace), finding.Quote(name)))
 	}
 	j.hint(&f, bad, fmt.Sprintf("requests from other networks to %s fail with TLS errors", bad[0].Network))
-	f.CausedBy = j.of(m.Context, object, "GW014")
 	j.Add(f)
 }
 

@@ -75,9 +75,10 @@ type Trial struct {
 
 	target     Target
 	vantage    facts.Vantage
-	elsewhere  bool // from a pod of another network, or of the cluster that uses a control plane
-	doubtful   bool // through a proxy, which answers for others
-	unanswered bool // whether the certificate is accepted is not known
+	elsewhere  bool   // from a pod of another network, or of the cluster that uses a control plane
+	network    string // that of the pod that tried, "" where it is not known
+	doubtful   bool   // through a proxy, which answers for others
+	unanswered bool   // whether the certificate is accepted is not known
 }
 
 // Milliseconds are how long the steps of a trial took.
@@ -112,6 +113,7 @@ func Trials(fleet *facts.Fleet, targets []Target, attempts [][]facts.Attempt, ro
 				own = podNetwork(fleet, a.From)
 				networks[a.From] = own
 			}
+			r.network = own
 			if t.Purpose == Requests {
 				r.elsewhere = own != "" && own != t.Network
 			} else {
