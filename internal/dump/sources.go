@@ -67,8 +67,8 @@ var sources = []source{
 	many("deployments-istiod", "Deployment",
 		func(c *facts.Cluster) *facts.Read[[]appsv1.Deployment] { return &c.Istiods },
 		func(_ *facts.Cluster, d *appsv1.Deployment) bool { return d.Labels["app"] == "istiod" }),
-	many("pods-istiod", "Pod",
-		func(c *facts.Cluster) *facts.Read[[]corev1.Pod] { return &c.IstiodPods },
+	pods("pods-istiod",
+		func(c *facts.Cluster) *facts.Read[[]facts.Pod] { return &c.IstiodPods },
 		func(c *facts.Cluster, p *corev1.Pod) bool {
 			return p.Labels["app"] == "istiod" && p.Namespace == c.SystemNamespace
 		}),
@@ -86,12 +86,14 @@ var sources = []source{
 	one("subjectaccessreview-reader", "SubjectAccessReview",
 		func(c *facts.Cluster) *facts.Read[*authorizationv1.SubjectAccessReview] { return &c.ReaderAccess },
 		func(_ *facts.Cluster, r *authorizationv1.SubjectAccessReview) bool { return r.Name == "" }),
-	many("pods-with-sidecar", "Pod",
-		func(c *facts.Cluster) *facts.Read[[]corev1.Pod] { return &c.Proxies },
+	pods("pods-with-sidecar",
+		func(c *facts.Cluster) *facts.Read[[]facts.Pod] { return &c.Proxies },
 		func(_ *facts.Cluster, p *corev1.Pod) bool { return p.Labels["security.istio.io/tlsMode"] == "istio" }),
 	all("services", "Service", func(c *facts.Cluster) *facts.Read[[]corev1.Service] { return &c.Services }),
 	all("endpointslices", "EndpointSlice", func(c *facts.Cluster) *facts.Read[[]discoveryv1.EndpointSlice] { return &c.EndpointSlices }),
-	all("pods", "Pod", func(c *facts.Cluster) *facts.Read[[]corev1.Pod] { return &c.Pods }),
+	pods("pods",
+		func(c *facts.Cluster) *facts.Read[[]facts.Pod] { return &c.Pods },
+		func(*facts.Cluster, *corev1.Pod) bool { return true }),
 	all("nodes", "Node", func(c *facts.Cluster) *facts.Read[[]corev1.Node] { return &c.Nodes }),
 	all("peerauthentications", "PeerAuthentication",
 		func(c *facts.Cluster) *facts.Read[[]istioapi.PeerAuthentication] { return &c.PeerAuthentications }),
@@ -162,26 +164,38 @@ func many[T any, P interface {
 	*T
 	runtime.Object
 }](name, kind string, field func(*facts.Cluster) *facts.Read[[]T], belongs func(*facts.Cluster, P) bool) source {
+	itself := func(t *T) P { return t }
+	return listed(name, kind, field, belongs, itself, func(o P) T { return *o })
+}
+
+// pods is a source of pods, of which the facts hold less than an object.
+func pods(name string, field func(*facts.Cluster) *facts.Read[[]facts.Pod], belongs func(*facts.Cluster, *corev1.Pod) bool) source {
+	return listed(name, "Pod", field, belongs, (*facts.Pod).Object, facts.PodOf)
+}
+
+// listed is a source of a list of what objects are made of.
+func listed[T any, O runtime.Object](name, kind string, field func(*facts.Cluster) *facts.Read[[]T], belongs func(*facts.Cluster, O) bool,
+	object func(*T) O, value func(O) T,
+) source {
 	s := common(name, kind, facts.OK, field)
 	s.objects = func(c *facts.Cluster) []runtime.Object {
 		var out []runtime.Object
 		for i := range field(c).Value {
-			out = append(out, P(&field(c).Value[i]))
+			out = append(out, object(&field(c).Value[i]))
 		}
 		return out
 	}
 	s.take = func(c *facts.Cluster, o runtime.Object) {
-		object, ok := o.(P)
-		if !ok || !belongs(c, object) {
-			return
+		if o, ok := o.(O); ok && belongs(c, o) {
+			r := field(c)
+			r.State, r.Value = facts.OK, append(r.Value, value(o))
 		}
-		r := field(c)
-		r.State, r.Value = facts.OK, append(r.Value, *object)
 	}
 	s.order = func(c *facts.Cluster) {
 		r := field(c)
-		slices.SortStableFunc(r.Value, func(a, b T) int { return strings.Compare(key(P(&a)), key(P(&b))) })
-		r.Value = slices.CompactFunc(r.Value, func(a, b T) bool { return key(P(&a)) == key(P(&b)) }) // in two files of the folder
+		keyOf := func(t T) string { return key(object(&t)) }
+		slices.SortStableFunc(r.Value, func(a, b T) int { return strings.Compare(keyOf(a), keyOf(b)) })
+		r.Value = slices.CompactFunc(r.Value, func(a, b T) bool { return keyOf(a) == keyOf(b) }) // in two files of the folder
 	}
 	return s
 }

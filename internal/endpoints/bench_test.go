@@ -2,6 +2,7 @@ package endpoints
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"testing"
 
@@ -17,7 +18,7 @@ func large(services, pods int) *facts.Fleet {
 	fleet := meshtest.Networked("c0", "c1", "c2", "c3", "c4").Facts()
 	for at := range fleet.Clusters {
 		c := &fleet.Clusters[at]
-		var sidecar corev1.Pod
+		var sidecar facts.Pod
 		for _, p := range c.Pods.Value {
 			if p.Labels["app"] == "helloworld" {
 				sidecar = p
@@ -34,18 +35,16 @@ func large(services, pods int) *facts.Fleet {
 			port, portName := int32(8080), "http"
 			slice := discoveryv1.EndpointSlice{AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Name: &portName, Port: &port}}}
 			slice.Namespace, slice.Name, slice.Labels = "sample", name+"-1", map[string]string{discoveryv1.LabelServiceName: name}
+			template := *sidecar.PodTemplate
+			template.Labels = maps.Clone(template.Labels)
+			template.Labels["app"] = name
 			for k := range pods / services {
 				p := sidecar
-				p.Name, p.Status.PodIP = fmt.Sprintf("%s-%d", name, k), fmt.Sprintf("10.%d.%d.%d", at, i%250, k)
-				p.Labels = map[string]string{"app": name}
-				for k, v := range sidecar.Labels {
-					if k != "app" {
-						p.Labels[k] = v
-					}
-				}
+				p.PodTemplate = &template
+				p.Name, p.IPs = fmt.Sprintf("%s-%d", name, k), []string{fmt.Sprintf("10.%d.%d.%d", at, i%250, k)}
 				c.Pods.Value = append(c.Pods.Value, p)
 				slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
-					Addresses: []string{p.Status.PodIP}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: p.Namespace, Name: p.Name},
+					Addresses: p.IPs, TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: p.Namespace, Name: p.Name},
 				})
 			}
 			c.EndpointSlices.Value = append(c.EndpointSlices.Value, slice)

@@ -263,7 +263,7 @@ func TestUnreadable(t *testing.T) {
 		fleet *facts.Fleet
 		want  []string
 	}{
-		"pods": {forbidden(func(_, west *facts.Cluster) { west.Pods = facts.Read[[]corev1.Pod]{State: facts.Forbidden} }),
+		"pods": {forbidden(func(_, west *facts.Cluster) { west.Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden} }),
 			[]string{"east > west: unknown", "west > east: unknown"}},
 		"endpoint slices": {forbidden(func(_, west *facts.Cluster) {
 			west.EndpointSlices = facts.Read[[]discoveryv1.EndpointSlice]{State: facts.Forbidden}

@@ -200,7 +200,7 @@ func (w *walk) notReady(s *corev1.Service, dropped []istio.Dropped) finding.Find
 // wrong where its pods are there and have other labels.
 func (w *walk) selectsNothing(s *corev1.Service) bool {
 	for _, p := range w.to.pods {
-		if p.Namespace == s.Namespace && covered(s.Spec.Selector, p.Labels) && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
+		if p.Namespace == s.Namespace && covered(s.Spec.Selector, p.Labels) && p.Phase != corev1.PodSucceeded && p.Phase != corev1.PodFailed {
 			return w.fault(stepEndpoints, w.notReady(s, []istio.Dropped{{Backend: istio.Backend{Pod: p.Namespace + "/" + p.Name}, Reason: istio.NotReady}}))
 		}
 	}

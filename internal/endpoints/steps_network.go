@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -190,7 +191,7 @@ func (w *walk) sourceUnknown(given finding.Evidence) finding.Finding {
 }
 
 // restart is the command that has the pods of a workload made anew.
-func (w *walk) restart(c *cluster, p *corev1.Pod) string {
+func (w *walk) restart(c *cluster, p *facts.Pod) string {
 	o := istio.WorkloadOf(p)
 	switch o.Kind {
 	case "deployment", "statefulset", "daemonset":
@@ -337,6 +338,6 @@ func injects(ns *corev1.Namespace) bool {
 	return ns.Labels["istio-injection"] == "enabled" || ns.Labels["istio.io/rev"] != "" && ns.Labels["istio-injection"] != "disabled"
 }
 
-func injectsPod(p *corev1.Pod) bool {
+func injectsPod(p *facts.Pod) bool {
 	return p.Labels["sidecar.istio.io/inject"] == "true" || p.Labels["istio.io/rev"] != ""
 }

@@ -29,15 +29,15 @@ func (w *world) address(a string) string { return cmp.Or(w.hostnames[a], a) }
 // ambient reports whether the cluster has ztunnels: what has no sidecar there may be
 // in ambient mode.
 func (c *cluster) ambient() bool {
-	return slices.ContainsFunc(c.Pods.Value, func(p corev1.Pod) bool { return p.Labels["app"] == istio.ZtunnelName })
+	return slices.ContainsFunc(c.Pods.Value, func(p facts.Pod) bool { return p.Labels["app"] == istio.ZtunnelName })
 }
 
 // onIPv6 reports whether pods of the cluster have no IPv4 addresses.
 func (c *cluster) onIPv6() bool {
 	six := false
 	for i := range c.Pods.Value {
-		for _, ip := range c.Pods.Value[i].Status.PodIPs {
-			if !strings.Contains(ip.IP, ":") {
+		for _, ip := range c.Pods.Value[i].IPs {
+			if !strings.Contains(ip, ":") {
 				return false
 			}
 			six = true
@@ -54,11 +54,11 @@ type cluster struct {
 	services   map[string]*corev1.Service
 	slices     map[string][]*discoveryv1.EndpointSlice // by service
 	namespaces map[string]*corev1.Namespace
-	pods       map[string]*corev1.Pod
+	pods       map[string]*facts.Pod
 	// networks are those that its sidecars were told to be on, and proxies the
 	// sidecars by network and namespace.
 	networks []string
-	proxies  map[string]map[string]*corev1.Pod
+	proxies  map[string]map[string]*facts.Pod
 	// apart: no other cluster of the fleet has to do with it.
 	apart       bool
 	sources     map[[2]string]source
@@ -156,7 +156,7 @@ func (w *world) meantFor(c *cluster, views []*view) *view {
 func newCluster(c *facts.Cluster) *cluster {
 	m := &cluster{
 		Cluster: c, services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, namespaces: map[string]*corev1.Namespace{},
-		pods: map[string]*corev1.Pod{}, proxies: map[string]map[string]*corev1.Pod{}, sources: map[[2]string]source{}, byNamespace: map[string][]string{},
+		pods: map[string]*facts.Pod{}, proxies: map[string]map[string]*facts.Pod{}, sources: map[[2]string]source{}, byNamespace: map[string][]string{},
 	}
 	for i := range c.Namespaces.Value {
 		m.namespaces[c.Namespaces.Value[i].Name] = &c.Namespaces.Value[i]
@@ -179,7 +179,7 @@ func newCluster(c *facts.Cluster) *cluster {
 		}
 		network := istio.ProxyEnvOf(p)[istio.EnvProxyNetwork]
 		if m.proxies[network] == nil {
-			m.proxies[network] = map[string]*corev1.Pod{}
+			m.proxies[network] = map[string]*facts.Pod{}
 		}
 		if first := m.proxies[network][p.Namespace]; first == nil || p.Name < first.Name {
 			m.proxies[network][p.Namespace] = p
@@ -190,16 +190,11 @@ func newCluster(c *facts.Cluster) *cluster {
 }
 
 // isClient reports whether a pod has a sidecar, and is no gateway.
-func isClient(p *corev1.Pod) bool {
-	if p.Status.Phase != corev1.PodRunning && p.Status.Phase != corev1.PodPending && p.Status.Phase != "" || p.Labels[istio.LabelTLSMode] == "" {
+func isClient(p *facts.Pod) bool {
+	if p.Phase != corev1.PodRunning && p.Phase != corev1.PodPending && p.Phase != "" || p.Labels[istio.LabelTLSMode] == "" {
 		return false
 	}
-	for _, c := range slices.Concat(p.Spec.Containers, p.Spec.InitContainers) {
-		if c.Name == istio.ProxyContainer {
-			return istio.ProxyEnvOf(p)[istio.EnvProxyNetworkView] == "" && p.Labels["gateway.networking.k8s.io/gateway-name"] == ""
-		}
-	}
-	return false
+	return p.Container(istio.ProxyContainer) != nil && istio.ProxyEnvOf(p)[istio.EnvProxyNetworkView] == "" && p.Labels["gateway.networking.k8s.io/gateway-name"] == ""
 }
 
 func (w *world) newView(iv *istio.View) *view {

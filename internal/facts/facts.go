@@ -58,7 +58,7 @@ type Cluster struct {
 	// reader may list them, else of the system namespace.
 	Istiods Read[[]appsv1.Deployment]
 	// IstiodPods are the pods labelled app=istiod of the system namespace.
-	IstiodPods Read[[]corev1.Pod]
+	IstiodPods Read[[]Pod]
 	// Namespaces are all namespaces.
 	Namespaces Read[[]corev1.Namespace]
 	// RemoteSecrets are the Secrets labelled istio/multiCluster=true of the system namespace.
@@ -75,12 +75,12 @@ type Cluster struct {
 	// control planes use here may list ConfigMaps in the system namespace.
 	ReaderAccess Read[*authorizationv1.SubjectAccessReview]
 	// Proxies is a sample of the pods with a sidecar, read only where a rule needs it.
-	Proxies Read[[]corev1.Pod]
+	Proxies Read[[]Pod]
 
 	// Services, EndpointSlices, Pods and Nodes are all of the cluster's.
 	Services       Read[[]corev1.Service]
 	EndpointSlices Read[[]discoveryv1.EndpointSlice]
-	Pods           Read[[]corev1.Pod]
+	Pods           Read[[]Pod]
 	Nodes          Read[[]corev1.Node]
 	// The custom resources of all namespaces; absent where their kind is not installed.
 	PeerAuthentications Read[[]istioapi.PeerAuthentication]

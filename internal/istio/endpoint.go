@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 )
 
 // Health of an endpoint as Envoy is told.
@@ -44,7 +46,7 @@ type workload struct {
 	addresses []string
 	port      uint32
 	portName  string
-	pod       *corev1.Pod // nil for what is no pod
+	pod       *facts.Pod // nil for what is no pod
 	namespace string
 	node      string
 	network   Network
@@ -103,7 +105,7 @@ func (v *View) workloads(m *member, namespace, name string) []*workload {
 // podOf is the pod behind an address. One that is named has to be there; of
 // others the address is looked for, in the same namespace. found is false where
 // istiod waits for the pod, and so gives out no endpoint.
-func (m *member) podOf(namespace, address string, ref *corev1.ObjectReference) (pod *corev1.Pod, found bool) {
+func (m *member) podOf(namespace, address string, ref *corev1.ObjectReference) (pod *facts.Pod, found bool) {
 	if ref != nil && ref.Kind == referencedPod {
 		pod = m.pods[ref.Namespace+"/"+ref.Name]
 		return pod, pod != nil
@@ -117,24 +119,20 @@ func (m *member) podOf(namespace, address string, ref *corev1.ObjectReference) (
 }
 
 // dualStack are the addresses of a pod that istiod takes together.
-func (v *View) dualStack(s *corev1.Service, pod *corev1.Pod, e *discoveryv1.Endpoint) []string {
+func (v *View) dualStack(s *corev1.Service, pod *facts.Pod, e *discoveryv1.Endpoint) []string {
 	named := e.TargetRef != nil && e.TargetRef.Kind == referencedPod
-	if !v.Istiod.On(EnvDualStack) || !named || s == nil || len(pod.Status.PodIPs) < 2 || len(s.Spec.ClusterIPs) < 2 {
+	if !v.Istiod.On(EnvDualStack) || !named || s == nil || len(pod.IPs) < 2 || len(s.Spec.ClusterIPs) < 2 {
 		return nil
 	}
-	var out []string
-	for _, ip := range pod.Status.PodIPs {
-		out = append(out, ip.IP)
-	}
-	return out
+	return pod.IPs
 }
 
-func (v *View) newWorkload(m *member, pod *corev1.Pod, addresses []string, health string) *workload {
+func (v *View) newWorkload(m *member, pod *facts.Pod, addresses []string, health string) *workload {
 	w := &workload{cluster: m.id, addresses: addresses, pod: pod, tlsMode: disabledTLSMode, health: health}
 	var own map[string]string
 	if pod != nil {
 		own = pod.Labels
-		w.namespace, w.node, w.locality = pod.Namespace, pod.Spec.NodeName, m.locality(pod)
+		w.namespace, w.node, w.locality = pod.Namespace, pod.Node, m.locality(pod)
 		if mode, ok := own[LabelTLSMode]; ok {
 			w.tlsMode = mode
 		}
@@ -168,7 +166,7 @@ func augmented(own map[string]string, cluster, locality, node, network string) m
 
 // locality is where a pod runs: what its label says, else its node's labels
 // (pilot/pkg/serviceregistry/kube/controller/controller.go, getPodLocality).
-func (m *member) locality(p *corev1.Pod) string {
+func (m *member) locality(p *facts.Pod) string {
 	label, ok := p.Labels[LabelLocality]
 	if !ok {
 		label = p.Labels[labelOldLocality]
@@ -179,7 +177,7 @@ func (m *member) locality(p *corev1.Pod) string {
 		}
 		return strings.ReplaceAll(label, ".", "/")
 	}
-	n := m.nodes[p.Spec.NodeName]
+	n := m.nodes[p.Node]
 	if n == nil {
 		return ""
 	}

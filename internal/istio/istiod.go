@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -294,8 +293,8 @@ func injectedCluster(path string) string {
 // zero when none is known.
 func OldestStart(c *facts.Cluster) time.Time {
 	var oldest time.Time
-	for _, p := range c.IstiodPods.Value {
-		start := containerStart(p)
+	for i := range c.IstiodPods.Value {
+		start := containerStart(&c.IstiodPods.Value[i])
 		if !start.IsZero() && (oldest.IsZero() || start.Before(oldest)) {
 			oldest = start
 		}
@@ -305,16 +304,13 @@ func OldestStart(c *facts.Cluster) time.Time {
 
 // containerStart is when the discovery container last started: a restart of the
 // container reads the CA anew just as a new pod does.
-func containerStart(p corev1.Pod) time.Time {
-	for _, s := range p.Status.ContainerStatuses {
-		if s.Name == DiscoveryContainer && s.State.Running != nil {
-			return s.State.Running.StartedAt.Time
+func containerStart(p *facts.Pod) time.Time {
+	for _, s := range p.Statuses {
+		if s.Name == DiscoveryContainer && !s.Started.IsZero() {
+			return s.Started
 		}
 	}
-	if p.Status.StartTime != nil {
-		return p.Status.StartTime.Time
-	}
-	return time.Time{}
+	return p.Started
 }
 
 // imageVersion reads the version out of an image's tag, e.g.
@@ -339,13 +335,11 @@ func parseVersion(s string) *version.Version {
 
 // ProxyEnvOf returns those of ProxyEnv that a pod's sidecar has. A native
 // sidecar is an init container.
-func ProxyEnvOf(p *corev1.Pod) map[string]string {
+func ProxyEnvOf(p *facts.Pod) map[string]string {
 	env := map[string]string{}
-	for _, c := range slices.Concat(p.Spec.Containers, p.Spec.InitContainers) {
-		if c.Name == ProxyContainer {
-			for _, e := range c.Env {
-				env[e.Name] = e.Value
-			}
+	if proxy := p.Container(ProxyContainer); proxy != nil {
+		for _, e := range proxy.Env {
+			env[e.Name] = e.Value
 		}
 	}
 	return env

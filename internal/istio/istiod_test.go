@@ -269,30 +269,22 @@ func TestClusterID(t *testing.T) {
 }
 
 func TestOldestStart(t *testing.T) {
-	at := func(hours int) *metav1.Time {
-		return &metav1.Time{Time: time.Date(2026, 1, 1, hours, 0, 0, 0, time.UTC)}
-	}
-	pod := func(start, running *metav1.Time, container string) corev1.Pod {
-		p := corev1.Pod{Status: corev1.PodStatus{StartTime: start}}
-		s := corev1.ContainerStatus{Name: container}
-		if running != nil {
-			s.State.Running = &corev1.ContainerStateRunning{StartedAt: *running}
-		}
-		p.Status.ContainerStatuses = []corev1.ContainerStatus{s}
-		return p
+	at := func(hours int) time.Time { return time.Date(2026, 1, 1, hours, 0, 0, 0, time.UTC) }
+	pod := func(start, running time.Time, container string) facts.Pod {
+		return facts.Pod{Started: start, Statuses: []facts.ContainerStatus{{Name: container, Started: running}}}
 	}
 	for name, c := range map[string]struct {
-		pods []corev1.Pod
+		pods []facts.Pod
 		want time.Time
 	}{
 		"no pod":                      {nil, time.Time{}},
-		"a pod that has not started":  {[]corev1.Pod{{}}, time.Time{}},
-		"the oldest of several":       {[]corev1.Pod{pod(at(3), at(3), "discovery"), pod(at(1), at(2), "discovery"), {}}, at(2).Time},
-		"a container that restarted":  {[]corev1.Pod{pod(at(1), at(5), "discovery")}, at(5).Time},
-		"a container that waits":      {[]corev1.Pod{pod(at(1), nil, "discovery")}, at(1).Time},
-		"another container restarted": {[]corev1.Pod{pod(at(1), at(5), "istio-proxy")}, at(1).Time},
+		"a pod that has not started":  {[]facts.Pod{{}}, time.Time{}},
+		"the oldest of several":       {[]facts.Pod{pod(at(3), at(3), "discovery"), pod(at(1), at(2), "discovery"), {}}, at(2)},
+		"a container that restarted":  {[]facts.Pod{pod(at(1), at(5), "discovery")}, at(5)},
+		"a container that waits":      {[]facts.Pod{pod(at(1), time.Time{}, "discovery")}, at(1)},
+		"another container restarted": {[]facts.Pod{pod(at(1), at(5), "istio-proxy")}, at(1)},
 	} {
-		got := istio.OldestStart(&facts.Cluster{IstiodPods: facts.Read[[]corev1.Pod]{State: facts.OK, Value: c.pods}})
+		got := istio.OldestStart(&facts.Cluster{IstiodPods: facts.Read[[]facts.Pod]{State: facts.OK, Value: c.pods}})
 		if !got.Equal(c.want) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
@@ -304,14 +296,14 @@ func TestProxyEnvOf(t *testing.T) {
 	app := corev1.Container{Name: "app", Env: []corev1.EnvVar{{Name: istio.EnvCAAddress, Value: "elsewhere"}}}
 	want := map[string]string{istio.EnvXDSAgent: "true"}
 	for name, c := range map[string]struct {
-		spec corev1.PodSpec
+		pod  facts.PodTemplate
 		want map[string]string
 	}{
-		"a sidecar":        {corev1.PodSpec{Containers: []corev1.Container{app, proxy}}, want},
-		"a native sidecar": {corev1.PodSpec{Containers: []corev1.Container{app}, InitContainers: []corev1.Container{proxy}}, want},
-		"no sidecar":       {corev1.PodSpec{Containers: []corev1.Container{app}}, nil},
+		"a sidecar":        {facts.PodTemplate{Containers: []corev1.Container{app, proxy}}, want},
+		"a native sidecar": {facts.PodTemplate{Containers: []corev1.Container{app}, InitContainers: []corev1.Container{proxy}}, want},
+		"no sidecar":       {facts.PodTemplate{Containers: []corev1.Container{app}}, nil},
 	} {
-		if diff := cmp.Diff(c.want, istio.ProxyEnvOf(&corev1.Pod{Spec: c.spec}), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(c.want, istio.ProxyEnvOf(&facts.Pod{PodTemplate: &c.pod}), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

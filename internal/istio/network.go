@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 )
 
 // Network is the network of an endpoint, and what says so.
@@ -42,7 +42,7 @@ func (v *View) PodNetworks() []PodNetwork {
 	var out []PodNetwork
 	for _, m := range v.members {
 		for _, key := range slices.Sorted(maps.Keys(m.pods)) {
-			if p := m.pods[key]; p.Status.PodIP != "" {
+			if p := m.pods[key]; p.IP() != "" {
 				out = append(out, PodNetwork{Cluster: m.id, Namespace: p.Namespace, Pod: p.Name, Network: v.podNetwork(m, p)})
 			}
 		}
@@ -59,8 +59,8 @@ func (v *View) NetworkOf(cluster, address string, labels map[string]string) Netw
 	return Network{}
 }
 
-func (v *View) podNetwork(m *member, p *corev1.Pod) Network {
-	return v.network(m, p.Status.PodIP, p.Labels)
+func (v *View) podNetwork(m *member, p *facts.Pod) Network {
+	return v.network(m, p.IP(), p.Labels)
 }
 
 // network decides as pilot/pkg/serviceregistry/kube/controller/controller.go,

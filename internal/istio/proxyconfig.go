@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 )
 
 // GatewayTopology is the part of a proxy config that says what is in front of a gateway.
@@ -31,7 +32,7 @@ func ReduceProxyConfig(text string) string {
 
 // ProxyConfigOf is the config that a pod's proxy was given at its injection, with
 // the default for what it does not say; false where it is not known.
-func ProxyConfigOf(p *corev1.Pod) (ProxyConfig, bool) {
+func ProxyConfigOf(p *facts.Pod) (ProxyConfig, bool) {
 	text, ok := ProxyEnvOf(p)[EnvProxyConfig]
 	var config ProxyConfig
 	if !ok || text == "" || json.Unmarshal([]byte(text), &config) != nil {

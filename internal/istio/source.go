@@ -35,18 +35,12 @@ func (v *View) SourceOf(cluster, namespace, pod string) (s Source, ok bool) {
 	env := ProxyEnvOf(p)
 	s = Source{
 		Cluster: cmp.Or(env[EnvProxyClusterID], cluster), Network: env[EnvProxyNetwork], Namespace: namespace,
-		Locality: ParseLocality(m.locality(p)), Node: p.Spec.NodeName,
+		Locality: ParseLocality(m.locality(p)), Node: p.Node, Addresses: p.IPs,
 	}
 	if view := env[EnvProxyNetworkView]; view != "" {
 		s.NetworkView = strings.Split(view, ",")
 	}
 	s.Gateway = len(s.NetworkView) > 0 || p.Labels["gateway.networking.k8s.io/gateway-name"] != ""
-	for _, ip := range p.Status.PodIPs {
-		s.Addresses = append(s.Addresses, ip.IP)
-	}
-	if len(s.Addresses) == 0 && p.Status.PodIP != "" {
-		s.Addresses = []string{p.Status.PodIP}
-	}
 	s.Labels = augmented(p.Labels, cluster, m.locality(p), s.Node, cmp.Or(v.podNetwork(m, p).Name, s.Network))
 	return s, true
 }

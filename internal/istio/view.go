@@ -1,8 +1,6 @@
 package istio
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
@@ -45,8 +43,8 @@ type member struct {
 
 	services   map[string]*corev1.Service
 	slices     map[string][]*discoveryv1.EndpointSlice // by service
-	pods       map[string]*corev1.Pod
-	podsByIP   map[string][]*corev1.Pod
+	pods       map[string]*facts.Pod
+	podsByIP   map[string][]*facts.Pod
 	nodes      map[string]*corev1.Node
 	exports    map[string]bool // by service
 	namespaces map[string]*corev1.Namespace
@@ -133,8 +131,8 @@ func (v *View) memberOf(id string, local bool, c *facts.Cluster, whole map[*fact
 func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 	m := &member{
 		id: id, local: local, facts: c,
-		services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, pods: map[string]*corev1.Pod{},
-		podsByIP: map[string][]*corev1.Pod{}, nodes: map[string]*corev1.Node{}, exports: map[string]bool{}, namespaces: map[string]*corev1.Namespace{},
+		services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, pods: map[string]*facts.Pod{},
+		podsByIP: map[string][]*facts.Pod{}, nodes: map[string]*corev1.Node{}, exports: map[string]bool{}, namespaces: map[string]*corev1.Namespace{},
 	}
 	for i := range c.Namespaces.Value {
 		ns := &c.Namespaces.Value[i]
@@ -164,12 +162,12 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 	}
 	for i := range c.Pods.Value {
 		p := &c.Pods.Value[i]
-		if p.Status.Phase == corev1.PodFailed || !m.selects(p.Namespace) {
+		if p.Phase == corev1.PodFailed || !m.selects(p.Namespace) {
 			continue
 		}
 		m.pods[p.Namespace+"/"+p.Name] = p
 		if inEndpoints(p) {
-			m.podsByIP[p.Status.PodIP] = append(m.podsByIP[p.Status.PodIP], p)
+			m.podsByIP[p.IP()] = append(m.podsByIP[p.IP()], p)
 		}
 	}
 	for i := range c.ServiceExports.Value {
@@ -185,11 +183,8 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 
 // inEndpoints reports whether a pod is looked for when only an address is known
 // (pilot/pkg/serviceregistry/kube/controller/pod.go, onEvent).
-func inEndpoints(p *corev1.Pod) bool {
-	return p.Status.Phase != corev1.PodSucceeded && p.Status.PodIP != "" && p.DeletionTimestamp == nil &&
-		slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-		})
+func inEndpoints(p *facts.Pod) bool {
+	return p.Phase != corev1.PodSucceeded && p.IP() != "" && p.Deleted.IsZero() && p.IsReady()
 }
 
 // Unread is something that a prediction would need and that was not read.

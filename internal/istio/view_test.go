@@ -33,7 +33,7 @@ func twoNetworks() *facts.Fleet {
 		c.MeshConfigs = read(corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "istio", Namespace: istio.SystemNamespace}, Data: map[string]string{"mesh": "{}"}})
 		c.Nodes = read(corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node", Labels: map[string]string{"topology.kubernetes.io/region": name}}})
 		c.Services = read(gateway(fmt.Sprintf("203.0.113.%d", i+1), "net-"+name), service())
-		c.Pods, c.EndpointSlices = read(pod(fmt.Sprintf("10.%d.0.1", i), name)), read(slice(fmt.Sprintf("10.%d.0.1", i)))
+		c.Pods, c.EndpointSlices = read(facts.PodOf(pod(fmt.Sprintf("10.%d.0.1", i), name))), read(slice(fmt.Sprintf("10.%d.0.1", i)))
 		c.PeerAuthentications, c.DestinationRules = read[istioapi.PeerAuthentication](), read[istioapi.DestinationRule]()
 		c.Gateways, c.KubernetesGateways = read[istioapi.Gateway](), read[istioapi.KubernetesGateway]()
 		f.Clusters = append(f.Clusters, c)
@@ -66,8 +66,8 @@ func service() corev1.Service {
 	return s
 }
 
-func pod(ip, cluster string) corev1.Pod {
-	p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "cart-0", Namespace: "shop", Labels: map[string]string{
+func pod(ip, cluster string) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "cart-0", Namespace: "shop", Labels: map[string]string{
 		"app": "cart", istio.LabelTLSMode: "istio", istio.LabelNetwork: "net-" + cluster,
 	}}}
 	p.Spec.NodeName = "node"
@@ -219,9 +219,9 @@ func TestEndpoints(t *testing.T) {
 		}, []given{local, {"10.1.0.1", 8080, istio.NetworkUnknown}}, ""},
 		"the client's network is not known, before 1.30": {func(e, _ *facts.Cluster) {
 			e.Istiods = read(istiod("east", "1.29.1"))
-			e.Pods.Value[0].Spec.Containers[0].Env = nil
+			e.Pods.Value[0].Containers[0].Env = nil
 		}, []given{{"10.0.0.1", 8080, istio.SourceUnknown}, {"10.1.0.1", 8080, istio.SourceUnknown}}, ""},
-		"the client's network is not known, since 1.30": {func(e, _ *facts.Cluster) { e.Pods.Value[0].Spec.Containers[0].Env = nil },
+		"the client's network is not known, since 1.30": {func(e, _ *facts.Cluster) { e.Pods.Value[0].Containers[0].Env = nil },
 			[]given{{"203.0.113.1", 15443, istio.ThroughGateway}, remote}, ""},
 		"no sidecar": {func(_, w *facts.Cluster) { delete(w.Pods.Value[0].Labels, istio.LabelTLSMode) }, []given{local}, istio.NoMTLS},
 		"PeerAuthentication of the client's side": {func(e, _ *facts.Cluster) {
@@ -319,7 +319,7 @@ func TestClusters(t *testing.T) {
 // What was not read is said, for a prediction without it means nothing.
 func TestUnread(t *testing.T) {
 	f := twoNetworks()
-	f.Clusters[1].Pods = facts.Read[[]corev1.Pod]{State: facts.Forbidden, Reason: "forbidden"}
+	f.Clusters[1].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden, Reason: "forbidden"}
 	want := []istio.Unread{{Cluster: "west", What: "Pods", Why: "forbidden"}}
 	if diff := cmp.Diff(want, istio.ViewOf(f, "east").Unread()); diff != "" {
 		t.Error(diff)

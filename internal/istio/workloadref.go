@@ -3,8 +3,7 @@ package istio
 import (
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 )
 
 // WorkloadRef names what a pod belongs to: a Deployment and the like, or itself.
@@ -17,14 +16,13 @@ type WorkloadRef struct {
 func (w WorkloadRef) String() string { return w.Kind + " " + w.Namespace + "/" + w.Name }
 
 // WorkloadOf is what a pod belongs to. A ReplicaSet is taken for its Deployment.
-func WorkloadOf(p *corev1.Pod) WorkloadRef {
-	owner := metav1.GetControllerOf(p)
+func WorkloadOf(p *facts.Pod) WorkloadRef {
 	switch {
-	case owner == nil:
+	case p.Owner.Name == "":
 		return WorkloadRef{"pod", p.Namespace, p.Name}
-	case owner.Kind == "ReplicaSet" && p.Labels["pod-template-hash"] != "":
-		return WorkloadRef{"deployment", p.Namespace, strings.TrimSuffix(owner.Name, "-"+p.Labels["pod-template-hash"])}
+	case p.Owner.Kind == "ReplicaSet" && p.Labels["pod-template-hash"] != "":
+		return WorkloadRef{"deployment", p.Namespace, strings.TrimSuffix(p.Owner.Name, "-"+p.Labels["pod-template-hash"])}
 	default:
-		return WorkloadRef{strings.ToLower(owner.Kind), p.Namespace, owner.Name}
+		return WorkloadRef{strings.ToLower(p.Owner.Kind), p.Namespace, p.Owner.Name}
 	}
 }

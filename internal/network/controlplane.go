@@ -46,7 +46,7 @@ func serviceOfHost(host string) (name istio.ObjectName, ok bool) {
 
 // discoveryHost is the host by which a pod's proxy reaches istiod; "" where that is
 // not known.
-func discoveryHost(p *corev1.Pod) string {
+func discoveryHost(p *facts.Pod) string {
 	config, known := istio.ProxyConfigOf(p)
 	if !known {
 		return ""

@@ -6,8 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -20,7 +19,7 @@ type group struct {
 }
 
 // byWorkload counts pods by workload, and by what is said of each.
-func byWorkload(pods []*corev1.Pod, says func(*corev1.Pod) string) []group {
+func byWorkload(pods []*facts.Pod, says func(*facts.Pod) string) []group {
 	var out []group
 	at := map[[2]string]int{}
 	for _, p := range pods {

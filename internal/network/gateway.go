@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
@@ -21,7 +22,7 @@ type gateway struct {
 	// seen is what the control planes make of it, those that make anything of it.
 	seen map[*view]istio.Candidate
 	// pods are those that it selects and that run.
-	pods []*corev1.Pod
+	pods []*facts.Pod
 }
 
 // findGateways finds the Services of a cluster that are meant to be gateways. A
@@ -126,7 +127,7 @@ func (g *gateway) takesSidecars() bool { return g.has(g.port()) || !g.has(istio.
 func (g *gateway) ready() int {
 	n := 0
 	for _, p := range g.pods {
-		if isReady(p) {
+		if p.IsReady() {
 			n++
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -104,7 +102,7 @@ func (m *member) labels(several bool) ClusterLabels {
 	row.MeshNetworks = append(row.MeshNetworks, distinct(registries)...)
 	counts := map[string]int{}
 	home := cmp.Or(m.label, row.Injected)
-	var odd []*corev1.Pod
+	var odd []*facts.Pod
 	for _, p := range m.proxies {
 		label, env := p.Labels[istio.LabelNetwork], variable(p, istio.EnvProxyNetwork)
 		if env == "" {
@@ -120,7 +118,7 @@ func (m *member) labels(several bool) ClusterLabels {
 		row.Pods = append(row.Pods, PodCount{network, n})
 	}
 	slices.SortFunc(row.Pods, func(a, b PodCount) int { return strings.Compare(a.Network, b.Network) })
-	for _, g := range byWorkload(odd, func(p *corev1.Pod) string {
+	for _, g := range byWorkload(odd, func(p *facts.Pod) string {
 		return p.Labels[istio.LabelNetwork] + "\n" + variable(p, istio.EnvProxyNetwork)
 	}) {
 		label, env, _ := strings.Cut(g.says, "\n")

@@ -45,7 +45,7 @@ func (v *view) endpointNetwork(m *member) string {
 	counts := map[string]int{}
 	for i := range m.Pods.Value {
 		p := &m.Pods.Value[i]
-		if proxy := isProxy(p); !proxy && (!runs(p) || !isAmbient(m.namespaces[p.Namespace])) || m.isGatewayPod(p) || p.Status.PodIP == "" {
+		if proxy := isProxy(p); !proxy && (!runs(p) || !isAmbient(m.namespaces[p.Namespace])) || m.isGatewayPod(p) || p.IP() == "" {
 			continue
 		}
 		counts[v.network(m, p)]++

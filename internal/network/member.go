@@ -87,7 +87,7 @@ type member struct {
 	setting string
 	set     bool
 	// proxies are the pods with a proxy of the mesh, those of ztunnel excepted.
-	proxies []*corev1.Pod
+	proxies []*facts.Pod
 	// gateways are the Services that are meant to be gateways of networks.
 	gateways []*gateway
 	// viewers are the control planes that read this cluster.
@@ -118,7 +118,7 @@ func newMember(c *facts.Cluster) *member {
 // countInjected finds the network that most sidecars were given. A gateway is
 // often given one of its own, so that it counts only where there is nothing else.
 func (m *member) countInjected() {
-	gateways := map[*corev1.Pod]bool{}
+	gateways := map[*facts.Pod]bool{}
 	for _, g := range m.gateways {
 		for _, p := range g.pods {
 			gateways[p] = true
@@ -188,42 +188,27 @@ func (m *member) home() string {
 	return ""
 }
 
+var ztunnel = facts.Owner{Kind: "DaemonSet", Name: istio.ZtunnelName}
+
 // isProxy reports whether a pod that runs has a proxy of the mesh that sends
 // requests for it. Where a network is told to ztunnel is another matter.
-func isProxy(p *corev1.Pod) bool {
-	if !runs(p) || p.Labels["app"] == "ztunnel" {
+func isProxy(p *facts.Pod) bool {
+	if !runs(p) || p.Labels["app"] == istio.ZtunnelName {
 		return false
 	}
-	for _, o := range p.OwnerReferences {
-		if o.Kind == "DaemonSet" && o.Name == "ztunnel" {
-			return false
-		}
-	}
-	proxy := func(c corev1.Container) bool { return c.Name == istio.ProxyContainer }
-	return slices.ContainsFunc(p.Spec.Containers, proxy) || slices.ContainsFunc(p.Spec.InitContainers, proxy)
+	return p.Owner != ztunnel && p.Container(istio.ProxyContainer) != nil
 }
 
-func runs(p *corev1.Pod) bool {
-	return p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed && p.DeletionTimestamp == nil
-}
-
-func isReady(p *corev1.Pod) bool {
-	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
+func runs(p *facts.Pod) bool {
+	return p.Phase != corev1.PodSucceeded && p.Phase != corev1.PodFailed && p.Deleted.IsZero()
 }
 
 // variable is one of the proxy's, which can be an init container; "" for none.
-func variable(p *corev1.Pod, name string) (value string) {
-	for _, containers := range [][]corev1.Container{p.Spec.Containers, p.Spec.InitContainers} {
-		for _, c := range containers {
-			if c.Name != istio.ProxyContainer {
-				continue
-			}
-			for _, e := range c.Env {
-				if e.Name == name {
-					value = e.Value
-				}
+func variable(p *facts.Pod, name string) (value string) {
+	if proxy := p.Container(istio.ProxyContainer); proxy != nil {
+		for _, e := range proxy.Env {
+			if e.Name == name {
+				value = e.Value
 			}
 		}
 	}

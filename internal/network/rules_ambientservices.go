@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
@@ -35,7 +36,7 @@ func (m *member) labelsOf(namespace string) map[string]string {
 
 // hasAmbientPods reports whether a Service selects pods for which ztunnel speaks.
 func (m *member) hasAmbientPods(s *corev1.Service) bool {
-	return isAmbient(m.namespaces[s.Namespace]) && slices.ContainsFunc(m.Pods.Value, func(p corev1.Pod) bool {
+	return isAmbient(m.namespaces[s.Namespace]) && slices.ContainsFunc(m.Pods.Value, func(p facts.Pod) bool {
 		return p.Namespace == s.Namespace && runs(&p) && !isProxy(&p) && selects(s.Spec.Selector, p.Labels)
 	})
 }
@@ -223,8 +224,8 @@ func judgeAmbientNamespaces(j *judgement, members []*member) {
 
 // hasPlainPods reports whether a Service selects pods that are not part of the mesh.
 func (m *member) hasPlainPods(s *corev1.Service) bool {
-	return slices.ContainsFunc(m.Pods.Value, func(p corev1.Pod) bool {
-		return p.Namespace == s.Namespace && runs(&p) && !isProxy(&p) && !p.Spec.HostNetwork && p.Labels[istio.LabelDataplaneMode] == "" && selects(s.Spec.Selector, p.Labels)
+	return slices.ContainsFunc(m.Pods.Value, func(p facts.Pod) bool {
+		return p.Namespace == s.Namespace && runs(&p) && !isProxy(&p) && !p.HostNetwork && p.Labels[istio.LabelDataplaneMode] == "" && selects(s.Spec.Selector, p.Labels)
 	})
 }
 

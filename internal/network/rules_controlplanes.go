@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -27,7 +28,7 @@ func judgeTwoControlPlanes(j *judgement, members []*member) {
 			f := finding.Finding{Code: "PR009", Clusters: []string{m.Context}, Object: object, Evidence: []finding.Evidence{{Field: i.object() + ", service", Value: s.Namespace + "/" + s.Name}}}
 			switch {
 			case m.isRemote() && len(s.Spec.Selector) > 0:
-				if slices.ContainsFunc(m.Pods.Value, func(p corev1.Pod) bool {
+				if slices.ContainsFunc(m.Pods.Value, func(p facts.Pod) bool {
 					return runs(&p) && p.Namespace == s.Namespace && selects(s.Spec.Selector, p.Labels)
 				}) {
 					continue
@@ -61,7 +62,7 @@ func judgeTwoControlPlanes(j *judgement, members []*member) {
 // injection, and stays when the Service of that name goes.
 func judgeDiscoveryAddress(j *judgement, members []*member) {
 	for _, m := range members {
-		var odd []*corev1.Pod
+		var odd []*facts.Pod
 		for _, p := range m.proxies {
 			if name, ok := serviceOfHost(discoveryHost(p)); ok && m.service(name) == nil {
 				odd = append(odd, p)
@@ -70,7 +71,7 @@ func judgeDiscoveryAddress(j *judgement, members []*member) {
 		if len(odd) == 0 {
 			continue
 		}
-		groups := byWorkload(odd, func(p *corev1.Pod) string { return "discoveryAddress " + discoveryHost(p) })
+		groups := byWorkload(odd, func(p *facts.Pod) string { return "discoveryAddress " + discoveryHost(p) })
 		j.Add(finding.Finding{
 			Code: "PR010", Severity: finding.Error, Clusters: []string{m.Context}, Object: "sidecars",
 			Title:    fmt.Sprintf("%s for istiod by a Service that does not exist", lookLooks(len(odd))),

@@ -5,8 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
@@ -53,11 +52,11 @@ func (v *view) gatewayAt(addresses []string) *gateway {
 }
 
 func (j *judgement) exposure(m *member, v *view, g *gateway, ports []int) {
-	if len(g.pods) == 0 || slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool { return p.Labels[labelGatewayName] != "" }) {
+	if len(g.pods) == 0 || slices.ContainsFunc(g.pods, func(p *facts.Pod) bool { return p.Labels[labelGatewayName] != "" }) {
 		j.CannotJudge(m.Context, "what "+g.object()+" of "+v.Context+" passes on is not among what is read", "PR006")
 		return
 	}
-	straight := slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool { return "app="+p.Labels["app"] == istio.IstiodSelector })
+	straight := slices.ContainsFunc(g.pods, func(p *facts.Pod) bool { return "app="+p.Labels["app"] == istio.IstiodSelector })
 	var evidence []finding.Evidence
 	bad := func(field, value string) {
 		evidence = append(evidence, finding.Evidence{Cluster: v.Context, Field: field, Value: value})
@@ -118,7 +117,7 @@ func (v *view) serversAt(g *gateway, port int) []server {
 			if s.Port == nil || !at.bound(s.Bind) || !at.listensFor(int(s.Port.Number)) {
 				continue
 			}
-			if len(gw.Spec.Selector) == 0 || slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool { return selects(gw.Spec.Selector, p.Labels) }) {
+			if len(gw.Spec.Selector) == 0 || slices.ContainsFunc(g.pods, func(p *facts.Pod) bool { return selects(gw.Spec.Selector, p.Labels) }) {
 				out = append(out, server{gateway: gw, server: s})
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 )
 
@@ -18,7 +19,7 @@ import (
 // prove nothing where something else gives out addresses, so that pods have to be
 // in them; that pods cannot be reached is seen only by trying.
 func judgeFlat(j *judgement, members []*member) {
-	addresses := map[*member]map[string]*corev1.Pod{}
+	addresses := map[*member]map[string]*facts.Pod{}
 	for _, m := range members {
 		addresses[m] = m.podAddresses()
 	}
@@ -127,17 +128,17 @@ func sameNodes(a, b *member) []finding.Evidence {
 }
 
 // podAddresses are the pods by address, those aside that have their node's.
-func (m *member) podAddresses() map[string]*corev1.Pod {
-	out := map[string]*corev1.Pod{}
+func (m *member) podAddresses() map[string]*facts.Pod {
+	out := map[string]*facts.Pod{}
 	for i := range m.Pods.Value {
-		if p := &m.Pods.Value[i]; runs(p) && !p.Spec.HostNetwork && p.Status.PodIP != "" {
-			out[p.Status.PodIP] = p
+		if p := &m.Pods.Value[i]; runs(p) && !p.HostNetwork && p.IP() != "" {
+			out[p.IP()] = p
 		}
 	}
 	return out
 }
 
-func twice(a, b map[string]*corev1.Pod) []string {
+func twice(a, b map[string]*facts.Pod) []string {
 	var out []string
 	for ip := range a {
 		if b[ip] != nil {
@@ -156,7 +157,7 @@ func twice(a, b map[string]*corev1.Pod) []string {
 }
 
 // usedRanges are the ranges of nodes that a pod of the cluster is in.
-func (m *member) usedRanges(pods map[string]*corev1.Pod) []netip.Prefix {
+func (m *member) usedRanges(pods map[string]*facts.Pod) []netip.Prefix {
 	var ranges []netip.Prefix
 	for _, n := range m.Nodes.Value {
 		cidrs := n.Spec.PodCIDRs

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -89,7 +90,7 @@ func (j *judgement) resets(g *gateway, annotation, value string, trials []Trial)
 // takesHeader reports whether all pods of the gateway were told that a load balancer
 // puts a header before connections.
 func (g *gateway) takesHeader() bool {
-	return len(g.pods) > 0 && !slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool {
+	return len(g.pods) > 0 && !slices.ContainsFunc(g.pods, func(p *facts.Pod) bool {
 		config, known := istio.ProxyConfigOf(p)
 		return !known || config.GatewayTopology == nil || config.GatewayTopology.ProxyProtocol == nil
 	})
@@ -150,7 +151,7 @@ func judgePolicies(j *judgement, members []*member) {
 			}
 			worst, blocking := anywhere, []string(nil)
 			for _, p := range g.pods {
-				if p.Spec.HostNetwork || !isReady(p) {
+				if p.HostNetwork || !p.IsReady() {
 					continue // policies do not reach the former; the latter has another finding
 				}
 				if a, policies := g.member.admits(p, target); a > worst {
@@ -194,7 +195,7 @@ func (g *gateway) target(port int) (int, bool) {
 
 // admits tells from where connections to a port of a pod are let in, and the
 // policies that say it: what any of them allows is allowed.
-func (m *member) admits(p *corev1.Pod, port int) (admission, []string) {
+func (m *member) admits(p *facts.Pod, port int) (admission, []string) {
 	best, names := nowhere, []string(nil)
 	for i := range m.NetworkPolicies.Value {
 		policy := &m.NetworkPolicies.Value[i]

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -46,9 +47,9 @@ func judgeStray(j *judgement, members []*member) {
 	}
 }
 
-func workloads(pods []*corev1.Pod) []string {
+func workloads(pods []*facts.Pod) []string {
 	var out []string
-	for _, g := range byWorkload(pods, func(*corev1.Pod) string { return "" }) {
+	for _, g := range byWorkload(pods, func(*facts.Pod) string { return "" }) {
 		out = append(out, g.String())
 	}
 	return out
@@ -57,7 +58,7 @@ func workloads(pods []*corev1.Pod) []string {
 // judgeGatewayNetwork: a gateway is itself on the network to which it leads.
 func judgeGatewayNetwork(j *judgement, members []*member) {
 	for _, g := range j.meant(members) {
-		var odd []*corev1.Pod
+		var odd []*facts.Pod
 		for _, p := range g.pods {
 			if env := variable(p, istio.EnvProxyNetwork); env != "" && env != g.network {
 				odd = append(odd, p)
@@ -67,7 +68,7 @@ func judgeGatewayNetwork(j *judgement, members []*member) {
 			continue
 		}
 		own := variable(odd[0], istio.EnvProxyNetwork)
-		groups := byWorkload(odd, func(p *corev1.Pod) string {
+		groups := byWorkload(odd, func(p *facts.Pod) string {
 			return istio.EnvProxyNetwork + " " + variable(p, istio.EnvProxyNetwork)
 		})
 		f := g.finding("NET013", finding.Error, fmt.Sprintf("the gateway leads to %s by its label, and is on %s itself", g.network, own))
@@ -91,8 +92,8 @@ func judgeForeignGateway(j *judgement, members []*member) {
 		if len(m.homes()) == 0 || slices.Contains(m.homes(), g.network) || j.of(m.Context, g.object(), "NET013") != "" {
 			continue
 		}
-		others := slices.ContainsFunc(m.Pods.Value, func(p corev1.Pod) bool {
-			return p.Labels[istio.LabelNetwork] == g.network && !slices.ContainsFunc(g.pods, func(o *corev1.Pod) bool { return o.Namespace == p.Namespace && o.Name == p.Name })
+		others := slices.ContainsFunc(m.Pods.Value, func(p facts.Pod) bool {
+			return p.Labels[istio.LabelNetwork] == g.network && !slices.ContainsFunc(g.pods, func(o *facts.Pod) bool { return o.Namespace == p.Namespace && o.Name == p.Name })
 		})
 		if others || slices.ContainsFunc(m.viewers, func(v *view) bool { return v.ranges(g.network) }) {
 			continue
@@ -126,7 +127,7 @@ func judgeNetworkView(j *judgement, members []*member) {
 		if !g.takesSidecars() || j.of(g.member.Context, g.object(), "NET013") != "" {
 			continue
 		}
-		var odd []*corev1.Pod
+		var odd []*facts.Pod
 		for _, p := range g.pods {
 			if isProxy(p) && variable(p, istio.EnvProxyNetworkView) != g.network {
 				odd = append(odd, p)
@@ -135,7 +136,7 @@ func judgeNetworkView(j *judgement, members []*member) {
 		if len(odd) == 0 {
 			continue
 		}
-		groups := byWorkload(odd, func(p *corev1.Pod) string {
+		groups := byWorkload(odd, func(p *facts.Pod) string {
 			return istio.EnvProxyNetworkView + " " + orNone(variable(p, istio.EnvProxyNetworkView))
 		})
 		f := g.finding("NET012", finding.Warning, "the gateway forwards to other networks than its own")
@@ -182,7 +183,7 @@ func judgeLocalPolicy(j *judgement, members []*member) {
 		}
 		var without []string
 		for _, a := range g.addresses() {
-			if a.Node != "" && !slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool { return isReady(p) && p.Spec.NodeName == a.Node }) {
+			if a.Node != "" && !slices.ContainsFunc(g.pods, func(p *facts.Pod) bool { return p.IsReady() && p.Node == a.Node }) {
 				without = append(without, a.Node+" ("+a.Address+")")
 			}
 		}

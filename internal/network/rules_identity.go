@@ -7,8 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -57,7 +56,7 @@ func judgeClusterIDs(j *judgement, members []*member) {
 		if len(serving) == 0 {
 			continue
 		}
-		var odd []*corev1.Pod
+		var odd []*facts.Pod
 		for _, p := range m.proxies {
 			id := variable(p, istio.EnvProxyClusterID)
 			if id != "" && !slices.ContainsFunc(serving, func(v *view) bool { return id == v.ids[m] || v.Istiod.Aliases[id] == v.ids[m] }) {
@@ -67,7 +66,7 @@ func judgeClusterIDs(j *judgement, members []*member) {
 		if len(odd) == 0 {
 			continue
 		}
-		groups := byWorkload(odd, func(p *corev1.Pod) string {
+		groups := byWorkload(odd, func(p *facts.Pod) string {
 			return istio.EnvProxyClusterID + " " + variable(p, istio.EnvProxyClusterID)
 		})
 		f := finding.Finding{

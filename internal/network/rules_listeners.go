@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
@@ -74,7 +74,7 @@ func judgeListeners(j *judgement, members []*member) {
 						if found.mode() == autoPassthrough && g.listensFor(int(s.Port.Number)) {
 							elsewhere = append(elsewhere, found)
 						}
-					case len(gw.Spec.Selector) == 0 || slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool { return selects(gw.Spec.Selector, p.Labels) }):
+					case len(gw.Spec.Selector) == 0 || slices.ContainsFunc(g.pods, func(p *facts.Pod) bool { return selects(gw.Spec.Selector, p.Labels) }):
 						if g.listensFor(int(s.Port.Number)) {
 							on = append(on, found)
 						} else if found.mode() == autoPassthrough && found.coversMesh() {
@@ -105,8 +105,8 @@ func (g *gateway) bound(address string) bool {
 		return true
 	}
 	ip, err := netip.ParseAddr(address)
-	return err == nil && (ip.IsUnspecified() || slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool {
-		return slices.ContainsFunc(p.Status.PodIPs, func(i corev1.PodIP) bool { return i.IP == address }) || p.Status.PodIP == address
+	return err == nil && (ip.IsUnspecified() || slices.ContainsFunc(g.pods, func(p *facts.Pod) bool {
+		return slices.Contains(p.IPs, address)
 	}))
 }
 
@@ -165,7 +165,7 @@ func (g *gateway) listensFor(number int) bool {
 		if _, direct := s.Labels[labelDirectPorts]; direct || s.Namespace != g.service.Namespace {
 			continue
 		}
-		if !slices.ContainsFunc(g.pods, func(p *corev1.Pod) bool { return selects(s.Spec.Selector, p.Labels) }) {
+		if !slices.ContainsFunc(g.pods, func(p *facts.Pod) bool { return selects(s.Spec.Selector, p.Labels) }) {
 			continue
 		}
 		for _, p := range s.Spec.Ports {

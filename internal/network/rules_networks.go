@@ -7,8 +7,7 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -27,7 +26,7 @@ func judgeInjected(j *judgement, members []*member) {
 			if !j.several || m.label == "" || injected.network == "" || injected.network == m.label {
 				continue
 			}
-			n := len(slices.DeleteFunc(slices.Clone(m.proxies), func(p *corev1.Pod) bool { return variable(p, istio.EnvProxyNetwork) != injected.network }))
+			n := len(slices.DeleteFunc(slices.Clone(m.proxies), func(p *facts.Pod) bool { return variable(p, istio.EnvProxyNetwork) != injected.network }))
 			f := finding.Finding{
 				Code: "NET006", Severity: finding.Error, Clusters: []string{m.Context}, Object: "namespace " + m.SystemNamespace,
 				Title:    fmt.Sprintf("the system namespace says network %s, and pods are injected with %s", m.label, injected.network),
@@ -51,7 +50,7 @@ func judgeInjected(j *judgement, members []*member) {
 			}
 			if n > 0 {
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "pods with " + injected.network, Value: fmt.Sprint(n)})
-				groups := byWorkload(m.proxies, func(*corev1.Pod) string { return "" })
+				groups := byWorkload(m.proxies, func(*facts.Pod) string { return "" })
 				f.Fix = append(f.Fix, restarts(m.Context, groups)...)
 			}
 			j.Add(f)
@@ -105,7 +104,7 @@ func judgeSystemNamespace(j *judgement, members []*member) {
 			if m.setting == "" {
 				f.Fix = append(f.Fix, setInjected(cmp.Or(m.home(), "NETWORK")))
 			}
-			f.Fix = append(f.Fix, restarts(m.Context, byWorkload(m.proxies, func(*corev1.Pod) string { return "" }))...)
+			f.Fix = append(f.Fix, restarts(m.Context, byWorkload(m.proxies, func(*facts.Pod) string { return "" }))...)
 		}
 		j.Add(f)
 	}
@@ -128,10 +127,10 @@ func (m *member) networksCover() bool {
 
 // withoutNetwork are the pods whose network is "" for some control plane: those
 // with a proxy, and how many others and in ambient mode there are.
-func (m *member) withoutNetwork() (proxies []*corev1.Pod, others, ambient int) {
+func (m *member) withoutNetwork() (proxies []*facts.Pod, others, ambient int) {
 	for i := range m.Pods.Value {
 		p := &m.Pods.Value[i]
-		if !runs(p) || p.Status.PodIP == "" || p.Spec.HostNetwork ||
+		if !runs(p) || p.IP() == "" || p.HostNetwork ||
 			!slices.ContainsFunc(m.viewers, func(v *view) bool { return v.network(m, p) == "" }) {
 			continue
 		}
@@ -157,15 +156,15 @@ func judgeClientNetwork(j *judgement, members []*member) {
 	for _, m := range members {
 		var first time.Time // when the first pod with a network was made
 		for _, p := range m.proxies {
-			if at := p.CreationTimestamp.Time; variable(p, istio.EnvProxyNetwork) != "" && (first.IsZero() || at.Before(first)) {
+			if at := p.Created; variable(p, istio.EnvProxyNetwork) != "" && (first.IsZero() || at.Before(first)) {
 				first = at
 			}
 		}
-		var without, old []*corev1.Pod
+		var without, old []*facts.Pod
 		for _, p := range m.proxies {
 			switch {
 			case variable(p, istio.EnvProxyNetwork) != "":
-			case !first.IsZero() && p.CreationTimestamp.Time.Before(first):
+			case !first.IsZero() && p.Created.Before(first):
 				old = append(old, p)
 			default:
 				without = append(without, p)
@@ -175,7 +174,7 @@ func judgeClientNetwork(j *judgement, members []*member) {
 		if m.forcesGateways() {
 			severity, effect = finding.Warning, "istiod of 1.30 and later sends them to gateways for every network, their own included, where it has one"
 		}
-		says := func(*corev1.Pod) string { return "no " + istio.EnvProxyNetwork }
+		says := func(*facts.Pod) string { return "no " + istio.EnvProxyNetwork }
 		if len(without) > 0 {
 			groups := byWorkload(without, says)
 			f := finding.Finding{
@@ -234,7 +233,7 @@ func judgeLabelAndEnvironment(j *judgement, members []*member) {
 		return
 	}
 	for _, m := range members {
-		var odd []*corev1.Pod
+		var odd []*facts.Pod
 		for _, p := range m.proxies {
 			label, env := p.Labels[istio.LabelNetwork], variable(p, istio.EnvProxyNetwork)
 			if label != "" && env != "" && label != env {
@@ -244,7 +243,7 @@ func judgeLabelAndEnvironment(j *judgement, members []*member) {
 		if len(odd) == 0 {
 			continue
 		}
-		groups := byWorkload(odd, func(p *corev1.Pod) string {
+		groups := byWorkload(odd, func(p *facts.Pod) string {
 			return fmt.Sprintf("label %s, %s %s", p.Labels[istio.LabelNetwork], istio.EnvProxyNetwork, variable(p, istio.EnvProxyNetwork))
 		})
 		j.Add(finding.Finding{
@@ -262,7 +261,7 @@ func judgeLabelAndEnvironment(j *judgement, members []*member) {
 // judgeForeignPods: pods on a network that is nobody's, or on that of another cluster.
 func judgeForeignPods(j *judgement, members []*member) {
 	for _, m := range members {
-		gatewayPods := map[*corev1.Pod]bool{}
+		gatewayPods := map[*facts.Pod]bool{}
 		own := m.homes()
 		for _, g := range m.gateways {
 			own = append(own, g.network)
@@ -270,7 +269,7 @@ func judgeForeignPods(j *judgement, members []*member) {
 				gatewayPods[p] = true
 			}
 		}
-		var orphans, strangers []*corev1.Pod
+		var orphans, strangers []*facts.Pod
 		for _, p := range m.proxies {
 			label, env := p.Labels[istio.LabelNetwork], variable(p, istio.EnvProxyNetwork)
 			network := cmp.Or(env, label)
@@ -282,7 +281,7 @@ func judgeForeignPods(j *judgement, members []*member) {
 				strangers = append(strangers, p)
 			}
 		}
-		says := func(p *corev1.Pod) string {
+		says := func(p *facts.Pod) string {
 			return "network " + cmp.Or(variable(p, istio.EnvProxyNetwork), p.Labels[istio.LabelNetwork])
 		}
 		if len(orphans) > 0 && j.incomplete != "" {

@@ -120,7 +120,7 @@ func primaryAddresses(planes []*view, hosts map[string][]string) (out []string, 
 			}
 		}
 		for _, p := range v.own.Pods.Value {
-			out = append(out, p.Status.PodIP)
+			out = append(out, p.IP())
 		}
 		for _, n := range v.MeshNetworks.Networks {
 			for _, g := range n.Gateways {

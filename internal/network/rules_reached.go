@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -169,7 +170,7 @@ func (v *view) traffic() traffic {
 		for i := range m.Pods.Value {
 			p := &m.Pods.Value[i]
 			proxy, ambient := isProxy(p), runs(p) && isAmbient(m.namespaces[p.Namespace])
-			if !proxy && !ambient || m.isGatewayPod(p) || p.Status.PodIP == "" {
+			if !proxy && !ambient || m.isGatewayPod(p) || p.IP() == "" {
 				continue
 			}
 			network := v.network(m, p)
@@ -194,7 +195,7 @@ func (v *view) traffic() traffic {
 }
 
 // isGatewayPod reports whether a pod is that of a gateway between networks.
-func (m *member) isGatewayPod(p *corev1.Pod) bool {
+func (m *member) isGatewayPod(p *facts.Pod) bool {
 	return slices.ContainsFunc(m.gateways, func(g *gateway) bool { return !g.stray && slices.Contains(g.pods, p) })
 }
 
@@ -222,7 +223,7 @@ func judgeFamilies(j *judgement, members []*member) {
 				continue
 			}
 			for _, network := range slices.Sorted(maps.Keys(has)) {
-				lacking := map[int][]*corev1.Pod{}
+				lacking := map[int][]*facts.Pod{}
 				for _, p := range m.proxies {
 					own := variable(p, istio.EnvProxyNetwork)
 					if family := onlyFamily(p); own != "" && own != network && family >= 0 && !has[network][family] && !m.isGatewayPod(p) {
@@ -233,7 +234,7 @@ func judgeFamilies(j *judgement, members []*member) {
 					if len(lacking[family]) == 0 {
 						continue
 					}
-					groups := byWorkload(lacking[family], func(*corev1.Pod) string { return "only " + name })
+					groups := byWorkload(lacking[family], func(*facts.Pod) string { return "only " + name })
 					j.Gather(finding.Finding{
 						Code: "GW018", Severity: finding.Error, Clusters: []string{m.Context}, Object: "network " + network,
 						Title:    fmt.Sprintf("pods with %s alone have no %s gateway to %s", name, name, network),
@@ -248,13 +249,9 @@ func judgeFamilies(j *judgement, members []*member) {
 }
 
 // onlyFamily is 0 for a pod that has only IPv4, 1 for only IPv6, else -1.
-func onlyFamily(p *corev1.Pod) int {
-	addresses := []string{p.Status.PodIP}
-	for _, ip := range p.Status.PodIPs {
-		addresses = append(addresses, ip.IP)
-	}
+func onlyFamily(p *facts.Pod) int {
 	v4, v6 := false, false
-	for _, a := range addresses {
+	for _, a := range p.IPs {
 		if ip, err := netip.ParseAddr(a); err == nil {
 			v4, v6 = v4 || ip.Is4(), v6 || ip.Is6()
 		}

@@ -6,15 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
 // ztunnels are the pods that speak for ambient workloads.
-func (m *member) ztunnels() []*corev1.Pod {
-	var out []*corev1.Pod
+func (m *member) ztunnels() []*facts.Pod {
+	var out []*facts.Pod
 	for i := range m.Pods.Value {
 		if p := &m.Pods.Value[i]; runs(p) && p.Labels["app"] == istio.ZtunnelName {
 			out = append(out, p)
@@ -80,7 +79,7 @@ func judgeNodeAccounts(j *judgement, members []*member) {
 		if len(pods) == 0 {
 			continue
 		}
-		account := pods[0].Namespace + "/" + cmp.Or(pods[0].Spec.ServiceAccountName, istio.ZtunnelName)
+		account := pods[0].Namespace + "/" + cmp.Or(pods[0].ServiceAccount, istio.ZtunnelName)
 		for _, v := range m.serving() {
 			trusted := strings.Split(v.Istiod.Env(istio.EnvTrustedNodeAccounts), ",")
 			if !v.Istiod.Setting(istio.EnvEnableCAServer, true) || slices.ContainsFunc(trusted, func(s string) bool { return strings.TrimSpace(s) == account }) {

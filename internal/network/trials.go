@@ -353,7 +353,7 @@ func Vantage(fleet *facts.Fleet, context, namespace, name, container string) (fa
 		switch sidecar := isProxy(p); {
 		case !runs(p):
 			return out, fmt.Errorf("pod %s/%s of %s has ended", namespace, name, context)
-		case p.Spec.HostNetwork:
+		case p.HostNetwork:
 		case sidecar && container == "":
 			out.Container = istio.ProxyContainer
 		case sidecar:

@@ -37,7 +37,7 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 			MeshConfigs: facts.Read[[]corev1.ConfigMap]{State: state}, Istiods: facts.Read[[]appsv1.Deployment]{State: state},
 			Namespaces: facts.Read[[]corev1.Namespace]{State: state}, RemoteSecrets: facts.Read[[]facts.RemoteSecret]{State: state},
 			Webhooks: facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: state}, Services: facts.Read[[]corev1.Service]{State: state},
-			Pods: facts.Read[[]corev1.Pod]{State: state}, Nodes: facts.Read[[]corev1.Node]{State: state},
+			Pods: facts.Read[[]facts.Pod]{State: state}, Nodes: facts.Read[[]corev1.Node]{State: state},
 			Gateways: facts.Read[[]istioapi.Gateway]{State: state}, KubernetesGateways: facts.Read[[]istioapi.KubernetesGateway]{State: state},
 			NetworkPolicies: facts.Read[[]networkingv1.NetworkPolicy]{State: state}, Injectors: facts.Read[[]corev1.ConfigMap]{State: state},
 			WorkloadEntries: facts.Read[[]istioapi.WorkloadEntry]{State: state}, ServiceEntries: facts.Read[[]istioapi.ServiceEntry]{State: state},
@@ -54,7 +54,7 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 
 // forbidden takes one thing each away that may be read of a cluster.
 var forbidden = map[string]func(*facts.Cluster){
-	"pods":           func(c *facts.Cluster) { c.Pods = facts.Read[[]corev1.Pod]{State: facts.Forbidden} },
+	"pods":           func(c *facts.Cluster) { c.Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden} },
 	"services":       func(c *facts.Cluster) { c.Services = facts.Read[[]corev1.Service]{State: facts.Forbidden} },
 	"namespaces":     func(c *facts.Cluster) { c.Namespaces = facts.Read[[]corev1.Namespace]{State: facts.Forbidden} },
 	"nodes":          func(c *facts.Cluster) { c.Nodes = facts.Read[[]corev1.Node]{State: facts.Forbidden} },

@@ -3,8 +3,6 @@ package network
 import (
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -151,8 +149,8 @@ func (v *view) registry(m *member) []string {
 }
 
 // network is that of a pod as an endpoint.
-func (v *view) network(m *member, p *corev1.Pod) string {
-	return v.NetworkOf(v.ids[m], p.Status.PodIP, p.Labels).Name
+func (v *view) network(m *member, p *facts.Pod) string {
+	return v.NetworkOf(v.ids[m], p.IP(), p.Labels).Name
 }
 
 // programs reports whether the proxies of a cluster are this control plane's:

@@ -368,18 +368,18 @@ func (l *lister) hostFor(e envoy.Endpoint) istio.GatewayHost {
 // place is a pod in a cluster.
 type place struct {
 	cluster *facts.Cluster
-	pod     *corev1.Pod
+	pod     *facts.Pod
 }
 
 // podAt is the pod with an address; nil where it is not one pod.
-func (l *lister) podAt(e envoy.Endpoint) (*facts.Cluster, *corev1.Pod) {
+func (l *lister) podAt(e envoy.Endpoint) (*facts.Cluster, *facts.Pod) {
 	if l.pods == nil {
 		l.pods = map[string][]place{}
 		for i := range l.fleet.Clusters {
 			c := &l.fleet.Clusters[i]
 			for j := range c.Pods.Value {
-				if p := &c.Pods.Value[j]; !p.Spec.HostNetwork && p.Status.Phase == corev1.PodRunning {
-					l.pods[key(p.Status.PodIP, 0)] = append(l.pods[key(p.Status.PodIP, 0)], place{c, p})
+				if p := &c.Pods.Value[j]; !p.HostNetwork && p.Phase == corev1.PodRunning {
+					l.pods[key(p.IP(), 0)] = append(l.pods[key(p.IP(), 0)], place{c, p})
 				}
 			}
 		}

@@ -34,7 +34,9 @@ func recorded(t *testing.T) *facts.Fleet {
 
 func pods(c *facts.Cluster, do func(*corev1.Pod)) {
 	for i := range c.Pods.Value {
-		do(&c.Pods.Value[i])
+		p := c.Pods.Value[i].Object()
+		do(p)
+		c.Pods.Value[i] = facts.PodOf(p)
 	}
 }
 
@@ -106,7 +108,7 @@ func TestRepresentatives(t *testing.T) {
 		"by no control plane": {func(f *facts.Fleet) {
 			f.Clusters[1].Istiods.Value, f.Clusters[0].RemoteSecrets.Value = nil, nil
 		}, cart, []string{"east/shop/client-0 n1 east"}, []string{"west: no control plane of these clusters serves its proxies"}},
-		"forbidden":   {func(f *facts.Fleet) { f.Clusters[0].Pods = facts.Read[[]corev1.Pod]{State: facts.Forbidden} }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: pods: forbidden"}},
+		"forbidden":   {func(f *facts.Fleet) { f.Clusters[0].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden} }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: pods: forbidden"}},
 		"unreached":   {func(f *facts.Fleet) { f.Clusters[0].Unreached = &facts.Unreached{Reason: "no route"} }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: the cluster was not reached: no route"}},
 		"no sidecars": {func(f *facts.Fleet) { f.Clusters[0].Pods.Value = nil }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: it has no ready pod with a sidecar"}},
 	} {

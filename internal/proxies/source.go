@@ -78,7 +78,7 @@ func Representatives(fleet *facts.Fleet, views []*istio.View, to Service) ([]Sou
 
 func representatives(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, to Service) (out []Source, gap string) {
 	behind := endpointsOf(c, to)
-	rank := func(p *corev1.Pod) int {
+	rank := func(p *facts.Pod) int {
 		switch {
 		case p.Namespace != to.Namespace:
 			return 2
@@ -87,7 +87,7 @@ func representatives(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, 
 		}
 		return 0
 	}
-	sidecars, gateways := map[string]*corev1.Pod{}, map[string]*corev1.Pod{} // the best by network
+	sidecars, gateways := map[string]*facts.Pod{}, map[string]*facts.Pod{} // the best by network
 	for i := range c.Pods.Value {
 		p := &c.Pods.Value[i]
 		env := istio.ProxyEnvOf(p)
@@ -158,7 +158,7 @@ func Find(fleet *facts.Fleet, views []*istio.View, context, namespace, pod strin
 }
 
 // newSource finds the control plane of a proxy; why says that there is none.
-func newSource(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, p *corev1.Pod) (s Source, why string) {
+func newSource(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, p *facts.Pod) (s Source, why string) {
 	view, id, why := ControlPlane(views, c, p)
 	if why != "" {
 		return s, why
@@ -190,7 +190,7 @@ func newSource(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, p *cor
 // the cluster; of these the one of the revision that has injected the pod. Where there is
 // none, why says so as far as that is known: a control plane that does not read a cluster lets none of
 // its proxies in (security/pkg/server/ca/authenticate/kubeauth/kube_jwt.go).
-func ControlPlane(views []*istio.View, c *facts.Cluster, p *corev1.Pod) (v *istio.View, id, why string) {
+func ControlPlane(views []*istio.View, c *facts.Cluster, p *facts.Pod) (v *istio.View, id, why string) {
 	has, _ := istio.HasControlPlane(c)
 	owners := ownersOf(c)
 	if has {
@@ -242,8 +242,8 @@ func ownersOf(c *facts.Cluster) []string {
 
 // Istiods are the pods of a source's control plane that are ready, by name, and the
 // context of their cluster.
-func Istiods(fleet *facts.Fleet, v *istio.View) []*corev1.Pod {
-	var out []*corev1.Pod
+func Istiods(fleet *facts.Fleet, v *istio.View) []*facts.Pod {
+	var out []*facts.Pod
 	for i := range fleet.Clusters {
 		c := &fleet.Clusters[i]
 		if c.Context != v.Context {
@@ -257,7 +257,7 @@ func Istiods(fleet *facts.Fleet, v *istio.View) []*corev1.Pod {
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(out, func(a, b *facts.Pod) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
@@ -297,16 +297,10 @@ func endpointsOf(c *facts.Cluster, s Service) map[string]bool {
 	return out
 }
 
-func hasProxy(p *corev1.Pod) bool {
-	is := func(c corev1.Container) bool { return c.Name == istio.ProxyContainer }
-	if p.Labels["app"] == "ztunnel" {
-		return false
-	}
-	return slices.ContainsFunc(p.Spec.Containers, is) || slices.ContainsFunc(p.Spec.InitContainers, is)
+func hasProxy(p *facts.Pod) bool {
+	return p.Labels["app"] != istio.ZtunnelName && p.Container(istio.ProxyContainer) != nil
 }
 
-func isReady(p *corev1.Pod) bool {
-	return p.DeletionTimestamp == nil && p.Status.Phase == corev1.PodRunning && slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
+func isReady(p *facts.Pod) bool {
+	return p.Deleted.IsZero() && p.Phase == corev1.PodRunning && p.IsReady()
 }

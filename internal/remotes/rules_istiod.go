@@ -104,8 +104,8 @@ func (j *judgement) fresh(e *entry) bool {
 
 func (j *judgement) young(m *member) bool {
 	for _, p := range m.IstiodPods.Value {
-		for _, s := range p.Status.ContainerStatuses {
-			if s.State.Running != nil && j.fleet.At.Sub(s.State.Running.StartedAt.Time) < settle {
+		for _, s := range p.Statuses {
+			if !s.Started.IsZero() && j.fleet.At.Sub(s.Started) < settle {
 				return true
 			}
 		}

@@ -346,7 +346,7 @@ func localAddress(server string) string {
 
 func (m *member) hostNetwork() bool {
 	for _, p := range m.IstiodPods.Value {
-		if p.Spec.HostNetwork {
+		if p.HostNetwork {
 			return true
 		}
 	}

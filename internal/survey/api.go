@@ -186,16 +186,16 @@ func readerAccess(ctx context.Context, a *api, namespace string) (*authorization
 // proxies to look at: a setting of the mesh shows in any few of them.
 const sample = 50
 
-func proxySample(ctx context.Context, a *api) ([]corev1.Pod, error) {
+func proxySample(ctx context.Context, a *api) ([]facts.Pod, error) {
 	pods := &corev1.PodList{}
 	options := metav1.ListOptions{LabelSelector: "security.istio.io/tlsMode=istio", Limit: sample}
 	err := a.core.Get().Resource("pods").VersionedParams(&options, kinds.ParameterCodec).Do(ctx).Into(pods)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]corev1.Pod, len(pods.Items))
+	out, trimmer := make([]facts.Pod, len(pods.Items)), newPodTrimmer()
 	for i := range pods.Items {
-		out[i] = *trimPod(&pods.Items[i])
+		out[i] = *trimmer.trim(&pods.Items[i])
 	}
 	return out, nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 
@@ -225,9 +224,9 @@ func ReadSlices(ctx context.Context, cluster Cluster) (facts.Addresses, error) {
 // RunningPods are the names of those pods that are ready to be asked.
 func RunningPods(c *facts.Cluster) []string {
 	var out []string
-	for _, p := range c.IstiodPods.Value {
-		running := slices.ContainsFunc(p.Spec.Containers, func(c corev1.Container) bool { return c.Name == istio.DiscoveryContainer })
-		if running && p.Status.Phase == "Running" && p.DeletionTimestamp == nil {
+	for i := range c.IstiodPods.Value {
+		p := &c.IstiodPods.Value[i]
+		if p.Container(istio.DiscoveryContainer) != nil && p.Phase == corev1.PodRunning && p.Deleted.IsZero() {
 			out = append(out, p.Name)
 		}
 	}

@@ -31,7 +31,7 @@ func readMesh(r *reader, a *api, sources Source, out *facts.Cluster) {
 		})
 	}
 	if sources&Pods != 0 {
-		read(r, &out.Pods, func() ([]corev1.Pod, error) {
+		read(r, &out.Pods, func() ([]facts.Pod, error) {
 			return list[corev1.PodList](r.ctx, a.core, "pods", "", everything, newPodTrimmer().trim)
 		})
 	}

@@ -129,8 +129,8 @@ func Read(ctx context.Context, cluster Cluster, sources Source) (facts.Cluster, 
 		read(r, &out.Istiods, func() ([]appsv1.Deployment, error) { return istiods(ctx, a, ns) })
 	}
 	if sources&IstiodPods != 0 {
-		read(r, &out.IstiodPods, func() ([]corev1.Pod, error) {
-			return list[corev1.PodList](ctx, a.core, "pods", ns, metav1.ListOptions{LabelSelector: istio.IstiodSelector}, trimPod)
+		read(r, &out.IstiodPods, func() ([]facts.Pod, error) {
+			return list[corev1.PodList](ctx, a.core, "pods", ns, metav1.ListOptions{LabelSelector: istio.IstiodSelector}, newPodTrimmer().trim)
 		})
 	}
 	if sources&Namespaces != 0 {
@@ -181,7 +181,7 @@ func Deepen(ctx context.Context, cluster Cluster, c *facts.Cluster, meshConfigMa
 		read(r, &further[i], func() ([]corev1.ConfigMap, error) { return meshConfigs(ctx, a, cluster.Namespace, name) })
 	}
 	if proxies {
-		read(r, &c.Proxies, func() ([]corev1.Pod, error) { return proxySample(ctx, a) })
+		read(r, &c.Proxies, func() ([]facts.Pod, error) { return proxySample(ctx, a) })
 	}
 	_ = r.wait() // what could not be read is noted in each outcome
 	for _, f := range further {

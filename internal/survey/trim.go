@@ -165,7 +165,7 @@ func Trim(o runtime.Object) runtime.Object {
 	case *appsv1.Deployment:
 		return trimDeployment(o)
 	case *corev1.Pod:
-		return trimPod(o)
+		return trimPod(o).Object()
 	case *admissionv1.MutatingWebhookConfiguration:
 		return trimWebhook(o)
 	case *corev1.Service:

@@ -7,119 +7,69 @@ import (
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
 // trimPod trims one pod.
-func trimPod(p *corev1.Pod) *corev1.Pod { return newPodTrimmer().trim(p) }
+func trimPod(p *corev1.Pod) *facts.Pod { return newPodTrimmer().trim(p) }
 
-// podTrimmer trims the pods of one list. There are many: what is the same in those of one
-// workload (labels, owners, containers with their environment) is kept once, in maps and
-// slices that they share and that nobody changes.
+// podTrimmer trims the pods of one list. There are many: what those of one workload have
+// in common is kept once.
 type podTrimmer struct {
-	labels     map[string]map[string]string
-	containers map[string][]corev1.Container
-	owners     map[metav1.OwnerReference][]metav1.OwnerReference
-	ready      map[corev1.ConditionStatus][]corev1.PodCondition
-	key        []byte
+	templates map[string]*facts.PodTemplate
+	key       []byte
 }
 
-func newPodTrimmer() *podTrimmer {
-	return &podTrimmer{
-		labels: map[string]map[string]string{}, containers: map[string][]corev1.Container{},
-		owners: map[metav1.OwnerReference][]metav1.OwnerReference{}, ready: map[corev1.ConditionStatus][]corev1.PodCondition{},
-	}
-}
-
-// controller is the value of a reference's field of this name.
-var controller = true
+func newPodTrimmer() *podTrimmer { return &podTrimmer{templates: map[string]*facts.PodTemplate{}} }
 
 // trim keeps of a pod the workload that it belongs to, the containers that
 // are the mesh's, and what tells whether and where it is reached.
-func (t *podTrimmer) trim(p *corev1.Pod) *corev1.Pod {
-	out := &corev1.Pod{ObjectMeta: trimMeta(&p.ObjectMeta)}
-	out.ManagedFields, out.Labels = nil, t.sharedLabels(p.Labels)
-	out.Namespace = once(p.Namespace)
-	if owner := metav1.GetControllerOf(p); owner != nil {
-		reference := metav1.OwnerReference{Kind: once(owner.Kind), Name: once(owner.Name), Controller: &controller}
-		out.OwnerReferences = kept(t.owners, reference, func() []metav1.OwnerReference { return []metav1.OwnerReference{reference} })
+func (t *podTrimmer) trim(o *corev1.Pod) *facts.Pod {
+	p := facts.PodOf(o)
+	p.Namespace, p.Node, p.Phase, p.Ready = once(p.Namespace), once(p.Node), once(p.Phase), once(p.Ready)
+	p.Containers = meshContainers(trimContainers(p.Containers, podEnv))
+	p.InitContainers = slices.DeleteFunc(trimContainers(p.InitContainers, podEnv), func(c corev1.Container) bool { return c.Name != istio.ProxyContainer })
+	if p.Labels["app"] != istio.ZtunnelName { // of others nobody asks
+		p.ServiceAccount = ""
 	}
-	out.Spec.Containers = t.sharedContainers(meshContainers(trimContainers(p.Spec.Containers, podEnv)))
-	out.Spec.InitContainers = t.sharedContainers(slices.DeleteFunc(trimContainers(p.Spec.InitContainers, podEnv), func(c corev1.Container) bool { return c.Name != istio.ProxyContainer }))
-	out.Spec.NodeName, out.Spec.HostNetwork = once(p.Spec.NodeName), p.Spec.HostNetwork
-	if p.Labels["app"] == istio.ZtunnelName { // of others nobody asks
-		out.Spec.ServiceAccountName = once(p.Spec.ServiceAccountName)
+	p.Statuses = slices.DeleteFunc(p.Statuses, func(s facts.ContainerStatus) bool { return !isMeshContainer(s.Name) })
+	for i := range p.Statuses {
+		p.Statuses[i].Name, p.Statuses[i].Image = once(p.Statuses[i].Name), once(p.Statuses[i].Image)
 	}
-	out.Status.Phase, out.Status.StartTime = p.Status.Phase, p.Status.StartTime
-	out.Status.PodIP, out.Status.PodIPs = p.Status.PodIP, p.Status.PodIPs
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			out.Status.Conditions = kept(t.ready, c.Status, func() []corev1.PodCondition {
-				return []corev1.PodCondition{{Type: c.Type, Status: c.Status}}
-			})
+	p.Statuses = slices.Clip(p.Statuses)
+	p.PodTemplate = t.shared(p.PodTemplate)
+	return &p
+}
+
+// shared is the template of the pods before that is equal to this one, or this one.
+func (t *podTrimmer) shared(template *facts.PodTemplate) *facts.PodTemplate {
+	t.key = strconv.AppendBool(t.key[:0], template.HostNetwork)
+	t.write(template.Owner.Kind, template.Owner.Name, template.ServiceAccount, strconv.Itoa(len(template.Labels)))
+	for _, k := range slices.Sorted(maps.Keys(template.Labels)) {
+		t.write(k, template.Labels[k])
+	}
+	for _, containers := range [][]corev1.Container{template.Containers, template.InitContainers} {
+		t.write(strconv.Itoa(len(containers)))
+		for i := range containers {
+			t.write(containers[i].Name, containers[i].Image, strconv.Itoa(len(containers[i].Env)))
+			for _, e := range containers[i].Env {
+				t.write(e.Name, e.Value)
+			}
 		}
 	}
-	for _, s := range p.Status.ContainerStatuses {
-		if !isMeshContainer(s.Name) {
-			continue
-		}
-		trimmed := corev1.ContainerStatus{Name: once(s.Name), Ready: s.Ready, RestartCount: s.RestartCount, Image: once(s.Image)}
-		if s.State.Running != nil {
-			trimmed.State.Running = &corev1.ContainerStateRunning{StartedAt: s.State.Running.StartedAt}
-		}
-		out.Status.ContainerStatuses = append(out.Status.ContainerStatuses, trimmed)
+	if same, ok := t.templates[string(t.key)]; ok {
+		return same
 	}
-	return out
+	template.Owner = facts.Owner{Kind: once(template.Owner.Kind), Name: once(template.Owner.Name)}
+	template.Labels = shared(template.Labels)
+	t.templates[string(t.key)] = template
+	return template
 }
 
 // podEnv are the environment variables that are kept of a pod.
 var podEnv = slices.Concat(istio.DiscoveryEnv, istio.ProxyEnv)
-
-// kept is the value for a key, made when it is asked for first.
-func kept[K comparable, V any](values map[K]V, key K, value func() V) V {
-	v, ok := values[key]
-	if !ok {
-		v = value()
-		values[key] = v
-	}
-	return v
-}
-
-func (t *podTrimmer) sharedLabels(labels map[string]string) map[string]string {
-	if labels == nil {
-		return nil
-	}
-	t.key = t.key[:0]
-	for _, k := range slices.Sorted(maps.Keys(labels)) {
-		t.write(k, labels[k])
-	}
-	if same, ok := t.labels[string(t.key)]; ok {
-		return same
-	}
-	out := shared(labels)
-	t.labels[string(t.key)] = out
-	return out
-}
-
-func (t *podTrimmer) sharedContainers(containers []corev1.Container) []corev1.Container {
-	if len(containers) == 0 {
-		return nil
-	}
-	t.key = t.key[:0]
-	for i := range containers {
-		t.write(containers[i].Name, containers[i].Image, strconv.Itoa(len(containers[i].Env)))
-		for _, e := range containers[i].Env {
-			t.write(e.Name, e.Value)
-		}
-	}
-	if same, ok := t.containers[string(t.key)]; ok {
-		return same
-	}
-	t.containers[string(t.key)] = containers
-	return containers
-}
 
 // write adds words to the key, each with its length before it, so that no others look the same.
 func (t *podTrimmer) write(words ...string) {
@@ -138,7 +88,7 @@ func isMeshContainer(name string) bool {
 }
 
 // once keeps one copy of equal strings.
-func once(s string) string { return unique.Make(s).Value() }
+func once[S ~string](s S) S { return unique.Make(s).Value() }
 
 func shared(m map[string]string) map[string]string {
 	if m == nil {

@@ -2,13 +2,14 @@ package survey
 
 import (
 	"fmt"
-	"reflect"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
@@ -36,7 +37,7 @@ func workload(name string, pods int) []corev1.Pod {
 // kept of it alone.
 func TestPodsShare(t *testing.T) {
 	trimmer := newPodTrimmer()
-	var trimmed []*corev1.Pod
+	var trimmed []*facts.Pod
 	for _, p := range append(workload("cart", 2), workload("pay", 1)...) {
 		out := trimmer.trim(&p)
 		if diff := cmp.Diff(trimPod(&p), out); diff != "" {
@@ -44,17 +45,55 @@ func TestPodsShare(t *testing.T) {
 		}
 		trimmed = append(trimmed, out)
 	}
-	same := func(a, b any) bool { return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() }
-	for what, of := range map[string]func(*corev1.Pod) any{
-		"labels":     func(p *corev1.Pod) any { return p.Labels },
-		"containers": func(p *corev1.Pod) any { return p.Spec.Containers },
-		"owners":     func(p *corev1.Pod) any { return p.OwnerReferences },
-	} {
-		if cart, other, pay := of(trimmed[0]), of(trimmed[1]), of(trimmed[2]); !same(cart, other) || same(cart, pay) {
-			t.Errorf("%s: %v, %v and %v", what, cart, other, pay)
-		}
+	if cart, other, pay := trimmed[0].PodTemplate, trimmed[1].PodTemplate, trimmed[2].PodTemplate; cart != other || cart == pay {
+		t.Errorf("templates %+v, %+v and %+v", cart, other, pay)
 	}
-	if a, b := trimmed[0].Spec.Containers[0].Env[0].Value, trimmed[2].Spec.Containers[0].Env[0].Value; a != "network-of-cart" || b != "network-of-pay" {
+	if a, b := trimmed[0].Containers[0].Env[0].Value, trimmed[2].Containers[0].Env[0].Value; a != "network-of-cart" || b != "network-of-pay" {
 		t.Errorf("environments %q and %q", a, b)
+	}
+}
+
+// What tells templates apart is never taken for the same.
+func TestTemplatesDiffer(t *testing.T) {
+	trimmer, templates := newPodTrimmer(), map[*facts.PodTemplate]string{}
+	for name, change := range map[string]func(*corev1.Pod){
+		"itself":                    func(*corev1.Pod) {},
+		"a label":                   func(p *corev1.Pod) { p.Labels["app"] = "pay" },
+		"a further label":           func(p *corev1.Pod) { p.Labels["version"] = "v1" },
+		"the owner's kind":          func(p *corev1.Pod) { p.OwnerReferences[0].Kind = "StatefulSet" },
+		"no owner":                  func(p *corev1.Pod) { p.OwnerReferences = nil },
+		"the image":                 func(p *corev1.Pod) { p.Spec.Containers[1].Image = "proxyv3" },
+		"a variable":                func(p *corev1.Pod) { p.Spec.Containers[1].Env[0].Value = "other" },
+		"a sidecar of another kind": func(p *corev1.Pod) { p.Spec.InitContainers, p.Spec.Containers = p.Spec.Containers, nil },
+		"the host's network":        func(p *corev1.Pod) { p.Spec.HostNetwork = true },
+		"a ztunnel":                 func(p *corev1.Pod) { p.Labels["app"] = istio.ZtunnelName },
+		"a ztunnel with an account": func(p *corev1.Pod) { p.Labels["app"], p.Spec.ServiceAccountName = istio.ZtunnelName, "zt" },
+	} {
+		p := workload("cart", 1)[0]
+		change(&p)
+		template := trimmer.trim(&p).PodTemplate
+		if other, ok := templates[template]; ok {
+			t.Errorf("%s and %s are taken for the same", name, other)
+		}
+		templates[template] = name
+	}
+}
+
+// A pod that is written to a dump is the same when it is read again.
+func TestPodAndBack(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	p := workload("cart", 1)[0]
+	p.CreationTimestamp, p.DeletionTimestamp, p.Status.StartTime = metav1.NewTime(start), &metav1.Time{Time: start.Add(3 * time.Hour)}, &metav1.Time{Time: start.Add(time.Hour)}
+	p.Status.Phase, p.Status.PodIPs = corev1.PodRunning, []corev1.PodIP{{IP: p.Status.PodIP}, {IP: "fd00::1"}}
+	p.Spec.NodeName, p.Spec.HostNetwork = "node", true
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(start.Add(2 * time.Hour))}}
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app"}, {Name: istio.ProxyContainer, Image: "proxyv2", Ready: true, RestartCount: 3, State: running}}
+	want := trimPod(&p)
+	got := facts.PodOf(want.Object())
+	if diff := cmp.Diff(*want, got); diff != "" {
+		t.Errorf("(-first +again):\n%s", diff)
+	}
+	if len(want.Statuses) != 1 || want.IPs[1] != "fd00::1" || want.Deleted.IsZero() || want.Started.IsZero() || want.Created.IsZero() || want.Statuses[0].Started.IsZero() {
+		t.Errorf("something was lost: %+v", want)
 	}
 }

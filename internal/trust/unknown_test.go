@@ -72,7 +72,7 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 		c.CACerts.State, c.CASecret.State, c.RemoteSecrets.State = state, state, state
 		c.RootCert = facts.Read[*corev1.ConfigMap]{State: state}
 		c.RootCerts, c.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: state}, facts.Read[[]corev1.ConfigMap]{State: state}
-		c.Istiods, c.IstiodPods = facts.Read[[]appsv1.Deployment]{State: state}, facts.Read[[]corev1.Pod]{State: state}
+		c.Istiods, c.IstiodPods = facts.Read[[]appsv1.Deployment]{State: state}, facts.Read[[]facts.Pod]{State: state}
 		c.Namespaces = facts.Read[[]corev1.Namespace]{State: state}
 		r := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn})
 		if len(r.Findings) > 0 {

@@ -56,7 +56,7 @@ func broken() *meshtest.Fleet {
 // unread is a healthy fleet of which something was not read.
 func unread() *facts.Fleet {
 	f := meshtest.Serving(meshtest.Networked("east", "north", "west")).Facts()
-	f.Clusters[2].Pods = facts.Read[[]corev1.Pod]{State: facts.Forbidden, Reason: "forbidden"}
+	f.Clusters[2].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden, Reason: "forbidden"}
 	f.Clusters[1] = facts.Cluster{
 		Context: "north", Server: f.Clusters[1].Server, SystemNamespace: meshtest.System, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer within 10s"},
 	}

@@ -152,7 +152,7 @@ func indexPods(read *facts.Fleet, top topology.Topology, v *istio.View) podIndex
 			spec := top.Clusters[slices.IndexFunc(top.Clusters, func(s topology.Cluster) bool { return s.Name == c.Context })]
 			index.served[w.ID] = c.Context == v.Context || spec.RemoteOf == v.Context
 			for k := range c.Pods.Value {
-				p := &c.Pods.Value[k]
+				p := c.Pods.Value[k].Object()
 				index.pods[w.ID+" "+p.Namespace+"/"+p.Name] = p
 			}
 		}

@@ -135,7 +135,7 @@ func connectAll(t *testing.T, ctx context.Context, mesh *bed.Mesh) {
 		at := slices.IndexFunc(read.Clusters, func(c facts.Cluster) bool { return c.Context == spec.Name })
 		locality := nodeLocalities(read.Clusters[at].Nodes.Value)
 		for i := range read.Clusters[at].Pods.Value {
-			p := &read.Clusters[at].Pods.Value[i]
+			p := read.Clusters[at].Pods.Value[i].Object()
 			if !hasProxy(p) {
 				continue
 			}

@@ -1,0 +1,151 @@
+package facts
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Pod is what rules read of a pod. There can be tens of thousands of them, so it is much
+// smaller than a corev1.Pod; a dump has it as one all the same.
+type Pod struct {
+	Name, Namespace string
+	*PodTemplate
+	Node    string
+	Phase   corev1.PodPhase
+	IPs     []string               // of each family one; the first is the pod's address
+	Ready   corev1.ConditionStatus // of the condition of this name; "" where there is none
+	Created time.Time
+	Started time.Time // when the kubelet took it on; zero before
+	Deleted time.Time // when it is to be gone; zero of one that stays
+	// Statuses are those of the mesh's containers that have one.
+	Statuses []ContainerStatus
+}
+
+// PodTemplate is what the pods of one workload have in common. They share it: it is
+// never nil and never changed.
+type PodTemplate struct {
+	Labels map[string]string
+	// Owner is the controller that made the pods; empty where there is none.
+	Owner Owner
+	// Containers and InitContainers are the mesh's, each with its name, its image and
+	// the variables that rules read.
+	Containers, InitContainers []corev1.Container
+	ServiceAccount             string // of ztunnels only
+	HostNetwork                bool
+}
+
+// Owner is the controller of an object.
+type Owner struct{ Kind, Name string }
+
+// ContainerStatus is what became of a container.
+type ContainerStatus struct {
+	Name, Image string
+	Ready       bool
+	Restarts    int32
+	Started     time.Time // zero where it does not run
+}
+
+// IP is the pod's address; "" where it has none yet.
+func (p *Pod) IP() string {
+	if len(p.IPs) == 0 {
+		return ""
+	}
+	return p.IPs[0]
+}
+
+// IsReady reports whether the kubelet says that the pod is ready.
+func (p *Pod) IsReady() bool { return p.Ready == corev1.ConditionTrue }
+
+// Container is the container of a name, among the others or, where it is a sidecar of
+// Kubernetes' own kind, among those that start first; nil where there is none.
+func (p *Pod) Container(name string) *corev1.Container {
+	for _, containers := range [][]corev1.Container{p.Containers, p.InitContainers} {
+		for i := range containers {
+			if containers[i].Name == name {
+				return &containers[i]
+			}
+		}
+	}
+	return nil
+}
+
+// PodOf is what there is of a pod as the API server gives it.
+func PodOf(o *corev1.Pod) Pod {
+	p := Pod{
+		Name: o.Name, Namespace: o.Namespace,
+		PodTemplate: &PodTemplate{
+			Labels: o.Labels, Containers: o.Spec.Containers, InitContainers: o.Spec.InitContainers,
+			ServiceAccount: o.Spec.ServiceAccountName, HostNetwork: o.Spec.HostNetwork,
+		},
+		Node: o.Spec.NodeName, Phase: o.Status.Phase, Created: o.CreationTimestamp.Time,
+	}
+	if owner := metav1.GetControllerOf(o); owner != nil {
+		p.Owner = Owner{Kind: owner.Kind, Name: owner.Name}
+	}
+	for _, ip := range o.Status.PodIPs {
+		p.IPs = append(p.IPs, ip.IP)
+	}
+	if o.Status.PodIP != "" && !slices.Contains(p.IPs, o.Status.PodIP) {
+		p.IPs = slices.Insert(p.IPs, 0, o.Status.PodIP)
+	}
+	for _, c := range o.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			p.Ready = c.Status
+		}
+	}
+	if o.Status.StartTime != nil {
+		p.Started = o.Status.StartTime.Time
+	}
+	if o.DeletionTimestamp != nil {
+		p.Deleted = o.DeletionTimestamp.Time
+	}
+	for _, s := range o.Status.ContainerStatuses {
+		kept := ContainerStatus{Name: s.Name, Image: s.Image, Ready: s.Ready, Restarts: s.RestartCount}
+		if s.State.Running != nil {
+			kept.Started = s.State.Running.StartedAt.Time
+		}
+		p.Statuses = append(p.Statuses, kept)
+	}
+	return p
+}
+
+// Object is the pod as an API server would give it.
+func (p *Pod) Object() *corev1.Pod {
+	o := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace, Labels: p.Labels, CreationTimestamp: metav1.NewTime(p.Created), DeletionTimestamp: timeOf(p.Deleted)},
+		Spec: corev1.PodSpec{
+			Containers: p.Containers, InitContainers: p.InitContainers, NodeName: p.Node,
+			ServiceAccountName: p.ServiceAccount, HostNetwork: p.HostNetwork,
+		},
+		Status: corev1.PodStatus{Phase: p.Phase, PodIP: p.IP(), StartTime: timeOf(p.Started)},
+	}
+	if p.Owner != (Owner{}) {
+		controller := true
+		o.OwnerReferences = []metav1.OwnerReference{{Kind: p.Owner.Kind, Name: p.Owner.Name, Controller: &controller}}
+	}
+	for _, ip := range p.IPs {
+		o.Status.PodIPs = append(o.Status.PodIPs, corev1.PodIP{IP: ip})
+	}
+	if p.Ready != "" {
+		o.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: p.Ready}}
+	}
+	for _, s := range p.Statuses {
+		status := corev1.ContainerStatus{Name: s.Name, Image: s.Image, Ready: s.Ready, RestartCount: s.Restarts}
+		if !s.Started.IsZero() {
+			status.State.Running = &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(s.Started)}
+		}
+		o.Status.ContainerStatuses = append(o.Status.ContainerStatuses, status)
+	}
+	return o
+}
+
+// timeOf is a time as an object has it: none where it is zero.
+func timeOf(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &metav1.Time{Time: t}
+}
