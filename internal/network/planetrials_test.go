@@ -338,6 +338,10 @@ func TestControlPlaneTargets(t *testing.T) {
 		"a webhook that calls its own machine": {func(f *meshtest.Fleet) {
 			f.Get("west").InjectsBy = byURL(f, "https://127.0.0.1:15017/inject/cluster/west/net/network2")
 		}, nil},
+		"proxies that ask their own machine": {func(f *meshtest.Fleet) {
+			discovers(f, "127.0.0.1:15012")
+			f.Get("west").InjectsBy = nil
+		}, nil},
 		"without TLS": {func(f *meshtest.Fleet) { discovers(f, "istiod.example.com:15010"); f.Get("west").InjectsBy = nil }, nil},
 		"roots of their own": {func(f *meshtest.Fleet) {
 			discovers(f, "istiod.example.com:15012")

@@ -108,7 +108,7 @@ func (j *judgement) tryIn(m *member) string {
 	}
 	for _, sidecars := range []bool{true, false} { // the pods of gateways come last
 		for _, p := range m.proxies {
-			if isReady(p) && (p.Labels[istio.LabelTLSMode] != "") == sidecars {
+			if p.IsReady() && (p.Labels[istio.LabelTLSMode] != "") == sidecars {
 				return fmt.Sprintf("kubectl mesh-network probe --contexts %s --from-pod %s", finding.Quote(strings.Join(contexts, ",")), finding.Quote(m.Context+"/"+p.Namespace+"/"+p.Name))
 			}
 		}

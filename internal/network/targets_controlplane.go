@@ -1,7 +1,6 @@
 package network
 
 import (
-	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -98,8 +97,8 @@ func (m *member) discoveryTargets(planes []*view) []Target {
 		host, port, known := discoveryOf(p)
 		told = told || known
 		at := place{host, p.Namespace, port}
-		if !known || seen[at] || variable(p, istio.EnvXDSRootCA) != "" || variable(p, istio.EnvIstiodSAN) != "" {
-			continue // the latter check istiod in ways of their own
+		if !known || seen[at] || port == portPlainDiscovery || isLoopback(host) || variable(p, istio.EnvXDSRootCA) != "" || variable(p, istio.EnvIstiodSAN) != "" {
+			continue // the last ones check istiod in ways of their own
 		}
 		seen[at] = true
 		s, inside := m.serviceNamed(host, p.Namespace)
@@ -231,24 +230,6 @@ func (m *member) slicesOf(s *corev1.Service) []discoveryv1.EndpointSlice {
 	return slices.DeleteFunc(slices.Clone(all), func(e discoveryv1.EndpointSlice) bool {
 		return e.Namespace != s.Namespace || e.Labels[discoveryv1.LabelServiceName] != s.Name
 	})
-}
-
-// discoveryOf is the host and the port at which a pod's proxy looks for istiod; false
-// where they are not known.
-func discoveryOf(p *corev1.Pod) (host string, port uint32, known bool) {
-	config, known := istio.ProxyConfigOf(p)
-	if !known {
-		return "", 0, false
-	}
-	host, text, err := net.SplitHostPort(config.DiscoveryAddress)
-	if err != nil {
-		return "", 0, false
-	}
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || host == "" || n == 0 || n == portPlainDiscovery {
-		return "", 0, false
-	}
-	return host, uint32(n), true
 }
 
 // serviceNamed is the Service that a host means in a namespace of the cluster; inside
