@@ -103,14 +103,14 @@ func TestControlPlaneTrials(t *testing.T) {
 			signed(other, istiodName), network.OtherRoot,
 			"reachable, but other root: configmap istio-system/istio-ca-root-cert has no root for " + istiodName + ", issued by CN=Other,O=Istio",
 			func(severity string) []string {
-				return []string{"PR004 " + severity + " west", "PR008 " + severity + " west"}
+				return []string{"PR004 " + severity + " west < PR008", "PR008 " + severity + " west"}
 			},
 		},
 		"expired": {
 			signed(own, istiodName, time.Now().Add(-time.Minute)), network.OtherRoot,
 			"reachable, but other root: a certificate of its chain has expired or is not valid yet: istiod",
 			func(severity string) []string {
-				return []string{"PR004 " + severity + " west", "PR008 " + severity + " west"}
+				return []string{"PR004 " + severity + " west < PR008", "PR008 " + severity + " west"}
 			},
 		},
 		"web server": {
@@ -162,7 +162,7 @@ func TestControlPlaneTrials(t *testing.T) {
 					t.Errorf("findings from %s (-want +got):\n%s", v.from, diff)
 				}
 				for _, f := range r.Findings {
-					if f.Title == "" || f.Effect == "" || len(f.Fix) < 2 || len(f.Evidence) < 2 || !strings.Contains(f.Evidence[0].Field, ", for proxies of west, from "+v.from.String()) {
+					if f.Title == "" || f.Effect == "" || len(f.Fix) < 2 || len(f.Evidence) < 2 || !strings.Contains(f.Evidence[0].Field, ", from "+v.from.String()) {
 						t.Errorf("incomplete: %+v", f)
 					}
 					if suggests := slices.ContainsFunc(f.Fix, func(s string) bool { return strings.Contains(s, "--from-pod west/") }); suggests != (f.Severity == finding.Warning) {

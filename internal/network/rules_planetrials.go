@@ -69,7 +69,7 @@ func (j *judgement) ofPlane(m *member, trials []Trial, code finding.Code, purpos
 		return f, nil, false
 	}
 	for _, t := range trials {
-		if t.Result != NotTried && !t.doubtful {
+		if t.Result != NotTried && !t.doubtful && (purpose == "" || t.Purpose == purpose) {
 			f.Evidence = append(f.Evidence, finding.Evidence{Field: t.seen(), Value: t.Says()})
 		}
 	}
@@ -116,10 +116,15 @@ func (j *judgement) tryIn(m *member) string {
 	return ""
 }
 
-// without says what the remote cluster lacks.
+// without says what the remote cluster lacks: where something is certain, for want of
+// that.
 func without(bad []Trial) string {
+	certain := slices.ContainsFunc(bad, Trial.certain)
 	var out []string
 	for _, t := range bad {
+		if certain && !t.certain() {
+			continue
+		}
 		if t.Purpose == Discovery {
 			out = append(out, fmt.Sprintf("proxies of %s get no configuration and no certificates", t.For))
 		} else {
@@ -231,7 +236,7 @@ func (j *judgement) otherRootOfPlane(m *member, trials []Trial) {
 	if f, bad, ok := j.ofPlane(m, trials, "PR008", Discovery, OtherRoot); ok {
 		f.Clusters, f.Object = []string{m.Context}, bad[0].target.authority.from
 		f.Title = "proxies of the remote cluster do not trust the certificate that istiod shows"
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
+		f.Evidence = append(f.Evidence, finding.Evidence{Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
 		f.Fix = []string{"# see which roots the clusters have, and which of them istiod has its certificate from:"}
 		f.Fix = append(f.Fix, fmt.Sprintf("kubectl mesh-certs verify --contexts %s", finding.Quote(strings.Join(distinct([]string{m.Context, bad[0].Cluster}), ","))))
 		f.CausedBy = j.of(m.Context, "", "PR005")
@@ -241,13 +246,15 @@ func (j *judgement) otherRootOfPlane(m *member, trials []Trial) {
 	if f, bad, ok := j.ofPlane(m, trials, "PR004", Injection, OtherRoot); ok {
 		f.Clusters, f.Object = []string{m.Context}, "mutatingwebhookconfigurations"
 		f.Title = "the CA bundle of the injection webhook does not fit the certificate that the injector shows"
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
+		f.Evidence = append(f.Evidence, finding.Evidence{Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
 		v := m.planeOf(bad[0])
 		f.Fix = []string{
 			"# the primary writes it into clusters that it takes for its own (PR005); its log says why it does not:",
 			finding.Kubectl(v.Context, "-n %s logs deployment/%s --since=1h", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name)),
 		}
-		f.CausedBy = j.of(m.Context, "", "PR005")
+		if f.CausedBy = j.of(m.Context, "", "PR005"); f.CausedBy == "" {
+			f.CausedBy = j.of(m.Context, "", "PR008") // nobody there accepts it
+		}
 		j.sayEffect(&f, m, bad, "the API server does not trust the injector: pods in namespaces with injection are not created, x509")
 		j.Gather(f)
 	}

@@ -145,7 +145,7 @@ func (m *member) publishedRoot(planes []*view) authority {
 func (m *member) injectionTargets() []Target {
 	var out []Target
 	for _, i := range m.injectors() {
-		by := authority{from: i.object() + ", caBundle", roots: pki.ParseBundle(i.ClientConfig.CABundle).Certificates}
+		by := authority{from: "caBundle of " + i.object(), roots: pki.ParseBundle(i.ClientConfig.CABundle).Certificates}
 		if len(by.roots) == 0 {
 			by.why = by.from + ": none, so that the API server's own roots count"
 		}
