@@ -96,7 +96,7 @@ func TestRangesThatAreSeen(t *testing.T) {
 			f.Get("west").GatewayAt(at)
 			f.Get("west").Network.Gateway.Status.LoadBalancer.Ingress = append(f.Get("west").Network.Gateway.Status.LoadBalancer.Ingress, corev1.LoadBalancerIngress{IP: far})
 			fleet := f.Facts()
-			targets := network.Targets(fleet, network.Options{})
+			targets := targetsOf(fleet)
 			targets = slices.DeleteFunc(targets, func(t network.Target) bool { return t.Cluster != "west" })
 			attempts := make([][]facts.Attempt, len(targets))
 			for i, target := range targets {

@@ -45,7 +45,7 @@ func primary(t *testing.T) *meshtest.Fleet {
 // tryPlane is try, with the attempts that a vantage is for.
 func tryPlane(t *testing.T, fleet *facts.Fleet, from facts.Vantage, slow bool) []network.Trial {
 	t.Helper()
-	targets := network.Targets(fleet, network.Options{})
+	targets := targetsOf(fleet)
 	attempts := make([][]facts.Attempt, len(targets))
 	for i, target := range targets {
 		if !target.TriedFrom(from) {

@@ -19,7 +19,7 @@ func judgeTrials(j *judgement, members []*member) {
 		by := map[string][]Trial{}
 		var objects []string
 		for _, t := range j.Trials {
-			if t.Cluster == m.Context && t.For == "" {
+			if t.Cluster == m.Context && t.Purpose == Requests {
 				if by[t.Object] == nil {
 					objects = append(objects, t.Object)
 				}
@@ -54,7 +54,7 @@ func (j *judgement) unseen(m *member, trials []Trial) {
 
 // seen names what was tried, and from where.
 func (r Trial) seen() string {
-	if r.For != "" {
+	if r.Purpose != Requests {
 		return r.Where() + ", for " + r.Use() + ", from " + r.From
 	}
 	return r.Where() + ", from " + r.From

@@ -28,11 +28,16 @@ type Target struct {
 	Blind string
 
 	authority authority
+	from      []string // contexts of the clusters from which it is tried, with PodToPod
 }
 
 // TriedFrom reports whether a vantage tells anything of a target. Of a control plane
-// only what is in the cluster that uses it does, and this machine as a hint.
+// only what is in the cluster that uses it does, and this machine as a hint; of a pod
+// what is on another network.
 func (t Target) TriedFrom(v facts.Vantage) bool {
+	if t.Purpose == PodToPod {
+		return !v.Proxied && slices.Contains(t.from, v.Context)
+	}
 	return t.For == "" || v == facts.ThisMachine || v.Context == t.For
 }
 
@@ -45,7 +50,7 @@ const (
 
 // Targets are the addresses of all gateways of the fleet, each once for a
 // network, whether or not control planes announce them, and those at which remote
-// clusters are told to find their control plane.
+// clusters are told to find their control plane; and a pod of each network.
 func Targets(fleet *facts.Fleet, options Options) []Target {
 	w := newWorld(fleet, options)
 	var out []Target
@@ -85,16 +90,18 @@ func Targets(fleet *facts.Fleet, options Options) []Target {
 			distinct = append(distinct, t)
 		}
 	}
-	return append(distinct, w.controlPlaneTargets()...)
+	return slices.Concat(distinct, w.controlPlaneTargets(), w.directTargets())
 }
 
-// Probes are what is to be tried of targets, in their order.
-func Probes(targets []Target) []facts.Probe {
-	out := make([]facts.Probe, len(targets))
+// TriedFrom are those of the targets of which a vantage tells anything: their places,
+// and what is to be tried.
+func TriedFrom(targets []Target, v facts.Vantage) (at []int, probes []facts.Probe) {
 	for i, t := range targets {
-		out[i] = t.Probe
+		if t.TriedFrom(v) {
+			at, probes = append(at, i), append(probes, t.Probe)
+		}
 	}
-	return out
+	return at, probes
 }
 
 func (w *world) judges(network string) []string {

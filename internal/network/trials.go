@@ -114,7 +114,7 @@ func Trials(fleet *facts.Fleet, targets []Target, attempts [][]facts.Attempt, ro
 				networks[a.From] = own
 			}
 			r.network = own
-			if t.Purpose == Requests {
+			if t.Purpose == Requests || t.Purpose == PodToPod {
 				r.elsewhere = own != "" && own != t.Network
 			} else {
 				r.elsewhere = a.From.Pod != "" && a.From.Context == t.For
@@ -159,6 +159,10 @@ func identity(c *x509.Certificate) string {
 
 func (r *Trial) judge(a facts.Attempt, roots map[string][]pki.Certificate, now time.Time) {
 	r.Detail = a.Detail
+	if r.Purpose == PodToPod {
+		r.judgeDirect(a, roots, now)
+		return
+	}
 	switch a.Outcome {
 	case facts.Unresolved:
 		r.Result = Unresolved
@@ -318,7 +322,7 @@ func (r Trial) Pod() string {
 func (v Verdict) String() string {
 	return map[Verdict]string{
 		Trusted: "reachable and trusted", OtherRoot: "reachable, but other root", NotMesh: "reachable, but not a mesh gateway", Refused: "refused",
-		NotControlPlane: "reachable, but not istiod", OtherName: "reachable, but for another name",
+		NotDirect: "not reached directly", NotControlPlane: "reachable, but not istiod", OtherName: "reachable, but for another name",
 		TimedOut: "timed out", Reset: "reset", NoRoute: "no route", Unresolved: "name not resolved", Reachable: "reachable", NotTried: "not tried",
 	}[v]
 }

@@ -68,6 +68,8 @@ func (r Trial) Use() string {
 		return "proxies of " + r.For
 	case Injection:
 		return "injection in " + r.For
+	case PodToPod:
+		return "pod to pod"
 	default:
 		return string(Requests)
 	}

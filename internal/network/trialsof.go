@@ -9,7 +9,7 @@ import (
 // trialsOf are those of the addresses of a gateway that tell something; port 0 is any.
 func (j *judgement) trialsOf(g *gateway, port int) []Trial {
 	return slices.DeleteFunc(slices.Clone(j.Trials), func(t Trial) bool {
-		return t.For != "" || t.Cluster != g.member.Context || t.Object != g.object() || port != 0 && int(t.Port) != port ||
+		return t.Purpose != Requests || t.Cluster != g.member.Context || t.Object != g.object() || port != 0 && int(t.Port) != port ||
 			t.Result == NotTried || t.doubtful
 	})
 }

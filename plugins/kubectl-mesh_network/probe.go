@@ -31,7 +31,9 @@ and pilot-agent that the container has; of these only openssl can ask a gateway 
 service, and it and curl show the certificate of istiod; the others see whether something
 accepts connections. Without a container it is
 istio-proxy, whose own traffic is not intercepted. Control planes are tried from pods of
-the cluster that uses them. In the clusters nothing is created.
+the cluster that uses them. From a pod one pod of each other network is tried as well, past
+its gateway: by openssl, and that it is not reached is as it should be. In the clusters
+nothing is created.
 
 Exit codes: 0 when all are reachable and trusted, 1 when one is not or could not
 be seen, 2 when nothing could be tried.`,
@@ -81,8 +83,8 @@ be seen, 2 when nothing could be tried.`,
 // verdict says on the error stream what to do next, and is the error that ends the
 // command with its code.
 func verdict(f *command.Frame, trials []network.Trial, gaps []network.Gap, fromPods bool) error {
-	tried := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Result != network.NotTried })
-	failed := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Result != network.Trusted })
+	tried := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Result != network.NotTried && t.Purpose != network.PodToPod })
+	failed := slices.ContainsFunc(trials, func(t network.Trial) bool { return !t.Expected() })
 	switch {
 	case len(trials) == 0 && fromPods:
 		return fmt.Errorf("there is nothing to try from there: no gateway has an address, and no control plane is used by clusters of these pods")

@@ -76,23 +76,20 @@ func (p *probing) try(ctx context.Context, f *command.Frame, fleet *facts.Fleet)
 		return nil, err
 	}
 	targets := network.Targets(fleet, network.Options{})
-	probes := network.Probes(targets)
 	attempts := make([][]facts.Attempt, len(targets))
 	if len(vantages) == 0 {
-		attempts = probe.ThisMachine(p.wait).Try(ctx, probes)
-	}
-	// Which targets are tried from each pod.
-	from, of := make([][]int, len(vantages)), make([][]facts.Probe, len(vantages))
-	for n, v := range vantages {
-		for i, t := range targets {
-			if t.TriedFrom(v) {
-				from[n], of[n] = append(from[n], i), append(of[n], t.Probe)
-			}
+		at, probes := network.TriedFrom(targets, facts.ThisMachine)
+		for k, tried := range probe.ThisMachine(p.wait).Try(ctx, probes) {
+			attempts[at[k]] = tried
 		}
 	}
-	for n, tried := range p.fromVantages(ctx, f, vantages, of) {
-		for k, i := range from[n] {
-			attempts[i] = append(attempts[i], tried[k]...)
+	places, probes := make([][]int, len(vantages)), make([][]facts.Probe, len(vantages))
+	for n, v := range vantages {
+		places[n], probes[n] = network.TriedFrom(targets, v)
+	}
+	for n, tried := range p.fromVantages(ctx, f, vantages, probes) {
+		for k, at := range places[n] {
+			attempts[at] = append(attempts[at], tried[k]...)
 		}
 	}
 	return network.Trials(fleet, targets, attempts, trust.Roots(fleet), time.Now()), nil

@@ -40,7 +40,7 @@ func vantageTable(p *report.Page, trials []network.Trial, wide bool) error {
 	if wide {
 		header = []string{"CLUSTER", "NETWORK", "ADDRESS", "TIME", "NAME", "CONNECT", "TLS", "GATEWAY", "SERVER NAME", "TOOL", "CERTIFICATE", "RESULT"}
 	}
-	used := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.For != "" })
+	used := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Purpose != network.Requests })
 	if used {
 		header = slices.Insert(header, 3, "FOR")
 	}
@@ -81,7 +81,7 @@ func vantageTable(p *report.Page, trials []network.Trial, wide bool) error {
 	}
 	for _, t := range trials {
 		where := t.Where()
-		if t.For != "" {
+		if t.Purpose != network.Requests {
 			where += ", for " + t.Use()
 		}
 		switch {

@@ -18,7 +18,7 @@ func TestProbeTable(t *testing.T) {
 	workload := &network.ShownCertificate{Identity: "spiffe://cluster.local/ns/sample/sa/helloworld", Issuer: "CN=Intermediate CA west,O=Istio"}
 	web := &network.ShownCertificate{DNSNames: []string{"www.example.com"}, Issuer: "CN=Web CA"}
 	trial := func(cluster, network_, address string, result network.Verdict, detail string, ms network.Milliseconds) network.Trial {
-		return network.Trial{Cluster: cluster, Network: network_, Object: gateway, Address: address, Port: 15443, ServerName: name, From: "this machine", Result: result, Detail: detail, Milliseconds: ms}
+		return network.Trial{Purpose: network.Requests, Cluster: cluster, Network: network_, Object: gateway, Address: address, Port: 15443, ServerName: name, From: "this machine", Result: result, Detail: detail, Milliseconds: ms}
 	}
 	trials := []network.Trial{
 		trial("east", "network1", "203.0.113.10", network.Trusted, "by north and west", network.Milliseconds{Connect: 11.2, TLS: 23.4}),
