@@ -111,7 +111,7 @@ test-istiod: servers ## Hold what internal/istio predicts against real istiods, 
 
 .PHONY: bench
 bench: build ## Compare speed and memory with kubectl, side by side
-	@go -C test/e2e run ./bench -binary $(CURDIR)/bin/kubectl-mesh_certs -network $(CURDIR)/bin/kubectl-mesh_network
+	@go -C test/e2e run ./bench -binaries $(CURDIR)/bin
 
 .PHONY: release-test
 release-test: ## Build a release for this machine twice, and install it; check the manifests for krew

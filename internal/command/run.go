@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -69,15 +68,9 @@ type Frame struct {
 	members  []fleet.Member // those of the fleet that Gather returned last; none of a dump
 }
 
-// mostHeap is the size, in bytes, from which on a run collects its garbage eagerly.
-const mostHeap = 160 << 20
-
 // Main runs the plugin as a program and does not return.
 func Main(plugin Plugin) {
-	// A run is short and its heap small: collecting it costs more than it saves, until
-	// there are tens of thousands of pods.
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(mostHeap)
+	thrift()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}

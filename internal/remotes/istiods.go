@@ -118,6 +118,8 @@ type difference struct {
 	// missing are ready pods that the control plane does not know, stale are pods that it
 	// still has, as "namespace/name address".
 	missing, stale []string
+	// following is whether it has caught up with some of them since the look before.
+	following bool
 }
 
 func (d difference) any() bool { return len(d.missing)+len(d.stale) > 0 }
@@ -131,9 +133,20 @@ func (v *replica) drift(e *entry) difference {
 	}
 	before := v.before.differ(e)
 	still := func(list, then []string) []string {
-		return slices.DeleteFunc(list, func(s string) bool { return !slices.Contains(then, s) })
+		return slices.DeleteFunc(list, func(s string) bool {
+			_, found := slices.BinarySearch(then, s)
+			return !found
+		})
 	}
-	return difference{missing: still(now.missing, before.missing), stale: still(now.stale, before.stale)}
+	has := func(s string) bool {
+		service, address, _ := strings.Cut(s, " ")
+		_, ok := v.Shards.Value[e.ClusterID][service][address]
+		return ok
+	}
+	return difference{
+		missing: still(now.missing, before.missing), stale: still(now.stale, before.stale),
+		following: v.Shards.State == facts.OK && (slices.ContainsFunc(before.missing, has) || slices.ContainsFunc(before.stale, func(s string) bool { return !has(s) })),
+	}
 }
 
 func (v *replica) differ(e *entry) difference {

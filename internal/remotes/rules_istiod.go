@@ -54,7 +54,7 @@ func judgeRotation(j *judgement, m *member) {
 				if s := v.status(e); v.known() && s != synced {
 					f.Severity = finding.Error
 					f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "istiod " + v.Pod + " says of " + e.ClusterID, Value: shownState(s)})
-				} else if v.drift(e).any() {
+				} else if d := v.drift(e); d.any() && !d.following {
 					f.Severity = finding.Error
 				}
 			}
@@ -278,8 +278,12 @@ func judgeDrift(j *judgement, m *member) {
 			if !d.any() {
 				continue
 			}
-			if v.before == nil {
+			switch {
+			case v.before == nil:
 				j.CannotJudge(m.Context, "istiod was asked once only, and may be about to follow "+e.to.Context, "SEC019")
+				continue
+			case d.following:
+				j.CannotJudge(m.Context, fmt.Sprintf("istiod is at work on the endpoints of %s: ask again when it has caught up with the other %d", e.to.Context, len(d.missing)+len(d.stale)), "SEC019")
 				continue
 			}
 			f := e.about("SEC019", finding.Error, fmt.Sprintf("istiod does not have the endpoints that %s has", e.to.Context))

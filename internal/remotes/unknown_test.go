@@ -79,6 +79,15 @@ func TestEachAlone(t *testing.T) {
 			w.Istiods[east].Value[0].Clusters.Value[1].ID = "far"
 		}, []finding.Code{"SEC001", "SEC012", "SEC013", "SEC014", "SEC019", "SEC023"}},
 		"drift seen once": {func(w meshtest.RemoteWorld) { w.Istiods[east].Value[0].Shards.Value[west] = nil }, []finding.Code{"SEC019"}},
+		"still following": {func(w meshtest.RemoteWorld) {
+			v := w.Istiods[east].Value[0]
+			v.Shards = facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: map[string]facts.Addresses{
+				west: {"sample/cart": {"10.9.0.2": true, "10.9.0.99": true}}, // it had lacked the first before
+			}}
+			w.Istiods[east].Value[0].Shards.Value[west] = facts.Addresses{"sample/cart": {"10.9.0.99": true}}
+			w.Twice()
+			w.Again.Istiods = map[string]facts.Read[[]facts.IstiodView]{east: {State: facts.OK, Value: []facts.IstiodView{v}}}
+		}, []finding.Code{"SEC019"}},
 		"not asked":       {func(w meshtest.RemoteWorld) { *w.Seen = facts.Seen{NotAsked: "a dump"} }, []finding.Code{"SEC011", "SEC012", "SEC013", "SEC014", "SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -120,6 +120,16 @@ func (m *Mesh) Istiods() []*Istiod {
 	return all
 }
 
+// Freeze ends the controllers of all clusters for good: EndpointSlices stay as they are,
+// also those that were not made by them.
+func (m *Mesh) Freeze() {
+	for _, c := range m.fleet.Clusters() {
+		if c.kubelets != nil {
+			c.kubelets.controllers.stop(stopGrace)
+		}
+	}
+}
+
 // start does what StartMesh says. What needs nothing of other clusters happens
 // in all of them at once.
 func (m *Mesh) start(ctx context.Context) error {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -35,25 +36,24 @@ const (
 )
 
 func main() {
-	binary := flag.String("binary", "kubectl-mesh_certs", "the plugin mesh-certs")
-	network := flag.String("network", "kubectl-mesh_network", "the plugin mesh-network")
+	bin := flag.String("binaries", "bin", "the folder of the plugins")
+	only := flag.String("run", "", "measure only what this regular expression matches: start, kubectl, far, networks, endpoints")
 	flag.Parse()
-	if err := bench(context.Background(), *binary, *network); err != nil {
+	if err := bench(context.Background(), *bin, *only); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func bench(ctx context.Context, binary, network string) (err error) {
+func bench(ctx context.Context, bin, only string) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
 	kubectl, err := bed.Build(ctx, "kubectl", os.Stderr)
 	if err != nil {
 		return err
 	}
-	fleet, err := bed.StartScenario(ctx, "healthy", bed.Config{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, fleet.Stop()) }()
 	home, err := os.MkdirTemp("", "kubectl-mesh-bench-")
 	if err != nil {
 		return err
@@ -69,23 +69,41 @@ func bench(ctx context.Context, binary, network string) (err error) {
 	b := &table{w: tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)}
 	fmt.Printf("Medians of %d rounds, the commands in turn; %s/%s, %d CPUs.\n\n", rounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	fmt.Fprintln(b.w, "WHAT\tMEASURED\tAGAINST\tRATIO\tLIMIT\t")
-	if err := startUp(ctx, b, r, filepath.Dir(binary), kubectl); err != nil {
-		return err
-	}
-	if err := againstKubectl(ctx, b, r, binary, kubectl, fleet); err != nil {
-		return err
-	}
-	if err := farClusters(ctx, b, r, binary, fleet); err != nil {
-		return err
-	}
-	if err := scale(ctx, b, r, network, kubectl); err != nil {
-		return err
+	plugin := func(name string) string { return filepath.Join(bin, "kubectl-mesh_"+name) }
+	for _, part := range []struct {
+		name    string
+		measure func() error
+	}{
+		{"start", func() error { return startUp(ctx, b, r, bin, kubectl) }},
+		{"kubectl", func() error {
+			return onSmallFleet(ctx, func(fleet *bed.Fleet) error { return againstKubectl(ctx, b, r, plugin("certs"), kubectl, fleet) })
+		}},
+		{"far", func() error {
+			return onSmallFleet(ctx, func(fleet *bed.Fleet) error { return farClusters(ctx, b, r, plugin("certs"), fleet) })
+		}},
+		{"networks", func() error { return scaleNetworks(ctx, b, r, plugin("network"), kubectl) }},
+		{"endpoints", func() error { return scaleEndpoints(ctx, b, r, plugin("endpoints"), kubectl) }},
+	} {
+		if wanted.MatchString(part.name) {
+			if err := part.measure(); err != nil {
+				return err
+			}
+		}
 	}
 	_ = b.w.Flush()
 	if b.broken > 0 {
 		return fmt.Errorf("%d limits are broken", b.broken)
 	}
 	return nil
+}
+
+// onSmallFleet runs what measures on two healthy clusters.
+func onSmallFleet(ctx context.Context, measure func(*bed.Fleet) error) error {
+	fleet, err := bed.StartScenario(ctx, "healthy", bed.Config{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(measure(fleet), fleet.Stop())
 }
 
 // againstKubectl puts mesh-certs diff beside the command that compares two
@@ -173,10 +191,10 @@ type runner struct{ home, measure string }
 func (r runner) run(ctx context.Context, kubeconfig string, args ...string) (usage, error) {
 	cmd := exec.CommandContext(ctx, r.measure, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + r.home, "KUBECONFIG=" + kubeconfig}
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return usage{}, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, stderr.String())
+		return usage{}, fmt.Errorf("%s: %w\n%s%s", strings.Join(args, " "), err, stdout.String(), stderr.String())
 	}
 	var u usage
 	if _, err := fmt.Sscan(stderr.String(), &u.wall, &u.memory); err != nil {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -17,31 +16,50 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
-// A large fleet. What it costs is measured and held to no limit: all of its pods
-// are kept in memory while they are judged.
+// A large fleet.
 const (
 	scaleClusters = 5
 	scalePods     = 10_000 // in each
+	scaleServices = 1_000  // in each, where they are judged
 	scaleRounds   = 3
+	settles       = 5 * time.Minute
 )
 
-// scale puts mesh-network verify on a large fleet beside kubectl get pods -A, which
-// reads the pods of one of its clusters in chunks.
-func scale(ctx context.Context, b *table, r runner, binary, kubectl string) (err error) {
+// Limits of what is judged of a large fleet, against what kubectl reads of one of its clusters.
+const (
+	mostNetworkTime     = 1.0
+	mostNetworkMemory   = 120e6 // bytes
+	mostEndpointsTime   = 2.0
+	mostEndpointsMemory = 250e6 // bytes
+)
+
+func scaleNames() []string {
 	var names []string
 	for i := range scaleClusters {
 		names = append(names, fmt.Sprintf("large-%d", i+1))
 	}
+	return names
+}
+
+// scaleNetworks puts mesh-network verify on a large fleet beside kubectl get pods -A, which
+// reads the pods of one of its clusters in chunks.
+func scaleNetworks(ctx context.Context, b *table, r runner, binary, kubectl string) (err error) {
+	names := scaleNames()
 	fleet, err := bed.Start(ctx, bed.Config{Clusters: names})
 	if err != nil {
 		return err
@@ -50,41 +68,148 @@ func scale(ctx context.Context, b *table, r runner, binary, kubectl string) (err
 	if err := fill(ctx, fleet, names); err != nil {
 		return err
 	}
-	verify := []string{"verify", "--timeout", "2m", "--contexts", strings.Join(names, ",")}
+	return b.scale(ctx, r, fleet, comparison{
+		what: fmt.Sprintf("mesh-network verify, %d clusters of %d pods", scaleClusters, scalePods),
+		ours: []string{binary, "verify", "--timeout", "2m", "--contexts", strings.Join(names, ",")}, among: names,
+		theirs: []string{kubectl, "--context", names[0], "get", "pods", "-A"},
+		time:   mostNetworkTime, memory: mostNetworkMemory,
+	})
+}
+
+// comparison is a command of ours on a large fleet, and what kubectl reads of its first cluster.
+type comparison struct {
+	what         string
+	ours, theirs []string
+	among        []string // the clusters of the fleet
+	time, memory float64  // the most that ours may take: of their time, and in bytes
+}
+
+// scale measures both in turn.
+func (b *table) scale(ctx context.Context, r runner, fleet *bed.Fleet, c comparison) error {
+	var err error
+	for deadline := time.Now().Add(settles); ; time.Sleep(10 * time.Second) { // control planes have much to read
+		if _, err = r.run(ctx, fleet.Kubeconfig(), c.ours...); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s finds something in a healthy fleet: %w", c.what, err)
+		}
+	}
 	var ours, theirs []usage
 	for i := range scaleRounds + 1 {
-		for _, c := range []struct {
+		for _, run := range []struct {
 			out  *[]usage
 			args []string
-		}{
-			{&ours, append([]string{binary}, verify...)},
-			{&theirs, []string{kubectl, "--context", names[0], "get", "pods", "-A"}},
-		} {
-			u, err := r.run(ctx, fleet.Kubeconfig(), c.args...)
+		}{{&ours, c.ours}, {&theirs, c.theirs}} {
+			u, err := r.run(ctx, fleet.Kubeconfig(), run.args...)
 			if err != nil {
 				return err
 			}
 			if i > 0 { // the first fills caches
-				*c.out = append(*c.out, u)
+				*run.out = append(*run.out, u)
 			}
 		}
 	}
 	wall, memory := func(u usage) float64 { return u.wall.Seconds() }, func(u usage) float64 { return float64(u.memory) }
-	what := fmt.Sprintf("mesh-network verify, %d clusters of %d pods", scaleClusters, scalePods)
-	b.row(what+", wall time, against kubectl get pods -A on one", median(ours, wall), median(theirs, wall), seconds, math.Inf(1))
-	b.row(what+", peak memory, against the same", median(ours, memory), median(theirs, memory), megabytes, math.Inf(1))
+	b.row(c.what+", wall time, against kubectl get "+strings.Join(c.theirs[4:], " ")+" on one", median(ours, wall), median(theirs, wall), seconds, c.time)
+	b.row(c.what+", peak memory, against "+megabytes(c.memory), median(ours, memory), c.memory, megabytes, 1)
+	b.note("kubectl's peak memory", megabytes(median(theirs, memory)), "")
 
-	requests, read, err := count(ctx, r, fleet, names, append([]string{binary}, verify...)...)
+	requests, read, err := count(ctx, r, fleet, c.among, c.ours...)
 	if err != nil {
 		return err
 	}
-	kubectlRequests, kubectlRead, err := count(ctx, r, fleet, names[:1], kubectl, "--context", names[0], "get", "pods", "-A")
+	kubectlRequests, kubectlRead, err := count(ctx, r, fleet, c.among[:1], c.theirs...)
 	if err != nil {
 		return err
 	}
-	b.note(what+", requests, kubectl's", fmt.Sprint(requests), fmt.Sprint(kubectlRequests))
-	b.note(what+", bytes read, kubectl's", megabytes(float64(read)), megabytes(float64(kubectlRead)))
+	b.note(c.what+", requests, kubectl's", fmt.Sprint(requests), fmt.Sprint(kubectlRequests))
+	b.note(c.what+", bytes read, kubectl's", megabytes(float64(read)), megabytes(float64(kubectlRead)))
 	return nil
+}
+
+// scaleEndpoints puts mesh-endpoints verify on a large fleet with real control planes beside
+// kubectl get services,endpointslices,pods -A.
+func scaleEndpoints(ctx context.Context, b *table, r runner, binary, kubectl string) (err error) {
+	const namespace, model = "sample", "model"
+	top := topology.Topology{Everywhere: topology.Contents{
+		Namespaces: []topology.Namespace{{Name: namespace, Labels: map[string]string{"istio-injection": "enabled"}}},
+		Services:   []topology.Service{{Namespace: namespace, Name: model}},
+		Workloads:  []topology.Workload{{Namespace: namespace, Name: model}},
+	}}
+	names := scaleNames()
+	for i, name := range names {
+		top.Clusters = append(top.Clusters, topology.Cluster{
+			Name: name, Network: fmt.Sprintf("network-%d", i+1),
+			Contents: topology.Contents{Gateways: []topology.Gateway{{IPs: []string{fmt.Sprintf("127.1.0.%d", i+1)}}}},
+		})
+	}
+	fleet, err := bed.StartTopology(ctx, top, bed.Config{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, fleet.Stop()) }()
+	fleet.Mesh().Freeze() // else it is long until all is written again
+	for i, name := range names {
+		if err := fillServices(ctx, fleet, name, i, namespace, model); err != nil {
+			return err
+		}
+	}
+	return b.scale(ctx, r, fleet, comparison{
+		what: fmt.Sprintf("mesh-endpoints verify, %d clusters of %d services and %d pods", scaleClusters, scaleServices, scalePods),
+		ours: []string{binary, "verify", "--timeout", "2m", "--contexts", strings.Join(names, ",")}, among: names,
+		theirs: []string{kubectl, "--context", names[0], "get", "services,endpointslices,pods", "-A"},
+		time:   mostEndpointsTime, memory: mostEndpointsMemory,
+	})
+}
+
+// fillServices makes copies of a Service, its pods and its EndpointSlice.
+func fillServices(ctx context.Context, fleet *bed.Fleet, cluster string, at int, namespace, model string) error {
+	client, err := kubernetes.NewForConfig(fleet.Cluster(cluster).RESTConfig(bed.Admin))
+	if err != nil {
+		return err
+	}
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + model})
+	if err != nil {
+		return err
+	}
+	slices, err := client.DiscoveryV1().EndpointSlices(namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + model})
+	if err != nil {
+		return err
+	}
+	const each = scalePods / scaleServices
+	service := func(i int) string { return fmt.Sprintf("service-%04d", i) }
+	serviceUID := func(i int) types.UID { return types.UID(fmt.Sprintf("00000000-0000-4000-9000-%06d%06d", at, i)) }
+	podName := func(i int) string { return fmt.Sprintf("%s-5d5c8b9f7-n%04d", service(i/each), i%each) }
+	podUID := func(i int) types.UID { return types.UID(fmt.Sprintf("00000000-0000-4000-8000-%06d%06d", at, i)) }
+	podIP := func(i int) string { return fmt.Sprintf("10.%d.%d.%d", at+1, 20+i/200, 1+i%200) }
+	err = bed.Multiply(ctx, fleet, cluster, namespace, pods.Items[0].Name, scalePods, func(i int, p *corev1.Pod) {
+		p.Name, p.UID, p.Labels["app"] = podName(i), podUID(i), service(i/each)
+		p.Status.PodIP, p.Status.PodIPs = podIP(i), []corev1.PodIP{{IP: podIP(i)}}
+	})
+	if err != nil {
+		return err
+	}
+	err = bed.Multiply(ctx, fleet, cluster, namespace, slices.Items[0].Name, scaleServices, func(i int, s *discoveryv1.EndpointSlice) {
+		s.Name, s.UID, s.GenerateName = service(i)+"-abcde", serviceUID(i)+"-s", service(i)+"-"
+		s.Labels[discoveryv1.LabelServiceName] = service(i)
+		s.OwnerReferences[0].Name, s.OwnerReferences[0].UID = service(i), serviceUID(i)
+		one := s.Endpoints[0]
+		s.Endpoints = nil
+		for k := range each {
+			e := *one.DeepCopy()
+			e.Addresses, e.TargetRef.Name, e.TargetRef.UID = []string{podIP(i*each + k)}, podName(i*each+k), podUID(i*each+k)
+			s.Endpoints = append(s.Endpoints, e)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return bed.Multiply(ctx, fleet, cluster, namespace, model, scaleServices, func(i int, s *corev1.Service) {
+		s.Name, s.UID, s.Spec.Selector["app"] = service(i), serviceUID(i), service(i)
+		s.Spec.ClusterIP = fmt.Sprintf("10.96.%d.%d", 100+i/250, i%250)
+		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
+	})
 }
 
 // fill puts a healthy mesh of several networks into the clusters, with many pods
@@ -107,7 +232,7 @@ func fill(ctx context.Context, fleet *bed.Fleet, names []string) error {
 		if err := cluster.Apply(ctx, c.Objects()...); err != nil {
 			return err
 		}
-		err := fleet.Multiply(ctx, c.Name, model.Namespace, model.Name, scalePods, func(n int, p *corev1.Pod) {
+		err := bed.Multiply(ctx, fleet, c.Name, model.Namespace, model.Name, scalePods, func(n int, p *corev1.Pod) {
 			p.Name, p.UID = fmt.Sprintf("helloworld-5d5c8b9f7-n%05d", n), types.UID(fmt.Sprintf("00000000-0000-4000-8000-%06d%06d", i, n))
 			p.Status.PodIP = fmt.Sprintf("10.%d.%d.%d", i, 20+n/200, 1+n%200)
 			p.Status.PodIPs = []corev1.PodIP{{IP: p.Status.PodIP}}

@@ -16,6 +16,7 @@ import (
 
 func main() {
 	cmd := exec.Command(os.Args[1], os.Args[2:]...)
+	cmd.Stdout = os.Stdout
 	start := time.Now()
 	err := cmd.Run()
 	wall := time.Since(start)
