@@ -66,7 +66,7 @@ func TestPodsOfAnotherNetwork(t *testing.T) {
 			served(other, workload), network.NotDirect,
 			"not reached directly: east does not accept the certificate there: " + workload + ", issued by CN=Other,O=Istio", nil,
 		},
-		"plain TCP": {simple(probetest.Silent), network.NotDirect, "not reached directly: as usual between networks: silent", nil},
+		"plain TCP": {simple(probetest.Silent), network.NotDirect, "not reached directly: as usual between networks: it does not answer to TLS", nil},
 		"HTTP":      {simple(func(t testing.TB) netip.AddrPort { return probetest.HTTP(t) }), network.NotDirect, "not reached directly: as usual between networks: it answers in plain text: HTTP/1.1 400 Bad Request", nil},
 		"nothing":   {simple(probetest.Closed), network.NotDirect, "not reached directly: as usual between networks: refused", nil},
 	} {

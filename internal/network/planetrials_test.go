@@ -3,6 +3,7 @@
 package network_test
 
 import (
+	"crypto/x509"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -191,6 +192,32 @@ func TestInjectorFromPods(t *testing.T) {
 	}
 	if f := r.Findings[0]; !strings.HasPrefix(f.Effect, "if west sees the same, pods with a sidecar are not created in west") {
 		t.Errorf("%+v", f)
+	}
+}
+
+// A private address may lead this machine elsewhere.
+func TestOtherNameAtAPrivateAddress(t *testing.T) {
+	f := meshtest.PrimaryAndRemote("east", "west")
+	f.Get("west").IstiodAt(netip.MustParseAddrPort("10.200.0.5:15012"), netip.MustParseAddrPort("10.200.0.5:15017"))
+	f.Get("east").Network.Gateway.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "10.200.0.5"}}
+	fleet := f.Facts()
+	for from, severity := range map[facts.Vantage]string{facts.ThisMachine: "warning", remotePod: "error"} {
+		targets := targetsOf(fleet)
+		attempts := make([][]facts.Attempt, len(targets))
+		for i, target := range targets {
+			if target.For == "" {
+				continue
+			}
+			leaf, err := x509.ParseCertificate(probetest.Leaf(t, f.Get("east").Signer, "istiod-canary.istio-system.svc").Certificate[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			attempts[i] = []facts.Attempt{{Probe: target.Probe, IP: target.Address, From: from, Outcome: facts.Answered, Certificates: []*x509.Certificate{leaf, f.Get("east").Signer.Cert}}}
+		}
+		r := network.Verify(fleet, network.Options{Trials: network.Trials(fleet, targets, attempts, trust.Roots(fleet), time.Now())})
+		if diff := cmp.Diff([]string{"PR013 " + severity + " west"}, meshtest.Summarize(r)); diff != "" {
+			t.Errorf("from %s (-want +got):\n%s", from, diff)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,9 +46,10 @@ func (j *judgement) trusted(m *member, port int, addresses []string) bool {
 }
 
 // certain reports whether a trial shows what the client sees. From a pod the way of the
-// API server is not seen; but a certificate of the client's own root is not mistaken.
+// API server is not seen; but a certificate of the client's own root is not mistaken,
+// unless the address leads elsewhere from elsewhere.
 func (r Trial) certain() bool {
-	if r.Result == OtherName && r.target.authority.why == "" {
+	if r.Result == OtherName && r.target.authority.why == "" && !isPrivate(addressOf(cmp.Or(r.IP, r.Address))) {
 		return true
 	}
 	return r.elsewhere && (r.Purpose == Discovery || r.Certificate != nil)

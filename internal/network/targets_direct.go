@@ -125,7 +125,9 @@ func (r *Trial) judgeDirect(a facts.Attempt, roots map[string][]pki.Certificate,
 	}
 	if a.Outcome != facts.Answered {
 		if seen == "" {
-			seen = strings.ReplaceAll(string(a.Outcome), "-", " ")
+			seen = map[facts.Outcome]string{
+				facts.Refused: "refused", facts.NoRoute: "no route", facts.Unanswered: "timed out", facts.Silent: "it does not answer to TLS", facts.Reset: "reset",
+			}[a.Outcome]
 		}
 		r.Detail = "as usual between networks: " + seen
 		return

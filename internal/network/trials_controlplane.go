@@ -69,7 +69,7 @@ func (r Trial) Use() string {
 	case Injection:
 		return "injection in " + r.For
 	case PodToPod:
-		return "pod to pod"
+		return "pods directly"
 	default:
 		return string(Requests)
 	}

@@ -37,7 +37,11 @@ func TestProbeTable(t *testing.T) {
 	pod.From, pod.Tool = "pod shop/cart-6d5c8b9f7-x2x4z of east", "curl"
 	resolved := pod
 	resolved.Address, resolved.IP = "gw.example.com", "10.0.0.1"
-	trials = append(trials, pod, resolved)
+	direct := trial("west", "network2", "10.1.0.10", network.NotDirect, "as usual between networks: timed out", network.Milliseconds{})
+	direct.From, direct.Tool, direct.Purpose, direct.Object, direct.Port = pod.From, "openssl", network.PodToPod, "pod sample/helloworld-5d5c8b9f7-00000", 5000
+	plane := trial("west", "network2", "203.0.113.11", network.Trusted, "by proxies of east", network.Milliseconds{})
+	plane.From, plane.Tool, plane.Purpose, plane.For, plane.Port = pod.From, "openssl", network.Discovery, "east", 15012
+	trials = append(trials, pod, resolved, plane, direct)
 	for name, c := range map[string]struct {
 		trials        []network.Trial
 		width         int
