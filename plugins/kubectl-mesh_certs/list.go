@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
@@ -24,32 +24,20 @@ and whole dates are in -o wide and in the machine-readable formats.`,
 	}
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		format, err := output.Format()
-		if err != nil {
-			return err
-		}
-		fleet, err := f.Gather(cmd.Context(), survey.Roots)
-		if err != nil {
-			return err
-		}
-		listing := trust.List(fleet)
-		switch format {
-		case report.JSON, report.YAML:
-			err = report.Encode(f.Out, format, listingDocument{report.NewMeta("CertificateList"), listing})
-		case report.Name:
-			for _, r := range listing.Certificates {
-				fmt.Fprintf(f.Out, "%s/certificate/%s\n", printable.Line(r.Cluster), r.SHA256)
+		return f.List(cmd.Context(), output, survey.Roots, func(fleet *facts.Fleet) (command.Listing, error) {
+			l := trust.List(fleet)
+			out := command.Listing{
+				Document: listingDocument{report.NewMeta("CertificateList"), l},
+				Table:    func(p *report.Page, wide bool) error { return listTable(p, l, fleet.At, wide) },
 			}
-		default:
-			err = listTable(f.Page(output), listing, fleet.At, format == report.Wide)
-		}
-		if err != nil {
-			return err
-		}
-		for _, g := range listing.Gaps {
-			fmt.Fprintf(f.ErrOut, "not listed: %s\n", printable.Line(fmt.Sprintf("%s: %s: %s", g.Cluster, g.Source, g.Reason)))
-		}
-		return command.Unreachable(fleet)
+			for _, r := range l.Certificates {
+				out.Names = append(out.Names, fmt.Sprintf("%s/certificate/%s", r.Cluster, r.SHA256))
+			}
+			for _, g := range l.Gaps {
+				out.Gaps = append(out.Gaps, fmt.Sprintf("%s: %s: %s", g.Cluster, g.Source, g.Reason))
+			}
+			return out, nil
+		})
 	}
 	return cmd
 }

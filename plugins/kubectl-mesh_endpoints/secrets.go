@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
@@ -36,35 +36,23 @@ istiod may reach.`,
 	output := f.AddOutput(cmd)
 	cmd.Flags().BoolVar(&connect, "connect", false, "Also try the credentials in the remote secrets, from this machine")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		format, err := output.Format()
-		if err != nil {
-			return err
-		}
 		if connect && f.From != "" {
 			return fmt.Errorf("--connect needs live clusters: a dump (--from) has no credentials")
 		}
-		fleet, err := f.Gather(cmd.Context(), secretReads)
-		if err != nil {
-			return err
-		}
-		listing := remotes.List(fleet, look(cmd.Context(), f, fleet, connect))
-		switch format {
-		case report.JSON, report.YAML:
-			err = report.Encode(f.Out, format, secretsDocument{report.NewMeta("RemoteSecretList"), listing})
-		case report.Name:
-			for _, s := range listing.Secrets {
-				fmt.Fprintln(f.Out, printable.Line(s.Primary+"/secret/"+s.Namespace+"/"+s.Name+"/"+s.ClusterID))
+		return f.List(cmd.Context(), output, secretReads, func(fleet *facts.Fleet) (command.Listing, error) {
+			l := remotes.List(fleet, look(cmd.Context(), f, fleet, connect))
+			out := command.Listing{
+				Document: secretsDocument{report.NewMeta("RemoteSecretList"), l},
+				Table:    func(p *report.Page, wide bool) error { return secretsTable(p, l, wide) },
 			}
-		default:
-			err = secretsTable(f.Page(output), listing, format == report.Wide)
-		}
-		if err != nil {
-			return err
-		}
-		for _, g := range listing.Gaps {
-			fmt.Fprintf(f.ErrOut, "not listed: %s\n", printable.Line(g.Cluster+": "+g.Reason))
-		}
-		return command.Unreachable(fleet)
+			for _, s := range l.Secrets {
+				out.Names = append(out.Names, s.Primary+"/secret/"+s.Namespace+"/"+s.Name+"/"+s.ClusterID)
+			}
+			for _, g := range l.Gaps {
+				out.Gaps = append(out.Gaps, g.Cluster+": "+g.Reason)
+			}
+			return out, nil
+		})
 	}
 	return cmd
 }

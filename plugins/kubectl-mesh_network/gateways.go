@@ -1,13 +1,13 @@
 package main
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -25,43 +25,37 @@ machine, unless the clusters are read from a dump; istiod resolves them for itse
 	}
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		format, err := output.Format()
-		if err != nil {
-			return err
-		}
-		fleet, err := f.Gather(cmd.Context(), lists)
-		if err != nil {
-			return err
-		}
-		options := network.Options{}
-		if f.From == "" {
-			resolveHostnames(cmd.Context(), f, fleet, defaultWait, &options)
-		}
-		listing := network.List(fleet, options)
-		switch format {
-		case report.JSON, report.YAML:
-			err = report.Encode(f.Out, format, gatewaysDocument{report.NewMeta("GatewayList"), listing})
-		case report.Name:
-			for _, g := range listing.Gateways {
-				fmt.Fprintln(f.Out, printable.Line(g.ID()))
+		return f.List(cmd.Context(), output, lists, func(fleet *facts.Fleet) (command.Listing, error) {
+			l := network.List(fleet, resolved(cmd.Context(), f, fleet))
+			out := command.Listing{
+				Document: gatewaysDocument{report.NewMeta("GatewayList"), l}, Gaps: gaps(l.Gaps),
+				Table: func(p *report.Page, wide bool) error { return gatewaysTable(p, l, fleet.At, wide) },
 			}
-		default:
-			err = gatewaysTable(f.Page(output), listing, fleet.At, format == report.Wide)
-		}
-		if err != nil {
-			return err
-		}
-		sayGaps(f, listing.Gaps)
-		return command.Unreachable(fleet)
+			for _, g := range l.Gateways {
+				out.Names = append(out.Names, g.ID())
+			}
+			return out, nil
+		})
 	}
 	return cmd
 }
 
-// sayGaps tells on the error stream what is missing.
-func sayGaps(f *command.Frame, gaps []network.Gap) {
-	for _, g := range gaps {
-		fmt.Fprintf(f.ErrOut, "not listed: %s\n", printable.Line(g.Cluster+": "+g.Reason))
+// resolved are the options of what is not probed: host names are looked up, unless the
+// clusters were read from a dump.
+func resolved(ctx context.Context, f *command.Frame, fleet *facts.Fleet) (options network.Options) {
+	if f.From == "" {
+		resolveHostnames(ctx, f, fleet, defaultWait, &options)
 	}
+	return options
+}
+
+// gaps say what could not be listed.
+func gaps(of []network.Gap) []string {
+	var out []string
+	for _, g := range of {
+		out = append(out, g.Cluster+": "+g.Reason)
+	}
+	return out
 }
 
 // gatewaysDocument is what -o json and yaml print.

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -24,30 +22,17 @@ where most are; -o wide lists their workloads.`,
 	}
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		format, err := output.Format()
-		if err != nil {
-			return err
-		}
-		fleet, err := f.Gather(cmd.Context(), lists)
-		if err != nil {
-			return err
-		}
-		matrix := network.Compare(fleet)
-		switch format {
-		case report.JSON, report.YAML:
-			err = report.Encode(f.Out, format, labelsDocument{report.NewMeta("NetworkLabels"), matrix})
-		case report.Name:
-			for _, name := range matrix.Networks {
-				fmt.Fprintln(f.Out, "network/"+printable.Line(name))
+		return f.List(cmd.Context(), output, lists, func(fleet *facts.Fleet) (command.Listing, error) {
+			m := network.Compare(fleet)
+			out := command.Listing{
+				Document: labelsDocument{report.NewMeta("NetworkLabels"), m}, Gaps: gaps(m.Gaps),
+				Table: func(p *report.Page, wide bool) error { return labelsTable(p, m, wide) },
 			}
-		default:
-			err = labelsTable(f.Page(output), matrix, format == report.Wide)
-		}
-		if err != nil {
-			return err
-		}
-		sayGaps(f, matrix.Gaps)
-		return command.Unreachable(fleet)
+			for _, name := range m.Networks {
+				out.Names = append(out.Names, "network/"+name)
+			}
+			return out, nil
+		})
 	}
 	return cmd
 }

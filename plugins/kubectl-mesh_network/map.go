@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -37,40 +37,25 @@ names of gateways are resolved by this machine, unless the clusters are from a d
 	}
 	output := f.AddOutput(cmd, dot, mermaid, svg)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		format, err := output.Format()
-		if err != nil {
-			return err
-		}
-		fleet, err := f.Gather(cmd.Context(), judges)
-		if err != nil {
-			return err
-		}
-		options := network.Options{}
-		if f.From == "" {
-			resolveHostnames(cmd.Context(), f, fleet, defaultWait, &options)
-		}
-		drawn := network.Draw(fleet, options)
-		switch format {
-		case report.JSON, report.YAML:
-			err = report.Encode(f.Out, format, mapDocument{report.NewMeta("NetworkMap"), drawn})
-		case report.Name:
-			for _, r := range drawn.Routes {
-				fmt.Fprintln(f.Out, printable.Line(fmt.Sprintf("%s/%s/%s", r.Status, r.From, r.To)))
+		return f.List(cmd.Context(), output, judges, func(fleet *facts.Fleet) (command.Listing, error) {
+			m := network.Draw(fleet, resolved(cmd.Context(), f, fleet))
+			out := command.Listing{
+				Document: mapDocument{report.NewMeta("NetworkMap"), m}, Gaps: gaps(m.Gaps),
+				Drawings: map[report.Format]func() []byte{
+					dot:     func() []byte { return mapDOT(m) },
+					mermaid: func() []byte { return mapMermaid(m) },
+					svg:     func() []byte { return mapSVG(m) },
+				},
+				Table: func(p *report.Page, wide bool) error {
+					mapText(p, m, wide)
+					return nil
+				},
 			}
-		case dot:
-			_, err = f.Out.Write(mapDOT(drawn))
-		case mermaid:
-			_, err = f.Out.Write(mapMermaid(drawn))
-		case svg:
-			_, err = f.Out.Write(mapSVG(drawn))
-		default:
-			mapText(f.Page(output), drawn, format == report.Wide)
-		}
-		if err != nil {
-			return err
-		}
-		sayGaps(f, drawn.Gaps)
-		return command.Unreachable(fleet)
+			for _, r := range m.Routes {
+				out.Names = append(out.Names, fmt.Sprintf("%s/%s/%s", r.Status, r.From, r.To))
+			}
+			return out, nil
+		})
 	}
 	return cmd
 }

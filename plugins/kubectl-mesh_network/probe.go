@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -42,40 +42,29 @@ be seen, 2 when nothing could be tried.`,
 	}
 	output, probing := f.AddOutput(cmd), addProbing(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		format, err := output.Format()
-		if err != nil {
-			return err
-		}
 		if err := probing.check(f); err != nil {
 			return err
 		}
-		fleet, err := f.Gather(cmd.Context(), lists|probeReads)
-		if err != nil {
-			return err
-		}
-		trials, err := probing.try(cmd.Context(), f, fleet)
-		if err != nil {
-			return err
-		}
-		gaps := network.Gaps(fleet)
-		switch format {
-		case report.JSON, report.YAML:
-			err = report.Encode(f.Out, format, probeDocument{report.NewMeta("ProbeList"), trials, gaps})
-		case report.Name:
-			for _, t := range trials {
-				fmt.Fprintln(f.Out, printable.Line(t.ID()))
+		var trials []network.Trial
+		var missing []network.Gap
+		err := f.List(cmd.Context(), output, lists|probeReads, func(fleet *facts.Fleet) (out command.Listing, err error) {
+			if trials, err = probing.try(cmd.Context(), f, fleet); err != nil {
+				return out, err
 			}
-		default:
-			err = probeTable(f.Page(output), trials, format == report.Wide)
-		}
+			missing = network.Gaps(fleet)
+			out = command.Listing{
+				Document: probeDocument{report.NewMeta("ProbeList"), trials, missing}, Gaps: gaps(missing),
+				Table: func(p *report.Page, wide bool) error { return probeTable(p, trials, wide) },
+			}
+			for _, t := range trials {
+				out.Names = append(out.Names, t.ID())
+			}
+			return out, nil
+		})
 		if err != nil {
 			return err
 		}
-		sayGaps(f, gaps)
-		if err := command.Unreachable(fleet); err != nil {
-			return err
-		}
-		return verdict(f, trials, gaps, len(probing.fromPods) > 0)
+		return verdict(f, trials, missing, len(probing.fromPods) > 0)
 	}
 	return cmd
 }

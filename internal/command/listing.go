@@ -1,0 +1,62 @@
+package command
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+)
+
+// Listing is what a command shows that lists or draws something, in each format.
+type Listing struct {
+	// Document is what -o json and yaml print.
+	Document any
+	// Names are the lines of -o name.
+	Names []string
+	// Table writes the text, with more in it if wide.
+	Table func(page *report.Page, wide bool) error
+	// Drawings are the other formats of the command.
+	Drawings map[report.Format]func() []byte
+	// Gaps say what is missing, and why, each in one line that begins with its context.
+	Gaps []string
+}
+
+// List reads the sources of the fleet and prints the listing of it; what is missing goes to
+// the error stream. It fails where no cluster was reached.
+func (f *Frame) List(ctx context.Context, output *Output, sources survey.Source, listing func(*facts.Fleet) (Listing, error)) error {
+	format, err := output.Format()
+	if err != nil {
+		return err
+	}
+	fleet, err := f.Gather(ctx, sources)
+	if err != nil {
+		return err
+	}
+	l, err := listing(fleet)
+	if err != nil {
+		return err
+	}
+	draw, drawing := l.Drawings[format]
+	switch {
+	case drawing:
+		_, err = f.Out.Write(draw())
+	case format == report.JSON, format == report.YAML:
+		err = report.Encode(f.Out, format, l.Document)
+	case format == report.Name:
+		for _, name := range l.Names {
+			fmt.Fprintln(f.Out, printable.Line(name))
+		}
+	default:
+		err = l.Table(f.Page(output), format == report.Wide)
+	}
+	if err != nil {
+		return err
+	}
+	for _, gap := range l.Gaps {
+		fmt.Fprintf(f.ErrOut, "not listed: %s\n", printable.Line(gap))
+	}
+	return Unreachable(fleet)
+}
