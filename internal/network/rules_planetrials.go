@@ -57,7 +57,7 @@ func (r Trial) certain() bool {
 
 // ofPlane makes a finding of the attempts with one of the verdicts; ok is false where
 // there are none.
-func (j *judgement) ofPlane(m *member, trials []Trial, code finding.Code, purpose Purpose, verdicts ...Verdict) (f finding.Finding, bad []Trial, ok bool) {
+func ofPlane(trials []Trial, code finding.Code, purpose Purpose, verdicts ...Verdict) (f finding.Finding, bad []Trial, ok bool) {
 	f = finding.Finding{Code: code, Severity: finding.Warning}
 	for _, t := range trials {
 		if slices.Contains(verdicts, t.Result) && !t.doubtful && (purpose == "" || t.Purpose == purpose) {
@@ -78,8 +78,8 @@ func (j *judgement) ofPlane(m *member, trials []Trial, code finding.Code, purpos
 	return f, bad, true
 }
 
-// about says of which clusters a finding is, and that its object is that of the trial.
-func (j *judgement) about(f *finding.Finding, m *member, t Trial) {
+// place says of which clusters a finding is, and that its object is that of the trial.
+func place(f *finding.Finding, m *member, t Trial) {
 	f.Clusters, f.Object = distinct([]string{m.Context, t.Cluster}), t.Object
 	if len(f.Clusters) > 1 {
 		f.ObjectIn = t.Cluster
@@ -139,12 +139,12 @@ func without(bad []Trial) string {
 
 // planeUnreached finds addresses at which there is no connection to be had.
 func (j *judgement) planeUnreached(m *member, trials []Trial) {
-	f, bad, ok := j.ofPlane(m, trials, "GW013", "", Refused, TimedOut, NoRoute)
+	f, bad, ok := ofPlane(trials, "GW013", "", Refused, TimedOut, NoRoute)
 	if !ok {
 		return
 	}
 	worst := bad[0]
-	j.about(&f, m, worst)
+	place(&f, m, worst)
 	f.Title = fmt.Sprintf("the control plane's address %s %s", worst.Address, map[Verdict]string{
 		Refused: "refuses connections", TimedOut: "does not answer in time", NoRoute: "has no route to it",
 	}[worst.Result])
@@ -164,12 +164,12 @@ func (j *judgement) planeUnreached(m *member, trials []Trial) {
 // notPlane finds addresses at which something answers that is not istiod, or nothing
 // does by TLS.
 func (j *judgement) notPlane(m *member, trials []Trial) {
-	f, bad, ok := j.ofPlane(m, trials, "PR006", "", Reset, NotControlPlane)
+	f, bad, ok := ofPlane(trials, "PR006", "", Reset, NotControlPlane)
 	if !ok {
 		return
 	}
 	worst := bad[0]
-	j.about(&f, m, worst)
+	place(&f, m, worst)
 	f.Title = fmt.Sprintf("what answers at the control plane's address %s is not istiod", worst.Address)
 	if worst.Result == Reset {
 		f.Title = fmt.Sprintf("the control plane's address %s resets connections", worst.Address)
@@ -212,7 +212,7 @@ func (j *judgement) has(id string) bool {
 // otherName finds an istiod whose certificate is not for the name by which the remote
 // cluster calls it.
 func (j *judgement) otherName(m *member, trials []Trial) {
-	f, bad, ok := j.ofPlane(m, trials, "PR013", "", OtherName)
+	f, bad, ok := ofPlane(trials, "PR013", "", OtherName)
 	if !ok {
 		return
 	}
@@ -235,7 +235,7 @@ func (m *member) planeOf(t Trial) *view {
 
 // otherRootOfPlane finds an istiod whose certificate the remote cluster does not accept.
 func (j *judgement) otherRootOfPlane(m *member, trials []Trial) {
-	if f, bad, ok := j.ofPlane(m, trials, "PR008", Discovery, OtherRoot); ok {
+	if f, bad, ok := ofPlane(trials, "PR008", Discovery, OtherRoot); ok {
 		f.Clusters, f.Object = []string{m.Context}, bad[0].target.authority.from
 		f.Title = "proxies of the remote cluster do not trust the certificate that istiod shows"
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
@@ -245,7 +245,7 @@ func (j *judgement) otherRootOfPlane(m *member, trials []Trial) {
 		j.sayEffect(&f, m, bad, "proxies there do not trust istiod, and get no configuration and no certificates: x509")
 		j.Gather(f)
 	}
-	if f, bad, ok := j.ofPlane(m, trials, "PR004", Injection, OtherRoot); ok {
+	if f, bad, ok := ofPlane(trials, "PR004", Injection, OtherRoot); ok {
 		f.Clusters, f.Object = []string{m.Context}, "mutatingwebhookconfigurations"
 		f.Title = "the CA bundle of the injection webhook does not fit the certificate that the injector shows"
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})

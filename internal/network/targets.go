@@ -10,6 +10,23 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
+// Purpose is what clients use an address for.
+type Purpose string
+
+// The purposes.
+const (
+	// Requests of workloads on other networks.
+	Requests Purpose = "requests"
+	// Discovery: proxies of a remote cluster get their configuration and
+	// certificates there.
+	Discovery Purpose = "discovery"
+	// Injection: the API server of a remote cluster has sidecars injected there.
+	Injection Purpose = "injection"
+	// PodToPod: a pod of another network, past its gateway. That it is not reached is as
+	// it should be.
+	PodToPod Purpose = "pod-to-pod"
+)
+
 // Target is one address and port that can be tried: of a gateway, or of a control
 // plane.
 type Target struct {

@@ -15,20 +15,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
-// Purpose is what clients use an address for.
-type Purpose string
-
-// The purposes.
-const (
-	// Requests of workloads on other networks.
-	Requests Purpose = "requests"
-	// Discovery: proxies of a remote cluster get their configuration and
-	// certificates there.
-	Discovery Purpose = "discovery"
-	// Injection: the API server of a remote cluster has sidecars injected there.
-	Injection Purpose = "injection"
-)
-
 // protocolControlPlane is what TLS asks istiod for: gRPC and webhooks both go by it.
 const protocolControlPlane = "h2"
 

@@ -14,13 +14,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
-// PodToPod: a pod of another network, past its gateway. That it is not reached is as
-// it should be.
-const PodToPod Purpose = "pod-to-pod"
-
-// NotDirect: a pod of another network was not seen to be reached past its gateway.
-const NotDirect Verdict = "not-reached-directly"
-
 // directTargets are a ready pod with a sidecar of each network. Only a pod of another
 // network tells anything by trying it, and only where all clusters are known and none
 // could have that address itself.

@@ -36,6 +36,8 @@ const (
 	Unresolved Verdict = "name-not-resolved"
 	// Reachable: something accepts connections; what it is was not to be seen.
 	Reachable Verdict = "reachable"
+	// NotDirect: a pod of another network was not seen to be reached past its gateway.
+	NotDirect Verdict = "not-reached-directly"
 	// NotTried: there was nothing to try it with, or what was seen tells nothing.
 	NotTried Verdict = "not-tried"
 )
