@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -192,6 +193,28 @@ func TestInjectorFromPods(t *testing.T) {
 	}
 	if f := r.Findings[0]; !strings.HasPrefix(f.Effect, "if west sees the same, pods with a sidecar are not created in west") {
 		t.Errorf("%+v", f)
+	}
+}
+
+// One of two addresses that does not answer costs a share.
+func TestSomeOfTheAddresses(t *testing.T) {
+	f := primary(t)
+	at := probetest.Istiod(t, probetest.Leaf(t, f.Get("east").Signer, istiodName))
+	f.Get("west").IstiodAt(at, at)
+	closed := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), probetest.Closed(t).Port())
+	for _, o := range f.Get("west").Network.More {
+		if s, ok := o.(*discoveryv1.EndpointSlice); ok && strings.HasPrefix(s.Name, "istiod") {
+			more := s.DeepCopy()
+			more.Name += "-2"
+			port := int32(closed.Port())
+			more.Ports[0].Port, more.Endpoints[0].Addresses = &port, []string{closed.Addr().String()}
+			f.Get("west").Network.More = append(f.Get("west").Network.More, more)
+		}
+	}
+	fleet := f.Facts()
+	r := network.Verify(fleet, network.Options{Trials: tryPlane(t, fleet, remotePod, false)})
+	if len(r.Findings) != 1 || r.Findings[0].Code != "GW013" || r.Findings[0].Effect != "proxies of west lose a share of their connections to istiod" {
+		t.Errorf("%+v", r.Findings)
 	}
 }
 

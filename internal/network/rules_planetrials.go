@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
 // judgePlaneTrials: what was seen of control planes at the addresses at which remote
@@ -70,11 +69,7 @@ func ofPlane(trials []Trial, code finding.Code, purpose Purpose, verdicts ...Ver
 	if len(bad) == 0 {
 		return f, nil, false
 	}
-	for _, t := range trials {
-		if t.Result != NotTried && !t.doubtful && (purpose == "" || t.Purpose == purpose) {
-			f.Evidence = append(f.Evidence, finding.Evidence{Field: t.seen(), Value: t.Says()})
-		}
-	}
+	f.Evidence = evidenceOfTrials(slices.DeleteFunc(slices.Clone(trials), func(t Trial) bool { return purpose != "" && t.Purpose != purpose }))
 	return f, bad, true
 }
 
@@ -94,42 +89,29 @@ func (j *judgement) sayEffect(f *finding.Finding, m *member, bad []Trial, effect
 	}
 	f.Title += ", seen from " + bad[0].From
 	f.Effect = fmt.Sprintf("if %s sees the same, %s", m.Context, effect)
-	if from := j.tryIn(m); from != "" && !slices.ContainsFunc(bad, func(t Trial) bool { return t.Pod() != "" }) {
+	if from := j.fromPodOf([]*member{m}); from != "" && !slices.ContainsFunc(bad, func(t Trial) bool { return t.Pod() != "" }) {
 		f.Fix = append(f.Fix, "# see whether a pod of the remote cluster reaches it:", from)
 	}
 }
 
-// tryIn is the command that tries from a pod of a cluster; "" where it has none that
-// can.
-func (j *judgement) tryIn(m *member) string {
-	var contexts []string
-	for _, o := range j.members {
-		if !o.apart {
-			contexts = append(contexts, o.Context)
-		}
-	}
-	for _, sidecars := range []bool{true, false} { // the pods of gateways come last
-		for _, p := range m.proxies {
-			if p.IsReady() && (p.Labels[istio.LabelTLSMode] != "") == sidecars {
-				return fmt.Sprintf("kubectl mesh-network probe --contexts %s --from-pod %s", finding.Quote(strings.Join(contexts, ",")), finding.Quote(m.Context+"/"+p.Namespace+"/"+p.Name))
-			}
-		}
-	}
-	return ""
-}
-
 // without says what the remote cluster lacks: where something is certain, for want of
 // that.
-func without(bad []Trial) string {
+func (j *judgement) without(bad []Trial) string {
 	certain := slices.ContainsFunc(bad, Trial.certain)
 	var out []string
 	for _, t := range bad {
 		if certain && !t.certain() {
 			continue
 		}
-		if t.Purpose == Discovery {
+		some := slices.ContainsFunc(j.Trials, func(o Trial) bool { return o.For == t.For && o.Purpose == t.Purpose && o.Result == Trusted })
+		switch {
+		case t.Purpose == Discovery && some:
+			out = append(out, fmt.Sprintf("proxies of %s lose a share of their connections to istiod", t.For))
+		case t.Purpose == Discovery:
 			out = append(out, fmt.Sprintf("proxies of %s get no configuration and no certificates", t.For))
-		} else {
+		case some:
+			out = append(out, fmt.Sprintf("a share of the pods with a sidecar is not created in %s", t.For))
+		default:
 			out = append(out, fmt.Sprintf("pods with a sidecar are not created in %s", t.For))
 		}
 	}
@@ -152,12 +134,12 @@ func (j *judgement) planeUnreached(m *member, trials []Trial) {
 	if worst.Result == Refused {
 		f.Fix = []string{"# nothing listens there: see whether the Service has endpoints, and that the load balancer sends its port to them"}
 	}
-	f.Fix = append(f.Fix, describeObject(worst))
+	f.Fix = append(f.Fix, m.showPlace(worst)...)
 	f.CausedBy = j.whyNoPlane(m, worst)
 	if own := (finding.Finding{Code: "GW013", Clusters: []string{worst.Cluster}, Object: worst.Object}).ID(); f.CausedBy == "" && j.has(own) && own != f.ID() {
 		f.CausedBy = own // clients of the gateway do not reach it either
 	}
-	j.sayEffect(&f, m, bad, without(bad))
+	j.sayEffect(&f, m, bad, j.without(bad))
 	j.Gather(f)
 }
 
@@ -177,20 +159,28 @@ func (j *judgement) notPlane(m *member, trials []Trial) {
 	f.Fix = []string{
 		"# Service, Gateway and VirtualService have to pass TLS on to istiod; samples/multicluster of the release does:",
 		finding.Kubectl(worst.Cluster, "get gateways.networking.istio.io,virtualservices.networking.istio.io -A"),
-		describeObject(worst),
 	}
+	f.Fix = append(f.Fix, m.showPlace(worst)...)
 	if f.CausedBy = j.whyNoPlane(m, worst); f.CausedBy == f.ID() {
 		f.CausedBy = ""
 	}
-	j.sayEffect(&f, m, bad, without(bad))
+	j.sayEffect(&f, m, bad, j.without(bad))
 	j.Gather(f)
 }
 
-// describeObject is the command that shows what belongs to an address.
-func describeObject(t Trial) string {
+// showPlace are the commands that show what belongs to an address: the Service that has
+// it, or where the remote cluster was told of it.
+func (m *member) showPlace(t Trial) []string {
 	kind, rest, _ := strings.Cut(t.Object, " ")
 	namespace, name, _ := strings.Cut(rest, "/")
-	return finding.Kubectl(t.Cluster, "-n %s describe %s %s", finding.Quote(namespace), kind, finding.Quote(name))
+	switch {
+	case kind == "service":
+		return []string{finding.Kubectl(t.Cluster, "-n %s describe service %s", finding.Quote(namespace), finding.Quote(name))}
+	case t.Purpose == Injection:
+		return []string{"# no Service of " + t.Cluster + " is known to have that address; it is written in:", finding.Kubectl(m.Context, "get mutatingwebhookconfigurations -l app=sidecar-injector -o yaml")}
+	default:
+		return []string{"# no Service of " + t.Cluster + " is known to have that address; it is written in:", finding.Kubectl(m.Context, "-n %s get services,endpointslices -o wide", finding.Quote(m.SystemNamespace))}
+	}
 }
 
 // whyNoPlane finds what explains that a control plane is not there; "" where nothing

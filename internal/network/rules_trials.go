@@ -72,11 +72,7 @@ func (j *judgement) found(m *member, object string, trials []Trial, code finding
 			}
 		}
 	}
-	for _, t := range trials {
-		if t.Result != NotTried && !t.doubtful {
-			f.Evidence = append(f.Evidence, finding.Evidence{Field: t.seen(), Value: t.Says()})
-		}
-	}
+	f.Evidence = evidenceOfTrials(trials)
 	return f, bad, len(bad) > 0
 }
 
@@ -96,6 +92,14 @@ func (j *judgement) hint(f *finding.Finding, bad []Trial, effect string) {
 // tryFrom is the command that tries from a pod of another network; "" where none
 // is known.
 func (j *judgement) tryFrom(t Target) string {
+	return j.fromPodOf(slices.DeleteFunc(slices.Clone(j.members), func(m *member) bool {
+		return m.apart || m.home() == "" || m.home() == t.Network
+	}))
+}
+
+// fromPodOf is the command that tries from a pod of one of the clusters; "" where they
+// have none that can.
+func (j *judgement) fromPodOf(members []*member) string {
 	var contexts []string
 	for _, m := range j.members {
 		if !m.apart {
@@ -103,10 +107,7 @@ func (j *judgement) tryFrom(t Target) string {
 		}
 	}
 	for _, sidecars := range []bool{true, false} { // the pods of gateways come last
-		for _, m := range j.members {
-			if m.apart || m.home() == "" || m.home() == t.Network {
-				continue
-			}
+		for _, m := range members {
 			for _, p := range m.proxies {
 				if p.IsReady() && (p.Labels[istio.LabelTLSMode] != "") == sidecars {
 					return fmt.Sprintf("kubectl mesh-network probe --contexts %s --from-pod %s", finding.Quote(strings.Join(contexts, ",")), finding.Quote(m.Context+"/"+p.Namespace+"/"+p.Name))

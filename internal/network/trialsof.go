@@ -14,10 +14,13 @@ func (j *judgement) trialsOf(g *gateway, port int) []Trial {
 	})
 }
 
-// evidenceOfTrials shows attempts.
+// evidenceOfTrials shows attempts, those that tell something.
 func evidenceOfTrials(trials []Trial) []finding.Evidence {
 	var out []finding.Evidence
 	for _, t := range trials {
+		if t.Result == NotTried || t.doubtful {
+			continue
+		}
 		out = append(out, finding.Evidence{Field: t.seen(), Value: t.Says()})
 	}
 	return out
