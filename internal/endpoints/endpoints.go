@@ -141,6 +141,7 @@ func (j *judgement) unreached() {
 			j.unknown.CannotJudge(c.Context, "the cluster was not reached", codes...)
 		}
 	}
+	j.unnamed()
 }
 
 // add notes a finding about a service, in one finding with those of the same name,

@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
@@ -282,6 +283,15 @@ func TestUnreadable(t *testing.T) {
 			west.AuthorizationPolicies = facts.Read[[]istioapi.AuthorizationPolicy]{State: facts.Forbidden}
 			west.VirtualServices = facts.Read[[]istioapi.VirtualService]{State: facts.Forbidden}
 		}), nil},
+		"deployments of the other": {forbidden(func(east, west *facts.Cluster) {
+			west.Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Forbidden}
+			east.RemoteSecrets.Value[0].Server = "https://another.example"
+		}), []string{"east > west: unknown", "west > east: unknown"}},
+		"exported services": {forbidden(func(east, west *facts.Cluster) {
+			container := &east.Istiods.Value[0].Spec.Template.Spec.Containers[0]
+			container.Env = append(container.Env, corev1.EnvVar{Name: istio.EnvMCSDiscovery, Value: "true"})
+			west.ServiceExports = facts.Read[[]istioapi.ServiceExport]{State: facts.Forbidden}
+		}), []string{"east > west: unknown"}},
 		"mesh config": {forbidden(func(east, _ *facts.Cluster) {
 			east.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden}
 		}),
@@ -299,6 +309,37 @@ func TestUnreadable(t *testing.T) {
 				t.Errorf("%+v", result)
 			}
 		})
+	}
+}
+
+// Of services that are not known nothing is judged, and that is said of the cluster.
+func TestUnnamedServices(t *testing.T) {
+	fleet := meshtest.Serving(meshtest.Networked("east", "west")).Facts()
+	fleet.Clusters[1].Services = facts.Read[[]corev1.Service]{State: facts.Forbidden}
+	want := []finding.Unknown{{Cluster: "west", Reason: "Services: forbidden", Codes: Codes()}}
+	if diff := cmp.Diff(want, Verify(fleet, Options{}).Unknowns); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Where other rules could not judge what would stop requests, that is not known here either.
+func TestDoubts(t *testing.T) {
+	fleet := meshtest.Serving(meshtest.Networked("east", "west")).Facts()
+	known := finding.Result{}
+	known.CannotJudge("west", "gateways of networking.istio.io: forbidden", "GW010", "GW011")
+	known.CannotJudge("east", "review of the token by west: forbidden", "SEC012")
+	known.CannotJudge("east", "workloadentries: forbidden", "NET011") // which stops nothing
+	gateway := finding.Unknown{Cluster: "west", Reason: "gateways of networking.istio.io: forbidden", Codes: []finding.Code{"EP032"}}
+	token := finding.Unknown{Cluster: "east", Reason: "review of the token by west: forbidden", Codes: []finding.Code{"EP030"}}
+	_, asked, err := Diagnose(fleet, "sample", "helloworld", Options{Known: known})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]finding.Unknown{token, gateway}, asked.Unknowns); diff != "" {
+		t.Errorf("diagnose (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]finding.Unknown{gateway}, Verify(fleet, Options{Known: known}).Unknowns); diff != "" {
+		t.Errorf("verify (-want +got):\n%s", diff)
 	}
 }
 

@@ -59,6 +59,9 @@ func (w *walk) reads() bool {
 	if own := istio.ClusterID(w.source.Cluster); w.source.Context != w.v.Context && own != "" && own != w.v.ids[w.source.Context] {
 		return w.fault(stepReads, w.refusedProxies(own))
 	}
+	if why := w.unidentified(); !ok && why != "" {
+		return w.unclear(stepReads, w.to.Context, why)
+	}
 	if !ok {
 		return w.fault(stepReads, w.unwatched())
 	}
@@ -68,6 +71,9 @@ func (w *walk) reads() bool {
 		f.Evidence = []finding.Evidence{{Cluster: w.v.Context, Field: "remote secret", Value: watched.Secret}}
 		f.CausedBy, f.Fix = cause, []string{"# once its cause is mended it reads it"}
 		return w.fault(stepReads, f)
+	}
+	if w.asked { // verify says it of the rules themselves
+		w.doubt(w.v.Context, "EP030", "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021")
 	}
 	for _, context := range []string{w.v.Context, w.source.Context, w.to.Context} {
 		for _, what := range w.v.unread[context] {

@@ -108,6 +108,7 @@ func (w *walk) receivesBy(g gateway, p *port) (finding.Finding, bool) {
 			}, false
 		}
 	}
+	w.doubt(g.in.Context, "EP032", gatewayFaults...)
 	v := g.in.view
 	if why := v.unread[g.in.Context]; len(why) > 0 || v.ids[w.to.Context] == "" {
 		return finding.Finding{}, true // what the gateway knows is not known

@@ -215,6 +215,9 @@ func (v *View) Unread() []Unread {
 		missing(c.Pods.Known(), "Pods", c.Pods.Why())
 		missing(c.Nodes.Known(), "Nodes", c.Nodes.Why())
 		missing(c.KubernetesGateways.Known(), "Gateways of the Gateway API", c.KubernetesGateways.Why())
+		if v.Istiod.On(EnvMCSDiscovery) {
+			missing(c.ServiceExports.Known(), "ServiceExports", c.ServiceExports.Why())
+		}
 		if w.Secret == "" {
 			missing(c.MeshConfigs.Known(), "the mesh config", c.MeshConfigs.Why())
 			missing(c.RemoteSecrets.Known(), "remote secrets", c.RemoteSecrets.Why())

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
@@ -183,6 +184,9 @@ const (
 // events is what the load balancer's controller said last about the Service, what
 // went wrong before all else.
 func (g *gateway) events(now time.Time) []finding.Evidence {
+	if read := g.member.GatewayEvents; !read.Known() && read.State != facts.NotAsked {
+		return []finding.Evidence{{Field: "events of the Service, which may say why", Value: read.Why()}}
+	}
 	var about []corev1.Event
 	for _, e := range g.member.GatewayEvents.Value {
 		if e.InvolvedObject.Namespace == g.service.Namespace && e.InvolvedObject.Name == g.service.Name && strings.TrimSpace(e.Message) != "" {

@@ -154,12 +154,28 @@ func (w *world) serverName(g Gateway) (name, why string) {
 			if !v.programs(m) {
 				continue
 			}
+			if unread := v.own.unreadTLS(); unread != "" {
+				why = unread
+				continue
+			}
 			if name := v.passes(m, g.Network); name != "" {
 				return name, ""
 			}
 		}
 	}
 	return "", why
+}
+
+// unreadTLS says what was not read of that which tells the services with mutual TLS; ""
+// where all was.
+func (m *member) unreadTLS() string {
+	switch {
+	case !m.PeerAuthentications.Known():
+		return "peerauthentications of " + m.Context + ": " + m.PeerAuthentications.Why()
+	case !m.DestinationRules.Known():
+		return "destinationrules of " + m.Context + ": " + m.DestinationRules.Why()
+	}
+	return ""
 }
 
 // passes finds the server name of a Service that gateways of a network in a

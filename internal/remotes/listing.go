@@ -112,6 +112,9 @@ func List(fleet *facts.Fleet, seen facts.Seen) Listing {
 		}
 	}
 	for _, m := range j.members {
+		if m.uid == "" && j.seen.NotAsked == "" && !m.Namespaces.Known() {
+			l.Gaps = append(l.Gaps, Gap{m.Context, "namespaces: " + m.Namespaces.Why()})
+		}
 		if why := m.Istiods.Why(); !m.Istiods.Known() {
 			l.Gaps = append(l.Gaps, Gap{m.Context, "deployments: " + why})
 		}
@@ -121,6 +124,9 @@ func List(fleet *facts.Fleet, seen facts.Seen) Listing {
 		if !m.RemoteSecrets.Known() {
 			l.Gaps = append(l.Gaps, Gap{m.Context, "remote secrets: " + m.RemoteSecrets.Why()})
 		}
+		for _, why := range j.unheard(m) {
+			l.Gaps = append(l.Gaps, Gap{m.Context, why})
+		}
 		for _, name := range l.Clusters {
 			l.Pairs = append(l.Pairs, j.pair(m, name))
 		}
@@ -129,6 +135,29 @@ func List(fleet *facts.Fleet, seen facts.Seen) Listing {
 		}
 	}
 	return l
+}
+
+// unheard says what was asked about the remote secrets of a primary and not answered.
+func (j *judgement) unheard(m *member) []string {
+	var out []string
+	if asked := j.seen.Istiods[m.Context]; j.seen.NotAsked == "" && asked.State != facts.OK {
+		out = append(out, "istiod: "+asked.Why())
+	}
+	for _, v := range j.replicas[m] {
+		if !v.known() {
+			out = append(out, v.Pod+": "+v.Clusters.Why())
+		}
+	}
+	for _, e := range m.entries {
+		why := ""
+		if !e.sure() {
+			why = j.unrecognised(e)
+		}
+		if why != "" && !slices.Contains(out, why) {
+			out = append(out, why)
+		}
+	}
+	return out
 }
 
 // unreached reports whether an entry leads to a cluster of the fleet that did not answer.
@@ -169,6 +198,8 @@ func (j *judgement) pair(m *member, name string) Pair {
 	switch {
 	case severity == finding.Error, root == "SEC023":
 		p.State, p.Reason = Fails, words[root]
+	case e == nil && to != nil && to.undecided() != "":
+		p.State, p.Reason = NotKnown, to.undecided()
 	case e == nil && to != nil && !j.expects(j.mesh, m, to):
 		p.State = NotNeeded
 	case e == nil && to == nil:

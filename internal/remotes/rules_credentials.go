@@ -37,10 +37,28 @@ func (j *judgement) beyond(e *entry) string {
 	switch {
 	case j.seen.NotAsked != "":
 		return j.seen.NotAsked
+	case !e.sure() && j.unrecognised(e) != "":
+		return j.unrecognised(e)
 	case !e.sure():
 		return fmt.Sprintf("no context of the fleet leads to cluster %s at %s", e.ClusterID, cmp.Or(e.Server, "an address that is not known"))
 	case j.side(e).State != facts.OK:
 		return "of " + e.to.Context + ": " + j.side(e).Why()
+	}
+	return ""
+}
+
+// unrecognised says which cluster could not be asked for the service account by which it would be
+// known that an entry leads there; "" where all were.
+func (j *judgement) unrecognised(e *entry) string {
+	if e.Access.Token == nil || e.Access.Token.AccountUID == "" {
+		return ""
+	}
+	for _, m := range j.members {
+		a, asked := j.seen.Sides[m.Context].Value.Accounts[e.Identity]
+		if asked && m != e.in && !a.UID.Known() {
+			namespace, name, _ := istio.ServiceAccount(e.Identity)
+			return fmt.Sprintf("whether the secret for %s leads to %s: serviceaccount %s/%s there: %s", e.ClusterID, m.Context, namespace, name, a.UID.Why())
+		}
 	}
 	return ""
 }
@@ -117,6 +135,9 @@ func judgeAccount(j *judgement, m *member) {
 			}
 			continue
 		case review.Token.State == facts.OK && review.Refused == "":
+			if j.unreadToken(e, a) {
+				continue
+			}
 			if since := a.TokenSecrets[t.Secret].Value.InvalidSince; since != "" {
 				f := e.about("SEC013", finding.Warning, "Kubernetes is about to clean up the token of a remote secret")
 				f.Evidence = []finding.Evidence{{Cluster: e.to.Context, Field: "secret " + t.Secret + ", label kubernetes.io/legacy-token-invalid-since", Value: since}}
@@ -141,6 +162,7 @@ func judgeAccount(j *judgement, m *member) {
 		case t.Secret != "" && secret.State == facts.Absent:
 			f.Title, gone.Field, gone.Value = "the Secret of a remote secret's token is gone", "secret "+namespace+"/"+t.Secret, "does not exist"
 		default:
+			j.unreadToken(e, a)
 			continue
 		}
 		f.Evidence = append(f.Evidence, gone)
@@ -150,6 +172,19 @@ func judgeAccount(j *judgement, m *member) {
 		}
 		j.Gather(f)
 	}
+}
+
+// unreadToken notes where the Secret that an entry's token is from could not be read,
+// and reports whether that is so.
+func (j *judgement) unreadToken(e *entry, a facts.Account) bool {
+	t := e.Access.Token
+	secret, asked := a.TokenSecrets[t.Secret]
+	if !asked || secret.Known() {
+		return false
+	}
+	namespace, _, _ := istio.ServiceAccount(e.Identity)
+	j.CannotJudge(e.in.Context, fmt.Sprintf("secret %s/%s of %s: %s", namespace, t.Secret, e.to.Context, secret.Why()), "SEC013")
+	return true
 }
 
 // expiring judges the end of a credential that is still good.
@@ -258,7 +293,7 @@ func judgeRights(j *judgement, m *member) {
 			}
 			need, effect := istio.NotNeeded, ""
 			for _, i := range m.istiods {
-				if n, text := i.Needs(right, e.to.primary()); n > need {
+				if n, text := i.Needs(right, !e.to.remote()); n > need {
 					need, effect = n, text
 				}
 			}

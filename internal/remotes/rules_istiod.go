@@ -1,6 +1,7 @@
 package remotes
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -251,7 +252,7 @@ func judgeDrift(j *judgement, m *member) {
 	}
 	for _, e := range m.used() {
 		if !e.sure() {
-			j.CannotJudge(m.Context, fmt.Sprintf("no context of the fleet is known to lead to cluster %s", e.ClusterID), "SEC019")
+			j.CannotJudge(m.Context, cmp.Or(j.unrecognised(e), fmt.Sprintf("no context of the fleet is known to lead to cluster %s", e.ClusterID)), "SEC019")
 			continue
 		}
 		for _, r := range []struct {

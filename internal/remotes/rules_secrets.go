@@ -286,7 +286,7 @@ func judgeKey(j *judgement, m *member) {
 			if m.reads(e.to) == e {
 				f.Fix = append(f.Fix, create(m, e.to, e.to.id))
 			}
-		case !e.to.primary():
+		case e.to.remote():
 			f.Severity = finding.Error
 			f.Effect = "proxies of " + e.to.Context + " get no certificates: istiod does not know the cluster that they say they are in"
 		}
@@ -299,6 +299,10 @@ func judgeAddress(j *judgement, m *member) {
 	for _, e := range m.used() {
 		kind := localAddress(e.Server)
 		if kind == "" || j.syncedBy(e) || m.hostNetwork() {
+			continue
+		}
+		if !m.IstiodPods.Known() {
+			j.CannotJudge(m.Context, fmt.Sprintf("whether %s, in the secret for %s, is where istiod runs: pods of istiod: %s", e.Server, e.ClusterID, m.IstiodPods.Why()), "SEC010")
 			continue
 		}
 		f := e.about("SEC010", finding.Error, "the address of the API server in a remote secret leads istiod nowhere")
@@ -363,6 +367,10 @@ func (j *judgement) syncedBy(e *entry) bool {
 // remote clusters. Where one is read and does not read, that may be meant.
 func judgeMissing(j *judgement, m *member) {
 	for _, to := range j.members {
+		if why := to.undecided(); why != "" && m != to && m.reads(to) == nil {
+			j.CannotJudge(m.Context, why, "SEC001", "SEC023")
+			continue
+		}
 		if !j.expects(j.mesh, m, to) || m.reads(to) != nil {
 			continue
 		}
@@ -388,6 +396,18 @@ func judgeMissing(j *judgement, m *member) {
 		f.CausedBy = j.lost(m, to)
 		j.Add(f)
 	}
+}
+
+// undecided says what was not read of a cluster that would tell whether it is of a mesh, and
+// whether it is a primary; "" where that is known.
+func (m *member) undecided() string {
+	switch {
+	case !m.Istiods.Known():
+		return "deployments of " + m.Context + ": " + m.Istiods.Why()
+	case !m.primary() && !m.Webhooks.Known():
+		return "mutatingwebhookconfigurations of " + m.Context + ": " + m.Webhooks.Why()
+	}
+	return ""
 }
 
 // mayLead is an entry of which it is not known where it leads, and that it is not a

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -78,6 +79,42 @@ func TestEachAlone(t *testing.T) {
 			s.ClusterID = "far"
 			w.Istiods[east].Value[0].Clusters.Value[1].ID = "far"
 		}, []finding.Code{"SEC001", "SEC012", "SEC013", "SEC014", "SEC019", "SEC023"}},
+		"secret of the token": {func(w meshtest.RemoteWorld) {
+			w.Account(west, func(a *facts.Account) {
+				for name := range a.TokenSecrets {
+					a.TokenSecrets[name] = forbidden[facts.TokenSecret]()
+				}
+			})
+		}, []finding.Code{"SEC013"}},
+		"service account": {func(w meshtest.RemoteWorld) { // by which alone it is known where the secret leads
+			w.Secret(east, west).Server = "https://elsewhere.example"
+			delete(w.Reviews, w.Key(east, west))
+			w.Account(west, func(a *facts.Account) { a.UID = forbidden[string]() })
+		}, []finding.Code{"SEC012", "SEC013", "SEC014", "SEC019"}},
+		"pods of istiod, and an address on loopback": {func(w meshtest.RemoteWorld) {
+			w.Secret(east, west).Server = "https://127.0.0.1:6443"
+			w.Cluster(east).IstiodPods = forbidden[[]facts.Pod]()
+			w.Istiods[east] = forbidden[[]facts.IstiodView]()
+		}, []finding.Code{"SEC010", "SEC015", "SEC016", "SEC017", "SEC018", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
+		"deployments of west": {func(w meshtest.RemoteWorld) {
+			w.Cluster(west).Istiods = forbidden[[]appsv1.Deployment]()
+			w.Account(west, func(a *facts.Account) { // a remote cluster's would be one too few
+				for i := range a.Rights.Value {
+					a.Rights.Value[i].Allowed = a.Rights.Value[i].Resource != "tokenreviews"
+				}
+			})
+		}, nil},
+		"deployments of west, for which there is no secret": {func(w meshtest.RemoteWorld) {
+			w.Cluster(east).RemoteSecrets.Value = nil
+			w.Istiods[east].Value[0].Clusters.Value = w.Istiods[east].Value[0].Clusters.Value[:1]
+			w.Cluster(west).Istiods = forbidden[[]appsv1.Deployment]()
+		}, []finding.Code{"SEC001", "SEC023"}},
+		"webhooks of west, which has no control plane": {func(w meshtest.RemoteWorld) {
+			w.Cluster(east).RemoteSecrets.Value = nil
+			w.Istiods[east].Value[0].Clusters.Value = w.Istiods[east].Value[0].Clusters.Value[:1]
+			w.Cluster(west).Istiods.Value = nil
+			w.Cluster(west).Webhooks = forbidden[[]admissionv1.MutatingWebhookConfiguration]()
+		}, []finding.Code{"SEC001", "SEC023"}},
 		"drift seen once": {func(w meshtest.RemoteWorld) { w.Istiods[east].Value[0].Shards.Value[west] = nil }, []finding.Code{"SEC019"}},
 		"still following": {func(w meshtest.RemoteWorld) {
 			v := w.Istiods[east].Value[0]
@@ -88,7 +125,7 @@ func TestEachAlone(t *testing.T) {
 			w.Twice()
 			w.Again.Istiods = map[string]facts.Read[[]facts.IstiodView]{east: {State: facts.OK, Value: []facts.IstiodView{v}}}
 		}, []finding.Code{"SEC019"}},
-		"not asked":       {func(w meshtest.RemoteWorld) { *w.Seen = facts.Seen{NotAsked: "a dump"} }, []finding.Code{"SEC011", "SEC012", "SEC013", "SEC014", "SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
+		"not asked": {func(w meshtest.RemoteWorld) { *w.Seen = facts.Seen{NotAsked: "a dump"} }, []finding.Code{"SEC011", "SEC012", "SEC013", "SEC014", "SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fleet, seen := meshtest.Remote(nil, c.do)()

@@ -37,6 +37,9 @@ type member struct {
 // primary reports whether the cluster has a control plane.
 func (m *member) primary() bool { return len(m.istiods) > 0 }
 
+// remote reports whether it is known that the cluster has no control plane.
+func (m *member) remote() bool { return m.Istiods.Known() && !m.primary() }
+
 // own reports whether an ID is that of the cluster itself for its control plane.
 func (m *member) own(id string) bool {
 	return slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return i.ClusterID() == id })

@@ -110,7 +110,14 @@ func (p *Page) Findings(result finding.Result, wide bool) {
 		}
 		p.Wrapped("  ", fmt.Sprintf("%s: %s (%s)", u.Cluster, u.Reason, shown))
 	}
+	if slices.ContainsFunc(result.Unknowns, func(u finding.Unknown) bool { return strings.Contains(u.Reason, "forbidden") }) {
+		p.Wrapped("", "Roles with the rights to what is forbidden:")
+		p.Wrapped("  ", rightsPage)
+	}
 }
+
+// rightsPage has the roles that the plugins need.
+const rightsPage = "https://github.com/kubectl-mesh/kubectl-mesh/blob/main/docs/rbac.yaml"
 
 // field is how the parts of a finding are labelled.
 const field = "  %-10s"

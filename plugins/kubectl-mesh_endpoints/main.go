@@ -12,8 +12,9 @@ import (
 func main() { command.Main(plugin) }
 
 // reads is what the rules need of a cluster, and with it what tells whether there
-// is a mesh at all.
-const reads = survey.Mesh | survey.NetworkRules | survey.Policies | survey.IstiodPods | survey.StraySecrets | survey.SystemSecrets
+// is a mesh at all. Workloads that are no pods are looked at by mesh-network alone.
+const reads = (survey.Mesh | survey.NetworkRules | survey.Policies | survey.IstiodPods | survey.StraySecrets | survey.SystemSecrets) &^
+	(survey.WorkloadEntries | survey.ServiceEntries)
 
 var plugin = command.Plugin{
 	Name:  "mesh-endpoints",

@@ -18,6 +18,9 @@ import (
 // asked again.
 const between = 5 * time.Second
 
+// dumped is why clusters are not asked what was not dumped.
+const dumped = "clusters of a dump cannot be asked"
+
 // asked is what one cluster said in the first round.
 type asked struct {
 	side        facts.Read[facts.RemoteSide]
@@ -31,7 +34,7 @@ type asked struct {
 // what clusters have they are asked again after some seconds. connect tries the credentials as well.
 func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool) facts.Seen {
 	if f.From != "" {
-		return facts.Seen{NotAsked: "clusters of a dump cannot be asked"}
+		return facts.Seen{NotAsked: dumped}
 	}
 	plan := remotes.NewPlan(out)
 	seen := facts.Seen{Sides: map[string]facts.Read[facts.RemoteSide]{}, Reviews: map[facts.SecretKey]facts.Review{}, Istiods: map[string]facts.Read[[]facts.IstiodView]{}}
@@ -39,7 +42,7 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 	for i := range out.Clusters {
 		if c := &out.Clusters[i]; slices.Contains(plan.Primaries, c.Context) {
 			if pods[c.Context] = survey.RunningPods(c); !c.IstiodPods.Known() {
-				seen.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{State: c.IstiodPods.State, Reason: c.IstiodPods.Why()}
+				seen.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{State: c.IstiodPods.State, Reason: "its pods: " + c.IstiodPods.Why()}
 			}
 		}
 	}

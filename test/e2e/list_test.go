@@ -247,21 +247,7 @@ func TestListOnRealControlPlanes(t *testing.T) {
 		if v := l.Sources[0].Destinations[0].Verdict; v != proxies.Unknown {
 			t.Errorf("the verdict is %s", v)
 		}
-		// The agent beside the proxy asks it in the same way.
-		self, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range []string{"east", "west"} {
-			program := filepath.Join(t.TempDir(), "pilot-agent")
-			text := "#!/bin/sh\nexport " + agentVariable + "=" + m.admins[name+"/client-0"].Address() + "\nexec " + self + " \"$@\"\n"
-			if err := os.WriteFile(program, []byte(text), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := m.fleet.Cluster(name).AddProgram("pilot-agent", program); err != nil {
-				t.Fatal(err)
-			}
-		}
+		m.addAgents()
 		m.listing(options{}, asExpected(2), as("runner")...)
 	})
 
@@ -345,6 +331,26 @@ func TestListOnRealControlPlanes(t *testing.T) {
 			return ""
 		}, append(both, "--from", "west/shop/client-0")...)
 	})
+}
+
+// addAgents lets client-0 run pilot-agent: the agent beside a proxy asks it as its admin port
+// is asked.
+func (m *liveMesh) addAgents() {
+	m.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, name := range []string{"east", "west"} {
+		program := filepath.Join(m.t.TempDir(), "pilot-agent")
+		text := "#!/bin/sh\nexport " + agentVariable + "=" + m.admins[name+"/client-0"].Address() + "\nexec " + self + " \"$@\"\n"
+		if err := os.WriteFile(program, []byte(text), 0o700); err != nil {
+			m.t.Fatal(err)
+		}
+		if err := m.fleet.Cluster(name).AddProgram("pilot-agent", program); err != nil {
+			m.t.Fatal(err)
+		}
+	}
 }
 
 // find is an endpoint of the first port of a source.

@@ -84,20 +84,26 @@ func permissions(t *testing.T, plugin string) []permission {
 // grant gives the user without rights some, in all clusters, and no others.
 func grant(t *testing.T, all []permission) {
 	t.Helper()
-	subject := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: bed.Nobody}}
+	objects := rightsOf(bed.Nobody, all)
+	inEach(t, func(ctx context.Context, cluster *bed.Cluster) error { return cluster.Apply(ctx, objects...) })
+}
+
+// rightsOf are the objects that give a user some rights, and no others.
+func rightsOf(user string, all []permission) []runtime.Object {
+	subject := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
 	rules := map[string][]rbacv1.PolicyRule{"": {}, meshtest.System: {}}
 	for _, p := range all {
 		rules[p.namespace] = append(rules[p.namespace], p.rule)
 	}
-	meta := metav1.ObjectMeta{Name: "granted"}
-	inside := metav1.ObjectMeta{Name: "granted", Namespace: meshtest.System}
-	objects := []runtime.Object{
+	name := "granted-to-" + user
+	meta := metav1.ObjectMeta{Name: name}
+	inside := metav1.ObjectMeta{Name: name, Namespace: meshtest.System}
+	return []runtime.Object{
 		&rbacv1.ClusterRole{ObjectMeta: meta, Rules: rules[""]},
-		&rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "granted"}, Subjects: subject},
+		&rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name}, Subjects: subject},
 		&rbacv1.Role{ObjectMeta: inside, Rules: rules[meshtest.System]},
-		&rbacv1.RoleBinding{ObjectMeta: inside, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "granted"}, Subjects: subject},
+		&rbacv1.RoleBinding{ObjectMeta: inside, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name}, Subjects: subject},
 	}
-	inEach(t, func(ctx context.Context, cluster *bed.Cluster) error { return cluster.Apply(ctx, objects...) })
 }
 
 // With the rights of docs/rbac.yaml every rule is judged. With one of them taken

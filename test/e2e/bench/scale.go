@@ -37,6 +37,7 @@ const (
 	scalePods     = 10_000 // in each
 	scaleServices = 1_000  // in each, where they are judged
 	scaleRounds   = 3
+	pause         = 30 * time.Second
 	settles       = 5 * time.Minute
 )
 
@@ -150,10 +151,15 @@ func scaleEndpoints(ctx context.Context, b *table, r runner, binary, kubectl str
 	}
 	defer func() { err = errors.Join(err, fleet.Stop()) }()
 	fleet.Mesh().Freeze() // else it is long until all is written again
-	for i, name := range names {
-		if err := fillServices(ctx, fleet, name, i, namespace, model); err != nil {
-			return err
+	// As they come about in a cluster: a control plane that hears of endpoints before it
+	// hears of their Service or their pods does not always come to know them.
+	for _, step := range []func(context.Context, *bed.Fleet, copies) error{copyPods, copyServices, copySlices} {
+		for i, name := range names {
+			if err := step(ctx, fleet, copies{cluster: name, at: i, namespace: namespace, model: model}); err != nil {
+				return err
+			}
 		}
+		time.Sleep(pause)
 	}
 	return b.scale(ctx, r, fleet, comparison{
 		what: fmt.Sprintf("mesh-endpoints verify, %d clusters of %d services and %d pods", scaleClusters, scaleServices, scalePods),
@@ -163,52 +169,72 @@ func scaleEndpoints(ctx context.Context, b *table, r runner, binary, kubectl str
 	})
 }
 
-// fillServices makes copies of a Service, its pods and its EndpointSlice.
-func fillServices(ctx context.Context, fleet *bed.Fleet, cluster string, at int, namespace, model string) error {
-	client, err := kubernetes.NewForConfig(fleet.Cluster(cluster).RESTConfig(bed.Admin))
+// copies are those of a pod, its Service and its EndpointSlice, many in each of some clusters.
+type copies struct {
+	cluster          string
+	at               int // of the cluster among the others
+	namespace, model string
+}
+
+const podsOfService = scalePods / scaleServices
+
+func (c copies) service(i int) string { return fmt.Sprintf("service-%04d", i) }
+func (c copies) serviceUID(i int) types.UID {
+	return types.UID(fmt.Sprintf("00000000-0000-4000-9000-%06d%06d", c.at, i))
+}
+
+func (c copies) pod(i int) string {
+	return fmt.Sprintf("%s-5d5c8b9f7-n%04d", c.service(i/podsOfService), i%podsOfService)
+}
+
+func (c copies) podUID(i int) types.UID {
+	return types.UID(fmt.Sprintf("00000000-0000-4000-8000-%06d%06d", c.at, i))
+}
+func (c copies) podIP(i int) string { return fmt.Sprintf("10.%d.%d.%d", c.at+1, 20+i/200, 1+i%200) }
+
+func copyPods(ctx context.Context, fleet *bed.Fleet, c copies) error {
+	client, err := kubernetes.NewForConfig(fleet.Cluster(c.cluster).RESTConfig(bed.Admin))
 	if err != nil {
 		return err
 	}
-	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + model})
+	pods, err := client.CoreV1().Pods(c.namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + c.model})
 	if err != nil {
 		return err
 	}
-	slices, err := client.DiscoveryV1().EndpointSlices(namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + model})
-	if err != nil {
-		return err
-	}
-	const each = scalePods / scaleServices
-	service := func(i int) string { return fmt.Sprintf("service-%04d", i) }
-	serviceUID := func(i int) types.UID { return types.UID(fmt.Sprintf("00000000-0000-4000-9000-%06d%06d", at, i)) }
-	podName := func(i int) string { return fmt.Sprintf("%s-5d5c8b9f7-n%04d", service(i/each), i%each) }
-	podUID := func(i int) types.UID { return types.UID(fmt.Sprintf("00000000-0000-4000-8000-%06d%06d", at, i)) }
-	podIP := func(i int) string { return fmt.Sprintf("10.%d.%d.%d", at+1, 20+i/200, 1+i%200) }
-	err = bed.Multiply(ctx, fleet, cluster, namespace, pods.Items[0].Name, scalePods, func(i int, p *corev1.Pod) {
-		p.Name, p.UID, p.Labels["app"] = podName(i), podUID(i), service(i/each)
-		p.Status.PodIP, p.Status.PodIPs = podIP(i), []corev1.PodIP{{IP: podIP(i)}}
+	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, pods.Items[0].Name, scalePods, func(i int, p *corev1.Pod) {
+		p.Name, p.UID, p.Labels["app"] = c.pod(i), c.podUID(i), c.service(i/podsOfService)
+		p.Status.PodIP, p.Status.PodIPs = c.podIP(i), []corev1.PodIP{{IP: c.podIP(i)}}
 	})
-	if err != nil {
-		return err
-	}
-	err = bed.Multiply(ctx, fleet, cluster, namespace, slices.Items[0].Name, scaleServices, func(i int, s *discoveryv1.EndpointSlice) {
-		s.Name, s.UID, s.GenerateName = service(i)+"-abcde", serviceUID(i)+"-s", service(i)+"-"
-		s.Labels[discoveryv1.LabelServiceName] = service(i)
-		s.OwnerReferences[0].Name, s.OwnerReferences[0].UID = service(i), serviceUID(i)
-		one := s.Endpoints[0]
-		s.Endpoints = nil
-		for k := range each {
-			e := *one.DeepCopy()
-			e.Addresses, e.TargetRef.Name, e.TargetRef.UID = []string{podIP(i*each + k)}, podName(i*each+k), podUID(i*each+k)
-			s.Endpoints = append(s.Endpoints, e)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return bed.Multiply(ctx, fleet, cluster, namespace, model, scaleServices, func(i int, s *corev1.Service) {
-		s.Name, s.UID, s.Spec.Selector["app"] = service(i), serviceUID(i), service(i)
+}
+
+func copyServices(ctx context.Context, fleet *bed.Fleet, c copies) error {
+	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, c.model, scaleServices, func(i int, s *corev1.Service) {
+		s.Name, s.UID, s.Spec.Selector["app"] = c.service(i), c.serviceUID(i), c.service(i)
 		s.Spec.ClusterIP = fmt.Sprintf("10.96.%d.%d", 100+i/250, i%250)
 		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
+	})
+}
+
+func copySlices(ctx context.Context, fleet *bed.Fleet, c copies) error {
+	client, err := kubernetes.NewForConfig(fleet.Cluster(c.cluster).RESTConfig(bed.Admin))
+	if err != nil {
+		return err
+	}
+	slices, err := client.DiscoveryV1().EndpointSlices(c.namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + c.model})
+	if err != nil {
+		return err
+	}
+	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, slices.Items[0].Name, scaleServices, func(i int, s *discoveryv1.EndpointSlice) {
+		s.Name, s.UID, s.GenerateName = c.service(i)+"-abcde", c.serviceUID(i)+"-s", c.service(i)+"-"
+		s.Labels[discoveryv1.LabelServiceName] = c.service(i)
+		s.OwnerReferences[0].Name, s.OwnerReferences[0].UID = c.service(i), c.serviceUID(i)
+		one := s.Endpoints[0]
+		s.Endpoints = nil
+		for k := i * podsOfService; k < (i+1)*podsOfService; k++ {
+			e := *one.DeepCopy()
+			e.Addresses, e.TargetRef.Name, e.TargetRef.UID = []string{c.podIP(k)}, c.pod(k), c.podUID(k)
+			s.Endpoints = append(s.Endpoints, e)
+		}
 	})
 }
 
