@@ -412,7 +412,7 @@ func (m *liveMesh) said(c command, out outcome) string {
 		}
 	}
 	for _, trial := range doc.Trials {
-		if trial.Result != "reachable-and-trusted" {
+		if trial.Result != "reachable-and-trusted" && trial.Result != "not-reached-directly" {
 			add("%s %s: %s", trial.Cluster, trial.Result, trial.Detail)
 		}
 	}
