@@ -78,10 +78,12 @@ const (
 	EnvDNSCapture       = "ISTIO_META_DNS_CAPTURE" // the agent answers for the names of all services
 	EnvXDSAgent         = "PROXY_CONFIG_XDS_AGENT" // lets the agent take trust anchors from istiod
 	EnvCAAddress        = "CA_ADDR"                // where the agent has its certificates signed
+	EnvXDSRootCA        = "XDS_ROOT_CA"            // the file by which the agent checks istiod, in place of the mesh's root
+	EnvIstiodSAN        = "ISTIOD_SAN"             // the name for which it checks istiod, in place of the host's
 )
 
 // ProxyEnv are the environment variables that are kept of a sidecar.
-var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView, EnvProxyMeshID, EnvProxyConfig, EnvZtunnelNetwork, EnvDNSCapture}
+var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView, EnvProxyMeshID, EnvProxyConfig, EnvZtunnelNetwork, EnvDNSCapture, EnvXDSRootCA, EnvIstiodSAN}
 
 // Defaulted fills in what istiod assumes where nothing is said.
 func (m MeshConfig) Defaulted() MeshConfig {

@@ -332,6 +332,9 @@ var networkHealthy = []Case{
 		west.Network.Nodes[0].Status.Addresses[1].Address = "198.51.100.9"
 		west.Network.Gateway.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
 	})},
+	{Name: "two networks, and a gateway with two private addresses", Fleet: networked(func(_ *Fleet, _, west *Cluster) {
+		west.Network.Gateway.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "10.200.0.5"}, {IP: "192.168.7.5"}}
+	})},
 	{Name: "external addresses by hand", Fleet: networked(func(_ *Fleet, _, west *Cluster) {
 		unpublish(west.Network.Gateway)
 		west.Network.Gateway.Spec.ExternalIPs = []string{"203.0.113.11"}

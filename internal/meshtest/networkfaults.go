@@ -206,8 +206,13 @@ var networkFaults = []Case{
 		west.Network.GatewayPods[0].Status.Conditions[0].Status = corev1.ConditionFalse
 	})},
 	{Name: "gateway without pods", Want: []string{"GW012 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) { west.Network.GatewayPods = nil })},
-	{Name: "addresses in two ranges", Want: []string{"GW015 warning west"}, Fleet: westGateway(func(s *corev1.Service) {
-		s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "10.200.0.5"}, {IP: "192.168.7.5"}}
+	{Name: "addresses in two ranges", Want: []string{"GW015 warning west"}, Fleet: func() *Fleet {
+		f := Networked("east", "north", "west")
+		f.Get("west").Network.Gateway.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "10.200.0.5"}, {IP: "192.168.7.5"}}
+		return f
+	}},
+	{Name: "addresses of which one is private", Want: []string{"GW015 warning west"}, Fleet: westGateway(func(s *corev1.Service) {
+		s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "203.0.113.11"}, {IP: "192.168.7.5"}}
 	})},
 	{Name: "gateway elsewhere without a type of address", Want: []string{"GW016 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
 		g := remoteGateway("network1", "203.0.113.10")

@@ -3,9 +3,11 @@ package meshtest
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -48,4 +50,31 @@ func (c *Cluster) GatewayOn(port uint16) {
 	s := c.Network.Gateway
 	s.Labels[istio.LabelGatewayPort] = fmt.Sprint(port)
 	s.Spec.Ports[1].Port = int32(port)
+}
+
+// PrimaryAndRemote is a healthy mesh of two networks: a primary, and a cluster that
+// reaches its control plane by Service istiod.
+func PrimaryAndRemote(primary, remote string) *Fleet {
+	f := Networked(primary, remote)
+	f.Clusters[1].injectsByService(f.Clusters[0])
+	return f
+}
+
+// IstiodAt has Service istiod of a remote cluster lead to other places: that for proxies,
+// and that for the API server.
+func (c *Cluster) IstiodAt(discovery, injection netip.AddrPort) {
+	at := slices.IndexFunc(c.Network.More, func(o runtime.Object) bool {
+		s, ok := o.(*discoveryv1.EndpointSlice)
+		return ok && s.Namespace == System && s.Name == "istiod"
+	})
+	one := c.Network.More[at].(*discoveryv1.EndpointSlice)
+	other := one.DeepCopy()
+	other.Name += "-webhook"
+	for i, s := range []*discoveryv1.EndpointSlice{one, other} {
+		at := []netip.AddrPort{discovery, injection}[i]
+		s.Ports = s.Ports[i : i+1]
+		s.Ports[0].Port = ptr(int32(at.Port()))
+		s.Endpoints[0].Addresses = []string{at.Addr().String()}
+	}
+	c.Network.More = append(c.Network.More, other)
 }

@@ -1,13 +1,14 @@
 package network
 
 import (
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -18,6 +19,8 @@ import (
 const (
 	portDiscovery = 15012
 	portInjection = 15017
+	// portPlainDiscovery is the one for proxies without TLS.
+	portPlainDiscovery = 15010
 )
 
 const annotationControlPlanes = "topology.istio.io/controlPlaneClusters"
@@ -43,17 +46,28 @@ func serviceOfHost(host string) (name istio.ObjectName, ok bool) {
 	return istio.ObjectName{Namespace: parts[1], Name: parts[0]}, true
 }
 
+// discoveryOf is the host and the port at which a pod's proxy looks for istiod; false
+// where they are not known.
+func discoveryOf(p *facts.Pod) (host string, port uint32, known bool) {
+	config, known := istio.ProxyConfigOf(p)
+	if !known {
+		return "", 0, false
+	}
+	host, text, err := net.SplitHostPort(config.DiscoveryAddress)
+	if err != nil || host == "" {
+		return "", 0, false
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return "", 0, false
+	}
+	return host, uint32(n), true
+}
+
 // discoveryHost is the host by which a pod's proxy reaches istiod; "" where that is
 // not known.
 func discoveryHost(p *facts.Pod) string {
-	config, known := istio.ProxyConfigOf(p)
-	if !known {
-		return ""
-	}
-	host, _, found := strings.Cut(config.DiscoveryAddress, ":")
-	if !found || strings.Contains(config.DiscoveryAddress, "[") {
-		return ""
-	}
+	host, _, _ := discoveryOf(p)
 	return host
 }
 
@@ -97,10 +111,7 @@ func isBridge(s *corev1.Service) bool {
 
 // endpointsOf are the addresses and ports to which a Service of the system namespace leads.
 func (m *member) endpointsOf(s *corev1.Service) (addresses []string, ports []int) {
-	for _, slice := range m.SystemSlices.Value {
-		if slice.Namespace != s.Namespace || slice.Labels[discoveryv1.LabelServiceName] != s.Name {
-			continue
-		}
+	for _, slice := range m.slicesOf(s) {
 		for _, e := range slice.Endpoints {
 			addresses = append(addresses, e.Addresses...)
 		}
@@ -188,8 +199,14 @@ func (i injector) host() string {
 	if err != nil {
 		return ""
 	}
-	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsLoopback() {
+	if isLoopback(u.Hostname()) {
 		return ""
 	}
 	return u.Hostname()
+}
+
+// isLoopback reports whether a host is an address of whoever uses it.
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
 }

@@ -90,6 +90,8 @@ var rules = []rule{
 // trialRules judge what came of trying addresses, where that was asked for.
 var trialRules = []rule{
 	{[]finding.Code{"GW013", "GW036", "GW037"}, services, judgeTrials},
+	{[]finding.Code{"GW013", "PR004", "PR006", "PR008", "PR013"}, services | pods | istiods | webhooks | remoteSecrets, judgePlaneTrials},
+	{[]finding.Code{"NET008"}, pods, judgeDirectTrials},
 }
 
 // Codes are all codes that Verify can find.

@@ -29,7 +29,8 @@ func judgeExposure(j *judgement, members []*member) {
 				if !slices.Contains(members, v.own) {
 					continue
 				}
-				if g := v.gatewayAt(addresses); g != nil {
+				ports := slices.DeleteFunc(slices.Clone(ports), func(p int) bool { return j.trusted(m, p, addresses) })
+				if g := v.gatewayAt(addresses); g != nil && len(ports) > 0 {
 					j.exposure(m, v, g, ports)
 				}
 			}
@@ -37,11 +38,13 @@ func judgeExposure(j *judgement, members []*member) {
 	}
 }
 
-// gatewayAt is the Service of the control plane's cluster that has one of the addresses.
+// gatewayAt is the Service of the control plane's cluster that has one of the addresses
+// or host names.
 func (v *view) gatewayAt(addresses []string) *gateway {
 	for i := range v.own.Services.Value {
 		s := &v.own.Services.Value[i]
-		if theirs, _ := external(s); slices.ContainsFunc(theirs, func(a string) bool { return slices.Contains(addresses, a) }) {
+		theirs, names := external(s)
+		if slices.ContainsFunc(slices.Concat(theirs, names), func(a string) bool { return slices.Contains(addresses, a) }) {
 			return v.own.newGateway(s, s.Labels[istio.LabelNetwork], false)
 		}
 	}

@@ -156,8 +156,8 @@ func twice(a, b map[string]*facts.Pod) []string {
 	return out
 }
 
-// usedRanges are the ranges of nodes that a pod of the cluster is in.
-func (m *member) usedRanges(pods map[string]*facts.Pod) []netip.Prefix {
+// ranges are those of the nodes, from which pods have their addresses.
+func (m *member) ranges() []netip.Prefix {
 	var ranges []netip.Prefix
 	for _, n := range m.Nodes.Value {
 		cidrs := n.Spec.PodCIDRs
@@ -170,6 +170,12 @@ func (m *member) usedRanges(pods map[string]*facts.Pod) []netip.Prefix {
 			}
 		}
 	}
+	return ranges
+}
+
+// usedRanges are the ranges of nodes that a pod of the cluster is in.
+func (m *member) usedRanges(pods map[string]*facts.Pod) []netip.Prefix {
+	ranges := m.ranges()
 	used := map[netip.Prefix]bool{}
 	for ip := range pods {
 		address, err := netip.ParseAddr(ip)

@@ -36,12 +36,17 @@ func judgeLoadBalancer(j *judgement, members []*member) {
 		var evidence []finding.Evidence
 		var annotations []string
 		for _, port := range g.ports() {
+			trials := j.trialsOf(g, port)
+			passed := slices.ContainsFunc(trials, Trial.passed) && !slices.ContainsFunc(trials, func(t Trial) bool { return !t.passed() })
 			for _, m := range istio.Meddles(g.service, port) {
-				if slices.Contains(annotations, m.Annotation) {
-					continue
+				if passed || slices.Contains(annotations, m.Annotation) {
+					continue // what it says it does not do
 				}
 				if m.Header {
-					if !g.takesHeader() {
+					switch {
+					case g.takesHeader():
+					case j.resets(g, m.Annotation, m.Value, trials):
+					default:
 						j.CannotJudge(g.member.Context, "annotation "+m.Annotation+" of "+g.object()+" puts a header before each connection; whether the gateway's pods take it, which an EnvoyFilter can make them do, is not read", "GW014")
 					}
 					continue
@@ -62,6 +67,24 @@ func judgeLoadBalancer(j *judgement, members []*member) {
 		}
 		j.Add(f)
 	}
+}
+
+// resets finds a gateway behind a load balancer that puts a header before connections,
+// all of which are reset, for no other reason that was found.
+func (j *judgement) resets(g *gateway, annotation, value string, trials []Trial) bool {
+	if len(trials) == 0 || slices.ContainsFunc(trials, func(t Trial) bool { return t.Result != Reset }) ||
+		j.of(g.member.Context, g.object(), "GW010", "GW011", "GW012", "GW019") != "" {
+		return false
+	}
+	f := g.finding("GW014", finding.Warning, "the gateway resets connections, before which its load balancer puts a header")
+	if slices.ContainsFunc(trials, func(t Trial) bool { return t.elsewhere }) {
+		f.Severity = finding.Error
+	}
+	f.Evidence = append([]finding.Evidence{{Field: g.object() + ", annotation " + annotation, Value: orNone(value)}}, evidenceOfTrials(trials)...)
+	f.Effect = fmt.Sprintf("clients on other networks do not get to %s: the gateway takes the header for the beginning of TLS", g.network)
+	f.Fix = []string{"# the gateway's ports have to be passed through as TCP, or its pods told of the header (gatewayTopology.proxyProtocol)", g.kubectl("annotate", annotation+"-")}
+	j.Add(f)
+	return true
 }
 
 // takesHeader reports whether all pods of the gateway were told that a load balancer

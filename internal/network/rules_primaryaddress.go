@@ -30,6 +30,9 @@ func judgePrimaryAddress(j *judgement, members []*member) {
 				continue
 			}
 			addresses, _ := m.endpointsOf(s)
+			if j.trusted(m, 0, addresses) {
+				continue // something at the address forwards to it
+			}
 			f := finding.Finding{Code: "PR001", Severity: finding.Error, Clusters: []string{m.Context}, Object: "service " + s.Namespace + "/" + s.Name}
 			f.Effect = "proxies there get no configuration and no certificates, and pods are not injected"
 			f.Evidence = []finding.Evidence{{Cluster: m.Context, Field: "endpointslices of " + f.Object, Value: orNone(strings.Join(addresses, ", "))}}

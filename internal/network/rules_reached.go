@@ -69,6 +69,7 @@ var privateRanges = []netip.Prefix{
 func judgeRanges(j *judgement, members []*member) {
 	for _, g := range j.meant(members) {
 		by := map[string][]string{}
+		var all []string
 		for _, a := range g.addresses() {
 			ip, err := netip.ParseAddr(a.Address)
 			if err != nil || !ip.Is4() {
@@ -81,14 +82,24 @@ func judgeRanges(j *judgement, members []*member) {
 				}
 			}
 			by[in] = append(by[in], a.Address)
+			all = append(all, a.Address)
 		}
-		if len(by) < 2 {
+		// Between two networks alone there are no clients of different kinds.
+		if len(by) < 2 || by["public"] == nil && len(j.networks) < 3 {
+			continue
+		}
+		seen := j.rangesSeen(g, all)
+		if seen.reached {
 			continue
 		}
 		f := g.finding("GW015", finding.Warning, "the gateway has addresses in different ranges, and every client uses all of them")
+		if seen.split != nil {
+			f.Severity, f.Title = finding.Error, "clients on another network do not reach all addresses of the gateway, and use all of them"
+		}
 		for _, in := range slices.Sorted(maps.Keys(by)) {
 			f.Evidence = append(f.Evidence, finding.Evidence{Field: "addresses, " + in, Value: strings.Join(by[in], ", ")})
 		}
+		f.Evidence = append(f.Evidence, evidenceOfTrials(seen.split)...)
 		f.Effect = "a client that cannot reach one of the ranges loses that share of its requests"
 		f.Fix = []string{"# leave the Service only the addresses that clients of all networks reach", g.kubectl("edit", "")}
 		f.Fix[1] = strings.TrimSpace(f.Fix[1])

@@ -83,14 +83,14 @@ func judgeServerNames(j *judgement, members []*member) {
 		seen := map[string]bool{}
 		for _, p := range m.proxies {
 			host := discoveryHost(p)
-			if name, ok := serviceOfHost(host); ok && m.service(name) != nil && !fits(host) && !seen[host] { // else PR010
+			if name, ok := serviceOfHost(host); ok && m.service(name) != nil && !fits(host) && !seen[host] && !j.answersTo(m, Discovery, host) { // else PR010
 				seen[host] = true
 				evidence = append(evidence, finding.Evidence{Cluster: m.Context, Field: istio.WorkloadOf(p).String() + ", discoveryAddress", Value: host})
 			}
 		}
 		for _, i := range m.injectors() {
 			host := i.host()
-			if host == "" || fits(host) || !slices.ContainsFunc(planes, func(v *view) bool {
+			if host == "" || fits(host) || j.answersTo(m, Injection, host) || !slices.ContainsFunc(planes, func(v *view) bool {
 				theirs := roots(v.own.RootCert)
 				return slices.ContainsFunc(fingerprints(i.ClientConfig.CABundle), func(f string) bool { return slices.Contains(theirs, f) })
 			}) {
@@ -106,14 +106,37 @@ func judgeServerNames(j *judgement, members []*member) {
 			evidence = append(evidence, finding.Evidence{Cluster: v.Context, Field: "names in the certificate of " + v.name(), Value: strings.Join(own, ", ")})
 		}
 		j.Add(finding.Finding{
-			Code: "PR013", Severity: finding.Error, Clusters: []string{m.Context}, Object: "istiod",
-			Title:    "the remote cluster calls istiod by a name that its certificate does not have",
-			Evidence: evidence,
-			Effect:   "the TLS handshake fails (x509: certificate is valid for other names): proxies get no configuration, or pods are not injected",
-			Fix: []string{
-				"# use one of the certificate's names, with the same revision in both installations, or add the name to istiod's (values.pilot.env):",
-				finding.Kubectl(planes[0].Context, "-n %s set env deployment/%s %s=%s", finding.Quote(planes[0].Istiod.Namespace), finding.Quote(planes[0].Istiod.Name), istio.EnvCustomHost, finding.Quote(strings.Trim(planes[0].Istiod.Env(istio.EnvCustomHost)+","+evidence[0].Value, ","))),
-			},
+			Code: "PR013", Severity: finding.Error, Clusters: []string{m.Context}, Object: objectServerNames,
+			Title: titleServerNames, Evidence: evidence, Effect: effectServerNames,
+			Fix: planes[0].callable(evidence[0].Value),
 		})
 	}
+}
+
+const (
+	objectServerNames = "istiod"
+	titleServerNames  = "the remote cluster calls istiod by a name that its certificate does not have"
+	effectServerNames = "the TLS handshake fails (x509: certificate is valid for other names): proxies get no configuration, or pods are not injected"
+)
+
+// callable are the commands that have istiod take another name into its certificate.
+func (v *view) callable(host string) []string {
+	if own, known := v.names(); known && slices.Contains(own, host) {
+		return []string{
+			"# istiod is told to have that name: what answers has a certificate of before, or is another istiod",
+			finding.Kubectl(v.Context, "-n %s rollout restart deployment/%s", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name)),
+		}
+	}
+	return []string{
+		"# use one of the certificate's names, with the same revision in both installations, or add the name to istiod's (values.pilot.env):",
+		finding.Kubectl(v.Context, "-n %s set env deployment/%s %s=%s", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name), istio.EnvCustomHost, finding.Quote(strings.Trim(v.Istiod.Env(istio.EnvCustomHost)+","+host, ","))),
+	}
+}
+
+// answersTo reports whether istiod was seen to have a certificate for the name by which
+// a remote cluster calls it.
+func (j *judgement) answersTo(m *member, purpose Purpose, host string) bool {
+	return slices.ContainsFunc(j.Trials, func(t Trial) bool {
+		return t.For == m.Context && t.Purpose == purpose && t.target.Host == host && t.Result == Trusted
+	})
 }

@@ -19,7 +19,7 @@ func judgeTrials(j *judgement, members []*member) {
 		by := map[string][]Trial{}
 		var objects []string
 		for _, t := range j.Trials {
-			if t.Cluster == m.Context {
+			if t.Cluster == m.Context && t.Purpose == Requests {
 				if by[t.Object] == nil {
 					objects = append(objects, t.Object)
 				}
@@ -38,7 +38,7 @@ func judgeTrials(j *judgement, members []*member) {
 // unseen notes which attempts tell nothing.
 func (j *judgement) unseen(m *member, trials []Trial) {
 	for _, t := range trials {
-		where := t.Where() + ", from " + t.From
+		where := t.seen()
 		switch {
 		case t.Result == NotTried || t.doubtful && t.Certificate == nil:
 			j.CannotJudge(m.Context, where+": "+t.Says(), "GW013", "GW036", "GW037")
@@ -50,6 +50,14 @@ func (j *judgement) unseen(m *member, trials []Trial) {
 			j.CannotJudge(m.Context, where+": "+t.Says(), "GW036", "GW037")
 		}
 	}
+}
+
+// seen names what was tried, and from where.
+func (r Trial) seen() string {
+	if r.Purpose != Requests {
+		return r.Where() + ", for " + r.Use() + ", from " + r.From
+	}
+	return r.Where() + ", from " + r.From
 }
 
 // found makes a finding of the attempts with one of the verdicts, beside which the
@@ -64,11 +72,7 @@ func (j *judgement) found(m *member, object string, trials []Trial, code finding
 			}
 		}
 	}
-	for _, t := range trials {
-		if t.Result != NotTried && !t.doubtful {
-			f.Evidence = append(f.Evidence, finding.Evidence{Field: t.Where() + ", from " + t.From, Value: t.Says()})
-		}
-	}
+	f.Evidence = evidenceOfTrials(trials)
 	return f, bad, len(bad) > 0
 }
 
@@ -88,6 +92,14 @@ func (j *judgement) hint(f *finding.Finding, bad []Trial, effect string) {
 // tryFrom is the command that tries from a pod of another network; "" where none
 // is known.
 func (j *judgement) tryFrom(t Target) string {
+	return j.fromPodOf(slices.DeleteFunc(slices.Clone(j.members), func(m *member) bool {
+		return m.apart || m.home() == "" || m.home() == t.Network
+	}))
+}
+
+// fromPodOf is the command that tries from a pod of one of the clusters; "" where they
+// have none that can.
+func (j *judgement) fromPodOf(members []*member) string {
 	var contexts []string
 	for _, m := range j.members {
 		if !m.apart {
@@ -95,10 +107,7 @@ func (j *judgement) tryFrom(t Target) string {
 		}
 	}
 	for _, sidecars := range []bool{true, false} { // the pods of gateways come last
-		for _, m := range j.members {
-			if m.apart || m.home() == "" || m.home() == t.Network {
-				continue
-			}
+		for _, m := range members {
 			for _, p := range m.proxies {
 				if p.IsReady() && (p.Labels[istio.LabelTLSMode] != "") == sidecars {
 					return fmt.Sprintf("kubectl mesh-network probe --contexts %s --from-pod %s", finding.Quote(strings.Join(contexts, ",")), finding.Quote(m.Context+"/"+p.Namespace+"/"+p.Name))
@@ -132,7 +141,11 @@ func (j *judgement) unreachable(m *member, object string, trials []Trial) {
 		f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s describe service %s", finding.Quote(namespace), finding.Quote(name)))
 	}
 	j.hint(&f, bad, fmt.Sprintf("requests from other networks to %s fail", network))
-	f.CausedBy = j.of(m.Context, object, "GW012", "GW010", "GW011", "GW014", "GW019", "GW032", "GW007")
+	causes := []finding.Code{"GW012", "GW010", "GW011", "GW014", "GW019", "GW032", "GW007"}
+	if slices.ContainsFunc(trials, Trial.passed) {
+		causes = append(causes, "GW015") // some addresses are reached and others not
+	}
+	f.CausedBy = j.of(m.Context, object, causes...)
 	j.Add(f)
 }
 
@@ -143,6 +156,12 @@ func (j *judgement) foreign(m *member, object string, trials []Trial) {
 	if !ok {
 		return
 	}
+	if id := j.of(m.Context, object, "GW014"); id != "" {
+		// What was read already says so.
+		at := slices.IndexFunc(j.Findings, func(f finding.Finding) bool { return f.ID() == id })
+		j.Findings[at].Evidence = append(j.Findings[at].Evidence, f.Evidence...)
+		return
+	}
 	f.Title = fmt.Sprintf("what answers at the gateway's address %s is no gateway of the mesh", bad[0].Address)
 	f.Fix = []string{"# have the load balancer pass TCP through as it is: no TLS certificate, no HTTP and no proxy protocol in its annotations"}
 	if kind, rest, _ := strings.Cut(object, " "); kind == "service" {
@@ -150,7 +169,6 @@ func (j *judgement) foreign(m *member, object string, trials []Trial) {
 		f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s get service %s -o jsonpath='{.metadata.annotations}'", finding.Quote(namespace), finding.Quote(name)))
 	}
 	j.hint(&f, bad, fmt.Sprintf("requests from other networks to %s fail with TLS errors", bad[0].Network))
-	f.CausedBy = j.of(m.Context, object, "GW014")
 	j.Add(f)
 }
 

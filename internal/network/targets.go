@@ -10,9 +10,31 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
-// Target is one address and port of a gateway that can be tried.
+// Purpose is what clients use an address for.
+type Purpose string
+
+// The purposes.
+const (
+	// Requests of workloads on other networks.
+	Requests Purpose = "requests"
+	// Discovery: proxies of a remote cluster get their configuration and
+	// certificates there.
+	Discovery Purpose = "discovery"
+	// Injection: the API server of a remote cluster has sidecars injected there.
+	Injection Purpose = "injection"
+	// PodToPod: a pod of another network, past its gateway. That it is not reached is as
+	// it should be.
+	PodToPod Purpose = "pod-to-pod"
+)
+
+// Target is one address and port that can be tried: of a gateway, or of a control
+// plane.
 type Target struct {
 	facts.Probe
+	Purpose Purpose
+	// For is the context of the remote cluster that is told to use the address, and
+	// Host the name for which it checks the certificate; "" with Requests.
+	For, Host string
 	// Cluster and Object are those of the gateway, as in a Listing.
 	Cluster, Object string
 	Network         string
@@ -21,6 +43,19 @@ type Target struct {
 	Judges []string
 	// Blind says why TLS is not to be tried; "" where it is.
 	Blind string
+
+	authority authority
+	from      []string // contexts of the clusters from which it is tried, with PodToPod
+}
+
+// TriedFrom reports whether a vantage tells anything of a target. Of a control plane
+// only what is in the cluster that uses it does, and this machine as a hint; of a pod
+// what is on another network.
+func (t Target) TriedFrom(v facts.Vantage) bool {
+	if t.Purpose == PodToPod {
+		return !v.Proxied && slices.Contains(t.from, v.Context)
+	}
+	return t.For == "" || v == facts.ThisMachine || v.Context == t.For
 }
 
 // What TLS asks a gateway for: sidecars for the protocol of the mesh, ambient
@@ -31,7 +66,8 @@ const (
 )
 
 // Targets are the addresses of all gateways of the fleet, each once for a
-// network, whether or not control planes announce them.
+// network, whether or not control planes announce them, and those at which remote
+// clusters are told to find their control plane; and a pod of each network.
 func Targets(fleet *facts.Fleet, options Options) []Target {
 	w := newWorld(fleet, options)
 	var out []Target
@@ -41,7 +77,7 @@ func Targets(fleet *facts.Fleet, options Options) []Target {
 			continue
 		}
 		for _, a := range g.Addresses {
-			t := Target{Cluster: g.Cluster, Object: g.Object, Network: g.Network, Judges: w.judges(g.Network)}
+			t := Target{Purpose: Requests, Cluster: g.Cluster, Object: g.Object, Network: g.Network, Judges: w.judges(g.Network)}
 			t.Address = a.Address
 			if g.Port != 0 {
 				key := g.Cluster + " " + g.Object + " " + g.Network
@@ -71,16 +107,18 @@ func Targets(fleet *facts.Fleet, options Options) []Target {
 			distinct = append(distinct, t)
 		}
 	}
-	return distinct
+	return slices.Concat(distinct, w.controlPlaneTargets(), w.directTargets())
 }
 
-// Probes are what is to be tried of targets, in their order.
-func Probes(targets []Target) []facts.Probe {
-	out := make([]facts.Probe, len(targets))
+// TriedFrom are those of the targets of which a vantage tells anything: their places,
+// and what is to be tried.
+func TriedFrom(targets []Target, v facts.Vantage) (at []int, probes []facts.Probe) {
 	for i, t := range targets {
-		out[i] = t.Probe
+		if t.TriedFrom(v) {
+			at, probes = append(at, i), append(probes, t.Probe)
+		}
 	}
-	return out
+	return at, probes
 }
 
 func (w *world) judges(network string) []string {

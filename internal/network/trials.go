@@ -22,9 +22,13 @@ type Verdict string
 
 // The verdicts.
 const (
-	Trusted    Verdict = "reachable-and-trusted"
-	OtherRoot  Verdict = "reachable-but-other-root"
-	NotMesh    Verdict = "reachable-but-not-a-mesh-gateway"
+	Trusted   Verdict = "reachable-and-trusted"
+	OtherRoot Verdict = "reachable-but-other-root"
+	NotMesh   Verdict = "reachable-but-not-a-mesh-gateway"
+	// NotControlPlane: something else than istiod answers at an address of istiod's.
+	NotControlPlane Verdict = "reachable-but-not-a-control-plane"
+	// OtherName: it is istiod, and its certificate is not for the name by which it is called.
+	OtherName  Verdict = "reachable-but-other-name"
 	Refused    Verdict = "refused"
 	TimedOut   Verdict = "timed-out"
 	Reset      Verdict = "reset"
@@ -32,16 +36,24 @@ const (
 	Unresolved Verdict = "name-not-resolved"
 	// Reachable: something accepts connections; what it is was not to be seen.
 	Reachable Verdict = "reachable"
+	// NotDirect: a pod of another network was not seen to be reached past its gateway.
+	NotDirect Verdict = "not-reached-directly"
 	// NotTried: there was nothing to try it with, or what was seen tells nothing.
 	NotTried Verdict = "not-tried"
 )
 
-// Trial is one try of an address of a gateway, and the verdict on it.
+// Trial is one try of an address of a gateway or of a control plane, and the verdict
+// on it.
 type Trial struct {
-	// Cluster, Network and Object are of the gateway.
+	// Cluster, Network and Object are of the gateway; of a control plane whose address
+	// belongs to no gateway that is known, its own.
 	Cluster string `json:"cluster"`
 	Network string `json:"network"`
 	Object  string `json:"object"`
+	// Purpose is what the address is used for, and For the context of the remote cluster
+	// that is told to use an address of a control plane.
+	Purpose Purpose `json:"purpose"`
+	For     string  `json:"for,omitempty"`
 	// Address is what the gateway has, and IP which one of a host name was tried.
 	Address string `json:"address"`
 	IP      string `json:"ip,omitempty"`
@@ -56,7 +68,8 @@ type Trial struct {
 	Result Verdict `json:"result"`
 	Detail string  `json:"detail,omitempty"`
 	// Certificate is that of the server, and TrustedBy and DistrustedBy are the
-	// clusters on other networks whose workloads accept it or do not.
+	// clusters on other networks whose workloads accept it or do not; of a control plane
+	// it is the cluster that uses it.
 	Certificate  *ShownCertificate `json:"certificate,omitempty"`
 	TrustedBy    []string          `json:"trustedBy,omitempty"`
 	DistrustedBy []string          `json:"distrustedBy,omitempty"`
@@ -64,9 +77,10 @@ type Trial struct {
 
 	target     Target
 	vantage    facts.Vantage
-	elsewhere  bool // from a pod of another network
-	doubtful   bool // through a proxy, which answers for others
-	unanswered bool // whether the certificate is accepted is not known
+	elsewhere  bool   // from a pod of another network, or of the cluster that uses a control plane
+	network    string // that of the pod that tried, "" where it is not known
+	doubtful   bool   // through a proxy, which answers for others
+	unanswered bool   // whether the certificate is accepted is not known
 }
 
 // Milliseconds are how long the steps of a trial took.
@@ -101,7 +115,12 @@ func Trials(fleet *facts.Fleet, targets []Target, attempts [][]facts.Attempt, ro
 				own = podNetwork(fleet, a.From)
 				networks[a.From] = own
 			}
-			r.elsewhere = own != "" && own != t.Network
+			r.network = own
+			if t.Purpose == Requests || t.Purpose == PodToPod {
+				r.elsewhere = own != "" && own != t.Network
+			} else {
+				r.elsewhere = a.From.Pod != "" && a.From.Context == t.For
+			}
 			out = append(out, r)
 		}
 	}
@@ -113,7 +132,7 @@ func newTrial(t Target, a facts.Attempt) Trial {
 		return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
 	}
 	r := Trial{
-		Cluster: t.Cluster, Network: t.Network, Object: t.Object, Address: t.Address, Port: t.Port, ServerName: t.ServerName, Protocol: t.Protocol,
+		Cluster: t.Cluster, Network: t.Network, Object: t.Object, Purpose: t.Purpose, For: t.For, Address: t.Address, Port: t.Port, ServerName: t.ServerName, Protocol: t.Protocol,
 		From: a.From.String(), Tool: a.Tool, Milliseconds: Milliseconds{ms(a.Name), ms(a.Connect), ms(a.Handshake)},
 		target: t, vantage: a.From,
 	}
@@ -142,6 +161,10 @@ func identity(c *x509.Certificate) string {
 
 func (r *Trial) judge(a facts.Attempt, roots map[string][]pki.Certificate, now time.Time) {
 	r.Detail = a.Detail
+	if r.Purpose == PodToPod {
+		r.judgeDirect(a, roots, now)
+		return
+	}
 	switch a.Outcome {
 	case facts.Unresolved:
 		r.Result = Unresolved
@@ -161,12 +184,18 @@ func (r *Trial) judge(a facts.Attempt, roots map[string][]pki.Certificate, now t
 			r.Detail = "it accepts connections, and closes them without an answer to TLS"
 		}
 	case facts.Foreign:
-		r.Result = NotMesh
+		if r.Result = NotMesh; r.Purpose != Requests {
+			r.Result = NotControlPlane
+		}
 		if r.Certificate != nil {
 			r.Detail += "; its certificate is " + r.Certificate.Describe()
 		}
 	case facts.Answered:
-		r.judgeCertificate(a, roots, now)
+		if r.Purpose == Requests {
+			r.judgeCertificate(a, roots, now)
+		} else {
+			r.judgeControlPlane(a, now)
+		}
 	case facts.Opened:
 		r.Result = Reachable
 		if r.target.Blind != "" {
@@ -295,6 +324,7 @@ func (r Trial) Pod() string {
 func (v Verdict) String() string {
 	return map[Verdict]string{
 		Trusted: "reachable and trusted", OtherRoot: "reachable, but other root", NotMesh: "reachable, but not a mesh gateway", Refused: "refused",
+		NotDirect: "not reached directly", NotControlPlane: "reachable, but not istiod", OtherName: "reachable, but for another name",
 		TimedOut: "timed out", Reset: "reset", NoRoute: "no route", Unresolved: "name not resolved", Reachable: "reachable", NotTried: "not tried",
 	}[v]
 }

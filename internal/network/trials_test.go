@@ -35,11 +35,16 @@ func real(t *testing.T, west func(*testing.T, *meshtest.Fleet) netip.AddrPort) *
 	return f
 }
 
+// targetsOf are those of a fleet, but for pods, which are not there.
+func targetsOf(fleet *facts.Fleet) []network.Target {
+	return slices.DeleteFunc(network.Targets(fleet, network.Options{}), func(t network.Target) bool { return t.Purpose == network.PodToPod })
+}
+
 // try judges attempts at all gateways of a fleet from a vantage; that of west can
 // be slow.
 func try(t *testing.T, fleet *facts.Fleet, from facts.Vantage, slow bool) []network.Trial {
 	t.Helper()
-	targets := network.Targets(fleet, network.Options{})
+	targets := targetsOf(fleet)
 	var attempts [][]facts.Attempt
 	for _, target := range targets {
 		wait := 30 * time.Second
@@ -180,7 +185,7 @@ func TestTrialsByRoots(t *testing.T) {
 func TestWhatCannotBeSeen(t *testing.T) {
 	judged := func(t *testing.T, fleet *facts.Fleet, a facts.Attempt) (network.Trial, []string) {
 		t.Helper()
-		targets := network.Targets(fleet, network.Options{})
+		targets := targetsOf(fleet)
 		attempts := make([][]facts.Attempt, len(targets))
 		for i := range attempts {
 			attempts[i] = []facts.Attempt{a}
@@ -256,7 +261,7 @@ func TestTargets(t *testing.T) {
 	type target struct{ Where, Network, Cluster, Object, Protocol, Name, Judges string }
 	describe := func(fleet *facts.Fleet) []target {
 		var out []target
-		for _, x := range network.Targets(fleet, network.Options{}) {
+		for _, x := range targetsOf(fleet) {
 			out = append(out, target{x.String(), x.Network, x.Cluster, x.Object, x.Protocol, x.ServerName, strings.Join(x.Judges, ",")})
 		}
 		return out
@@ -319,15 +324,21 @@ func TestTrialsOfHealthyFleets(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			f := c.Fleet()
 			fleet := f.Facts()
-			targets := network.Targets(fleet, network.Options{})
+			targets := targetsOf(fleet)
 			attempts := make([][]facts.Attempt, len(targets))
 			for i := range targets {
-				signer := f.Clusters[0].Signer // all have one root
-				leaf, err := x509.ParseCertificate(probetest.Leaf(t, signer, workload).Certificate[0])
+				signer, name, from := f.Clusters[0].Signer, workload, pod // all have one root
+				if targets[i].For != "" {
+					name, from = targets[i].Host, remotePod
+				}
+				if strings.HasPrefix(c.Name, "a remote cluster that calls istiod by a name with") && targets[i].Purpose == network.Injection {
+					continue // by a CA that the test has not
+				}
+				leaf, err := x509.ParseCertificate(probetest.Leaf(t, signer, name).Certificate[0])
 				if err != nil {
 					t.Fatal(err)
 				}
-				attempts[i] = []facts.Attempt{{Probe: targets[i].Probe, From: pod, Outcome: facts.Answered, Certificates: []*x509.Certificate{leaf, signer.Cert}}}
+				attempts[i] = []facts.Attempt{{Probe: targets[i].Probe, From: from, Outcome: facts.Answered, Certificates: []*x509.Certificate{leaf, signer.Cert}}}
 			}
 			trials := network.Trials(fleet, targets, attempts, trust.Roots(fleet), time.Now())
 			for _, r := range trials {
@@ -356,7 +367,7 @@ func TestServerName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := meshtest.Networked("east", "west").Serve()
 			c.do(f.Get("west"))
-			targets := network.Targets(f.Facts(), network.Options{})
+			targets := targetsOf(f.Facts())
 			if got := targets[len(targets)-1]; got.Cluster != "west" || got.ServerName != c.want || (got.Blind == "") != (c.want != "") || (got.Protocol == "") != (c.want == "") {
 				t.Errorf("%+v", got)
 			}

@@ -88,9 +88,19 @@ func speaksOther(lower string) bool {
 	return contains(lower, "wrong version number", "packet length too long", ":http request", "unknown protocol", "record layer failure")
 }
 
+// protocolHTTP2 is what curl asks for by itself.
+const protocolHTTP2 = "h2"
+
 // parseCurl reads the output of curl -v. It cannot ask for the protocol of a mesh, so
-// that a gateway closes the connection on it.
-func parseCurl(text string, code int, tls bool) facts.Attempt {
+// that a gateway closes the connection on it. With HTTP/2, and from version 7.88 on, it
+// shows the certificates.
+func parseCurl(text string, code int, protocol string) facts.Attempt {
+	tls := protocol != ""
+	if protocol == protocolHTTP2 {
+		if a, ok := parseCurlHTTP2(text, code); ok {
+			return a
+		}
+	}
 	lower := strings.ToLower(text)
 	connected := contains(text, "Connected to ", "Established connection to ")
 	if !connected {
@@ -108,6 +118,33 @@ func parseCurl(text string, code int, tls bool) facts.Attempt {
 		return facts.Attempt{Outcome: facts.Opened, Detail: "curl cannot ask for the protocol of the mesh"}
 	default:
 		return facts.Attempt{Outcome: facts.Opened}
+	}
+}
+
+// curlTimedOut is the code with which curl ends when time is up.
+const curlTimedOut = 28
+
+// parseCurlHTTP2 reads what curl says of a server that is asked for HTTP/2; false where
+// that is no more than of any other.
+func parseCurlHTTP2(text string, code int) (facts.Attempt, bool) {
+	lower := strings.ToLower(text)
+	if certificates := pemCertificates(text); len(certificates) > 0 {
+		asks := strings.Contains(text, "TLS handshake, Request CERT")
+		return facts.Attempt{Outcome: facts.Answered, Certificates: certificates, AsksForCertificate: asks}, true
+	}
+	switch connected := contains(text, "Connected to ", "Established connection to "); {
+	case !connected:
+		return facts.Attempt{}, false
+	case speaksOther(lower):
+		return facts.Attempt{Outcome: facts.Foreign, Detail: noTLS}, true
+	case contains(text, "Server certificate:", "SSL connection using"):
+		return facts.Attempt{Outcome: facts.Opened, Detail: "this curl does not show certificates"}, true
+	case timedOut(code), code == curlTimedOut:
+		return facts.Attempt{Outcome: facts.Silent}, true
+	case contains(lower, "ssl_error_syscall", "connection reset", "unexpected eof", "connection was closed"):
+		return facts.Attempt{Outcome: facts.Reset}, true
+	default:
+		return facts.Attempt{Outcome: facts.Opened, Detail: "what came of TLS curl does not tell"}, true
 	}
 }
 

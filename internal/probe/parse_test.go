@@ -107,6 +107,34 @@ func TestParseScript(t *testing.T) {
 	}
 }
 
+// What other versions of curl say of istiod.
+func TestParseCurlHTTP2(t *testing.T) {
+	plane := facts.Probe{Address: "192.0.2.1", Port: 15012, Protocol: "h2", ServerName: "istiod.istio-system.svc"}
+	for name, c := range map[string]struct {
+		out  string
+		want facts.Attempt
+	}{
+		"before 7.88": {
+			"* Connected to (nil) (192.0.2.1) port 15012 (#0)\n* Server certificate:\n*  subject: [NONE]\n*  issuer: O=Istio\n< HTTP/2 415\n\ncurl: unknown --write-out variable: 'certs'\nended 0\n",
+			facts.Attempt{Tool: "curl", Outcome: facts.Opened, Detail: "this curl does not show certificates"},
+		},
+		"an alert": {
+			"* Connected to (nil) (192.0.2.1) port 15012 (#0)\n* OpenSSL: error:1409442E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version\nended 35\n",
+			facts.Attempt{Tool: "curl", Outcome: facts.Opened, Detail: "what came of TLS curl does not tell"},
+		},
+		"8, no connection in time": {
+			"*   Trying 192.0.2.1:15012...\n* Connection timed out after 1001 milliseconds\n* closing connection #0\nended 28\n",
+			facts.Attempt{Tool: "curl", Outcome: facts.Unanswered},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, parseScript(plane, "tool curl\n"+c.out, 0)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // Without a shell it is pilot-agent that connects.
 func TestPilotAgent(t *testing.T) {
 	const before = "2026-01-01T00:00:00Z\tinfo\tWaiting for Envoy proxy to be ready (timeout: 2 seconds)...\n"
@@ -179,7 +207,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("Last error: EOF", 0)
 	f.Fuzz(func(t *testing.T, out string, code int) {
 		for _, a := range []facts.Attempt{
-			parseScript(facts.Probe{Protocol: "istio"}, out, code), parseScript(facts.Probe{}, out, code), parsePilotAgent(out),
+			parseScript(facts.Probe{Protocol: "istio"}, out, code), parseScript(facts.Probe{}, out, code), parseScript(facts.Probe{Protocol: "h2"}, out, code), parsePilotAgent(out),
 		} {
 			if a.Outcome == "" || (a.Outcome == facts.Answered) != (len(a.Certificates) > 0 && a.Outcome != facts.Foreign) {
 				t.Errorf("%+v", a)

@@ -118,7 +118,7 @@ func parseScript(p facts.Probe, out string, code int) facts.Attempt {
 	case "openssl":
 		a = parseOpenSSL(rest, ended)
 	case "curl":
-		a = parseCurl(rest, ended, p.Protocol != "")
+		a = parseCurl(rest, ended, p.Protocol)
 	case "wget":
 		a = parseWget(rest, ended)
 	case "bash", "nc":

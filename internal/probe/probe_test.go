@@ -76,6 +76,8 @@ func servers(t testing.TB) []server {
 	mesh := probetest.Leaf(t, ca, identity)
 	web := probetest.Leaf(t, meshtest.Root(meshtest.Spec{Name: "Web CA"}), "www.example.com")
 	sidecar := facts.Probe{Protocol: "istio", ServerName: name}
+	plane := facts.Probe{Protocol: "h2", ServerName: "istiod.istio-system.svc"}
+	istiod := probetest.Leaf(t, ca, plane.ServerName)
 	connected := seen{Outcome: facts.Opened, Detail: "the tool only connects"}
 	mute := seen{Outcome: facts.Opened, Detail: "curl cannot ask for the protocol of the mesh"}
 	late := seen{Outcome: facts.Unanswered, Detail: "or it accepts connections and then says nothing: openssl does not tell"}
@@ -92,7 +94,34 @@ func servers(t testing.TB) []server {
 		{
 			name: "gateway of ambient networks", probe: facts.Probe{Protocol: "h2"},
 			start: func(t testing.TB) netip.AddrPort { return probetest.HBONE(t, mesh) },
-			want:  seen{Outcome: facts.Answered, Shown: identity, Asks: true}, byCurl: mute, byConnect: connected,
+			want:  seen{Outcome: facts.Answered, Shown: identity, Asks: true}, byConnect: connected,
+			byCurl: seen{Outcome: facts.Answered, Shown: identity, Asks: true},
+		},
+		{
+			name: "istiod", probe: plane, start: func(t testing.TB) netip.AddrPort { return probetest.Istiod(t, istiod) },
+			want: seen{Outcome: facts.Answered, Shown: plane.ServerName, Asks: true}, byConnect: connected,
+			byCurl: seen{Outcome: facts.Answered, Shown: plane.ServerName, Asks: true},
+		},
+		{
+			name: "web server in place of istiod", probe: plane, start: func(t testing.TB) netip.AddrPort { return probetest.HTTPS(t, web) },
+			want: seen{Outcome: facts.Answered, Shown: "www.example.com"}, byConnect: connected,
+			byCurl: seen{Outcome: facts.Answered, Shown: "www.example.com"},
+		},
+		{
+			name: "plain text in place of istiod", probe: plane, start: func(t testing.TB) netip.AddrPort { return probetest.HTTP(t) },
+			want:      seen{Outcome: facts.Foreign, Detail: "it answers in plain text: HTTP/1.1 400 Bad Request"},
+			byOpenSSL: &seen{Outcome: facts.Foreign, Detail: "it does not speak TLS"},
+			byCurl:    seen{Outcome: facts.Foreign, Detail: "it does not speak TLS"}, byConnect: connected,
+		},
+		{name: "reset in place of istiod", probe: plane, start: probetest.Resets, want: seen{Outcome: facts.Reset}, byCurl: seen{Outcome: facts.Reset}, byConnect: connected},
+		{
+			name: "closed port in place of istiod", probe: plane, start: probetest.Closed,
+			want: seen{Outcome: facts.Refused}, byCurl: seen{Outcome: facts.Refused}, byConnect: seen{Outcome: facts.Refused},
+		},
+		{name: "silent in place of istiod", slow: true, probe: plane, start: probetest.Silent, want: seen{Outcome: facts.Silent}, byOpenSSL: &late, byCurl: seen{Outcome: facts.Silent}, byConnect: connected},
+		{
+			name: "firewall before istiod", slow: true, probe: plane, start: probetest.Unanswering,
+			want: seen{Outcome: facts.Unanswered}, byOpenSSL: &late, byCurl: seen{Outcome: facts.Unanswered}, byConnect: seen{Outcome: facts.Unanswered},
 		},
 		{
 			name: "gateway, TLS not tried", start: func(t testing.TB) netip.AddrPort { return probetest.Gateway(t, mesh, name) },
@@ -270,6 +299,20 @@ func local(t testing.TB, tools ...string) Run {
 	}
 }
 
+// curlShows reports whether the curl of this machine can show certificates: 7.88 can.
+func curlShows(t testing.TB) bool {
+	t.Helper()
+	out, err := exec.Command("curl", "-V").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(out), "curl %d.%d", &major, &minor); err != nil {
+		t.Fatal(err)
+	}
+	return major > 7 || major == 7 && minor >= 88
+}
+
 // What a pod would run runs here, with each of the tools that containers have.
 func TestFromPod(t *testing.T) {
 	for _, tools := range [][]string{{"openssl", "curl", "timeout"}, {"openssl"}, {"curl", "timeout"}, {"bash", "timeout"}} {
@@ -286,6 +329,9 @@ func TestFromPod(t *testing.T) {
 					want = s.byCurl
 				case s.byOpenSSL != nil:
 					want = *s.byOpenSSL
+				}
+				if tool == "curl" && s.probe.Protocol == "h2" && want.Shown != "" && !curlShows(t) {
+					want = seen{Outcome: facts.Opened, Detail: "this curl does not show certificates"}
 				}
 				if tool == "openssl" && s.probe.Protocol == "" {
 					if tools[len(tools)-1] != "timeout" {

@@ -26,7 +26,11 @@ if [ -n "$alpn" ] && have openssl; then
   echo "ended $ended"
 elif have curl; then
   echo "tool curl"
-  if [ -n "$sni" ]; then
+  if [ "$alpn" = h2 ] && [ -n "$sni" ]; then
+    curl -svk --max-time "$wait" -o /dev/null -w '%{certs}' --connect-to "::$at" "https://$sni:$port/" </dev/null 2>&1
+  elif [ "$alpn" = h2 ]; then
+    curl -svk --max-time "$wait" -o /dev/null -w '%{certs}' "https://$at/" </dev/null 2>&1
+  elif [ -n "$sni" ]; then
     limit curl -svk -o /dev/null --connect-to "::$at" "https://$sni:$port/" </dev/null 2>&1
   elif [ -n "$alpn" ]; then
     limit curl -svk -o /dev/null "https://$at/" </dev/null 2>&1

@@ -93,6 +93,17 @@ func HBONE(t testing.TB, certificate tls.Certificate) netip.AddrPort {
 	return serveTLS(t, listen(t), &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"h2"}})
 }
 
+// Istiod is a control plane with the certificate, for proxies or for API servers. It
+// takes whatever server name, and asks for a certificate without wanting one.
+func Istiod(t testing.TB, certificate tls.Certificate) netip.AddrPort {
+	return IstiodOn(t, listen(t), certificate)
+}
+
+// IstiodOn is Istiod on an address of the test's choice.
+func IstiodOn(t testing.TB, l net.Listener, certificate tls.Certificate) netip.AddrPort {
+	return serveTLS(t, l, &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequestClientCert, NextProtos: []string{"h2"}})
+}
+
 func serveTLS(t testing.TB, l net.Listener, config *tls.Config) netip.AddrPort {
 	return serveOn(t, l, func(conn net.Conn) {
 		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))

@@ -17,18 +17,25 @@ import (
 func newProbe(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe",
-		Short: "Try whether the gateways between networks can be reached",
+		Short: "Try whether gateways between networks and remote control planes can be reached",
 		Long: `Try each address and port of the gateways between networks: resolve it, connect, and begin
 TLS as a sidecar would, for a service with a ready endpoint behind the gateway. The
 certificate that comes back is judged by the roots of the clusters on other networks.
+So are the addresses at which remote clusters are told to find istiod, for their proxies
+(port 15012) and for injection (15017): is it istiod that answers, with a certificate for
+the name by which it is called, and of the root that the remote cluster has?
 
 It tries from this machine, which may be kept out where pods are not, and the other way
 round. --from-pod tries from pods instead, with the first of openssl, curl, bash, nc, wget
 and pilot-agent that the container has; of these only openssl can ask a gateway for a
-service, the others see whether something accepts connections. Without a container it is
-istio-proxy, whose own traffic is not intercepted. In the clusters nothing is created.
+service, and it and curl show the certificate of istiod; the others see whether something
+accepts connections. Without a container it is
+istio-proxy, whose own traffic is not intercepted. Control planes are tried from pods of
+the cluster that uses them. From a pod one pod of each other network is tried as well, past
+its gateway: by openssl, and that it is not reached is as it should be. In the clusters
+nothing is created.
 
-Exit codes: 0 when all gateways are reachable and trusted, 1 when one is not or could not
+Exit codes: 0 when all are reachable and trusted, 1 when one is not or could not
 be seen, 2 when nothing could be tried.`,
 		Example: "  %[1]s probe --contexts east,west\n  %[1]s probe --contexts east,west --from-pod east/shop/cart-6d5c8b9f7-x2x4z\n  %[1]s probe -o wide --connect-timeout 2s",
 		Args:    cobra.NoArgs,
@@ -65,9 +72,11 @@ be seen, 2 when nothing could be tried.`,
 // verdict says on the error stream what to do next, and is the error that ends the
 // command with its code.
 func verdict(f *command.Frame, trials []network.Trial, gaps []network.Gap, fromPods bool) error {
-	tried := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Result != network.NotTried })
-	failed := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Result != network.Trusted })
+	tried := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Result != network.NotTried && t.Purpose != network.PodToPod })
+	failed := slices.ContainsFunc(trials, func(t network.Trial) bool { return !t.Expected() })
 	switch {
+	case len(trials) == 0 && fromPods:
+		return fmt.Errorf("there is nothing to try from there: no gateway has an address, and no control plane is used by clusters of these pods")
 	case len(trials) == 0:
 		return fmt.Errorf("there is no gateway with an address to try; \"%s gateways\" lists what there is", f.Display)
 	case !tried:

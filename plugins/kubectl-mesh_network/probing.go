@@ -68,22 +68,28 @@ func resolveHostnames(ctx context.Context, f *command.Frame, fleet *facts.Fleet,
 	fmt.Fprintf(f.ErrOut, "Resolved from this machine, and not where istiod runs: %s.\n", printable.Line(strings.Join(hosts, ", ")))
 }
 
-// try tries all gateways of the fleet, and judges what came of it; the error is
-// about the flags.
+// try tries all gateways of the fleet, and control planes where remote clusters are
+// told to find them, and judges what came of it; the error is about the flags.
 func (p *probing) try(ctx context.Context, f *command.Frame, fleet *facts.Fleet) ([]network.Trial, error) {
 	vantages, err := p.vantages(fleet)
 	if err != nil {
 		return nil, err
 	}
 	targets := network.Targets(fleet, network.Options{})
-	probes := network.Probes(targets)
 	attempts := make([][]facts.Attempt, len(targets))
 	if len(vantages) == 0 {
-		attempts = probe.ThisMachine(p.wait).Try(ctx, probes)
+		at, probes := network.TriedFrom(targets, facts.ThisMachine)
+		for k, tried := range probe.ThisMachine(p.wait).Try(ctx, probes) {
+			attempts[at[k]] = tried
+		}
 	}
-	for _, of := range p.fromVantages(ctx, f, vantages, probes) {
-		for i := range of {
-			attempts[i] = append(attempts[i], of[i]...)
+	places, probes := make([][]int, len(vantages)), make([][]facts.Probe, len(vantages))
+	for n, v := range vantages {
+		places[n], probes[n] = network.TriedFrom(targets, v)
+	}
+	for n, tried := range p.fromVantages(ctx, f, vantages, probes) {
+		for k, at := range places[n] {
+			attempts[at] = append(attempts[at], tried[k]...)
 		}
 	}
 	return network.Trials(fleet, targets, attempts, trust.Roots(fleet), time.Now()), nil
@@ -120,8 +126,9 @@ func (p *probing) vantages(fleet *facts.Fleet) ([]facts.Vantage, error) {
 	return out, nil
 }
 
-// fromVantages tries all addresses from pods, those of all clusters side by side.
-func (p *probing) fromVantages(ctx context.Context, f *command.Frame, vantages []facts.Vantage, probes []facts.Probe) [][][]facts.Attempt {
+// fromVantages tries addresses from pods, those of all clusters side by side; probes
+// are those of each vantage.
+func (p *probing) fromVantages(ctx context.Context, f *command.Frame, vantages []facts.Vantage, probes [][]facts.Probe) [][][]facts.Attempt {
 	var contexts []string
 	for _, v := range vantages {
 		if !slices.Contains(contexts, v.Context) {
@@ -135,7 +142,7 @@ func (p *probing) fromVantages(ctx context.Context, f *command.Frame, vantages [
 		out := map[facts.Vantage][][]facts.Attempt{}
 		var mu sync.Mutex
 		var all sync.WaitGroup
-		for _, v := range vantages {
+		for n, v := range vantages {
 			if v.Context != c.Context {
 				continue
 			}
@@ -144,7 +151,7 @@ func (p *probing) fromVantages(ctx context.Context, f *command.Frame, vantages [
 					r, err := podaccess.Exec(ctx, c.Config, podaccess.Pod{Namespace: v.Namespace, Name: v.Pod, Container: v.Container}, command, probe.OutputLimit)
 					return probe.Output{Stdout: r.Stdout, Stderr: r.Stderr, Code: r.Code}, err
 				}
-				got := probe.FromPod(ctx, v, run, p.wait, probes)
+				got := probe.FromPod(ctx, v, run, p.wait, probes[n])
 				mu.Lock()
 				defer mu.Unlock()
 				out[v] = got
@@ -160,7 +167,7 @@ func (p *probing) fromVantages(ctx context.Context, f *command.Frame, vantages [
 			if err := answers[v.Context].Err; err != nil {
 				why = printable.Line(err.Error())
 			}
-			for _, probe := range probes {
+			for _, probe := range probes[i] {
 				out[i] = append(out[i], []facts.Attempt{{Probe: probe, From: v, Outcome: facts.NotTried, Detail: why}})
 			}
 		}

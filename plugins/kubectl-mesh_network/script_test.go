@@ -53,6 +53,25 @@ func realFleets(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
+	for name, start := range map[string]func(primary *meshtest.Authority) netip.AddrPort{
+		"istiod": func(primary *meshtest.Authority) netip.AddrPort {
+			return probetest.Istiod(t, probetest.Leaf(t, primary, "istiod.istio-system.svc"))
+		},
+		"othername": func(primary *meshtest.Authority) netip.AddrPort {
+			return probetest.Istiod(t, probetest.Leaf(t, primary, "istiod-canary.istio-system.svc"))
+		},
+		"noistiod": func(*meshtest.Authority) netip.AddrPort { return probetest.Closed(t) },
+	} {
+		f := meshtest.PrimaryAndRemote("east", "west").Serve()
+		east, w := f.Clusters[0], f.Clusters[1]
+		for _, c := range f.Clusters {
+			c.GatewayAt(gateway(east.Signer, workload))
+		}
+		w.IstiodAt(start(east.Signer), start(east.Signer))
+		if err := dump.Write(filepath.Join(folder, name), f.Facts()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	f := meshtest.Networked("east", "west").Serve()
 	for _, c := range f.Clusters {
 		c.GatewayAt(gateway(c.Signer, workload))

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/x509"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
@@ -29,10 +32,68 @@ func TestTrialFindings(t *testing.T) {
 			for i := range attempts {
 				attempts[i].Address = targets[1].Address
 			}
-			trials := network.Trials(fleet, targets[1:], [][]facts.Attempt{attempts}, trust.Roots(fleet), meshtest.Now)
+			trials := network.Trials(fleet, targets[1:2], [][]facts.Attempt{attempts}, trust.Roots(fleet), meshtest.Now)
 			var out bytes.Buffer
 			report.NewPage(&out, false, 80, true).Findings(network.Verify(fleet, network.Options{Trials: trials}), false)
 			golden.Compare(t, "findings/"+strings.ReplaceAll(name, " ", "-")+".txt", out.String())
 		})
 	}
 }
+
+// The same of a control plane that a remote cluster is told to use.
+func TestControlPlaneFindings(t *testing.T) {
+	pod := facts.Vantage{Context: "west", Namespace: "sample", Pod: "curl-5d5c8b9f7-00002", Container: "istio-proxy"}
+	const name = "istiod.istio-system.svc"
+	for file, c := range map[string]struct {
+		attempt facts.Attempt
+		// shown is the name in the certificate, by the CA of the mesh or another.
+		shown string
+		other bool
+	}{
+		"plane-timeout":    {facts.Attempt{Outcome: facts.Unanswered}, "", false},
+		"plane-refused":    {facts.Attempt{Outcome: facts.Refused, From: pod}, "", false},
+		"plane-reset":      {facts.Attempt{Outcome: facts.Reset, From: pod}, "", false},
+		"plane-other-name": {facts.Attempt{Outcome: facts.Answered}, "istiod-canary.istio-system.svc", false},
+		"plane-other-root": {facts.Attempt{Outcome: facts.Answered, From: pod}, name, true},
+		"plane-web-server": {facts.Attempt{Outcome: facts.Answered}, "www.example.com", true},
+		"plane-no-tool":    {facts.Attempt{Outcome: facts.Opened, Detail: "the tool only connects", From: pod}, "", false},
+	} {
+		t.Run(file, func(t *testing.T) {
+			f := meshtest.PrimaryAndRemote("east", "west").Serve()
+			fleet := f.Facts()
+			if c.shown != "" {
+				signer := f.Get("east").Signer
+				if c.other {
+					signer = meshtest.Root(meshtest.Spec{Name: "Other CA"})
+				}
+				for _, der := range probetest.Leaf(t, signer, c.shown).Certificate {
+					certificate, err := x509.ParseCertificate(der)
+					if err != nil {
+						t.Fatal(err)
+					}
+					c.attempt.Certificates = append(c.attempt.Certificates, certificate)
+				}
+			}
+			targets := network.Targets(fleet, network.Options{})[2:4]
+			var attempts [][]facts.Attempt
+			for _, target := range targets {
+				a := c.attempt
+				a.Probe, a.IP = target.Probe, target.Address
+				attempts = append(attempts, []facts.Attempt{a})
+			}
+			trials := network.Trials(fleet, targets, attempts, trust.Roots(fleet), meshtest.Now)
+			var out bytes.Buffer
+			p := report.NewPage(&out, false, 80, true)
+			if err := probeTable(p, trials, false); err != nil {
+				t.Fatal(err)
+			}
+			p.Blank()
+			p.Findings(network.Verify(fleet, network.Options{Trials: trials}), false)
+			text := fingerprint.ReplaceAllString(out.String(), "SHA256")
+			golden.Compare(t, "findings/"+file+".txt", text)
+		})
+	}
+}
+
+// fingerprint is one of a certificate that was made for the test.
+var fingerprint = regexp.MustCompile(`[0-9a-f]{64}`)

@@ -40,6 +40,10 @@ func vantageTable(p *report.Page, trials []network.Trial, wide bool) error {
 	if wide {
 		header = []string{"CLUSTER", "NETWORK", "ADDRESS", "TIME", "NAME", "CONNECT", "TLS", "GATEWAY", "SERVER NAME", "TOOL", "CERTIFICATE", "RESULT"}
 	}
+	used := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Purpose != network.Requests })
+	if used {
+		header = slices.Insert(header, 3, "FOR")
+	}
 	var full, short [][]string
 	for _, t := range trials {
 		ms := t.Milliseconds
@@ -50,6 +54,9 @@ func vantageTable(p *report.Page, trials []network.Trial, wide bool) error {
 				shown = t.Certificate.Describe()
 			}
 			row = append(row, span(ms.Name), span(ms.Connect), span(ms.TLS), t.Object, t.ServerName, t.Tool, shown)
+		}
+		if used {
+			row = slices.Insert(row, 3, t.Use())
 		}
 		full = append(full, append(slices.Clone(row), t.Says()))
 		short = append(short, append(row, t.Result.String()))
@@ -63,17 +70,25 @@ func vantageTable(p *report.Page, trials []network.Trial, wide bool) error {
 		}
 	default:
 		for i, t := range trials {
-			p.Wrapped("", fmt.Sprintf("%s, %s: %s", t.Cluster, t.Network, t.Where()))
-			p.Wrapped("  ", fmt.Sprintf("%s (%s)", t.Says(), cmp.Or(short[i][3], "not timed")))
+			use := ""
+			if used {
+				use = ", for " + t.Use()
+			}
+			p.Wrapped("", fmt.Sprintf("%s, %s: %s%s", t.Cluster, t.Network, t.Where(), use))
+			p.Wrapped("  ", fmt.Sprintf("%s (%s)", t.Says(), cmp.Or(short[i][slices.Index(header, "TIME")], "not timed")))
 		}
 		return nil
 	}
 	for _, t := range trials {
+		where := t.Where()
+		if t.Purpose != network.Requests {
+			where += ", for " + t.Use()
+		}
 		switch {
 		case t.Result == network.Trusted:
-			p.Wrapped("  "+t.Where()+": ", "trusted "+t.Detail)
+			p.Wrapped("  "+where+": ", "trusted "+t.Detail)
 		case t.Detail != "":
-			p.Wrapped("  "+t.Where()+": ", t.Detail)
+			p.Wrapped("  "+where+": ", t.Detail)
 		}
 	}
 	return nil

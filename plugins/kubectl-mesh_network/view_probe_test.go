@@ -18,7 +18,7 @@ func TestProbeTable(t *testing.T) {
 	workload := &network.ShownCertificate{Identity: "spiffe://cluster.local/ns/sample/sa/helloworld", Issuer: "CN=Intermediate CA west,O=Istio"}
 	web := &network.ShownCertificate{DNSNames: []string{"www.example.com"}, Issuer: "CN=Web CA"}
 	trial := func(cluster, network_, address string, result network.Verdict, detail string, ms network.Milliseconds) network.Trial {
-		return network.Trial{Cluster: cluster, Network: network_, Object: gateway, Address: address, Port: 15443, ServerName: name, From: "this machine", Result: result, Detail: detail, Milliseconds: ms}
+		return network.Trial{Purpose: network.Requests, Cluster: cluster, Network: network_, Object: gateway, Address: address, Port: 15443, ServerName: name, From: "this machine", Result: result, Detail: detail, Milliseconds: ms}
 	}
 	trials := []network.Trial{
 		trial("east", "network1", "203.0.113.10", network.Trusted, "by north and west", network.Milliseconds{Connect: 11.2, TLS: 23.4}),
@@ -37,7 +37,11 @@ func TestProbeTable(t *testing.T) {
 	pod.From, pod.Tool = "pod shop/cart-6d5c8b9f7-x2x4z of east", "curl"
 	resolved := pod
 	resolved.Address, resolved.IP = "gw.example.com", "10.0.0.1"
-	trials = append(trials, pod, resolved)
+	direct := trial("west", "network2", "10.1.0.10", network.NotDirect, "as usual between networks: timed out", network.Milliseconds{})
+	direct.From, direct.Tool, direct.Purpose, direct.Object, direct.Port = pod.From, "openssl", network.PodToPod, "pod sample/helloworld-5d5c8b9f7-00000", 5000
+	plane := trial("west", "network2", "203.0.113.11", network.Trusted, "by proxies of east", network.Milliseconds{})
+	plane.From, plane.Tool, plane.Purpose, plane.For, plane.Port = pod.From, "openssl", network.Discovery, "east", 15012
+	trials = append(trials, pod, resolved, plane, direct)
 	for name, c := range map[string]struct {
 		trials        []network.Trial
 		width         int

@@ -412,11 +412,11 @@ func (m *liveMesh) said(c command, out outcome) string {
 		}
 	}
 	for _, trial := range doc.Trials {
-		if trial.Result != "reachable-and-trusted" {
+		if trial.Result != "reachable-and-trusted" && trial.Result != "not-reached-directly" {
 			add("%s %s: %s", trial.Cluster, trial.Result, trial.Detail)
 		}
 	}
-	text := regexp.MustCompile(`127\.[0-9.]+(:[0-9]+)?`).ReplaceAllString(strings.Join(lines, "\n"), "ADDRESS")
+	text := regexp.MustCompile(`\b(127|10)(\.[0-9]+){3}(:[0-9]+)?`).ReplaceAllString(strings.Join(lines, "\n"), "ADDRESS")
 	return regexp.MustCompile(`user-[0-9]+`).ReplaceAllString(text, "USER")
 }
 
