@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,9 @@ type Plugin struct {
 	Commands func(*Frame) []*cobra.Command
 	// Reads is what its rules need of a cluster, which "dump" writes.
 	Reads survey.Source
+	// Heap is the size of the heap, in bytes, from which on garbage is collected eagerly; 60 MiB
+	// if it is not given.
+	Heap int64
 }
 
 // Frame is what a plugin's commands share.
@@ -70,7 +74,7 @@ type Frame struct {
 
 // Main runs the plugin as a program and does not return.
 func Main(plugin Plugin) {
-	thrift()
+	thrift(cmp.Or(plugin.Heap, smallHeap))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}

@@ -83,7 +83,7 @@ func trimNamespace(n *corev1.Namespace) *corev1.Namespace {
 func trimDeployment(d *appsv1.Deployment) *appsv1.Deployment {
 	out := &appsv1.Deployment{ObjectMeta: trimMeta(&d.ObjectMeta)}
 	out.ManagedFields = nil
-	out.Spec.Template.Spec.Containers = trimContainers(d.Spec.Template.Spec.Containers, istio.DiscoveryEnv)
+	out.Spec.Template.Spec.Containers = trimContainers(istio.ReduceProxyConfig, d.Spec.Template.Spec.Containers, istio.DiscoveryEnv)
 	for i, c := range out.Spec.Template.Spec.Containers {
 		out.Spec.Template.Spec.Containers[i].Args = clusterAliases(d.Spec.Template.Spec.Containers[i].Args, c.Name)
 	}

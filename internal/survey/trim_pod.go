@@ -19,18 +19,31 @@ func trimPod(p *corev1.Pod) *facts.Pod { return newPodTrimmer().trim(p) }
 // in common is kept once.
 type podTrimmer struct {
 	templates map[string]*facts.PodTemplate
+	configs   map[string]string // proxy configs, and what was kept of them
 	key       []byte
 }
 
-func newPodTrimmer() *podTrimmer { return &podTrimmer{templates: map[string]*facts.PodTemplate{}} }
+func newPodTrimmer() *podTrimmer {
+	return &podTrimmer{templates: map[string]*facts.PodTemplate{}, configs: map[string]string{}}
+}
+
+// reduce is istio.ReduceProxyConfig, which reads YAML, once for equal ones.
+func (t *podTrimmer) reduce(config string) string {
+	reduced, ok := t.configs[config]
+	if !ok {
+		reduced = istio.ReduceProxyConfig(config)
+		t.configs[config] = reduced
+	}
+	return reduced
+}
 
 // trim keeps of a pod the workload that it belongs to, the containers that
 // are the mesh's, and what tells whether and where it is reached.
 func (t *podTrimmer) trim(o *corev1.Pod) *facts.Pod {
 	p := facts.PodOf(o)
 	p.Namespace, p.Node, p.Phase, p.Ready = once(p.Namespace), once(p.Node), once(p.Phase), once(p.Ready)
-	p.Containers = meshContainers(trimContainers(p.Containers, podEnv))
-	p.InitContainers = slices.DeleteFunc(trimContainers(p.InitContainers, podEnv), func(c corev1.Container) bool { return c.Name != istio.ProxyContainer })
+	p.Containers = trimContainers(t.reduce, p.Containers, podEnv, istio.ProxyContainer, istio.DiscoveryContainer)
+	p.InitContainers = trimContainers(t.reduce, p.InitContainers, podEnv, istio.ProxyContainer)
 	if p.Labels["app"] != istio.ZtunnelName { // of others nobody asks
 		p.ServiceAccount = ""
 	}
@@ -79,10 +92,6 @@ func (t *podTrimmer) write(words ...string) {
 	}
 }
 
-func meshContainers(containers []corev1.Container) []corev1.Container {
-	return slices.DeleteFunc(containers, func(c corev1.Container) bool { return !isMeshContainer(c.Name) })
-}
-
 func isMeshContainer(name string) bool {
 	return name == istio.ProxyContainer || name == istio.DiscoveryContainer
 }
@@ -101,19 +110,25 @@ func shared(m map[string]string) map[string]string {
 	return out
 }
 
-// trimContainers keeps the names, the images and the named variables: an
-// environment can hold anything.
-func trimContainers(containers []corev1.Container, env []string) []corev1.Container {
+// trimContainers keeps of containers with one of the names, or of all if there are none,
+// the name, the image and the variables in env: an environment can hold anything. reduce is
+// istio.ReduceProxyConfig.
+func trimContainers(reduce func(string) string, containers []corev1.Container, env []string, names ...string) []corev1.Container {
 	var out []corev1.Container
-	for _, c := range containers {
+	for i := range containers {
+		c := &containers[i]
+		if len(names) > 0 && !slices.Contains(names, c.Name) {
+			continue
+		}
 		trimmed := corev1.Container{Name: once(c.Name), Image: once(c.Image)}
-		for _, e := range c.Env {
+		for i := range c.Env {
+			e := &c.Env[i]
 			if !slices.Contains(env, e.Name) {
 				continue
 			}
 			value := e.Value
 			if e.Name == istio.EnvProxyConfig { // it can hold tokens of tracers
-				value = istio.ReduceProxyConfig(value)
+				value = reduce(value)
 			}
 			trimmed.Env = append(trimmed.Env, corev1.EnvVar{Name: once(e.Name), Value: once(value)})
 		}
