@@ -311,15 +311,7 @@ func startAmbient(t *testing.T, ctx context.Context) ambientFleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fleet, err := bed.StartTopology(ctx, top, bed.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := fleet.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	fleet := startTopology(t, ctx, top)
 	return ambientFleet{fleet, t}
 }
 

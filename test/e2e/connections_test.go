@@ -22,22 +22,14 @@ import (
 func TestConnections(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	defer cancel()
-	fleet, err := bed.StartTopology(ctx, topology.Topology{
+	fleet := startTopology(t, ctx, topology.Topology{
 		Everywhere: topology.Contents{
 			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
 			Services:   []topology.Service{{Namespace: "shop", Name: "cart"}},
 			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}, {Namespace: "shop", Name: "client"}},
 		},
 		Clusters: []topology.Cluster{{Name: "east", Network: "n1"}, {Name: "west", Network: "n1"}},
-	}, bed.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := fleet.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	})
 	program := filepath.Join(filepath.Dir(binary), "kubectl-mesh_endpoints")
 	run := func(args ...string) report.Report {
 		return document(t, mesh(t, options{program: program, kubeconfig: fleet.Kubeconfig()}, append(args, "--contexts", "east,west", "-o", "json")...))

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
 func kubeconfigOf(t *testing.T, contexts ...bed.Context) string {
@@ -26,6 +28,22 @@ func kubeconfigOf(t *testing.T, contexts ...bed.Context) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// startTopology starts clusters of the test's own: the other tests' have no controllers that
+// meddle.
+func startTopology(t *testing.T, ctx context.Context, top topology.Topology) *bed.Fleet {
+	t.Helper()
+	fleet, err := bed.StartTopology(ctx, top, bed.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := fleet.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return fleet
 }
 
 // Without --contexts the fleet is what the current cluster's remote secrets name.

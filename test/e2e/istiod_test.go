@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
@@ -33,7 +32,7 @@ func TestRealControlPlanes(t *testing.T) {
 				west = gateway()
 			}
 			// Clusters of its own: the other tests' have no controllers that meddle.
-			fleet, err := bed.StartTopology(ctx, topology.Topology{
+			fleet := startTopology(t, ctx, topology.Topology{
 				Everywhere: topology.Contents{
 					Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
 					Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
@@ -42,15 +41,7 @@ func TestRealControlPlanes(t *testing.T) {
 					{Name: "east", Network: "n1", Contents: topology.Contents{Gateways: gateway("127.1.0.1")}},
 					{Name: "west", Network: "n2", OwnRoot: c.ownRoot, Contents: topology.Contents{Gateways: west}},
 				},
-			}, bed.Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := fleet.Stop(); err != nil {
-					t.Error(err)
-				}
-			}()
+			})
 			// The fleet is found through remote secrets with real tokens.
 			for program, want := range map[string][]string{binary: c.certs, network: c.network} {
 				doc := document(t, mesh(t, options{program: program, kubeconfig: fleet.Kubeconfig()}, "verify", "--context", "east", "-o", "json"))

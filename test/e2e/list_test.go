@@ -61,15 +61,7 @@ type liveMesh struct {
 // interface of each is behind port 15000 of its pod.
 func startMesh(t *testing.T, ctx context.Context, top topology.Topology) *liveMesh {
 	t.Helper()
-	fleet, err := bed.StartTopology(ctx, top, bed.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := fleet.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	fleet := startTopology(t, ctx, top)
 	m := &liveMesh{t: t, fleet: fleet, mesh: fleet.Mesh(), admins: map[string]*ads.Admin{}, conns: map[string]*ads.Connection{}}
 	for _, c := range m.mesh.Topology().Clusters {
 		plane := c.Name

@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
@@ -24,7 +23,7 @@ import (
 func TestProbeControlPlane(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	fleet, err := bed.StartTopology(ctx, topology.Topology{
+	fleet := startTopology(t, ctx, topology.Topology{
 		Everywhere: topology.Contents{
 			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
 			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
@@ -33,15 +32,7 @@ func TestProbeControlPlane(t *testing.T) {
 			{Name: "east", Network: "n1", Contents: topology.Contents{Gateways: []topology.Gateway{{IPs: []string{"203.0.113.10"}}}}},
 			{Name: "west", Network: "n1", RemoteOf: "east"},
 		},
-	}, bed.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := fleet.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	})
 	west := fleet.Cluster("west")
 	_, port, err := net.SplitHostPort(fleet.Mesh().Istiod("east").SecureGRPC())
 	if err != nil {

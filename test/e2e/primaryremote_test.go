@@ -64,7 +64,7 @@ func TestPrimaryAndRemote(t *testing.T) {
 		return topology.Contents{Gateways: []topology.Gateway{{IPs: []string{ip}}}}
 	}
 	// No server dials the gateways; API servers take no addresses of this machine in slices.
-	fleet, err := bed.StartTopology(ctx, topology.Topology{
+	fleet := startTopology(t, ctx, topology.Topology{
 		Everywhere: topology.Contents{
 			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
 			Services:   []topology.Service{{Namespace: "shop", Name: "cart"}},
@@ -74,15 +74,7 @@ func TestPrimaryAndRemote(t *testing.T) {
 			{Name: "east", Network: "n1", Contents: gateway("203.0.113.10")},
 			{Name: "west", Network: "n2", RemoteOf: "east", Contents: gateway("203.0.113.11")},
 		},
-	}, bed.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := fleet.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	})
 	east, west := fleet.Cluster("east"), fleet.Cluster("west")
 	for _, c := range []struct {
 		name string

@@ -40,27 +40,21 @@ func TestProbe(t *testing.T) {
 	clusterOf := func(name, network string) topology.Cluster {
 		return topology.Cluster{Name: name, Network: network, Contents: topology.Contents{Gateways: []topology.Gateway{{IPs: []string{addresses[name]}}}}}
 	}
-	fleet, err := bed.StartTopology(ctx, topology.Topology{
+	fleet := startTopology(t, ctx, topology.Topology{
 		Everywhere: topology.Contents{
 			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
 			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
 			Services:   []topology.Service{{Namespace: "shop", Name: "cart", Ports: []topology.Port{{Name: "http", Port: 8080}}}},
 		},
 		Clusters: []topology.Cluster{clusterOf("east", "n1"), clusterOf("west", "n2")},
-	}, bed.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := fleet.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	})
 	listeners := map[string]net.Listener{}
 	for name, address := range addresses {
-		if listeners[name], err = net.Listen("tcp", net.JoinHostPort(address, "15443")); err != nil {
+		listener, err := net.Listen("tcp", net.JoinHostPort(address, "15443"))
+		if err != nil {
 			t.Fatal(err)
 		}
+		listeners[name] = listener
 		certificate := probetest.Leaf(t, authority(ctx, t, fleet.Cluster(name)), "spiffe://cluster.local/ns/shop/sa/cart")
 		probetest.GatewayOn(t, listeners[name], certificate, "outbound_.8080_._.cart.shop.svc.cluster.local")
 	}

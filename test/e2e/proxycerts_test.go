@@ -23,21 +23,13 @@ import (
 func TestProxyCertificates(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	fleet, err := bed.StartTopology(ctx, topology.Topology{
+	fleet := startTopology(t, ctx, topology.Topology{
 		Everywhere: topology.Contents{
 			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
 			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
 		},
 		Clusters: []topology.Cluster{{Name: "east", Network: "n1"}, {Name: "west", Network: "n1"}},
-	}, bed.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := fleet.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	})
 	material := map[string]*meshtest.Authority{}
 	for _, name := range []string{"east", "west"} {
 		client := admin(t, fleet, name)

@@ -26,22 +26,14 @@ import (
 func TestRemoteSecrets(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	fleet, err := bed.StartTopology(ctx, topology.Topology{
+	fleet := startTopology(t, ctx, topology.Topology{
 		Everywhere: topology.Contents{
 			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
 			Services:   []topology.Service{{Namespace: "shop", Name: "cart"}},
 			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
 		},
 		Clusters: []topology.Cluster{{Name: "east", Network: "n1"}, {Name: "west", Network: "n1"}},
-	}, bed.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := fleet.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	})
 	east, west := admin(t, fleet, "east"), admin(t, fleet, "west")
 	program := filepath.Join(filepath.Dir(binary), "kubectl-mesh_endpoints")
 	verify := func() []string {

@@ -201,7 +201,11 @@ func copyPods(ctx context.Context, fleet *bed.Fleet, c copies) error {
 	if err != nil {
 		return err
 	}
-	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, pods.Items[0].Name, scalePods, func(i int, p *corev1.Pod) {
+	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, pods.Items[0].Name, scalePods+1, func(i int, p *corev1.Pod) {
+		p.Status.StartTime = nil // of one that starts it is no wonder that its proxy is not connected
+		if i == scalePods {
+			return // the model itself
+		}
 		p.Name, p.UID, p.Labels["app"] = c.pod(i), c.podUID(i), c.service(i/podsOfService)
 		p.Status.PodIP, p.Status.PodIPs = c.podIP(i), []corev1.PodIP{{IP: c.podIP(i)}}
 	})
