@@ -420,16 +420,16 @@ func (m *liveMesh) said(c command, out outcome) string {
 	return regexp.MustCompile(`user-[0-9]+`).ReplaceAllString(text, "USER")
 }
 
-// shown are codes, or of many the letters with which they begin.
+// shown are codes, or of many their number and the letters with which they begin.
 func shown(codes []string) string {
 	if len(codes) <= 8 {
 		return strings.Join(codes, " ")
 	}
 	var families []string
 	for _, c := range codes {
-		families = append(families, "all "+strings.TrimRight(c, "0123456789"))
+		families = append(families, strings.TrimRight(c, "0123456789"))
 	}
-	return strings.Join(slices.Compact(families), ", ")
+	return fmt.Sprintf("%d of %s", len(codes), strings.Join(slices.Compact(families), ", "))
 }
 
 // steady is a document without what differs each time.
