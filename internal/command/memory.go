@@ -18,14 +18,14 @@ func thrift(small int64) {
 	afterCollection(small)
 }
 
-// afterCollection raises the limit with what is in use, for where it is little more than
-// that a program does nothing but collect: with 48 MiB in use to 60, and with 100 to 190.
+// afterCollection raises the limit with what is in use: where it is little more than that,
+// a program does nothing but collect.
 func afterCollection(small int64) {
 	runtime.AddCleanup(new([64]byte), func(small int64) {
 		used := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 		metrics.Read(used)
 		live := int64(used[0].Value.Uint64() + used[1].Value.Uint64())
-		debug.SetMemoryLimit(max(small, live*5/2-60<<20))
+		debug.SetMemoryLimit(max(small, live*7/5))
 		afterCollection(small)
 	}, small)
 }

@@ -41,7 +41,7 @@ cluster and those that its remote secrets name.`,
   # what does a code mean?
   %[1]s explain EP003`,
 	Reads: reads,
-	Heap:  150 << 20, // what istiods say of tens of thousands of endpoints
+	Heap:  170 << 20, // what istiods say of tens of thousands of endpoints
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newDiagnose(f), newSecrets(f), newList(f)}
 	},

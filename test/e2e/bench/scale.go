@@ -315,10 +315,17 @@ func count(ctx context.Context, r runner, fleet *bed.Fleet, names []string, args
 			return 0, 0, err
 		}
 		server := httptest.NewUnstartedServer(&httputil.ReverseProxy{
-			Rewrite:   func(p *httputil.ProxyRequest) { p.SetURL(to) },
-			Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true, DisableCompression: true},
+			Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to) },
+			Transport: &upgrading{
+				plain:    &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true, DisableCompression: true},
+				upgraded: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
+			},
 			ModifyResponse: func(answer *http.Response) error {
 				asked.Add(1)
+				if stream, ok := answer.Body.(io.ReadWriteCloser); ok && answer.StatusCode == http.StatusSwitchingProtocols {
+					answer.Body = &countedStream{stream, counted{stream, &got}}
+					return nil
+				}
 				answer.Body = &counted{answer.Body, &got}
 				return nil
 			},
@@ -356,6 +363,24 @@ func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.bytes.Add(int64(n))
 	return n, err
+}
+
+// countedStream is counted for a connection that became another, such as a port-forward.
+type countedStream struct {
+	io.WriteCloser
+	counted counted
+}
+
+func (c *countedStream) Read(p []byte) (int, error) { return c.counted.Read(p) }
+
+// upgrading sends what becomes another connection over HTTP/1.1, which alone can.
+type upgrading struct{ plain, upgraded http.RoundTripper }
+
+func (u *upgrading) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Header.Get("Upgrade") != "" {
+		return u.upgraded.RoundTrip(request)
+	}
+	return u.plain.RoundTrip(request)
 }
 
 // note is a row of what has no limit.
