@@ -165,7 +165,7 @@ func primaries(places []place) []string {
 	for _, p := range places {
 		out = append(out, p.primary)
 	}
-	return distinct(out)
+	return finding.Distinct(out)
 }
 
 // settled reports whether a pod's proxy has had the time to connect.
@@ -307,7 +307,7 @@ func namesOf(pods []*facts.Pod) string {
 func (j *judgement) connection(c *cluster, p *facts.Pod) finding.Finding {
 	where, others := j.connections.where(c.Cluster, p), j.connections.miscalled(c.Cluster, p)
 	at, expected := primaries(where), j.connections.expected[c.Context]
-	f := finding.Finding{Code: "EP020", Severity: finding.Warning, Clusters: distinct(append(slices.Clone(at), c.Context))}
+	f := finding.Finding{Code: "EP020", Severity: finding.Warning, Clusters: finding.Distinct(append(slices.Clone(at), c.Context))}
 	pod := "pod " + key(p.Namespace, p.Name)
 	for _, w := range where {
 		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.primary, Field: "istiod " + w.replica + ", connected", Value: pod + " as of cluster " + w.id})
@@ -323,7 +323,7 @@ func (j *judgement) connection(c *cluster, p *facts.Pod) finding.Finding {
 	}
 	switch {
 	case len(where) == 0 && len(others) > 0:
-		f.Severity, f.Clusters = finding.Error, distinct(append(primaries(others), c.Context))
+		f.Severity, f.Clusters = finding.Error, finding.Distinct(append(primaries(others), c.Context))
 		f.Object = "cluster " + others[0].id
 		f.Title = fmt.Sprintf("proxies of %s are connected to istiod of %s as proxies of cluster %s", c.Context, finding.List(primaries(others)), others[0].id)
 		f.Evidence = append([]finding.Evidence{

@@ -36,7 +36,7 @@ func (j *judgement) compare(s service) {
 					continue
 				}
 				j.add(s.String(), finding.Finding{
-					Code: "EP018", Severity: finding.Warning, Clusters: distinct([]string{first.Context, second.Context}), Object: a.object,
+					Code: "EP018", Severity: finding.Warning, Clusters: finding.Distinct([]string{first.Context, second.Context}), Object: a.object,
 					Title:    fmt.Sprintf("%s says one thing in %s and another in %s", a.object, first.Context, second.Context),
 					Evidence: []finding.Evidence{{Cluster: first.Context, Field: "spec", Value: a.spec}, {Cluster: second.Context, Field: "spec", Value: b.spec}},
 					Effect:   "proxies obey what their own control plane reads: clients are treated differently in each cluster",

@@ -59,7 +59,7 @@ func (w *walk) ejected() bool {
 		return w.ok(stepProxy, "the proxy of pod %s holds nothing against the endpoints that it has", w.from.Pod)
 	}
 	f := finding.Finding{
-		Code: "EP023", Severity: finding.Warning, Clusters: distinct([]string{w.source.Context, w.to.Context}), Object: w.service.object(),
+		Code: "EP023", Severity: finding.Warning, Clusters: finding.Distinct([]string{w.source.Context, w.to.Context}), Object: w.service.object(),
 		Title:    fmt.Sprintf("a proxy of %s has taken endpoints of %s out, since requests to them failed", w.source.Context, w.to.Context),
 		Evidence: evidence,
 		Effect:   "it sends nothing there for a while; an address of a gateway stands for all pods behind it",

@@ -90,7 +90,7 @@ func (j *judgement) noSuchService(namespace, name string) error {
 	if len(unread) > 0 {
 		text += "; its Services could not be read of " + strings.Join(unread, ", ")
 	}
-	if elsewhere = distinct(elsewhere); len(elsewhere) > 0 {
+	if elsewhere = finding.Distinct(elsewhere); len(elsewhere) > 0 {
 		text += "; there is " + finding.List(elsewhere)
 	}
 	return fmt.Errorf("%s", text)
@@ -219,11 +219,4 @@ func (j *judgement) result() finding.Result {
 	}
 	out.Sort()
 	return out
-}
-
-// distinct sorts, and drops what is there twice.
-func distinct(names []string) []string {
-	out := slices.Clone(names)
-	slices.Sort(out)
-	return slices.Compact(out)
 }

@@ -97,10 +97,10 @@ func (w *walk) keeps() bool {
 		return w.ok(stepReads, "%s (%s)", f.Title, w.frozen.cause.Code)
 	}
 	if len(lacks) > 0 {
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: w.service.object() + ", pods that it does not know", Value: finding.List(distinct(lacks))})
+		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: w.service.object() + ", pods that it does not know", Value: finding.List(finding.Distinct(lacks))})
 	}
 	if len(stale) > 0 {
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.v.Context, Field: w.service.object() + ", addresses that it still has", Value: finding.List(distinct(stale))})
+		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.v.Context, Field: w.service.object() + ", addresses that it still has", Value: finding.List(finding.Distinct(stale))})
 	}
 	f.Severity = finding.Error
 	f.Title = fmt.Sprintf("%s cannot read %s any more, and sends to the pods that it had then", w.v.name(), w.to.Context)

@@ -180,7 +180,7 @@ func (w *walk) secretsOf(c *cluster) string {
 	for _, s := range c.RemoteSecrets.Value {
 		out = append(out, s.Name+" for "+s.ClusterID)
 	}
-	return cmp.Or(finding.List(distinct(out)), "none")
+	return cmp.Or(finding.List(finding.Distinct(out)), "none")
 }
 
 // refusedProxies: a control plane checks the token of a proxy in the cluster that the proxy

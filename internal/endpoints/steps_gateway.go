@@ -171,7 +171,7 @@ func (w *walk) subsets(g gateway, p *port) (finding.Finding, bool) {
 				continue
 			}
 			f := finding.Finding{
-				Code: "EP010", Severity: finding.Error, Clusters: distinct([]string{w.v.Context, g.in.view.Context}), Object: w.service.object(),
+				Code: "EP010", Severity: finding.Error, Clusters: finding.Distinct([]string{w.v.Context, g.in.view.Context}), Object: w.service.object(),
 				Title: fmt.Sprintf("subset %s of %s is defined in %s and not for the gateway of %s", t.Subset, w.service, w.v.Context, g.in.Context),
 				Evidence: []finding.Evidence{
 					{Cluster: w.v.Context, Field: "virtualservice " + key(vs.Namespace, vs.Name), Value: "routes to subset " + t.Subset},

@@ -64,7 +64,7 @@ func (w *walk) networksThere() []string {
 			out = append(out, e.Network)
 		}
 	}
-	return distinct(out)
+	return finding.Distinct(out)
 }
 
 // headless: clients of a headless service connect to the addresses that its name has, which
@@ -80,7 +80,7 @@ func (w *walk) headless() bool {
 		return w.nothing(stepNetwork, fmt.Sprintf("headless: in %s the name has the pods of that cluster alone", w.source.Context))
 	}
 	return w.fault(stepNetwork, finding.Finding{
-		Code: "EP006", Severity: w.when(finding.Info), Clusters: distinct([]string{w.source.Context, w.to.Context}), Object: w.service.object(),
+		Code: "EP006", Severity: w.when(finding.Info), Clusters: finding.Distinct([]string{w.source.Context, w.to.Context}), Object: w.service.object(),
 		Title:    fmt.Sprintf("%s is headless, and headless services do not cross networks", w.service),
 		Evidence: []finding.Evidence{{Field: w.service.object() + ", clusterIP", Value: "None"}, {Cluster: w.source.Context, Field: "network of clients", Value: cmp.Or(w.from.Network, "none")}},
 		Effect:   fmt.Sprintf("clients in %s reach the pods of their own network alone", w.source.Context),
@@ -210,14 +210,14 @@ func (w *walk) overlap() {
 				}
 				other := w.contextOf(o.Cluster)
 				w.blame(stepNetwork, finding.Finding{
-					Code: "EP021", Severity: finding.Error, Clusters: distinct([]string{other, w.to.Context}),
+					Code: "EP021", Severity: finding.Error, Clusters: finding.Distinct([]string{other, w.to.Context}),
 					Title: fmt.Sprintf("pods of %s and %s have the same addresses on one network", other, w.to.Context),
 					Evidence: []finding.Evidence{
 						{Cluster: w.to.Context, Field: "address " + e.Address, Value: "pod " + e.Pod}, {Cluster: other, Field: "address " + o.Address, Value: "pod " + o.Pod},
 					},
 					Effect:   "requests for one get to the other",
 					Fix:      []string{"# give the clusters different networks and a gateway each, or ranges of pod addresses that do not overlap"},
-					CausedBy: w.knows("", distinct([]string{other, w.to.Context}), "NET007"),
+					CausedBy: w.knows("", finding.Distinct([]string{other, w.to.Context}), "NET007"),
 				})
 				w.lost = true
 				return

@@ -149,7 +149,7 @@ func (w *walk) way() string {
 		}
 		direct = max(direct, len(p.direct))
 	}
-	if gateways = distinct(gateways); len(gateways) > 0 {
+	if gateways = finding.Distinct(gateways); len(gateways) > 0 {
 		if direct > 0 {
 			return fmt.Sprintf("directly to %s, and through %s", finding.Plural(direct, "pod"), finding.List(gateways))
 		}

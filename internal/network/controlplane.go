@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
@@ -122,7 +123,7 @@ func (m *member) endpointsOf(s *corev1.Service) (addresses []string, ports []int
 		}
 	}
 	slices.Sort(ports)
-	return distinct(addresses), slices.Compact(ports)
+	return finding.Distinct(addresses), slices.Compact(ports)
 }
 
 // external are the addresses of a Service outside of its cluster, and its host names.
@@ -133,7 +134,7 @@ func external(s *corev1.Service) (addresses, hosts []string) {
 			addresses, hosts = append(addresses, i.IP), append(hosts, i.Hostname)
 		}
 	}
-	return distinct(addresses), distinct(hosts)
+	return finding.Distinct(addresses), finding.Distinct(hosts)
 }
 
 // roots are the fingerprints of a published root.
@@ -149,7 +150,7 @@ func fingerprints(text []byte) []string {
 	for _, c := range pki.ParseBundle(text).Certificates {
 		out = append(out, c.SHA256)
 	}
-	return distinct(out)
+	return finding.Distinct(out)
 }
 
 // sharesRoot reports whether two clusters may trust the same root: only where both
@@ -183,7 +184,7 @@ func (v *view) names() ([]string, bool) {
 		out = append(out, name+"."+v.Istiod.Namespace+".svc")
 	}
 	host, _, _ := strings.Cut(v.Mesh.DefaultConfig.DiscoveryAddress, ":")
-	return distinct(append(out, host)), true
+	return finding.Distinct(append(out, host)), true
 }
 
 // host is the name by which the API server calls the injector; "" for an address

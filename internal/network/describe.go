@@ -107,7 +107,7 @@ func (g *gateway) finding(code finding.Code, severity finding.Severity, title st
 
 // concern makes a finding about the Service one about another cluster too.
 func (g *gateway) concern(f *finding.Finding, context string) {
-	if f.Clusters = distinct(append(f.Clusters, context)); len(f.Clusters) > 1 {
+	if f.Clusters = finding.Distinct(append(f.Clusters, context)); len(f.Clusters) > 1 {
 		f.ObjectIn = g.member.Context
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
@@ -79,7 +80,7 @@ func Compare(fleet *facts.Fleet) Matrix {
 		}
 		out.Clusters = append(out.Clusters, row)
 	}
-	out.Networks = append(out.Networks, distinct(names)...)
+	out.Networks = append(out.Networks, finding.Distinct(names)...)
 	return out
 }
 
@@ -98,8 +99,8 @@ func (m *member) labels(several bool) ClusterLabels {
 	for _, v := range m.viewers {
 		registries = append(registries, v.registry(m)...)
 	}
-	row.Gateways = append(row.Gateways, distinct(gateways)...)
-	row.MeshNetworks = append(row.MeshNetworks, distinct(registries)...)
+	row.Gateways = append(row.Gateways, finding.Distinct(gateways)...)
+	row.MeshNetworks = append(row.MeshNetworks, finding.Distinct(registries)...)
 	counts := map[string]int{}
 	home := cmp.Or(m.label, row.Injected)
 	var odd []*facts.Pod

@@ -161,7 +161,7 @@ func (g *gateway) row(result finding.Result, options Options) Gateway {
 	r := newRow(m.Context, c, options)
 	created := g.service.CreationTimestamp.UTC()
 	r.Object, r.Type, r.Created = g.object(), string(g.service.Spec.Type), &created
-	r.KnownTo = append(r.KnownTo, distinct(known)...)
+	r.KnownTo = append(r.KnownTo, finding.Distinct(known)...)
 	if m.Pods.Known() {
 		pods, ready := len(g.pods), g.ready()
 		r.Pods, r.Ready = &pods, &ready
@@ -196,7 +196,7 @@ func (m *member) kubernetesRow(k *istioapi.KubernetesGateway, result finding.Res
 	r := newRow(m.Context, c, options)
 	created := k.CreationTimestamp.UTC()
 	r.Object, r.Type, r.Created = "gateway "+k.Namespace+"/"+k.Name, k.Spec.GatewayClassName, &created
-	r.KnownTo = append(r.KnownTo, distinct(known)...)
+	r.KnownTo = append(r.KnownTo, finding.Distinct(known)...)
 	r.judge(result, options)
 	if r.Status == StatusOK && len(known) == 0 {
 		r.Status = c.Problem

@@ -174,7 +174,7 @@ func (n *MapNetwork) add(g Gateway) {
 	if g.isStatic() {
 		for i := range n.Gateways {
 			if o := &n.Gateways[i]; o.isStatic() && o.Where() == g.Where() && o.Port == g.Port {
-				o.KnownTo = distinct(append(o.KnownTo, g.KnownTo...))
+				o.KnownTo = finding.Distinct(append(o.KnownTo, g.KnownTo...))
 				return
 			}
 		}

@@ -173,7 +173,7 @@ func (m *member) homes() []string {
 	for _, v := range m.viewers {
 		names = append(names, v.registry(m)...)
 	}
-	return distinct(names)
+	return finding.Distinct(names)
 }
 
 // home is the network to name in a command: the one that the cluster most likely
@@ -234,11 +234,4 @@ func webhookNetwork(c *facts.Cluster) string {
 		}
 	}
 	return ""
-}
-
-// distinct sorts names and drops those that are empty or there twice.
-func distinct(names []string) []string {
-	out := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "" })
-	slices.Sort(out)
-	return slices.Compact(out)
 }

@@ -214,7 +214,7 @@ func judgeKinds(j *judgement, members []*member) {
 				}
 				slices.SortFunc(evidence[1:], func(a, b finding.Evidence) int { return strings.Compare(a.Cluster+a.Field, b.Cluster+b.Field) })
 				f := finding.Finding{
-					Code: l.code, Severity: finding.Error, Clusters: distinct(clusters), Object: "network " + network,
+					Code: l.code, Severity: finding.Error, Clusters: finding.Distinct(clusters), Object: "network " + network,
 					Title: fmt.Sprintf(l.title, network), Evidence: evidence,
 					Effect: l.effect, Fix: []string{l.fix},
 				}

@@ -135,7 +135,7 @@ func (j *judgement) oneSided(a, b *member, global map[*member]map[string]*corev1
 	if len(byConfig) > 0 {
 		slices.Sort(byConfig)
 		f := finding.Finding{
-			Code: "AMB002", Severity: finding.Warning, Clusters: distinct([]string{a.Context, b.Context}), Object: y.configMap() + " of " + b.Context,
+			Code: "AMB002", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}), Object: y.configMap() + " of " + b.Context,
 			Title: fmt.Sprintf("%s global by the mesh config of %s and not by that of %s", isAre(len(byConfig), "service"), a.Context, b.Context),
 			Evidence: []finding.Evidence{
 				{Cluster: a.Context, Field: x.configMap() + ", serviceScopeConfigs", Value: "take " + finding.List(byConfig)},
@@ -156,7 +156,7 @@ func (j *judgement) oneSided(a, b *member, global map[*member]map[string]*corev1
 	slices.Sort(byLabel)
 	namespace, name, _ := strings.Cut(byLabel[0], "/")
 	f := finding.Finding{
-		Code: "AMB002", Severity: finding.Warning, Clusters: distinct([]string{a.Context, b.Context}), Object: "services of " + b.Context,
+		Code: "AMB002", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}), Object: "services of " + b.Context,
 		Title: fmt.Sprintf("%s global in %s and not in %s", isAre(len(byLabel), "service"), a.Context, b.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: a.Context, Field: "global", Value: finding.List(byLabel)}, {Cluster: b.Context, Field: "global", Value: "none of them"},
@@ -197,7 +197,7 @@ func (j *judgement) waypoints(a, b *member, global map[*member]map[string]*corev
 		evidence, fix = append(evidence[:mostRestarts], finding.Evidence{Field: "further services", Value: fmt.Sprint(n - mostRestarts/2)}), fix[:mostRestarts/2]
 	}
 	j.Add(finding.Finding{
-		Code: "AMB009", Severity: finding.Warning, Clusters: distinct([]string{a.Context, b.Context}), Object: "waypoints",
+		Code: "AMB009", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}), Object: "waypoints",
 		Title:    fmt.Sprintf("%s a waypoint in one cluster and none in another one", hasOrHave(n, "global service")),
 		Evidence: evidence,
 		Effect:   "policies and routes of the waypoint count for the requests that go through the one cluster, and not for the others",
@@ -240,12 +240,12 @@ func judgeAmbientNamespaces(j *judgement, members []*member) {
 		for _, name := range slices.Sorted(maps.Keys(by)) {
 			o := where[name]
 			j.Add(finding.Finding{
-				Code: "AMB013", Severity: finding.Warning, Clusters: distinct([]string{m.Context, o.Context}), Object: "namespace " + name + " of " + m.Context,
+				Code: "AMB013", Severity: finding.Warning, Clusters: finding.Distinct([]string{m.Context, o.Context}), Object: "namespace " + name + " of " + m.Context,
 				Title: fmt.Sprintf("namespace %s is in ambient mode in %s and not in %s", name, o.Context, m.Context),
 				Evidence: []finding.Evidence{
 					{Cluster: o.Context, Field: "namespace " + name + ", label " + istio.LabelDataplaneMode, Value: "ambient"},
 					{Cluster: m.Context, Field: "namespace " + name + ", label " + istio.LabelDataplaneMode, Value: "none"},
-					{Cluster: m.Context, Field: "services with pods outside of the mesh", Value: finding.List(distinct(by[name]))},
+					{Cluster: m.Context, Field: "services with pods outside of the mesh", Value: finding.List(finding.Distinct(by[name]))},
 				},
 				Effect: fmt.Sprintf("its pods in %s take no mutual TLS: they are not reached from other networks, and policies do not count for them", m.Context),
 				Fix:    []string{"# takes effect at once; " + istio.LabelDataplaneMode + "=none if it is meant to be so", finding.Kubectl(m.Context, "label namespace %s %s=ambient", finding.Quote(name), istio.LabelDataplaneMode)},
@@ -273,7 +273,7 @@ func judgeAmbientTrustDomains(j *judgement, members []*member) {
 				continue
 			}
 			j.Add(finding.Finding{
-				Code: "AMB006", Severity: finding.Error, Clusters: distinct([]string{a.Context, b.Context}), Object: "trust domain",
+				Code: "AMB006", Severity: finding.Error, Clusters: finding.Distinct([]string{a.Context, b.Context}), Object: "trust domain",
 				Title: "ambient clusters have different trust domains",
 				Evidence: []finding.Evidence{
 					{Cluster: a.Context, Field: x.configMap() + ", trustDomain", Value: x.Mesh.TrustDomain},
@@ -315,7 +315,7 @@ func judgeSeveralGateways(j *judgement, members []*member) {
 				clusters = append(clusters, e.Cluster)
 			}
 			j.Gather(finding.Finding{
-				Code: "AMB007", Severity: finding.Info, Clusters: distinct(clusters), Object: "network " + network,
+				Code: "AMB007", Severity: finding.Info, Clusters: finding.Distinct(clusters), Object: "network " + network,
 				Title: fmt.Sprintf("%s has several gateways for ambient workloads, of which a service uses one", network), Evidence: by[network],
 				Effect: "requests of ambient clients on other networks to a service go through one of them, also those for pods of other clusters; when it fails no other takes over",
 				Fix:    []string{"# nothing to mend as long as each of them reaches all clusters of the network"},
@@ -329,5 +329,5 @@ func addressesOf(k *istioapi.KubernetesGateway) string {
 	for _, a := range k.Status.Addresses {
 		out = append(out, a.Value)
 	}
-	return orNone(strings.Join(distinct(out), ", "))
+	return orNone(strings.Join(finding.Distinct(out), ", "))
 }

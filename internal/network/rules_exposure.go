@@ -89,7 +89,7 @@ func (j *judgement) exposure(m *member, v *view, g *gateway, ports []int) {
 		return
 	}
 	j.Gather(finding.Finding{
-		Code: "PR006", Severity: finding.Error, Clusters: distinct([]string{m.Context, v.Context}), Object: g.object(),
+		Code: "PR006", Severity: finding.Error, Clusters: finding.Distinct([]string{m.Context, v.Context}), Object: g.object(),
 		Title:    "the gateway to which the remote cluster goes does not lead to istiod",
 		Evidence: evidence,
 		Effect:   fmt.Sprintf("proxies of %s get no configuration and no certificates, or pods there are not injected", m.Context),

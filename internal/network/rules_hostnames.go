@@ -30,7 +30,7 @@ func Hostnames(fleet *facts.Fleet) []string {
 			}
 		}
 	}
-	return distinct(out)
+	return finding.Distinct(out)
 }
 
 func mayHaveHostnames(c facts.Cluster) bool {

@@ -36,7 +36,7 @@ func judgeMeshIDs(j *judgement, members []*member) {
 		f.Clusters = append(f.Clusters, m.Context)
 		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "most sidecars, " + istio.EnvProxyMeshID, Value: id})
 	}
-	if len(distinct(ids)) > 1 {
+	if len(finding.Distinct(ids)) > 1 {
 		slices.Sort(f.Clusters)
 		j.Add(f)
 	}

@@ -115,7 +115,7 @@ func (g *gateway) bound(address string) bool {
 func (g *gateway) otherPort(config *member, beside []server) finding.Finding {
 	target, _ := g.target(g.port())
 	f := g.finding("GW019", finding.Error, fmt.Sprintf("the gateway's Service sends to port %d of its pods, and they listen on another one", target))
-	f.Clusters = distinct([]string{g.member.Context, config.Context})
+	f.Clusters = finding.Distinct([]string{g.member.Context, config.Context})
 	f.Evidence = []finding.Evidence{{Cluster: g.member.Context, Field: fmt.Sprintf("%s, targetPort of %d", g.object(), g.port()), Value: fmt.Sprint(target)}}
 	for _, s := range beside {
 		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: config.Context, Field: s.object() + ", port with " + autoPassthrough, Value: fmt.Sprint(s.server.Port.Number)})
@@ -341,7 +341,7 @@ func judgeKubernetesGateways(j *judgement, members []*member) {
 					continue
 				}
 				j.Add(finding.Finding{
-					Code: "GW016", Severity: finding.Error, Clusters: distinct([]string{m.Context, v.Context}), Object: "gateway " + k.Namespace + "/" + k.Name,
+					Code: "GW016", Severity: finding.Error, Clusters: finding.Distinct([]string{m.Context, v.Context}), Object: "gateway " + k.Namespace + "/" + k.Name,
 					Title: "a Gateway that is to give the addresses of a network gives none",
 					Evidence: []finding.Evidence{
 						labelEvidence("gateway "+k.Namespace+"/"+k.Name, network), {Field: "class", Value: k.Spec.GatewayClassName}, {Field: v.name(), Value: why},

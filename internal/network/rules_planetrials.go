@@ -75,7 +75,7 @@ func ofPlane(trials []Trial, code finding.Code, purpose Purpose, verdicts ...Ver
 
 // place says of which clusters a finding is, and that its object is that of the trial.
 func place(f *finding.Finding, m *member, t Trial) {
-	f.Clusters, f.Object = distinct([]string{m.Context, t.Cluster}), t.Object
+	f.Clusters, f.Object = finding.Distinct([]string{m.Context, t.Cluster}), t.Object
 	if len(f.Clusters) > 1 {
 		f.ObjectIn = t.Cluster
 	}
@@ -189,7 +189,7 @@ func (j *judgement) whyNoPlane(m *member, t Trial) string {
 	if id := j.of(m.Context, "", "PR001"); id != "" {
 		return id
 	}
-	if id := (finding.Finding{Code: "PR006", Clusters: distinct([]string{m.Context, t.Cluster}), Object: t.Object}).ID(); j.has(id) {
+	if id := (finding.Finding{Code: "PR006", Clusters: finding.Distinct([]string{m.Context, t.Cluster}), Object: t.Object}).ID(); j.has(id) {
 		return id
 	}
 	return j.of(t.Cluster, t.Object, "GW012", "GW002", "GW019", "GW014", "GW032", "GW007")
@@ -230,7 +230,7 @@ func (j *judgement) otherRootOfPlane(m *member, trials []Trial) {
 		f.Title = "proxies of the remote cluster do not trust the certificate that istiod shows"
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
 		f.Fix = []string{"# see which roots the clusters have, and which of them istiod has its certificate from:"}
-		f.Fix = append(f.Fix, fmt.Sprintf("kubectl mesh-certs verify --contexts %s", finding.Quote(strings.Join(distinct([]string{m.Context, bad[0].Cluster}), ","))))
+		f.Fix = append(f.Fix, fmt.Sprintf("kubectl mesh-certs verify --contexts %s", finding.Quote(strings.Join(finding.Distinct([]string{m.Context, bad[0].Cluster}), ","))))
 		f.CausedBy = j.of(m.Context, "", "PR005")
 		j.sayEffect(&f, m, bad, "proxies there do not trust istiod, and get no configuration and no certificates: x509")
 		j.Gather(f)

@@ -91,7 +91,7 @@ func (v *view) exposing() []string {
 			out = append(out, addresses...)
 		}
 	}
-	return distinct(out)
+	return finding.Distinct(out)
 }
 
 // primaryAddresses are all addresses at which a control plane can be reached: those
@@ -128,5 +128,5 @@ func primaryAddresses(planes []*view, hosts map[string][]string) (out []string, 
 			}
 		}
 	}
-	return distinct(out), why
+	return finding.Distinct(out), why
 }

@@ -44,12 +44,12 @@ func judgeSameAddress(j *judgement, members []*member) {
 					evidence = append(evidence, finding.Evidence{Cluster: context, Field: refObject(v, c), Value: "gateway of " + g.Network})
 				}
 			}
-			if networks = distinct(networks); len(networks) < 2 || seen[key] {
+			if networks = finding.Distinct(networks); len(networks) < 2 || seen[key] {
 				continue
 			}
 			seen[key] = true
 			j.Add(finding.Finding{
-				Code: "GW031", Severity: finding.Error, Clusters: distinct(clusters), Object: "address " + key,
+				Code: "GW031", Severity: finding.Error, Clusters: finding.Distinct(clusters), Object: "address " + key,
 				Title:    fmt.Sprintf("%s is the gateway of %s at once", key, finding.List(networks)),
 				Evidence: evidence,
 				Effect:   "requests for one of the networks come to the gateway of another, which does not know the service and resets the connection",
@@ -134,7 +134,7 @@ func judgeStaticAddresses(j *judgement, members []*member) {
 					Title: "the mesh networks have an address that no gateway has",
 					Evidence: []finding.Evidence{
 						{Field: fmt.Sprintf("%s, networks.%s.gateways[%d]", istio.MeshNetworksKey, name, i), Value: g.Address},
-						{Field: "addresses of the gateways of " + name, Value: strings.Join(distinct(current), ", ")},
+						{Field: "addresses of the gateways of " + name, Value: strings.Join(finding.Distinct(current), ", ")},
 					},
 					Effect: "a share of the requests to the network goes to that address",
 					Fix:    []string{"# take the address out unless something at it forwards to the gateway", v.edit()},
@@ -358,7 +358,7 @@ func judgeReached(j *judgement, members []*member) {
 			f.CausedBy = j.unlabelled(network, in)
 		}
 		if slices.ContainsFunc(in, func(m *member) bool { return j.of(m.Context, "", "AMB030") != "" }) {
-			f.Effect = fmt.Sprintf("clients on other networks are given addresses within %s, and their requests fail", strings.Join(distinct(f.Clusters), ", "))
+			f.Effect = fmt.Sprintf("clients on other networks are given addresses within %s, and their requests fail", strings.Join(finding.Distinct(f.Clusters), ", "))
 		}
 		f.Fix = []string{"# once its cause is mended it has one"}
 		if f.CausedBy == "" {

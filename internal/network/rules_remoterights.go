@@ -83,7 +83,7 @@ func (j *judgement) unread() {
 				continue
 			}
 			j.Add(finding.Finding{
-				Code: "PR007", Severity: finding.Error, Clusters: distinct([]string{m.Context, o.Context}), Object: "remote secret for " + m.Context,
+				Code: "PR007", Severity: finding.Error, Clusters: finding.Distinct([]string{m.Context, o.Context}), Object: "remote secret for " + m.Context,
 				Title: "the primary has no remote secret for a remote cluster that names it",
 				Evidence: []finding.Evidence{
 					{Cluster: m.Context, Field: "namespace " + ns.Name + ", annotation " + annotationControlPlanes, Value: ns.Annotations[annotationControlPlanes]},

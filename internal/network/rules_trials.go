@@ -184,7 +184,7 @@ func (j *judgement) otherRoot(m *member, object string, trials []Trial) {
 	f.Evidence = append(f.Evidence, finding.Evidence{Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
 	f.Fix = []string{
 		"# the clusters need a common root",
-		fmt.Sprintf("kubectl mesh-certs verify --contexts %s", finding.Quote(strings.Join(distinct(append([]string{m.Context}, refusing...)), ","))),
+		fmt.Sprintf("kubectl mesh-certs verify --contexts %s", finding.Quote(strings.Join(finding.Distinct(append([]string{m.Context}, refusing...)), ","))),
 	}
 	j.hint(&f, bad, fmt.Sprintf("requests from there to %s fail: CERTIFICATE_VERIFY_FAILED", bad[0].Network))
 	j.Add(f)

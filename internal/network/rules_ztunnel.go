@@ -87,7 +87,7 @@ func judgeNodeAccounts(j *judgement, members []*member) {
 			}
 			namespace, name, _ := strings.Cut(account, "/")
 			j.Gather(finding.Finding{
-				Code: "AMB011", Severity: finding.Error, Clusters: distinct([]string{m.Context, v.Context}), Object: "deployment " + v.Istiod.Namespace + "/" + v.Istiod.Name,
+				Code: "AMB011", Severity: finding.Error, Clusters: finding.Distinct([]string{m.Context, v.Context}), Object: "deployment " + v.Istiod.Namespace + "/" + v.Istiod.Name,
 				Title: "istiod signs no certificates for the ztunnel of the cluster",
 				Evidence: []finding.Evidence{
 					{Cluster: m.Context, Field: "service account of ztunnel", Value: account},

@@ -153,7 +153,7 @@ func judgeDirectTrials(j *judgement, members []*member) {
 			j.CannotJudge(from, t.seen()+": "+t.Says(), "NET008")
 		case Trusted:
 			j.Gather(finding.Finding{
-				Code: "NET008", Severity: finding.Info, Clusters: distinct([]string{from, t.Cluster}), Object: "network " + t.Network,
+				Code: "NET008", Severity: finding.Info, Clusters: finding.Distinct([]string{from, t.Cluster}), Object: "network " + t.Network,
 				Title:    fmt.Sprintf("pods of %s reach pods of network %s past its gateway", from, t.Network),
 				Evidence: []finding.Evidence{{Field: t.seen(), Value: t.Says()}, {Cluster: from, Field: "network of the pod that tried", Value: t.network}},
 				Effect:   fmt.Sprintf("requests from %s to %s take a way round through the gateway that they may not need", t.network, t.Network),

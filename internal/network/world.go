@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
@@ -128,7 +129,7 @@ func (w *world) findNetworks(fleet *facts.Fleet) {
 			}
 		}
 	}
-	w.networks = distinct(names)
+	w.networks = finding.Distinct(names)
 	w.several = len(w.networks) > 1
 }
 
