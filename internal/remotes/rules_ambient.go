@@ -66,7 +66,7 @@ func judgeAmbient(j *judgement, m *member) {
 	}
 	for _, e := range m.used() {
 		if !e.sure() {
-			j.CannotJudge(m.Context, fmt.Sprintf("no context of the fleet is known to lead to cluster %s", e.ClusterID), "AMB014")
+			j.CannotJudge(m.Context, j.unplaced(e), "AMB014")
 			continue
 		}
 		if !e.to.KubernetesGateways.Known() {
@@ -103,8 +103,7 @@ func judgeAmbient(j *judgement, m *member) {
 			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "istiod, version", Value: strings.Join(slices.Compact(versions), ", ")})
 			f.Effect = fmt.Sprintf("ambient workloads of %s get no endpoints of %s, or old ones", m.Context, e.to.Context)
 			f.CausedBy = j.cause(e, "SEC018", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC019")
-			f.Fix = append([]string{"# its log says why it does not follow the cluster:",
-				finding.Kubectl(m.Context, "-n %s logs %s -c %s | grep %s", finding.Quote(m.SystemNamespace), finding.Quote(v.Pod), istio.DiscoveryContainer, finding.Quote(e.ClusterID))}, m.restarts()...)
+			f.Fix = m.followsNot(v, e.ClusterID)
 			j.Gather(f)
 		}
 	}

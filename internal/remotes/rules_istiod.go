@@ -252,7 +252,7 @@ func judgeDrift(j *judgement, m *member) {
 	}
 	for _, e := range m.used() {
 		if !e.sure() {
-			j.CannotJudge(m.Context, cmp.Or(j.unrecognised(e), fmt.Sprintf("no context of the fleet is known to lead to cluster %s", e.ClusterID)), "SEC019")
+			j.CannotJudge(m.Context, j.unplaced(e), "SEC019")
 			continue
 		}
 		for _, r := range []struct {
@@ -297,9 +297,20 @@ func judgeDrift(j *judgement, m *member) {
 			}
 			f.Effect = "requests go to pods that are gone, and none to new ones"
 			f.CausedBy = j.cause(e, "SEC018", "SEC017", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC015")
-			f.Fix = append([]string{"# its log says why it does not follow the cluster:",
-				finding.Kubectl(m.Context, "-n %s logs %s -c %s | grep %s", finding.Quote(m.SystemNamespace), finding.Quote(v.Pod), istio.DiscoveryContainer, finding.Quote("cluster "+e.ClusterID))}, m.restarts()...)
+			f.Fix = m.followsNot(v, "cluster "+e.ClusterID)
 			j.Gather(f)
 		}
 	}
+}
+
+// unplaced says why it is not known to which context an entry leads.
+func (j *judgement) unplaced(e *entry) string {
+	return cmp.Or(j.unrecognised(e), fmt.Sprintf("no context of the fleet is known to lead to cluster %s", e.ClusterID))
+}
+
+// followsNot is what to do about a replica that does not follow a cluster, of which the
+// lines of its log have a pattern.
+func (m *member) followsNot(v *replica, pattern string) []string {
+	return append([]string{"# its log says why it does not follow the cluster:",
+		finding.Kubectl(m.Context, "-n %s logs %s -c %s | grep %s", finding.Quote(m.SystemNamespace), finding.Quote(v.Pod), istio.DiscoveryContainer, finding.Quote(pattern))}, m.restarts()...)
 }
