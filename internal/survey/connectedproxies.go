@@ -70,13 +70,13 @@ func StillThere(ctx context.Context, cluster Cluster, pods []string, before time
 	beside(len(pods), func(i int) {
 		namespace, name, _ := strings.Cut(pods[i], "/")
 		// A list, since that is what one may do who may read pods here.
-		found, err := list[corev1.PodList](ctx, a.core, "pods", namespace, metav1.ListOptions{FieldSelector: "metadata.name=" + name}, func(p *corev1.Pod) *corev1.Pod { return p })
+		found, err := list[corev1.PodList](ctx, a.core, "pods", namespace, metav1.ListOptions{FieldSelector: "metadata.name=" + name}, trimPod)
 		if err != nil {
 			return
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		out[pods[i]] = len(found) == 1 && found[0].DeletionTimestamp == nil && found[0].CreationTimestamp.Time.Before(before)
+		out[pods[i]] = len(found) == 1 && found[0].Deleted.IsZero() && found[0].Created.Before(before)
 	})
 	return out, nil
 }
