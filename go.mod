@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/awalterschulze/gographviz v2.0.3+incompatible
 	github.com/fatih/color v1.18.0
+	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3
 	github.com/go-logr/logr v1.4.3
 	github.com/google/go-cmp v0.7.0
 	github.com/gorilla/websocket v1.5.4-0.20250319132907-e064f32e3674

@@ -2,7 +2,6 @@ package survey
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"strings"
 	"sync"
@@ -23,35 +22,36 @@ const (
 // parseProxies reads /debug/syncz a proxy at a time, and keeps of it which there are
 // (pilot/pkg/xds/debug.go, Syncz).
 func parseProxies(r io.Reader) ([]facts.ConnectedProxy, error) {
-	decoder := json.NewDecoder(&bounded{r, mostSyncz})
-	token, err := decoder.Token()
-	if err == nil && token == nil {
-		return nil, nil
-	}
-	if err != nil || token != json.Delim('[') {
-		return nil, garbled(err)
-	}
+	s := newScan(r, mostSyncz)
 	var out []facts.ConnectedProxy
-	for decoder.More() {
-		var p struct {
-			Cluster string `json:"cluster_id"`
-			ID      string `json:"proxy"`
-		}
-		if err := decoder.Decode(&p); err != nil {
-			return nil, garbled(err)
-		}
-		if len(out) >= mostProxies {
-			return nil, errTooMuch
-		}
-		if len(p.ID) > mostText || len(p.Cluster) > mostText {
-			return nil, errGarbage
+	err := s.list(func() error {
+		var cluster, id string
+		err := s.object(func(field []byte) (err error) {
+			switch string(field) {
+			case "cluster_id":
+				cluster, err = s.text()
+			case "proxy":
+				id, err = s.text()
+			default:
+				err = s.SkipValue()
+			}
+			return err
+		})
+		switch {
+		case err != nil:
+			return err
+		case len(out) >= mostProxies:
+			return errTooMuch
+		case len(id) > mostText || len(cluster) > mostText:
+			return errGarbage
 		}
 		// The ID is pod.namespace; a pod's name may have dots in it.
-		if at := strings.LastIndexByte(p.ID, '.'); at > 0 {
-			out = append(out, facts.ConnectedProxy{Cluster: once(p.Cluster), Namespace: once(p.ID[at+1:]), Pod: strings.Clone(p.ID[:at])})
+		if at := strings.LastIndexByte(id, '.'); at > 0 {
+			out = append(out, facts.ConnectedProxy{Cluster: once(cluster), Namespace: once(id[at+1:]), Pod: strings.Clone(id[:at])})
 		}
-	}
-	if _, err := decoder.Token(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, garbled(err)
 	}
 	return out, nil

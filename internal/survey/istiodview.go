@@ -160,60 +160,69 @@ func parseClusters(r io.Reader) ([]facts.ClusterState, error) {
 	return out, nil
 }
 
-// shardz is what counts of the endpoints of one Service.
-type shardz struct {
-	Shards map[string][]struct {
-		Addresses []string
-		Address   string // in older versions
-		NodeName  string
-	}
-}
-
-// parseShards reads /debug/endpointShardz a Service at a time, and keeps of it the
-// addresses of pods of Services: those of Kubernetes clusters, on a node.
+// parseShards reads /debug/endpointShardz, and keeps of it the addresses of pods of
+// Services: those of Kubernetes clusters, on a node.
 func parseShards(r io.Reader) (map[string]facts.Addresses, error) {
-	decoder := json.NewDecoder(&bounded{r, mostShards})
+	s := newScan(r, mostShards)
 	out := map[string]facts.Addresses{}
-	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
-		return nil, garbled(err)
-	}
-	for decoder.More() {
-		host, err := decoder.Token()
-		if err != nil {
-			return nil, garbled(err)
-		}
-		var namespaces map[string]shardz
-		if err := decoder.Decode(&namespaces); err != nil {
-			return nil, garbled(err)
-		}
-		name, _, _ := strings.Cut(fmt.Sprint(host), ".")
-		for namespace, s := range namespaces {
-			for shard, endpoints := range s.Shards {
-				id, ok := strings.CutPrefix(shard, "Kubernetes/")
-				if !ok {
-					continue
+	err := s.object(func(host []byte) error {
+		name, _, _ := strings.Cut(string(host), ".")
+		return s.object(func(namespace []byte) error {
+			service := once(string(namespace) + "/" + name)
+			return s.object(func(field []byte) error {
+				if string(field) != "Shards" {
+					return s.SkipValue()
 				}
-				if out[id] == nil {
-					if len(out) >= mostEntries {
-						return nil, errTooMuch
+				return s.object(func(shard []byte) error {
+					id, ok := strings.CutPrefix(string(shard), "Kubernetes/")
+					if !ok {
+						return s.SkipValue()
 					}
-					out[id] = facts.Addresses{}
-				}
-				for _, e := range endpoints {
-					if e.Address != "" && len(e.Addresses) == 0 {
-						e.Addresses = []string{e.Address}
+					if out[id] == nil {
+						if len(out) >= mostEntries {
+							return errTooMuch
+						}
+						out[id] = facts.Addresses{}
 					}
-					for _, address := range e.Addresses {
-						out[id].Add(once(namespace+"/"+name), once(address), e.NodeName != "")
-					}
-				}
-			}
-		}
-	}
-	if _, err := decoder.Token(); err != nil {
+					return s.list(func() error { return s.endpoint(service, out[id]) })
+				})
+			})
+		})
+	})
+	if err != nil {
 		return nil, garbled(err)
 	}
 	return out, nil
+}
+
+// endpoint reads an endpoint of a shard. Older versions have one address.
+func (s scan) endpoint(service string, into facts.Addresses) error {
+	var addresses []string
+	var address, node string
+	err := s.object(func(field []byte) (err error) {
+		switch string(field) {
+		case "Addresses":
+			return s.list(func() error {
+				a, err := s.text()
+				addresses = append(addresses, a)
+				return err
+			})
+		case "Address":
+			address, err = s.text()
+		case "NodeName":
+			node, err = s.text()
+		default:
+			err = s.SkipValue()
+		}
+		return err
+	})
+	if len(addresses) == 0 && address != "" {
+		addresses = []string{address}
+	}
+	for _, a := range addresses {
+		into.Add(service, once(a), node != "")
+	}
+	return err
 }
 
 // gatewayUID begins the UIDs of the workloads that stand for gateways of networks
@@ -223,44 +232,44 @@ const gatewayUID = "NetworkGateway/"
 // parseAmbient reads the workloads of /debug/ambientz one after another, and keeps
 // those that stand for gateways of networks.
 func parseAmbient(r io.Reader) ([]facts.NetworkAddress, error) {
-	decoder := json.NewDecoder(&bounded{r, mostShards})
-	for _, want := range []json.Token{json.Delim('{'), "workloads"} {
-		if token, err := decoder.Token(); err != nil || token != want {
-			return nil, garbled(err)
-		}
-	}
-	switch token, err := decoder.Token(); {
-	case err != nil:
-		return nil, garbled(err)
-	case token == nil:
-		return nil, nil
-	case token != json.Delim('['):
-		return nil, errGarbage
-	}
+	s := newScan(r, mostShards)
 	var out []facts.NetworkAddress
-	for decoder.More() {
-		var workload struct {
-			UID string `json:"uid"`
+	found := false
+	err := s.object(func(field []byte) error {
+		if string(field) != "workloads" {
+			return s.SkipValue()
 		}
-		if err := decoder.Decode(&workload); err != nil {
-			return nil, garbled(err)
-		}
-		rest, ok := strings.CutPrefix(workload.UID, gatewayUID)
-		if !ok {
-			continue
-		}
-		// Network, address and port.
-		parts := strings.Split(rest, "/")
-		if len(rest) > mostText || len(parts) < 3 {
-			return nil, errGarbage
-		}
-		if len(out) >= mostEntries {
-			return nil, errTooMuch
-		}
-		network := strings.Join(parts[:len(parts)-2], "/")
-		out = append(out, facts.NetworkAddress{Network: printable.Line(network), Address: printable.Line(parts[len(parts)-2])})
+		found = true
+		return s.list(func() error {
+			uid := ""
+			err := s.object(func(field []byte) (err error) {
+				if string(field) != "uid" {
+					return s.SkipValue()
+				}
+				uid, err = s.text()
+				return err
+			})
+			rest, ok := strings.CutPrefix(uid, gatewayUID)
+			if err != nil || !ok {
+				return err
+			}
+			// Network, address and port.
+			parts := strings.Split(rest, "/")
+			if len(rest) > mostText || len(parts) < 3 {
+				return errGarbage
+			}
+			if len(out) >= mostEntries {
+				return errTooMuch
+			}
+			network := strings.Join(parts[:len(parts)-2], "/")
+			out = append(out, facts.NetworkAddress{Network: printable.Line(network), Address: printable.Line(parts[len(parts)-2])})
+			return nil
+		})
+	})
+	if err == nil && !found {
+		err = errGarbage
 	}
-	if _, err := decoder.Token(); err != nil {
+	if err != nil {
 		return nil, garbled(err)
 	}
 	return out, nil
