@@ -151,8 +151,28 @@ const (
 // Endpoints are those that a source gets for a destination
 // (pilot/pkg/xds/endpoints/endpoint_builder.go, BuildClusterLoadAssignment).
 func (v *View) Endpoints(source Source, to Destination) Endpoints {
-	out := Endpoints{Host: hostname(to.Namespace, to.Service)}
-	s := v.service(to.Namespace, to.Service)
+	return v.ServiceView(to.Namespace, to.Service).Endpoints(source, to.Port, to.Subset)
+}
+
+// ServiceView is what a control plane has of one Service, for all sources that ask for it.
+type ServiceView struct {
+	v               *View
+	namespace, name string
+	service         *service // nil where no cluster has it
+	workloads       []*workload
+	gateways        gatewaySet
+}
+
+// ServiceView is what the control plane has of a Service. It is for one who asks, not for
+// several side by side.
+func (v *View) ServiceView(namespace, name string) *ServiceView {
+	return &ServiceView{v: v, namespace: namespace, name: name, service: v.service(namespace, name)}
+}
+
+// Endpoints are those that a source gets for a port of the Service, or of a subset of it.
+func (sv *ServiceView) Endpoints(source Source, port int, subset string) Endpoints {
+	v, s := sv.v, sv.service
+	out := Endpoints{Host: hostname(sv.namespace, sv.name)}
 	switch {
 	case s == nil:
 		out.Reason, out.Absent = NoService, "no cluster that the control plane reads has the Service"
@@ -167,19 +187,26 @@ func (v *View) Endpoints(source Source, to Destination) Endpoints {
 	out.Definition, out.Direct, out.ClusterLocal = s.cluster.id, s.headless(), v.Mesh.isClusterLocal(s.host)
 	portName, ok := "", false
 	for _, p := range s.definition.Spec.Ports {
-		if int(p.Port) == to.Port && !ok {
+		if int(p.Port) == port && !ok {
 			portName, ok = p.Name, true
 		}
 	}
 	if !ok {
-		out.Reason, out.Absent = NoPort, fmt.Sprintf("the Service of cluster %s has no port %d", s.cluster.id, to.Port)
+		out.Reason, out.Absent = NoPort, fmt.Sprintf("the Service of cluster %s has no port %d", s.cluster.id, port)
 		return out
 	}
-	if hidden := v.hiddenBy(source, s, to.Port); hidden != "" {
+	if hidden := v.hiddenBy(source, s, port); hidden != "" {
 		out.Reason, out.Absent = HiddenBySidecar, "Sidecar "+hidden+" does not name the Service"
 		return out
 	}
-	b := &builder{v: v, source: source, to: to, service: s, portName: portName, gateways: newGatewaySet(v.Gateways()), out: &out}
+	if sv.workloads == nil {
+		sv.gateways = newGatewaySet(v.Gateways())
+		sv.workloads = []*workload{}
+		for _, m := range v.sortedMembers() {
+			sv.workloads = append(sv.workloads, v.workloads(m, s.namespace, s.name)...)
+		}
+	}
+	b := &builder{ServiceView: sv, source: source, port: port, subset: subset, portName: portName, out: &out}
 	b.rule = v.rules.of(source, s.host, s.namespace)
 	if b.rule != nil {
 		out.Rules = b.rule.from
@@ -190,13 +217,12 @@ func (v *View) Endpoints(source Source, to Destination) Endpoints {
 
 // builder makes the endpoints of one destination for one source.
 type builder struct {
-	v        *View
+	*ServiceView
 	source   Source
-	to       Destination
-	service  *service
+	port     int
+	subset   string
 	portName string
 	rule     *mergedRule
-	gateways gatewaySet
 	out      *Endpoints
 }
 
@@ -211,24 +237,22 @@ type group struct {
 // candidate is an endpoint with what ranks it.
 type candidate struct {
 	Endpoint
-	labels map[string]string
+	labels placed
 	of     *workload // nil for a gateway
 }
 
 func (b *builder) build() {
 	groups := map[string]*group{}
-	for _, m := range b.v.sortedMembers() {
-		for _, w := range b.v.workloads(m, b.service.namespace, b.service.name) {
-			if reason := b.refuses(w); reason != "" {
-				b.drop(w, reason)
-				continue
-			}
-			if groups[w.locality] == nil {
-				groups[w.locality] = &group{locality: w.locality}
-			}
-			g := groups[w.locality]
-			g.endpoints = append(g.endpoints, b.candidate(w))
+	for _, w := range b.workloads {
+		if reason := b.refuses(w); reason != "" {
+			b.drop(w, reason)
+			continue
 		}
+		if groups[w.locality] == nil {
+			groups[w.locality] = &group{locality: w.locality}
+		}
+		g := groups[w.locality]
+		g.endpoints = append(g.endpoints, b.candidate(w))
 	}
 	var sorted []*group
 	for _, g := range groups {
@@ -241,7 +265,13 @@ func (b *builder) build() {
 			g.weight += e.Weight
 		}
 	}
-	for _, g := range b.rank(sorted) {
+	ranked := b.rank(sorted)
+	most := 0
+	for _, g := range ranked {
+		most += len(g.endpoints)
+	}
+	b.out.Endpoints = make([]Endpoint, 0, most)
+	for _, g := range ranked {
 		for _, e := range g.endpoints {
 			e.Priority, e.LocalityWeight, e.Locality = g.priority, g.weight, ParseLocality(g.locality)
 			b.out.Endpoints = append(b.out.Endpoints, e.Endpoint)
@@ -262,14 +292,14 @@ func (b *builder) drop(w *workload, reason DropReason) {
 }
 
 func backend(w *workload) Backend {
-	return Backend{Cluster: w.cluster, Address: w.addresses[0], Port: w.port, Pod: w.podName(), Network: w.network}
+	return Backend{Cluster: w.cluster, Address: w.addresses[0], Port: w.port, Pod: w.pod, Network: w.network}
 }
 
 // refuses is why an endpoint is out whatever its network
 // (endpoint_builder.go, snapshotShards, filterIstioEndpoint).
 func (b *builder) refuses(w *workload) DropReason {
-	subset, hasSubset := b.rule.subset(b.to.Subset)
-	draining := w.health == Draining || w.labels[labelDraining] != ""
+	subset, hasSubset := b.rule.subset(b.subset)
+	draining := w.health == Draining || w.labels.value(labelDraining) != ""
 	switch {
 	case w.cluster != b.source.Cluster && b.out.ClusterLocal:
 		return OtherCluster
@@ -279,7 +309,7 @@ func (b *builder) refuses(w *workload) DropReason {
 		return OtherNode
 	case w.portName != b.portName:
 		return OtherPort
-	case hasSubset && !subsetOf(subset.Labels, w.labels):
+	case hasSubset && !w.labels.match(subset.Labels):
 		return OtherSubset
 	case !b.source.views(w.network.Name):
 		return OutOfView
@@ -316,16 +346,16 @@ func (b *builder) takesUnhealthy() bool {
 	if !i.Setting(EnvAutoSendUnhealthy, !i.Before("1.31.0")) {
 		return false
 	}
-	o := b.rule.policy(b.to.Subset, b.to.Port).OutlierDetection
+	o := b.rule.policy(b.subset, b.port).OutlierDetection
 	return o == nil || o.MinHealthPercent <= 0
 }
 
 func (b *builder) candidate(w *workload) *candidate {
 	e := Endpoint{
 		Address: w.addresses[0], Port: w.port, Cluster: w.cluster, Network: w.network.Name, NetworkFrom: w.network.From, Weight: 1,
-		Health: w.health, Pod: w.podName(),
+		Health: w.health, Pod: w.pod,
 	}
-	if w.labels[labelDraining] != "" {
+	if w.labels.value(labelDraining) != "" {
 		e.Health = Draining
 	}
 	if len(w.addresses) > 1 {
@@ -347,7 +377,7 @@ func (b *builder) mtls(w *workload) (on bool, why Decider) {
 	if w.tlsMode != tlsModeIstio {
 		return false, Decider{Text: "label " + LabelTLSMode + " is " + w.tlsMode}
 	}
-	if mode, set := b.rule.tlsMode(b.to.Subset, b.to.Port); set {
+	if mode, set := b.rule.tlsMode(b.subset, b.port); set {
 		from := strings.Join(b.rule.from, ", ")
 		return mode == istioapi.TLSIstioMutual, Decider{"DestinationRule", from, "DestinationRule " + from + " sets " + mode}
 	}
@@ -388,7 +418,7 @@ func (b *builder) splitHorizon(g *group) {
 			continue
 		}
 		if !b.v.Istiod.Before("1.30.0") {
-			gateways = slices.DeleteFunc(gateways, func(g Gateway) bool { return !b.source.reaches(g.Address) })
+			gateways = without(gateways, func(g Gateway) bool { return !b.source.reaches(g.Address) })
 		}
 		if len(gateways) == 0 {
 			b.drop(e.of, NoReachableGate)
@@ -402,7 +432,7 @@ func (b *builder) splitHorizon(g *group) {
 			at := slices.IndexFunc(b.gateways.all, func(o Gateway) bool { return compareGateways(o, gw) == 0 })
 			c := through[at]
 			if c == nil {
-				c = &candidate{labels: augmented(nil, gw.Cluster, "", "", gw.Network), Endpoint: Endpoint{
+				c = &candidate{labels: placed{cluster: gw.Cluster, network: gw.Network}, Endpoint: Endpoint{
 					Address: gw.Address, Port: gw.Port, Cluster: gw.Cluster, Network: gw.Network, Health: Healthy, MTLS: true, Route: ThroughGateway,
 				}}
 				through[at] = c
@@ -422,7 +452,15 @@ func (b *builder) splitHorizon(g *group) {
 
 // usable are the gateways that the source can talk to: a sidecar needs mutual TLS.
 func (b *builder) usable(gateways []Gateway) []Gateway {
-	return slices.DeleteFunc(slices.Clone(gateways), func(g Gateway) bool { return !b.source.Gateway && g.Port == 0 })
+	return without(gateways, func(g Gateway) bool { return !b.source.Gateway && g.Port == 0 })
+}
+
+// without are the gateways that are not to be dropped. Mostly that is all of them.
+func without(gateways []Gateway, drop func(Gateway) bool) []Gateway {
+	if !slices.ContainsFunc(gateways, drop) {
+		return gateways
+	}
+	return slices.DeleteFunc(slices.Clone(gateways), drop)
 }
 
 func scaled(weight, scale uint32) uint32 {

@@ -2,7 +2,6 @@ package istio
 
 import (
 	"cmp"
-	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,42 +45,40 @@ type workload struct {
 	addresses []string
 	port      uint32
 	portName  string
-	pod       *facts.Pod // nil for what is no pod
+	pod       string // namespace/name; "" for what is no pod
 	namespace string
 	node      string
 	network   Network
 	locality  string // region/zone/subzone
-	labels    map[string]string
+	labels    placed
 	tlsMode   string
 	health    string
-}
-
-func (w *workload) podName() string {
-	if w.pod == nil {
-		return ""
-	}
-	return w.pod.Namespace + "/" + w.pod.Name
 }
 
 // workloads are the endpoints of a Service in one cluster, from all of its
 // slices (pilot/pkg/serviceregistry/kube/controller/endpointslice.go,
 // updateEndpointCacheForSlice).
 func (v *View) workloads(m *member, namespace, name string) []*workload {
-	var out []*workload
-	seen := map[[2]string]bool{}
-	service := m.services[namespace+"/"+name]
-	for _, slice := range m.slices[namespace+"/"+name] {
+	key := namespace + "/" + name
+	service, slices := m.services[key], m.slices[key]
+	most := 0
+	for _, slice := range slices {
+		most += len(slice.Endpoints) * len(slice.Ports)
+	}
+	out := make([]*workload, 0, most)
+	seen := make(map[[2]string]bool, most)
+	for _, slice := range slices {
 		if slice.AddressType == discoveryv1.AddressTypeFQDN {
 			continue
 		}
 		for i := range slice.Endpoints {
 			e := &slice.Endpoints[i]
-			for _, address := range e.Addresses {
+			for at, address := range e.Addresses {
 				pod, found := m.podOf(slice.Namespace, address, e.TargetRef)
 				if !found {
 					continue
 				}
-				addresses := []string{address}
+				addresses := e.Addresses[at : at+1 : at+1]
 				if all := v.dualStack(service, pod, e); len(all) > 1 {
 					if slice.AddressType == discoveryv1.AddressTypeIPv6 {
 						continue
@@ -121,17 +118,17 @@ func (m *member) podOf(namespace, address string, ref *corev1.ObjectReference) (
 // dualStack are the addresses of a pod that istiod takes together.
 func (v *View) dualStack(s *corev1.Service, pod *facts.Pod, e *discoveryv1.Endpoint) []string {
 	named := e.TargetRef != nil && e.TargetRef.Kind == referencedPod
-	if !v.Istiod.On(EnvDualStack) || !named || s == nil || len(pod.IPs) < 2 || len(s.Spec.ClusterIPs) < 2 {
+	if !named || s == nil || len(pod.IPs) < 2 || len(s.Spec.ClusterIPs) < 2 || !v.Istiod.On(EnvDualStack) {
 		return nil
 	}
 	return pod.IPs
 }
 
 func (v *View) newWorkload(m *member, pod *facts.Pod, addresses []string, health string) *workload {
-	w := &workload{cluster: m.id, addresses: addresses, pod: pod, tlsMode: disabledTLSMode, health: health}
+	w := &workload{cluster: m.id, addresses: addresses, tlsMode: disabledTLSMode, health: health}
 	var own map[string]string
 	if pod != nil {
-		own = pod.Labels
+		own, w.pod = pod.Labels, pod.Namespace+"/"+pod.Name
 		w.namespace, w.node, w.locality = pod.Namespace, pod.Node, m.locality(pod)
 		if mode, ok := own[LabelTLSMode]; ok {
 			w.tlsMode = mode
@@ -141,27 +138,8 @@ func (v *View) newWorkload(m *member, pod *facts.Pod, addresses []string, health
 	if w.network.Name == "" {
 		w.network = v.network(m, addresses[0], own)
 	}
-	w.labels = augmented(own, m.id, w.locality, w.node, w.network.Name)
+	w.labels = placed{own, m.id, w.locality, w.node, w.network.Name}
 	return w
-}
-
-// augmented are labels with those of the place
-// (pilot/pkg/serviceregistry/util/label/label.go, AugmentLabels).
-func augmented(own map[string]string, cluster, locality, node, network string) map[string]string {
-	out := maps.Clone(own)
-	if out == nil {
-		out = map[string]string{}
-	}
-	l := ParseLocality(locality)
-	for k, value := range map[string]string{labelRegion: l.Region, labelZone: l.Zone, LabelSubzone: l.Subzone, LabelCluster: cluster, labelHostname: node} {
-		if value != "" {
-			out[k] = value
-		}
-	}
-	if network != "" && out[LabelNetwork] == "" {
-		out[LabelNetwork] = network
-	}
-	return out
 }
 
 // locality is where a pod runs: what its label says, else its node's labels
@@ -213,8 +191,10 @@ type Locality struct {
 
 // ParseLocality reads region/zone/subzone.
 func ParseLocality(s string) Locality {
-	parts := append(strings.Split(s, "/"), "", "")
-	return Locality{parts[0], parts[1], parts[2]}
+	region, rest, _ := strings.Cut(s, "/")
+	zone, rest, _ := strings.Cut(rest, "/")
+	subzone, _, _ := strings.Cut(rest, "/")
+	return Locality{region, zone, subzone}
 }
 
 // String is region/zone/subzone, as far as it is known.

@@ -151,42 +151,35 @@ func (v *View) findCandidates() []Candidate {
 
 // gatewaySet is what endpoints ask of gateways (pilot/pkg/model/network.go, NetworkGateways).
 type gatewaySet struct {
-	all   []Gateway
-	scale uint32
+	all       []Gateway
+	byNetwork map[string][]Gateway
+	byBoth    map[[2]string][]Gateway // by network and cluster
+	scale     uint32
 }
 
 func newGatewaySet(gateways []Gateway) gatewaySet {
-	byNetwork, byBoth := map[string]int{}, map[[2]string]int{}
+	s := gatewaySet{all: gateways, byNetwork: map[string][]Gateway{}, byBoth: map[[2]string][]Gateway{}}
 	for _, g := range gateways {
-		byNetwork[g.Network]++
-		byBoth[[2]string{g.Network, g.Cluster}]++
+		both := [2]string{g.Network, g.Cluster}
+		s.byNetwork[g.Network], s.byBoth[both] = append(s.byNetwork[g.Network], g), append(s.byBoth[both], g)
 	}
 	scale := 1
-	for _, n := range byNetwork {
-		scale = lcm(scale, n)
+	for _, of := range s.byNetwork {
+		scale = lcm(scale, len(of))
 	}
-	for _, n := range byBoth {
-		scale = lcm(scale, n)
+	for _, of := range s.byBoth {
+		scale = lcm(scale, len(of))
 	}
-	return gatewaySet{all: gateways, scale: uint32(scale)}
+	s.scale = uint32(scale)
+	return s
 }
 
 // of are the gateways of a network in a cluster, or, where that has none, all of the network.
 func (s gatewaySet) of(network, cluster string) []Gateway {
-	var same, any []Gateway
-	for _, g := range s.all {
-		if g.Network != network {
-			continue
-		}
-		any = append(any, g)
-		if g.Cluster == cluster {
-			same = append(same, g)
-		}
-	}
-	if len(same) > 0 {
+	if same := s.byBoth[[2]string{network, cluster}]; len(same) > 0 {
 		return same
 	}
-	return any
+	return s.byNetwork[network]
 }
 
 func lcm(a, b int) int {

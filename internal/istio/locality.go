@@ -12,7 +12,7 @@ import (
 // rank gives the groups their priorities and weights
 // (pilot/pkg/networking/core/loadbalancer/loadbalancer.go).
 func (b *builder) rank(groups []*group) []*group {
-	policy := b.rule.policy(b.to.Subset, b.to.Port)
+	policy := b.rule.policy(b.subset, b.port)
 	setting, failover := b.localitySetting(policy)
 	failover = failover || policy.OutlierDetection != nil
 	if setting != nil && (failover || setting.Distribute != nil) {
@@ -140,14 +140,14 @@ func (b *builder) byLabels(groups []*group, labels []string) []*group {
 	return out
 }
 
-func (b *builder) labelRank(endpoint map[string]string, labels []string) uint32 {
+func (b *builder) labelRank(endpoint placed, labels []string) uint32 {
 	rank, elsewhere := 0, 0
 	for i, entry := range labels {
 		label, value, given := cutLabel(entry)
 		if !given {
 			value = b.source.Labels[label]
 		}
-		if value == endpoint[label] {
+		if value == endpoint.value(label) {
 			continue
 		}
 		if i == 0 && labels[0] == LabelNetwork {

@@ -211,6 +211,9 @@ func (m MeshConfig) IsGlobal(namespaceLabels, serviceLabels map[string]string) b
 func TakesAnchors(env map[string]string) bool { return isTrue(env[EnvXDSAgent]) }
 
 func isTrue(s string) bool {
+	if s == "" {
+		return false // most are not set, and an error costs more
+	}
 	on, err := strconv.ParseBool(s)
 	return err == nil && on
 }

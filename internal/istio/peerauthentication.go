@@ -23,7 +23,7 @@ type Acceptance struct {
 // (pilot/pkg/security/authn/policy_applier.go, ComposePeerAuthentication;
 // pilot/pkg/model/authentication.go, getConfigsForWorkload). One for workloads that lies
 // in the root namespace counts for none.
-func (v *View) acceptance(namespace string, labels map[string]string, port uint32) Acceptance {
+func (v *View) acceptance(namespace string, labels placed, port uint32) Acceptance {
 	var mesh, whole, workload *istioapi.PeerAuthentication
 	for _, p := range v.peers {
 		switch {
@@ -32,7 +32,7 @@ func (v *View) acceptance(namespace string, labels map[string]string, port uint3
 			mesh = cmp.Or(mesh, p)
 		case !selects(p.Spec.Selector):
 			whole = cmp.Or(whole, p)
-		case p.Namespace != v.Mesh.RootNamespace && subsetOf(p.Spec.Selector.MatchLabels, labels):
+		case p.Namespace != v.Mesh.RootNamespace && labels.match(p.Spec.Selector.MatchLabels):
 			workload = cmp.Or(workload, p)
 		}
 	}

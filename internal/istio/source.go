@@ -41,7 +41,7 @@ func (v *View) SourceOf(cluster, namespace, pod string) (s Source, ok bool) {
 		s.NetworkView = strings.Split(view, ",")
 	}
 	s.Gateway = len(s.NetworkView) > 0 || p.Labels["gateway.networking.k8s.io/gateway-name"] != ""
-	s.Labels = augmented(p.Labels, cluster, m.locality(p), s.Node, cmp.Or(v.podNetwork(m, p).Name, s.Network))
+	s.Labels = placed{p.Labels, cluster, m.locality(p), s.Node, cmp.Or(v.podNetwork(m, p).Name, s.Network)}.all()
 	return s, true
 }
 
