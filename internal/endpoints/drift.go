@@ -13,12 +13,9 @@ import (
 type settled struct{ object, resource, name, spec string }
 
 // compare: each proxy obeys the configuration of its own control plane, so that of the
-// same name should say the same in every cluster that has a control plane.
+// same name should say the same in every cluster that has a control plane. The service is
+// one of those that are concerned.
 func (j *judgement) compare(s service) {
-	if j.drifted[s.namespace] {
-		return
-	}
-	j.drifted[s.namespace] = true
 	var primaries []*cluster
 	var config []map[string]settled
 	for _, c := range j.clusters {

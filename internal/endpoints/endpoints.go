@@ -5,8 +5,10 @@ package endpoints
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -69,6 +71,7 @@ func Diagnose(fleet *facts.Fleet, namespace, name string, options Options) (*Dia
 		return nil, finding.Result{}, j.noSuchService(namespace, name)
 	}
 	d := j.diagnose(namespace, name)
+	j.compare(service{namespace, name, k})
 	j.unreached()
 	return d, j.result(), nil
 }
@@ -100,13 +103,45 @@ func (j *judgement) noSuchService(namespace, name string) error {
 // them is one finding.
 func Verify(fleet *facts.Fleet, options Options) finding.Result {
 	j := newJudgement(fleet, options)
-	for _, k := range j.shared(options) {
-		namespace, name, _ := strings.Cut(k, "/")
+	services := j.shared(options)
+	j.beside(len(services), func(j *judgement, i int) {
+		namespace, name := cut(services[i])
 		j.diagnose(namespace, name)
+	})
+	compared := ""
+	for _, k := range services {
+		if namespace, name := cut(k); namespace != compared {
+			j.compare(service{namespace, name, k})
+			compared = namespace
+		}
 	}
 	j.judgeConnections()
 	j.unreached()
 	return j.result()
+}
+
+// beside judges so many things on all processors. What is found is gathered in their
+// order, as if one had been judged after another.
+func (j *judgement) beside(n int, judge func(j *judgement, i int)) {
+	parts := make([]judgement, min(n, runtime.GOMAXPROCS(0)))
+	var wait sync.WaitGroup
+	for at := range parts {
+		part := &parts[at]
+		*part = *j
+		part.found, part.at, part.unknown = nil, map[string]*found{}, finding.Result{}
+		wait.Go(func() {
+			for i := at * n / len(parts); i < (at+1)*n/len(parts); i++ {
+				judge(part, i)
+			}
+		})
+	}
+	wait.Wait()
+	for _, part := range parts {
+		for _, f := range part.found {
+			j.at[j.add("", f.Finding)].name(f.services...)
+		}
+		j.unknown.Merge(part.unknown)
+	}
 }
 
 // judgement is one run of the rules.
@@ -119,12 +154,13 @@ type judgement struct {
 	at    map[string]*found // by ID
 	// unknown are the reasons for which paths of a cluster were not judged.
 	unknown finding.Result
-	drifted map[string]bool // namespaces whose configuration was compared
 	// last is what control planes said of themselves last, and connections the proxies that
 	// are connected to them; before are those of an earlier look.
 	last                map[string]facts.Read[[]facts.IstiodView]
 	connections, before *connections
-	// answers are what proxies get for the service that is being judged.
+	// answers are what proxies get for the service that is being judged, and views what control
+	// planes have of it.
+	views   map[*view]*istio.ServiceView
 	answers map[question]istio.Endpoints
 }
 
@@ -136,7 +172,7 @@ type found struct {
 
 func newJudgement(fleet *facts.Fleet, options Options) *judgement {
 	j := &judgement{
-		Options: options, world: newWorld(fleet, options), known: map[string]finding.Finding{}, at: map[string]*found{}, drifted: map[string]bool{},
+		Options: options, world: newWorld(fleet, options), known: map[string]finding.Finding{}, at: map[string]*found{},
 	}
 	if options.Seen != nil {
 		j.last = options.Seen.Last()
@@ -179,10 +215,20 @@ func (j *judgement) add(service string, f finding.Finding) string {
 	if f.Severity.AtLeast(at.Severity) {
 		at.Severity = f.Severity
 	}
-	if n := len(at.services); service != "" && (n == 0 || at.services[n-1] != service) {
-		at.services = append(at.services, service)
+	if service != "" {
+		at.name(service)
 	}
 	return id
+}
+
+// name adds services to those that the finding concerns. The same one comes again only
+// at once.
+func (f *found) name(services ...string) {
+	for _, s := range services {
+		if n := len(f.services); n == 0 || f.services[n-1] != s {
+			f.services = append(f.services, s)
+		}
+	}
 }
 
 // mostEvidence is how many things one finding rests on.

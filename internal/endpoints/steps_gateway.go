@@ -53,18 +53,15 @@ func (w *walk) gatewaysOf(e istio.Endpoint) []gateway {
 
 // podNames are the keys of the pods of a namespace.
 func (c *cluster) podNames(namespace string) []string {
-	if names, ok := c.byNamespace[namespace]; ok {
-		return names
-	}
-	var out []string
-	for k, p := range c.pods {
-		if p.Namespace == namespace {
-			out = append(out, k)
+	return c.byNamespace.get(namespace, func() (out []string) {
+		for k, p := range c.pods {
+			if p.Namespace == namespace {
+				out = append(out, k)
+			}
 		}
-	}
-	slices.Sort(out)
-	c.byNamespace[namespace] = out
-	return out
+		slices.Sort(out)
+		return out
+	})
 }
 
 // gatewayFaults are what other rules find about a gateway that istiod announces and

@@ -26,7 +26,7 @@ func (s service) object() string { return "service " + s.key }
 // diagnose judges the paths of one service between all clusters.
 func (j *judgement) diagnose(namespace, name string) *Diagnosis {
 	s := service{namespace, name, key(namespace, name)}
-	j.answers = map[question]istio.Endpoints{}
+	j.answers, j.views = map[question]istio.Endpoints{}, map[*view]*istio.ServiceView{}
 	d := &Diagnosis{Namespace: namespace, Name: name, Host: istio.Host(namespace, name), Clusters: []Presence{}, Paths: []Path{}}
 	for _, c := range j.clusters {
 		p := Presence{Cluster: c.Context, Service: c.services[s.key] != nil}
@@ -59,7 +59,6 @@ func (j *judgement) diagnose(namespace, name string) *Diagnosis {
 			}
 		}
 	}
-	j.compare(s)
 	return d
 }
 
@@ -83,7 +82,10 @@ type question struct {
 func (w *walk) ask(q question, proxy istio.Source) istio.Endpoints {
 	answer, ok := w.answers[q]
 	if !ok {
-		answer = q.view.Endpoints(proxy, istio.Destination{Namespace: w.service.namespace, Service: w.service.name, Port: q.port})
+		if w.views[q.view] == nil {
+			w.views[q.view] = q.view.ServiceView(w.service.namespace, w.service.name)
+		}
+		answer = w.views[q.view].Endpoints(proxy, q.port, "")
 		w.answers[q] = answer
 	}
 	return answer

@@ -61,8 +61,8 @@ type cluster struct {
 	proxies  map[string]map[string]*facts.Pod
 	// apart: no other cluster of the fleet has to do with it.
 	apart       bool
-	sources     map[[2]string]source
-	byNamespace map[string][]string // keys of pods
+	sources     memo[[2]string, source] // by network and namespace
+	byNamespace memo[string, []string]  // keys of pods
 }
 
 // view is what one control plane makes of the fleet.
@@ -156,7 +156,7 @@ func (w *world) meantFor(c *cluster, views []*view) *view {
 func newCluster(c *facts.Cluster) *cluster {
 	m := &cluster{
 		Cluster: c, services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, namespaces: map[string]*corev1.Namespace{},
-		pods: map[string]*facts.Pod{}, proxies: map[string]map[string]*facts.Pod{}, sources: map[[2]string]source{}, byNamespace: map[string][]string{},
+		pods: map[string]*facts.Pod{}, proxies: map[string]map[string]*facts.Pod{},
 	}
 	for i := range c.Namespaces.Value {
 		m.namespaces[c.Namespaces.Value[i].Name] = &c.Namespaces.Value[i]
@@ -281,13 +281,7 @@ func (w *world) sourcesOf(c *cluster, namespace string) []source {
 	}
 	var out []source
 	for _, network := range networks {
-		key := [2]string{network, namespace}
-		s, ok := c.sources[key]
-		if !ok {
-			s = c.newSource(network, namespace)
-			c.sources[key] = s
-		}
-		out = append(out, s)
+		out = append(out, c.sources.get([2]string{network, namespace}, func() source { return c.newSource(network, namespace) }))
 	}
 	return out
 }
