@@ -65,6 +65,19 @@ func (w *walk) freezes(f finding.Finding) bool {
 	return true
 }
 
+// outlives ends the walk where the secret was good before it was changed in place: istiod
+// takes no kubeconfig that it cannot use, and goes on with the cluster as it is
+// (pkg/kube/multicluster/secretcontroller.go, addRemoteConfig).
+func (w *walk) outlives(held map[string]bool) bool {
+	f := w.unwatched()
+	f.Title = fmt.Sprintf("%s goes on with what it read of %s before the remote secret was changed, until it restarts", w.v.name(), w.to.Context)
+	f.Effect = fmt.Sprintf("requests from %s get to the pods in %s that it knows of, and once istiod restarts to none", w.source.Context, w.to.Context)
+	f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.v.Context, Field: w.service.object() + ", addresses that istiod still has", Value: finding.List(slices.Sorted(maps.Keys(held)))})
+	w.lost = true
+	w.blame(stepReads, f)
+	return false
+}
+
 // keeps: what the control plane has of the service is what the cluster has. Behind a
 // gateway one endpoint is as good as all.
 func (w *walk) keeps() bool {

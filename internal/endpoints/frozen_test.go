@@ -124,3 +124,35 @@ func TestNamedCodes(t *testing.T) {
 		t.Errorf("%+v", result.Findings)
 	}
 }
+
+// A secret that is made unusable in place takes nothing away from a control plane that has
+// read the cluster before; one that never was good does.
+func TestUnusableInPlace(t *testing.T) {
+	for name, c := range map[string]struct {
+		held facts.Addresses
+		want []string
+	}{
+		"read before": {facts.Addresses{"sample/helloworld": {"10.9.9.9": true}}, []string{"east > west: partly EP030"}},
+		"never read":  {facts.Addresses{}, []string{"east > west: broken EP030"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := meshtest.Serving(meshtest.OneNetwork("network1", "east", "west")).Facts()
+			for i := range f.Clusters {
+				if c := &f.Clusters[i]; c.Context == "east" {
+					c.RemoteSecrets.Value[0].Invalid = "the kubeconfig is empty"
+				}
+			}
+			seen := &facts.Seen{Istiods: map[string]facts.Read[[]facts.IstiodView]{"east": {State: facts.OK, Value: []facts.IstiodView{
+				{Pod: "istiod-0", Shards: facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: map[string]facts.Addresses{"west": c.held}}},
+			}}}}
+			d, result, err := Diagnose(f, "sample", "helloworld", Options{Seen: seen})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, paths(d)); diff != "" {
+				t.Errorf("paths (-want +got):\n%s\n%+v", diff, d.Paths[0])
+			}
+			complete(t, result)
+		})
+	}
+}

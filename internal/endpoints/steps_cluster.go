@@ -63,8 +63,14 @@ func (w *walk) reads() bool {
 		return w.unclear(stepReads, w.to.Context, why)
 	}
 	if !ok {
-		if _, secret, _ := w.ignored(istio.ClusterID(w.to.Cluster)); secret == "" && w.Unsure[[2]string{w.v.Context, w.to.Context}] != "" {
+		code, ignored := w.ignored(istio.ClusterID(w.to.Cluster))
+		if ignored.Secret == "" && w.Unsure[[2]string{w.v.Context, w.to.Context}] != "" {
 			return w.unclear(stepReads, w.v.Context, w.Unsure[[2]string{w.v.Context, w.to.Context}])
+		}
+		if w.id = ignored.ID; code == "SEC008" || code == "SEC009" {
+			if held, known := w.held(); known && len(held) > 0 {
+				return w.outlives(held)
+			}
 		}
 		return w.fault(stepReads, w.unwatched())
 	}
@@ -113,14 +119,14 @@ func (w *walk) unread(title string) finding.Finding {
 func (w *walk) unwatched() finding.Finding {
 	own := istio.ClusterID(w.to.Cluster)
 	name := cmp.Or(own, w.to.Context)
-	code, secret, reason := w.ignored(own)
+	code, ignored := w.ignored(own)
 	var f finding.Finding
-	if secret == "" {
+	if ignored.Secret == "" {
 		f = w.unread(fmt.Sprintf("%s has no remote secret for %s, so it does not know its pods", w.v.name(), w.to.Context))
 		f.Evidence = []finding.Evidence{{Field: fmt.Sprintf("secrets with label %s=true in %s", istio.MultiClusterLabel, w.v.Istiod.Namespace), Value: w.secretsOf(w.by[w.v.Context])}}
 	} else {
-		f = w.unread(fmt.Sprintf("%s ignores the remote secret for %s: %s", w.v.name(), w.to.Context, reason))
-		f.Evidence = []finding.Evidence{{Field: "secret " + secret, Value: reason}}
+		f = w.unread(fmt.Sprintf("%s ignores the remote secret for %s: %s", w.v.name(), w.to.Context, ignored.Reason))
+		f.Evidence = []finding.Evidence{{Field: "secret " + ignored.Secret, Value: ignored.Reason}}
 	}
 	f.Evidence = append(f.Evidence, finding.Evidence{Field: "cluster ID of " + w.v.Context, Value: w.v.Istiod.ClusterID()})
 	if own != "" {
@@ -132,8 +138,8 @@ func (w *walk) unwatched() finding.Finding {
 			"# global.multiCluster.clusterName; then have its pods and remote secrets made anew",
 		}
 	} else {
-		if secret != "" {
-			ns, secretName, _ := strings.Cut(secret, "/")
+		if ignored.Secret != "" {
+			ns, secretName, _ := strings.Cut(ignored.Secret, "/")
 			f.Fix = append(f.Fix, finding.Kubectl(w.v.Context, "-n %s delete secret %s", finding.Quote(ns), finding.Quote(secretName)))
 		}
 		f.Fix = append(f.Fix, fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s",
@@ -147,18 +153,18 @@ func (w *walk) unwatched() finding.Finding {
 }
 
 // ignored is the secret that leads to the cluster, or has its ID, and that istiod ignores.
-func (w *walk) ignored(own string) (code finding.Code, secret, reason string) {
+func (w *walk) ignored(own string) (finding.Code, istio.Ignored) {
 	for _, i := range w.v.ignored {
 		for _, s := range w.by[w.v.Context].RemoteSecrets.Value {
 			if s.ClusterID != i.ID || s.Namespace+"/"+s.Name != i.Secret {
 				continue
 			}
 			if at := istio.FindCluster(w.fleet, s); at >= 0 && w.fleet.Clusters[at].Context == w.to.Context || at < 0 && i.ID == own {
-				return secretCode(i, w.v), i.Secret, i.Reason
+				return secretCode(i, w.v), i
 			}
 		}
 	}
-	return "SEC001", "", ""
+	return "SEC001", istio.Ignored{}
 }
 
 // secretCode is the code for a secret of which istiod makes no cluster.
