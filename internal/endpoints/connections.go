@@ -46,12 +46,15 @@ type connections struct {
 	// unread says by context why the connections of a control plane are not known.
 	unread map[string][]string
 	asked  []string // replicas that answered
+	// revisions are those of replicas, by primary and pod.
+	revisions map[[2]string]string
 }
 
 func newConnections(fleet *facts.Fleet, views map[string]facts.Read[[]facts.IstiodView]) *connections {
 	c := &connections{
 		fleet: fleet, expected: map[string][]string{}, own: map[string]bool{}, ids: map[string]map[string]bool{},
 		at: map[[2]string][]place{}, stray: map[[2]string][]place{}, unread: map[string][]string{},
+		revisions: map[[2]string]string{},
 	}
 	reads := map[string]map[string]string{} // by primary and cluster ID: the context
 	readers := map[string][]string{}
@@ -97,6 +100,9 @@ func newConnections(fleet *facts.Fleet, views map[string]facts.Read[[]facts.Isti
 			if i.Namespace != k.SystemNamespace {
 				c.unread[k.Context] = append(c.unread[k.Context], fmt.Sprintf("istiod %s is in namespace %s, and those of %s alone are asked", i.Name, i.Namespace, k.SystemNamespace))
 			}
+		}
+		for _, p := range k.IstiodPods.Value {
+			c.revisions[[2]string{k.Context, p.Name}] = p.Labels[istio.LabelRevision]
 		}
 		if len(istio.Istiods(k)) > 0 {
 			c.read(k.Context, views[k.Context], reads[k.Context])
@@ -159,6 +165,24 @@ func (c *connections) miscalled(k *facts.Cluster, p *facts.Pod) []place {
 	return out
 }
 
+// otherRevision is a replica to which a pod's proxy is connected though it was injected for
+// another revision, which its control plane has.
+func (c *connections) otherRevision(p *facts.Pod, at []place) (place, bool) {
+	own := p.Labels[istio.LabelRevision]
+	for _, w := range at {
+		there := c.revisions[[2]string{w.primary, w.replica}]
+		if own == "" || there == "" || there == own {
+			continue
+		}
+		for replica, revision := range c.revisions {
+			if replica[0] == w.primary && revision == own {
+				return w, true
+			}
+		}
+	}
+	return place{}, false
+}
+
 // primaries are the clusters of places.
 func primaries(places []place) []string {
 	var out []string
@@ -207,7 +231,7 @@ func (c *connections) unconnected(k *facts.Cluster) (pods []*facts.Pod, total in
 	}
 	for i := range k.Pods.Value {
 		p := &k.Pods.Value[i]
-		if !isClient(p) || !c.settled(p) || directedElsewhere(p, k.SystemNamespace) {
+		if !isProxy(p) || !c.settled(p) || directedElsewhere(p, k.SystemNamespace) {
 			continue
 		}
 		if total++; len(c.where(k, p))+len(c.miscalled(k, p)) == 0 {
@@ -279,7 +303,7 @@ func (j *judgement) misplaced(c *cluster) {
 	of := map[string]finding.Finding{}
 	for i := range c.Pods.Value {
 		p := &c.Pods.Value[i]
-		if !isClient(p) {
+		if !isProxy(p) {
 			continue
 		}
 		if f := j.connection(c, p); f.Code != "" {
@@ -339,6 +363,21 @@ func (j *judgement) connection(c *cluster, p *facts.Pod) finding.Finding {
 		return f
 	case len(at) == 1 && len(expected) > 0 && !slices.Contains(expected, at[0]):
 		f.Title = fmt.Sprintf("proxies of %s are connected to istiod of %s, and not to that of %s", c.Context, at[0], finding.List(expected))
+		return f
+	}
+	if w, ok := j.connections.otherRevision(p, where); ok {
+		own, there := p.Labels[istio.LabelRevision], j.connections.revisions[[2]string{w.primary, w.replica}]
+		f.Object = "revision " + own
+		f.Title = fmt.Sprintf("proxies of %s that were injected for revision %s are connected to istiod of revision %s", c.Context, own, there)
+		f.Evidence = append(f.Evidence,
+			finding.Evidence{Cluster: c.Context, Field: pod + ", label " + istio.LabelRevision, Value: own},
+			finding.Evidence{Cluster: w.primary, Field: "istiod " + w.replica + ", label " + istio.LabelRevision, Value: there})
+		f.Effect = fmt.Sprintf("they obey the mesh config of revision %s, and what its version makes of the mesh, and not those of %s", there, own)
+		f.Fix = []string{
+			"# the discoveryAddress that leads there is set in meshConfig.defaultConfig of revision " + own + ", or in",
+			"# annotation proxy.istio.io/config of the pods: take it away; then have the pods made anew:",
+			finding.Kubectl(c.Context, "-n %s delete pod %s", finding.Quote(p.Namespace), finding.Quote(p.Name)),
+		}
 		return f
 	}
 	return finding.Finding{}

@@ -2,6 +2,7 @@ package endpoints
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -42,7 +43,7 @@ func link(f *meshtest.Fleet) linked {
 			to = l.Clusters[0].Context
 		}
 		for k := range c.Pods.Value {
-			if p := &c.Pods.Value[k]; isClient(p) {
+			if p := &c.Pods.Value[k]; isProxy(p) {
 				l.connect(to, k%2, istio.ClusterID(c), p.Namespace, p.Name)
 			}
 		}
@@ -84,6 +85,29 @@ func (l *linked) again(there bool) {
 	}
 }
 
+// revised makes the second replica of east one of revision canary, and gives a pod that is
+// connected to the first the label of a revision.
+func revised(l *linked, revision string) {
+	label := func(p *facts.Pod, name, value string) {
+		template := *p.PodTemplate
+		template.Labels = maps.Clone(template.Labels)
+		template.Labels[istio.LabelRevision] = value
+		p.Name, p.PodTemplate = name, &template
+	}
+	c := &l.Clusters[0]
+	first, second := c.IstiodPods.Value[0], c.IstiodPods.Value[0]
+	label(&first, "istiod-0", "default")
+	label(&second, "istiod-1", "canary")
+	c.IstiodPods.Value = []facts.Pod{first, second}
+	for i := range c.Pods.Value {
+		if p := &c.Pods.Value[i]; p.Name == httpbinPod {
+			label(p, p.Name, revision)
+			l.cut("east", p.Name)
+			l.connect("east", 0, "east", p.Namespace, p.Name)
+		}
+	}
+}
+
 // podNames are those of the pods that stand for sources, and of another one.
 const (
 	sourcePod  = "curl-5d5c8b9f7-00002"
@@ -120,7 +144,7 @@ func TestConnections(t *testing.T) {
 		"connected to two replicas":                  {fleet: two, do: func(l *linked) { l.connect("east", 1, "east", "sample", httpbinPod) }},
 		"one that is none of a pod":                  {fleet: two, do: func(l *linked) { l.connect("east", 1, "east", "sample", "gone") }},
 		"one of a cluster that is none of the fleet": {fleet: two, do: func(l *linked) { l.connect("east", 1, "far", "sample", httpbinPod) }},
-		"one that is connected nowhere":              {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod); l.again(true) }, want: []string{"EP020 error east"}, text: "1 of 4 proxies of east"},
+		"one that is connected nowhere":              {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod); l.again(true) }, want: []string{"EP020 error east"}, text: "1 of 5 proxies of east"},
 		"one that is connected nowhere and gone":     {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod); l.again(false) }},
 		"one that connected meanwhile": {fleet: two, do: func(l *linked) {
 			l.cut("east", httpbinPod)
@@ -147,9 +171,9 @@ func TestConnections(t *testing.T) {
 				l.Clusters[1].IstiodPods.Value[i].Started = meshtest.Now.Add(-time.Minute)
 			}
 		}, unknown: "has just started"},
-		"none of a cluster":        {fleet: two, do: func(l *linked) { all(l, "east"); l.again(true) }, want: []string{"EP020 error east"}, text: "4 of 4"},
+		"none of a cluster":        {fleet: two, do: func(l *linked) { all(l, "east"); l.again(true) }, want: []string{"EP020 error east"}, text: "5 of 5"},
 		"none of a remote cluster": {fleet: remote, do: func(l *linked) { all(l, "west"); l.again(true) }, unknown: "that is none of it may direct them"},
-		"one of a remote cluster":  {fleet: remote, do: func(l *linked) { l.cut("west", httpbinPod); l.again(true) }, want: []string{"EP020 error west"}, text: "1 of 4"},
+		"one of a remote cluster":  {fleet: remote, do: func(l *linked) { l.cut("west", httpbinPod); l.again(true) }, want: []string{"EP020 error west"}, text: "1 of 5"},
 		"connected to the other": {fleet: two, do: func(l *linked) {
 			l.cut("west", httpbinPod)
 			l.connect("east", 0, "west", "sample", httpbinPod)
@@ -190,7 +214,10 @@ func TestConnections(t *testing.T) {
 			l.Clusters[0].Istiods.Value = append(slices.Clone(l.Clusters[0].Istiods.Value), other)
 			l.again(true)
 		}, unknown: "is in namespace istio-two"},
-		"one of that name in both": {fleet: two, do: func(l *linked) { l.connect("west", 0, "east", "sample", "cart-0") }},
+		"to another revision than that of its injection": {fleet: two, do: func(l *linked) { revised(l, "canary") },
+			want: []string{"EP020 warning east"}, text: "proxies of east that were injected for revision canary are connected to istiod of revision default"},
+		"injected by the name of a tag": {fleet: two, do: func(l *linked) { revised(l, "stable") }},
+		"one of that name in both":      {fleet: two, do: func(l *linked) { l.connect("west", 0, "east", "sample", "cart-0") }},
 		"pods are not known": {fleet: two, do: func(l *linked) {
 			l.Clusters[1].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden}
 		}, unknown: "pods: forbidden"},
@@ -275,7 +302,7 @@ func TestConnectionOfASource(t *testing.T) {
 func TestLocalInjector(t *testing.T) {
 	l := link(meshtest.Serving(meshtest.Networked("east", "west")))
 	for _, p := range l.Clusters[1].Pods.Value {
-		if isClient(&p) {
+		if isProxy(&p) {
 			l.cut("west", p.Name)
 			l.connect("east", 0, "west", p.Namespace, p.Name)
 		}

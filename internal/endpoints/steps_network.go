@@ -314,8 +314,8 @@ func (w *walk) uninjected(endpoints []istio.Dropped) finding.Finding {
 		for _, c := range w.clusters {
 			if o := c.namespaces[first.Namespace]; c != w.to && o != nil && injects(o) {
 				f.Evidence = append(f.Evidence, finding.Evidence{Cluster: c.Context, Field: "labels of namespace " + first.Namespace, Value: inline(o.Labels)})
-				if rev := o.Labels["istio.io/rev"]; rev != "" {
-					label = "istio.io/rev=" + rev
+				if rev := o.Labels[istio.LabelRevision]; rev != "" {
+					label = istio.LabelRevision + "=" + rev
 				}
 			}
 		}
@@ -335,9 +335,9 @@ func prefixed(prefix, s string) string {
 
 // injects reports whether pods of a namespace get a sidecar.
 func injects(ns *corev1.Namespace) bool {
-	return ns.Labels["istio-injection"] == "enabled" || ns.Labels["istio.io/rev"] != "" && ns.Labels["istio-injection"] != "disabled"
+	return ns.Labels["istio-injection"] == "enabled" || ns.Labels[istio.LabelRevision] != "" && ns.Labels["istio-injection"] != "disabled"
 }
 
 func injectsPod(p *facts.Pod) bool {
-	return p.Labels["sidecar.istio.io/inject"] == "true" || p.Labels["istio.io/rev"] != ""
+	return p.Labels["sidecar.istio.io/inject"] == "true" || p.Labels[istio.LabelRevision] != ""
 }

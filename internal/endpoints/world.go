@@ -191,10 +191,12 @@ func newCluster(c *facts.Cluster) *cluster {
 
 // isClient reports whether a pod has a sidecar, and is no gateway.
 func isClient(p *facts.Pod) bool {
-	if p.Phase != corev1.PodRunning && p.Phase != corev1.PodPending && p.Phase != "" || p.Labels[istio.LabelTLSMode] == "" {
-		return false
-	}
-	return p.Container(istio.ProxyContainer) != nil && istio.ProxyEnvOf(p)[istio.EnvProxyNetworkView] == "" && p.Labels["gateway.networking.k8s.io/gateway-name"] == ""
+	return isProxy(p) && p.Labels[istio.LabelTLSMode] != "" && istio.ProxyEnvOf(p)[istio.EnvProxyNetworkView] == "" && p.Labels["gateway.networking.k8s.io/gateway-name"] == ""
+}
+
+// isProxy reports whether a pod has a proxy that a control plane should direct.
+func isProxy(p *facts.Pod) bool {
+	return (p.Phase == corev1.PodRunning || p.Phase == corev1.PodPending || p.Phase == "") && istio.HasProxy(p)
 }
 
 func (w *world) newView(iv *istio.View) *view {

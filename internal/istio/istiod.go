@@ -38,7 +38,6 @@ const (
 	ProxyContainer     = "istio-proxy"
 	DiscoveryContainer = "discovery"
 	defaultRevision    = "default"
-	revisionLabel      = "istio.io/rev"
 	versionLabel       = "app.kubernetes.io/version"
 	ZtunnelName        = "ztunnel"
 	caCertsVolume      = "cacerts"
@@ -55,6 +54,7 @@ const (
 	LabelDataplaneMode              = "istio.io/dataplane-mode"
 	LabelGatewayPort                = "networking.istio.io/gatewayPort"
 	LabelTLSMode                    = "security.istio.io/tlsMode"
+	LabelRevision                   = "istio.io/rev"
 	LabelImportedService            = "multicluster.kubernetes.io/service-name"
 	AnnotationNodeSelector          = "traffic.istio.io/nodeSelector"
 	AnnotationExportTo              = "networking.istio.io/exportTo"
@@ -141,7 +141,7 @@ func Istiods(c *facts.Cluster) []Istiod {
 		if i.Version == nil {
 			i.Version = parseVersion(d.Labels[versionLabel])
 		}
-		i.Revision = cmp.Or(i.env[EnvRevision], d.Labels[revisionLabel], defaultRevision)
+		i.Revision = cmp.Or(i.env[EnvRevision], d.Labels[LabelRevision], defaultRevision)
 		for _, v := range d.Spec.Template.Spec.Volumes {
 			if v.Name == caCertsVolume {
 				i.CACertsVolume = ""

@@ -30,6 +30,14 @@ func ReduceProxyConfig(text string) string {
 	return string(out)
 }
 
+// HasProxy reports whether a pod has an Envoy of the mesh: a sidecar, a gateway or a
+// waypoint. The container of ztunnel has the same name.
+func HasProxy(p *facts.Pod) bool {
+	return p.Labels["app"] != ZtunnelName && p.Owner != ztunnel && p.Container(ProxyContainer) != nil
+}
+
+var ztunnel = facts.Owner{Kind: "DaemonSet", Name: ZtunnelName}
+
 // ProxyConfigOf is the config that a pod's proxy was given at its injection, with
 // the default for what it does not say; false where it is not known.
 func ProxyConfigOf(p *facts.Pod) (ProxyConfig, bool) {

@@ -188,16 +188,9 @@ func (m *member) home() string {
 	return ""
 }
 
-var ztunnel = facts.Owner{Kind: "DaemonSet", Name: istio.ZtunnelName}
-
 // isProxy reports whether a pod that runs has a proxy of the mesh that sends
 // requests for it. Where a network is told to ztunnel is another matter.
-func isProxy(p *facts.Pod) bool {
-	if !runs(p) || p.Labels["app"] == istio.ZtunnelName {
-		return false
-	}
-	return p.Owner != ztunnel && p.Container(istio.ProxyContainer) != nil
-}
+func isProxy(p *facts.Pod) bool { return runs(p) && istio.HasProxy(p) }
 
 func runs(p *facts.Pod) bool {
 	return p.Phase != corev1.PodSucceeded && p.Phase != corev1.PodFailed && p.Deleted.IsZero()

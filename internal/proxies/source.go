@@ -43,7 +43,6 @@ type Service struct{ Namespace, Name string }
 
 // Labels of pods.
 const (
-	labelRevision       = "istio.io/rev"
 	labelGateway        = "istio" // which gateways have by convention, and sidecars never
 	labelGatewayAPI     = "gateway.networking.k8s.io/gateway-name"
 	controlPlaneCluster = "topology.istio.io/controlPlaneClusters"
@@ -91,7 +90,7 @@ func representatives(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, 
 	for i := range c.Pods.Value {
 		p := &c.Pods.Value[i]
 		env := istio.ProxyEnvOf(p)
-		if !hasProxy(p) || !isReady(p) || env[istio.EnvProxyNetworkView] != "" {
+		if !istio.HasProxy(p) || !isReady(p) || env[istio.EnvProxyNetworkView] != "" {
 			continue
 		}
 		best, network := sidecars, env[istio.EnvProxyNetwork]
@@ -145,7 +144,7 @@ func Find(fleet *facts.Fleet, views []*istio.View, context, namespace, pod strin
 		if p.Namespace != namespace || p.Name != pod {
 			continue
 		}
-		if !hasProxy(p) {
+		if !istio.HasProxy(p) {
 			return Source{}, fmt.Errorf("source %s: the pod has no container %s: no proxy asks for endpoints on its behalf; name a pod with a sidecar", name, istio.ProxyContainer)
 		}
 		s, why := newSource(fleet, views, c, p)
@@ -209,7 +208,7 @@ func ControlPlane(views []*istio.View, c *facts.Cluster, p *facts.Pod) (v *istio
 			continue
 		}
 		rank := 0
-		if p.Labels[labelRevision] == view.Istiod.Revision {
+		if p.Labels[istio.LabelRevision] == view.Istiod.Revision {
 			rank = 1
 		}
 		if rank > best {
@@ -251,7 +250,7 @@ func Istiods(fleet *facts.Fleet, v *istio.View) []*facts.Pod {
 		}
 		for j := range c.Pods.Value {
 			p := &c.Pods.Value[j]
-			rev := p.Labels[labelRevision]
+			rev := p.Labels[istio.LabelRevision]
 			if p.Namespace == v.Istiod.Namespace && p.Labels["app"] == "istiod" && isReady(p) && (rev == "" || rev == v.Istiod.Revision) {
 				out = append(out, p)
 			}
@@ -270,7 +269,7 @@ func Mistakable(fleet *facts.Fleet, s Source) string {
 		for j := range c.Pods.Value {
 			p := &c.Pods.Value[j]
 			same := c.Context == s.Context && p.Name == s.Pod
-			if same || p.Namespace != s.Namespace || !strings.HasSuffix(p.Name, s.Pod) || !hasProxy(p) {
+			if same || p.Namespace != s.Namespace || !strings.HasSuffix(p.Name, s.Pod) || !istio.HasProxy(p) {
 				continue
 			}
 			if v, _, _ := ControlPlane([]*istio.View{s.View}, c, p); v != nil {
@@ -295,10 +294,6 @@ func endpointsOf(c *facts.Cluster, s Service) map[string]bool {
 		}
 	}
 	return out
-}
-
-func hasProxy(p *facts.Pod) bool {
-	return p.Labels["app"] != istio.ZtunnelName && p.Container(istio.ProxyContainer) != nil
 }
 
 func isReady(p *facts.Pod) bool {

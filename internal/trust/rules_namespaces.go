@@ -111,7 +111,7 @@ func (m *member) selects(ns corev1.Namespace) bool {
 // inMesh reports whether the namespace's labels ask for sidecars or for ambient
 // mode: only there do pods need the root.
 func inMesh(ns corev1.Namespace) bool {
-	return ns.Labels["istio-injection"] == "enabled" || ns.Labels["istio.io/rev"] != "" || ns.Labels["istio.io/dataplane-mode"] == "ambient"
+	return ns.Labels["istio-injection"] == "enabled" || ns.Labels[istio.LabelRevision] != "" || ns.Labels["istio.io/dataplane-mode"] == "ambient"
 }
 
 func systemRootMissing(m *member) finding.Finding {

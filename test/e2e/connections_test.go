@@ -28,7 +28,10 @@ func TestConnections(t *testing.T) {
 			Services:   []topology.Service{{Namespace: "shop", Name: "cart"}},
 			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}, {Namespace: "shop", Name: "client"}},
 		},
-		Clusters: []topology.Cluster{{Name: "east", Network: "n1"}, {Name: "west", Network: "n1"}},
+		Clusters: []topology.Cluster{
+			{Name: "east", Network: "n1", Contents: topology.Contents{Gateways: []topology.Gateway{{IPs: []string{"203.0.113.5"}}}}},
+			{Name: "west", Network: "n1"},
+		},
 	})
 	program := filepath.Join(filepath.Dir(binary), "kubectl-mesh_endpoints")
 	run := func(args ...string) report.Report {
@@ -44,9 +47,13 @@ func TestConnections(t *testing.T) {
 	}
 	proxies := map[string][]ads.Proxy{}
 	youngest := time.Time{}
-	for _, name := range []string{"east", "west"} {
-		pods, err := admin(t, fleet, name).CoreV1().Pods("shop").List(ctx, metav1.ListOptions{})
-		if err != nil || len(pods.Items) != 2 {
+	for _, c := range []struct {
+		name, namespace, selector string
+		pods                      int
+	}{{"east", "shop", "", 2}, {"east", topology.SystemNamespace, "istio=eastwestgateway", 1}, {"west", "shop", "", 2}} {
+		name := c.name
+		pods, err := admin(t, fleet, name).CoreV1().Pods(c.namespace).List(ctx, metav1.ListOptions{LabelSelector: c.selector})
+		if err != nil || len(pods.Items) != c.pods {
 			t.Fatalf("%d pods, %v", len(pods.Items), err)
 		}
 		for i := range pods.Items {
@@ -132,6 +139,8 @@ func TestConnections(t *testing.T) {
 		expect(t, "EP020 error east")
 		connections[key] = connect(t, "east", proxies["east"][0])
 		expect(t)
+		_ = connections["east "+proxies["east"][2].Pod].Close() // that of a gateway
+		expect(t, "EP020 error east")
 	})
 }
 
