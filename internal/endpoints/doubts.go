@@ -11,7 +11,7 @@ import (
 func (j *judgement) unnamed() {
 	for _, c := range j.clusters {
 		if !c.Services.Known() && !c.apart {
-			j.unknown.CannotJudge(c.Context, "Services: "+c.Services.Why(), codes...)
+			j.unknown.CannotJudge(c.Context, "services: "+c.Services.Why(), codes...)
 		}
 	}
 }

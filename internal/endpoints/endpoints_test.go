@@ -316,7 +316,7 @@ func TestUnreadable(t *testing.T) {
 func TestUnnamedServices(t *testing.T) {
 	fleet := meshtest.Serving(meshtest.Networked("east", "west")).Facts()
 	fleet.Clusters[1].Services = facts.Read[[]corev1.Service]{State: facts.Forbidden}
-	want := []finding.Unknown{{Cluster: "west", Reason: "Services: forbidden", Codes: Codes()}}
+	want := []finding.Unknown{{Cluster: "west", Reason: "services: forbidden", Codes: Codes()}}
 	if diff := cmp.Diff(want, Verify(fleet, Options{}).Unknowns); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

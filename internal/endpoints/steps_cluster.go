@@ -31,7 +31,7 @@ const (
 )
 
 // essential is what the control plane's view of a cluster needs to be of use.
-var essential = []string{"everything", "Namespaces", "Services", "EndpointSlices", "Pods", "the mesh config", "PeerAuthentications", "DestinationRules"}
+var essential = []string{"everything", "namespaces", "services", "endpointslices", "pods", "the mesh config", "peerauthentications", "destinationrules"}
 
 // has: the cluster has the service.
 func (w *walk) has() bool {

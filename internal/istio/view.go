@@ -190,7 +190,7 @@ func inEndpoints(p *facts.Pod) bool {
 // Unread is something that a prediction would need and that was not read.
 type Unread struct {
 	Cluster string // its ID for the control plane
-	What    string // in words, e.g. Services
+	What    string // in words, e.g. services
 	Why     string
 }
 
@@ -209,20 +209,20 @@ func (v *View) Unread() []Unread {
 				out = append(out, Unread{Cluster: w.ID, What: what, Why: why})
 			}
 		}
-		missing(c.Namespaces.Known(), "Namespaces", c.Namespaces.Why())
-		missing(c.Services.Known(), "Services", c.Services.Why())
-		missing(c.EndpointSlices.Known(), "EndpointSlices", c.EndpointSlices.Why())
-		missing(c.Pods.Known(), "Pods", c.Pods.Why())
-		missing(c.Nodes.Known(), "Nodes", c.Nodes.Why())
-		missing(c.KubernetesGateways.Known(), "Gateways of the Gateway API", c.KubernetesGateways.Why())
+		missing(c.Namespaces.Known(), "namespaces", c.Namespaces.Why())
+		missing(c.Services.Known(), "services", c.Services.Why())
+		missing(c.EndpointSlices.Known(), "endpointslices", c.EndpointSlices.Why())
+		missing(c.Pods.Known(), "pods", c.Pods.Why())
+		missing(c.Nodes.Known(), "nodes", c.Nodes.Why())
+		missing(c.KubernetesGateways.Known(), "gateways of the Gateway API", c.KubernetesGateways.Why())
 		if v.Istiod.On(EnvMCSDiscovery) {
-			missing(c.ServiceExports.Known(), "ServiceExports", c.ServiceExports.Why())
+			missing(c.ServiceExports.Known(), "serviceexports", c.ServiceExports.Why())
 		}
 		if w.Secret == "" {
 			missing(c.MeshConfigs.Known(), "the mesh config", c.MeshConfigs.Why())
 			missing(c.RemoteSecrets.Known(), "remote secrets", c.RemoteSecrets.Why())
-			missing(c.PeerAuthentications.Known(), "PeerAuthentications", c.PeerAuthentications.Why())
-			missing(c.DestinationRules.Known(), "DestinationRules", c.DestinationRules.Why())
+			missing(c.PeerAuthentications.Known(), "peerauthentications", c.PeerAuthentications.Why())
+			missing(c.DestinationRules.Known(), "destinationrules", c.DestinationRules.Why())
 		}
 	}
 	return out

@@ -320,7 +320,7 @@ func TestClusters(t *testing.T) {
 func TestUnread(t *testing.T) {
 	f := twoNetworks()
 	f.Clusters[1].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden, Reason: "forbidden"}
-	want := []istio.Unread{{Cluster: "west", What: "Pods", Why: "forbidden"}}
+	want := []istio.Unread{{Cluster: "west", What: "pods", Why: "forbidden"}}
 	if diff := cmp.Diff(want, istio.ViewOf(f, "east").Unread()); diff != "" {
 		t.Error(diff)
 	}

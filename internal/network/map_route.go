@@ -276,7 +276,7 @@ func (d *drawing) withoutGateway(v *view, r *Route) {
 	}
 	r.Way, r.Status, r.Reason = NoWay, RouteBroken, "network "+r.ToNetwork+" has no gateway"
 	for _, u := range v.Unread() {
-		if slices.Contains([]string{"everything", "Services", "Nodes", "the mesh config", "Gateways of the Gateway API"}, u.What) {
+		if slices.Contains([]string{"everything", "services", "nodes", "the mesh config", "gateways of the Gateway API"}, u.What) {
 			r.Status = RouteUnknown
 			r.Reason += fmt.Sprintf(" that was seen, and not read: %s of %s", u.What, cmp.Or(v.contexts[u.Cluster], u.Cluster))
 			for _, g := range d.rows {
