@@ -27,7 +27,7 @@ func oneOfEach() proxies.Listing {
 		return out
 	}
 	return proxies.Listing{Namespace: "shop", Service: "cart", Sources: []proxies.SourceListing{
-		{Cluster: "east", Namespace: "shop", Pod: "client-7d9c5b6f4-8tq2x", Network: "net-east", ControlPlane: "east", Unread: []string{"north: Nodes: forbidden"}, Destinations: []proxies.Destination{
+		{Cluster: "east", Namespace: "shop", Pod: "client-7d9c5b6f4-8tq2x", Network: "net-east", ControlPlane: "east", Unread: []string{"north: nodes: forbidden"}, Destinations: []proxies.Destination{
 			{Port: 80, PortName: "http", Verdict: proxies.Different, Endpoints: []proxies.Endpoint{
 				{Address: "10.1.0.5", Port: 8080, Verdict: proxies.Same, Kind: proxies.Pod, Cluster: "east", Network: "net-east", Pod: "shop/cart-5d5c8b9f7-k8s6w", Route: "on the network of the proxy", Expected: settings(0, "HEALTHY"), Actual: settings(0, "HEALTHY")},
 				{Address: "10.1.0.6", Port: 8080, Verdict: proxies.Different, Kind: proxies.Pod, Cluster: "east", Network: "net-east", Pod: "shop/cart-5d5c8b9f7-zz9zz", Route: "on the network of the proxy", Expected: settings(0, "HEALTHY"), Actual: settings(1, "UNHEALTHY"), Reason: "priority 1, expected 0; unhealthy, expected healthy"},

@@ -52,6 +52,7 @@ var (
 // With real istiods in ambient mode nothing is found where all is well, and each
 // fault alone gives its findings, as what istiod then tells ambient workloads shows.
 func TestAmbientNetworks(t *testing.T) {
+	t.Parallel() // it waits most of the time, and has a fleet of its own
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	f := startAmbient(t, ctx)

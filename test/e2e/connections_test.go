@@ -20,6 +20,7 @@ import (
 // Real connections to real istiods: those that are where they should be are no finding,
 // and those that are elsewhere are one, as is a proxy that is connected to none.
 func TestConnections(t *testing.T) {
+	t.Parallel() // it waits most of the time, and has a fleet of its own
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	defer cancel()
 	fleet := startTopology(t, ctx, topology.Topology{

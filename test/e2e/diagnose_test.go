@@ -168,6 +168,7 @@ var guide = map[string]diagnosed{
 // For each case diagnose names the cause in its first line, and its fix, pasted into a
 // shell, makes the real istiod hand out the right endpoints.
 func TestDiagnoseTheGuide(t *testing.T) {
+	t.Parallel() // it waits most of the time, and has a fleet of its own
 	kubectlBinary, env := kubectl(t)
 	env = append(env, "PATH="+strings.Join([]string{istioctl(t), filepath.Dir(kubectlBinary), os.Getenv("PATH")}, string(os.PathListSeparator)))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)

@@ -24,6 +24,7 @@ import (
 // With real istiods: what becomes of remote secrets is recognised, also where istiod
 // goes on to say that it is synced; and nothing is found where all is well.
 func TestRemoteSecrets(t *testing.T) {
+	t.Parallel() // it waits most of the time, and has a fleet of its own
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	fleet := startTopology(t, ctx, topology.Topology{
