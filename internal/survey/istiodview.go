@@ -108,7 +108,7 @@ func istiodOutcome[T any](value T, err error) facts.Read[T] {
 	case errors.Is(err, context.DeadlineExceeded):
 		return facts.Read[T]{State: facts.Failed, Reason: "istiod did not answer in time"}
 	}
-	return facts.Read[T]{State: facts.Failed, Reason: "istiod could not be asked by port-forward"}
+	return facts.Read[T]{State: facts.Failed, Reason: "istiod could not be asked: " + podReason(err)}
 }
 
 var (

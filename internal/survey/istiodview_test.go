@@ -1,11 +1,16 @@
 package survey
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 )
@@ -111,4 +116,23 @@ func FuzzIstiod(f *testing.F) {
 		_, _ = parseAmbient(strings.NewReader(text))
 		_, _ = parseProxies(strings.NewReader(text))
 	})
+}
+
+func TestIstiodOutcome(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	for name, c := range map[string]struct {
+		err   error
+		state facts.State
+		why   string
+	}{
+		"forbidden": {fmt.Errorf("port-forward: %w", apierrors.NewForbidden(pods, "istiod-0", errors.New("no"))), facts.Forbidden, "port-forward to istiod is forbidden"},
+		"gone":      {apierrors.NewNotFound(pods, "istiod-0"), facts.Failed, "istiod could not be asked: the API server answered 404 NotFound"},
+		"refused":   {&url.Error{Op: "Get", URL: "http://istiod/debug/clusterz", Err: errors.New("connection refused\x1b[0m")}, facts.Failed, `istiod could not be asked: connection refused\x1b[0m`},
+		"late":      {context.DeadlineExceeded, facts.Failed, "istiod did not answer in time"},
+		"hidden":    {errDebug, facts.Failed, errDebug.Error()},
+	} {
+		if got := istiodOutcome(0, c.err); got.State != c.state || got.Reason != c.why {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
 }

@@ -212,7 +212,6 @@ func firstLine(text []byte) string {
 
 // podOutcome is outcome for what was asked of a pod rather than of the API server.
 func podOutcome[T any](ctx context.Context, value T, err error) facts.Read[T] {
-	status := apierrors.APIStatus(nil)
 	switch {
 	case err == nil, apierrors.IsNotFound(err):
 		return outcome(value, err)
@@ -220,14 +219,20 @@ func podOutcome[T any](ctx context.Context, value T, err error) facts.Read[T] {
 		return facts.Read[T]{State: facts.Forbidden, Reason: "to reach into pods is forbidden (pods/portforward)"}
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
 		return facts.Read[T]{State: facts.Failed, Reason: "no answer in time"}
-	case errors.As(err, &status):
-		return facts.Read[T]{State: facts.Failed, Reason: reason(err)}
+	}
+	return facts.Read[T]{State: facts.Failed, Reason: podReason(err)}
+}
+
+// podReason is what the API server or a connection into a pod said, without addresses.
+func podReason(err error) string {
+	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
+		return reason(err)
 	}
 	if request := new(url.Error); errors.As(err, &request) {
 		err = request.Err
 	}
 	// net/http tells where in it an error arose.
-	return facts.Read[T]{State: facts.Failed, Reason: printable.Line(strings.TrimPrefix(err.Error(), "readLoopPeekFailLocked: "))}
+	return printable.Line(strings.TrimPrefix(err.Error(), "readLoopPeekFailLocked: "))
 }
 
 // Proxy is a proxy as a control plane knows it.
