@@ -158,6 +158,19 @@ func (w *walk) shown(p *port) Port {
 
 func (p *port) reached() int { return len(p.direct) + len(p.via) }
 
+// count is how many endpoints the cluster has for the port.
+func (w *walk) count(p *port) int {
+	behind := map[istio.Backend]bool{} // each gateway stands for all of them
+	for _, e := range p.via {
+		for _, b := range e.Behind {
+			if b.Cluster == w.id {
+				behind[b] = true
+			}
+		}
+	}
+	return len(p.direct) + len(behind) + len(p.dropped)
+}
+
 // all reports whether all endpoints of the cluster were dropped for one of the reasons.
 func (p *port) all(reasons ...istio.DropReason) bool {
 	return p.reached() == 0 && len(p.dropped) > 0 &&
@@ -180,7 +193,7 @@ func (w *walk) hasEndpoints() bool {
 	case !ready:
 		return w.fault(stepEndpoints, w.notReady(s, w.ports[0].dropped))
 	}
-	return w.ok(stepEndpoints, "%s has %s", w.to.Context, finding.Plural(w.ports[0].reached()+len(w.ports[0].dropped), "endpoint"))
+	return w.ok(stepEndpoints, "%s has %s", w.to.Context, finding.Plural(w.count(w.ports[0]), "endpoint"))
 }
 
 func (w *walk) notReady(s *corev1.Service, dropped []istio.Dropped) finding.Finding {

@@ -43,13 +43,28 @@ func TestDiagnosisOfWhatIstiodsSay(t *testing.T) {
 		Evidence: []finding.Evidence{{Cluster: "west", Field: "review of the token by the API server", Value: "[invalid bearer token]"}},
 		Effect:   "east keeps sending to the endpoints that west had then", Fix: []string{"istioctl create-remote-secret --context=west --name=west -n istio-system | kubectl --context=east apply -f -"},
 	}}}
+	unusable := finding.Result{Findings: []finding.Finding{{
+		Code: "SEC008", Severity: finding.Error, Clusters: []string{"east", "west"}, Object: "secret istio-system/istio-remote-secret-west",
+		Title:    "istiod cannot use the kubeconfig of a remote secret",
+		Evidence: []finding.Evidence{{Cluster: "east", Field: "secret istio-system/istio-remote-secret-west", Value: "the kubeconfig is empty"}},
+		Effect:   "east gets no endpoints of west", Fix: refused.Findings[0].Fix,
+	}}}
 	for name, c := range map[string]struct {
 		known   finding.Result
 		istiods map[string]facts.Read[[]facts.IstiodView]
 	}{
 		"frozen":    {refused, map[string]facts.Read[[]facts.IstiodView]{"east": replica(proxies["east"]...), "west": replica(proxies["west"]...)}},
+		"unusable":  {unusable, map[string]facts.Read[[]facts.IstiodView]{"east": replica(proxies["east"]...), "west": replica(proxies["west"]...)}},
 		"elsewhere": {finding.Result{}, map[string]facts.Read[[]facts.IstiodView]{"east": replica(append(proxies["east"], proxies["west"]...)...), "west": replica()}},
 	} {
+		for i := range fleet.Clusters {
+			for k := range fleet.Clusters[i].RemoteSecrets.Value {
+				s := &fleet.Clusters[i].RemoteSecrets.Value[k]
+				if s.Invalid = ""; name == "unusable" && fleet.Clusters[i].Context == "east" {
+					s.Invalid = "the kubeconfig is empty"
+				}
+			}
+		}
 		fleet.At = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		d, result, err := endpoints.Diagnose(fleet, "sample", "helloworld", endpoints.Options{Known: c.known, Seen: &facts.Seen{Istiods: c.istiods}})
 		if err != nil {
