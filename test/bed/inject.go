@@ -17,8 +17,11 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
-// pods are the pods of a cluster.
-var pods = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+// pods are the pods of a cluster, and webhooks what injects them.
+var (
+	pods     = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	webhooks = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"}
+)
 
 // inject makes the pods of a cluster, through the injector where there is one
 // that works.
@@ -33,7 +36,7 @@ func (m *Mesh) inject(ctx context.Context, c *Cluster, spec topology.Cluster) er
 		if err := c.apply(ctx, webhook); err != nil {
 			return err
 		}
-		if err := c.awaitInjector(ctx); err != nil {
+		if err := c.awaitInjector(ctx, webhook.Name); err != nil {
 			return istiod.failure(err)
 		}
 	}
@@ -82,8 +85,9 @@ func (m *Mesh) injects(spec topology.Cluster) bool {
 }
 
 // awaitInjector waits until the API server has pods injected: until the control
-// plane has filled its CA in, and the API server has heard of all that.
-func (c *Cluster) awaitInjector(ctx context.Context) error {
+// plane has filled its CA in, and the API server has heard of all that. Of 600 control planes
+// one did not notice the webhook; a change of it is noticed.
+func (c *Cluster) awaitInjector(ctx context.Context, webhook string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, settleTimeout, fmt.Errorf("not after %s", settleTimeout))
 	defer cancel()
 	probe, err := toUnstructured(&corev1.Pod{
@@ -98,11 +102,17 @@ func (c *Cluster) awaitInjector(ctx context.Context) error {
 	}
 	options := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
 	var last error
+	changed := time.Now()
 	err = poll(ctx, func(ctx context.Context) (bool, error) {
 		answer, err := c.client.dynamic.Resource(pods).Namespace(topology.SystemNamespace).Create(ctx, probe, options)
 		if err != nil {
-			last = err
-			return false, nil
+			if last = err; time.Since(changed) < 5*time.Second {
+				return false, nil
+			}
+			changed = time.Now()
+			change := fmt.Sprintf(`{"metadata":{"annotations":{"changed":%q}}}`, changed.Format(time.RFC3339))
+			_, err = c.client.dynamic.Resource(webhooks).Patch(ctx, webhook, types.MergePatchType, []byte(change), metav1.PatchOptions{})
+			return false, err
 		}
 		_, injected := answer.GetAnnotations()["sidecar.istio.io/status"]
 		if !injected {
@@ -178,7 +188,7 @@ func (c *Cluster) relabel(ctx context.Context, namespace, name string, labels ma
 	if err != nil {
 		return fmt.Errorf("relabel pod %s/%s: %w", namespace, name, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	_, err = c.client.dynamic.Resource(pods).Namespace(namespace).
 		Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
