@@ -44,7 +44,7 @@ func TestParseClusters(t *testing.T) {
 func TestParseShards(t *testing.T) {
 	const text = `{"cart.shop.svc.cluster.local":{"shop":{"Shards":{
 "Kubernetes/east":[{"Addresses":["10.0.0.1","fd00::1"],"NodeName":"n","HealthStatus":1},{"Address":"10.0.0.2","NodeName":"n"},{"Addresses":["10.0.0.3"]}],
-"External/east":[{"Addresses":["10.0.0.9"]}],"Kubernetes/west":null},"ServiceAccounts":{}}},"other.example":{"shop":{"Shards":{}}}}`
+"External/east":[{"Addresses":["10.0.0.9"]}],"Kubernetes\u002fwest":null},"ServiceAccounts":{}}},"other.example":{"shop":{"Shards":{}}}}`
 	want := map[string]facts.Addresses{"west": {}, "east": {"shop/cart": {"10.0.0.1": true, "fd00::1": true, "10.0.0.2": true, "10.0.0.3": false}}}
 	got, err := parseShards(strings.NewReader(text))
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
