@@ -216,6 +216,15 @@ func TestConnections(t *testing.T) {
 		}, unknown: "is in namespace istio-two"},
 		"to another revision than that of its injection": {fleet: two, do: func(l *linked) { revised(l, "canary") },
 			want: []string{"EP020 warning east"}, text: "proxies of east that were injected for revision canary are connected to istiod of revision default"},
+		"an agent without Envoy": {fleet: func() *meshtest.Fleet {
+			f := two()
+			for _, p := range f.Get("east").Network.Pods {
+				if p.Name == httpbinPod {
+					meshtest.SetEnv(p, istio.EnvDisableEnvoy, "true")
+				}
+			}
+			return f
+		}, do: func(l *linked) { l.cut("east", httpbinPod); l.again(true) }},
 		"injected by the name of a tag": {fleet: two, do: func(l *linked) { revised(l, "stable") }},
 		"one of that name in both":      {fleet: two, do: func(l *linked) { l.connect("west", 0, "east", "sample", "cart-0") }},
 		"pods are not known": {fleet: two, do: func(l *linked) {

@@ -194,9 +194,9 @@ func isClient(p *facts.Pod) bool {
 	return isProxy(p) && p.Labels[istio.LabelTLSMode] != "" && istio.ProxyEnvOf(p)[istio.EnvProxyNetworkView] == "" && p.Labels["gateway.networking.k8s.io/gateway-name"] == ""
 }
 
-// isProxy reports whether a pod has a proxy that a control plane should direct.
+// isProxy reports whether a pod has an Envoy that a control plane should direct.
 func isProxy(p *facts.Pod) bool {
-	return (p.Phase == corev1.PodRunning || p.Phase == corev1.PodPending || p.Phase == "") && istio.HasProxy(p)
+	return (p.Phase == corev1.PodRunning || p.Phase == corev1.PodPending || p.Phase == "") && istio.HasEnvoy(p)
 }
 
 func (w *world) newView(iv *istio.View) *view {

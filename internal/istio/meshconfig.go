@@ -74,6 +74,7 @@ const (
 	EnvProxyNetworkView = "ISTIO_META_REQUESTED_NETWORK_VIEW" // the networks that a gateway wants to know of
 	EnvProxyMeshID      = "ISTIO_META_MESH_ID"
 	EnvProxyConfig      = "PROXY_CONFIG"
+	EnvDisableEnvoy     = "DISABLE_ENVOY"          // an agent that serves applications with gRPC, and no Envoy
 	EnvZtunnelNetwork   = "NETWORK"                // what ztunnel has in place of ISTIO_META_NETWORK
 	EnvDNSCapture       = "ISTIO_META_DNS_CAPTURE" // the agent answers for the names of all services
 	EnvXDSAgent         = "PROXY_CONFIG_XDS_AGENT" // lets the agent take trust anchors from istiod
@@ -83,7 +84,7 @@ const (
 )
 
 // ProxyEnv are the environment variables that are kept of a sidecar.
-var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView, EnvProxyMeshID, EnvProxyConfig, EnvZtunnelNetwork, EnvDNSCapture, EnvXDSRootCA, EnvIstiodSAN}
+var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView, EnvProxyMeshID, EnvProxyConfig, EnvDisableEnvoy, EnvZtunnelNetwork, EnvDNSCapture, EnvXDSRootCA, EnvIstiodSAN}
 
 // Defaulted fills in what istiod assumes where nothing is said.
 func (m MeshConfig) Defaulted() MeshConfig {

@@ -30,11 +30,16 @@ func ReduceProxyConfig(text string) string {
 	return string(out)
 }
 
-// HasProxy reports whether a pod has an Envoy of the mesh: a sidecar, a gateway or a
-// waypoint. The container of ztunnel has the same name.
+// HasProxy reports whether a pod has an agent of the mesh: that of a sidecar, a gateway, a
+// waypoint, or of gRPC without a proxy. The container of ztunnel has the same name.
 func HasProxy(p *facts.Pod) bool {
 	return p.Labels["app"] != ZtunnelName && p.Owner != ztunnel && p.Container(ProxyContainer) != nil
 }
+
+// HasEnvoy reports whether the agent runs an Envoy. One that does not is connected to
+// istiod only while its application is, and has no admin interface
+// (manifests/charts/istio-control/istio-discovery/files/grpc-agent.yaml).
+func HasEnvoy(p *facts.Pod) bool { return HasProxy(p) && !isTrue(ProxyEnvOf(p)[EnvDisableEnvoy]) }
 
 var ztunnel = facts.Owner{Kind: "DaemonSet", Name: ZtunnelName}
 

@@ -90,7 +90,7 @@ func representatives(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, 
 	for i := range c.Pods.Value {
 		p := &c.Pods.Value[i]
 		env := istio.ProxyEnvOf(p)
-		if !istio.HasProxy(p) || !isReady(p) || env[istio.EnvProxyNetworkView] != "" {
+		if !istio.HasEnvoy(p) || !isReady(p) || env[istio.EnvProxyNetworkView] != "" {
 			continue
 		}
 		best, network := sidecars, env[istio.EnvProxyNetwork]
