@@ -25,7 +25,7 @@ func afterCollection(small int64) {
 		used := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
 		metrics.Read(used)
 		live := int64(used[0].Value.Uint64() + used[1].Value.Uint64())
-		debug.SetMemoryLimit(max(small, live*7/5))
+		debug.SetMemoryLimit(max(small, live*13/10))
 		afterCollection(small)
 	}, small)
 }
