@@ -28,6 +28,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
+	"github.com/kubectl-mesh/kubectl-mesh/test/bed/ads"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
@@ -161,12 +162,37 @@ func scaleEndpoints(ctx context.Context, b *table, r runner, binary, kubectl str
 		}
 		time.Sleep(pause)
 	}
+	for _, name := range names {
+		connection, err := connectGateway(ctx, fleet, name)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = connection.Close() }()
+	}
 	return b.scale(ctx, r, fleet, comparison{
 		what: fmt.Sprintf("mesh-endpoints verify, %d clusters of %d services and %d pods", scaleClusters, scaleServices, scalePods),
 		ours: []string{binary, "verify", "--timeout", "2m", "--contexts", strings.Join(names, ",")}, among: names,
 		theirs: []string{kubectl, "--context", names[0], "get", "services,endpointslices,pods", "-A"},
 		time:   mostEndpointsTime, memory: mostEndpointsMemory,
 	})
+}
+
+// connectGateway connects the proxy of a cluster's gateway to its control plane, as it is
+// one that was started long ago.
+func connectGateway(ctx context.Context, fleet *bed.Fleet, cluster string) (*ads.Connection, error) {
+	client, err := kubernetes.NewForConfig(fleet.Cluster(cluster).RESTConfig(bed.Admin))
+	if err != nil {
+		return nil, err
+	}
+	pod, err := client.CoreV1().Pods(topology.SystemNamespace).Get(ctx, "istio-eastwestgateway-0", metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := ads.FromPod(pod)
+	if err != nil {
+		return nil, err
+	}
+	return ads.Connect(ctx, fleet.Mesh().Istiod(cluster).GRPC(), proxy, ads.WithoutListeners())
 }
 
 // copies are those of a pod, its Service and its EndpointSlice, many in each of some clusters.
