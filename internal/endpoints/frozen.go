@@ -67,9 +67,8 @@ func (w *walk) freezes(f finding.Finding) bool {
 
 // outlives ends the walk where the secret was good before it was changed in place: istiod
 // takes no kubeconfig that it cannot use, and goes on with the cluster as it is
-// (pkg/kube/multicluster/secretcontroller.go, addRemoteConfig).
-func (w *walk) outlives(held map[string]bool) bool {
-	f := w.unwatched()
+// (pkg/kube/multicluster/secretcontroller.go, addRemoteConfig). The finding is that about the secret.
+func (w *walk) outlives(f finding.Finding, held map[string]bool) bool {
 	f.Title = fmt.Sprintf("%s goes on with what it read of %s before the remote secret was changed, until it restarts", w.v.name(), w.to.Context)
 	f.Effect = fmt.Sprintf("requests from %s get to the pods in %s that it knows of, and once istiod restarts to none", w.source.Context, w.to.Context)
 	f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.v.Context, Field: w.service.object() + ", addresses that istiod still has", Value: finding.List(slices.Sorted(maps.Keys(held)))})

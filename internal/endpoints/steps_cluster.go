@@ -69,10 +69,10 @@ func (w *walk) reads() bool {
 		}
 		if w.id = ignored.ID; code == "SEC008" || code == "SEC009" {
 			if held, known := w.held(); known && len(held) > 0 {
-				return w.outlives(held)
+				return w.outlives(w.unwatched(code, ignored), held)
 			}
 		}
-		return w.fault(stepReads, w.unwatched())
+		return w.fault(stepReads, w.unwatched(code, ignored))
 	}
 	if cause := w.knowsOf(w.v.Context, w.to.Context, "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021", "SEC019"); cause != "" && !w.elsewhere(cause) {
 		f := w.unread(fmt.Sprintf("%s cannot read %s: its clients get no endpoints there, or old ones", w.v.name(), w.to.Context))
@@ -116,10 +116,9 @@ func (w *walk) unread(title string) finding.Finding {
 
 // unwatched: there is no remote secret, or none that counts
 // (pkg/kube/multicluster/secretcontroller.go).
-func (w *walk) unwatched() finding.Finding {
+func (w *walk) unwatched(code finding.Code, ignored istio.Ignored) finding.Finding {
 	own := istio.ClusterID(w.to.Cluster)
 	name := cmp.Or(own, w.to.Context)
-	code, ignored := w.ignored(own)
 	var f finding.Finding
 	if ignored.Secret == "" {
 		f = w.unread(fmt.Sprintf("%s has no remote secret for %s, so it does not know its pods", w.v.name(), w.to.Context))

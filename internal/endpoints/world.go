@@ -191,7 +191,7 @@ func newCluster(c *facts.Cluster) *cluster {
 
 // isClient reports whether a pod has a sidecar, and is no gateway.
 func isClient(p *facts.Pod) bool {
-	return isProxy(p) && p.Labels[istio.LabelTLSMode] != "" && istio.ProxyEnvOf(p)[istio.EnvProxyNetworkView] == "" && p.Labels["gateway.networking.k8s.io/gateway-name"] == ""
+	return isProxy(p) && p.Labels[istio.LabelTLSMode] != "" && !istio.IsGateway(p)
 }
 
 // isProxy reports whether a pod has an Envoy that a control plane should direct.

@@ -55,6 +55,7 @@ const (
 	LabelGatewayPort                = "networking.istio.io/gatewayPort"
 	LabelTLSMode                    = "security.istio.io/tlsMode"
 	LabelRevision                   = "istio.io/rev"
+	LabelGatewayName                = "gateway.networking.k8s.io/gateway-name"
 	LabelImportedService            = "multicluster.kubernetes.io/service-name"
 	AnnotationNodeSelector          = "traffic.istio.io/nodeSelector"
 	AnnotationExportTo              = "networking.istio.io/exportTo"

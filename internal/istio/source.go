@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 )
 
 // Source is a proxy as istiod knows it: who asks for endpoints.
@@ -40,9 +42,15 @@ func (v *View) SourceOf(cluster, namespace, pod string) (s Source, ok bool) {
 	if view := env[EnvProxyNetworkView]; view != "" {
 		s.NetworkView = strings.Split(view, ",")
 	}
-	s.Gateway = len(s.NetworkView) > 0 || p.Labels["gateway.networking.k8s.io/gateway-name"] != ""
+	s.Gateway = IsGateway(p)
 	s.Labels = placed{p.Labels, cluster, m.locality(p), s.Node, cmp.Or(v.podNetwork(m, p).Name, s.Network)}.all()
 	return s, true
+}
+
+// IsGateway reports whether the proxy of a pod is one of a gateway between networks, or of
+// the Gateway API.
+func IsGateway(p *facts.Pod) bool {
+	return ProxyEnvOf(p)[EnvProxyNetworkView] != "" || p.Labels[LabelGatewayName] != ""
 }
 
 // inNetwork reports whether a network counts as the source's own

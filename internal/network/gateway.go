@@ -76,7 +76,7 @@ func (g *gateway) isStray() bool {
 		return false
 	}
 	for _, p := range g.pods {
-		if variable(p, istio.EnvProxyNetworkView) != "" || p.Labels[labelGatewayName] != "" {
+		if variable(p, istio.EnvProxyNetworkView) != "" || p.Labels[istio.LabelGatewayName] != "" {
 			return false
 		}
 		if isProxy(p) && p.Labels[istio.LabelTLSMode] == "" {
@@ -86,8 +86,6 @@ func (g *gateway) isStray() bool {
 	// An image that replaces itself with a proxy is one that nobody injected.
 	return !g.has(g.port()) || g.service.Labels["istio"] == "" && g.service.Spec.Selector["istio"] == ""
 }
-
-const labelGatewayName = "gateway.networking.k8s.io/gateway-name"
 
 func (g *gateway) object() string { return "service " + g.service.Namespace + "/" + g.service.Name }
 
@@ -129,7 +127,7 @@ func (g *gateway) takesSidecars() bool { return g.has(g.port()) || !g.has(istio.
 // Service, or nil.
 func (g *gateway) eastWest() *istioapi.KubernetesGateway {
 	for _, k := range g.member.eastWest() {
-		if k.Namespace == g.service.Namespace && k.Name == g.service.Labels[labelGatewayName] {
+		if k.Namespace == g.service.Namespace && k.Name == g.service.Labels[istio.LabelGatewayName] {
 			return k
 		}
 	}

@@ -148,7 +148,7 @@ func othersLead(members []*member, k *istioapi.KubernetesGateway, network string
 // is none.
 func (m *member) serviceOf(k *istioapi.KubernetesGateway) string {
 	for _, g := range m.gateways {
-		if g.service.Namespace == k.Namespace && g.service.Labels[labelGatewayName] == k.Name {
+		if g.service.Namespace == k.Namespace && g.service.Labels[istio.LabelGatewayName] == k.Name {
 			return g.object()
 		}
 	}

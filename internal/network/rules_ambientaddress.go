@@ -37,7 +37,7 @@ func judgeEastWestAddress(j *judgement, members []*member) {
 						evidence = append(evidence, finding.Evidence{Field: object + ", condition Programmed", Value: conditionText(c)})
 					}
 				}
-				fix = append(fix, "# the Service of the Gateway needs an address that other clusters reach", finding.Kubectl(m.Context, "-n %s get services -l %s=%s", finding.Quote(k.Namespace), labelGatewayName, finding.Quote(k.Name)))
+				fix = append(fix, "# the Service of the Gateway needs an address that other clusters reach", finding.Kubectl(m.Context, "-n %s get services -l %s=%s", finding.Quote(k.Namespace), istio.LabelGatewayName, finding.Quote(k.Name)))
 			}
 			if at := slices.IndexFunc(k.Spec.Listeners, istio.IsEastWestListener); k.Spec.Listeners[at].Port != istio.HBONEPort {
 				evidence = append(evidence, finding.Evidence{Field: object + ", listener " + k.Spec.Listeners[at].Name + ", port", Value: fmt.Sprintf("%d, and clients go to %d", k.Spec.Listeners[at].Port, istio.HBONEPort)})
@@ -69,7 +69,7 @@ func (m *member) inside(k *istioapi.KubernetesGateway) []string {
 			continue
 		}
 		for _, s := range m.Services.Value {
-			if s.Namespace != k.Namespace || s.Labels[labelGatewayName] != k.Name {
+			if s.Namespace != k.Namespace || s.Labels[istio.LabelGatewayName] != k.Name {
 				continue
 			}
 			if a.Value == s.Spec.ClusterIP || slices.Contains(s.Spec.ClusterIPs, a.Value) || strings.HasPrefix(a.Value, s.Name+"."+s.Namespace+".svc.") {

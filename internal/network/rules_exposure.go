@@ -52,7 +52,7 @@ func (v *view) gatewayAt(addresses []string) *gateway {
 }
 
 func (j *judgement) exposure(m *member, v *view, g *gateway, ports []int) {
-	if len(g.pods) == 0 || slices.ContainsFunc(g.pods, func(p *facts.Pod) bool { return p.Labels[labelGatewayName] != "" }) {
+	if len(g.pods) == 0 || slices.ContainsFunc(g.pods, func(p *facts.Pod) bool { return p.Labels[istio.LabelGatewayName] != "" }) {
 		j.CannotJudge(m.Context, "what "+g.object()+" of "+v.Context+" passes on is not among what is read", "PR006")
 		return
 	}

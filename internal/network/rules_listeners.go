@@ -186,7 +186,7 @@ func (g *gateway) listensFor(number int) bool {
 // pass mutual TLS through.
 func (g *gateway) kubernetesListener() bool {
 	for _, p := range g.pods {
-		name := p.Labels[labelGatewayName]
+		name := p.Labels[istio.LabelGatewayName]
 		for _, k := range g.member.KubernetesGateways.Value {
 			if name == "" || k.Namespace != p.Namespace || k.Name != name {
 				continue

@@ -44,7 +44,6 @@ type Service struct{ Namespace, Name string }
 // Labels of pods.
 const (
 	labelGateway        = "istio" // which gateways have by convention, and sidecars never
-	labelGatewayAPI     = "gateway.networking.k8s.io/gateway-name"
 	controlPlaneCluster = "topology.istio.io/controlPlaneClusters"
 )
 
@@ -94,7 +93,7 @@ func representatives(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, 
 			continue
 		}
 		best, network := sidecars, env[istio.EnvProxyNetwork]
-		if p.Labels[labelGateway] != "" || p.Labels[labelGatewayAPI] != "" {
+		if p.Labels[labelGateway] != "" || p.Labels[istio.LabelGatewayName] != "" {
 			best = gateways
 		}
 		b := best[network]

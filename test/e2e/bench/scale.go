@@ -177,10 +177,14 @@ func scaleEndpoints(ctx context.Context, b *table, r runner, binary, kubectl str
 	})
 }
 
+func admin(fleet *bed.Fleet, cluster string) (kubernetes.Interface, error) {
+	return kubernetes.NewForConfig(fleet.Cluster(cluster).RESTConfig(bed.Admin))
+}
+
 // connectGateway connects the proxy of a cluster's gateway to its control plane, as it is
 // one that was started long ago.
 func connectGateway(ctx context.Context, fleet *bed.Fleet, cluster string) (*ads.Connection, error) {
-	client, err := kubernetes.NewForConfig(fleet.Cluster(cluster).RESTConfig(bed.Admin))
+	client, err := admin(fleet, cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +223,7 @@ func (c copies) podUID(i int) types.UID {
 func (c copies) podIP(i int) string { return fmt.Sprintf("10.%d.%d.%d", c.at+1, 20+i/200, 1+i%200) }
 
 func copyPods(ctx context.Context, fleet *bed.Fleet, c copies) error {
-	client, err := kubernetes.NewForConfig(fleet.Cluster(c.cluster).RESTConfig(bed.Admin))
+	client, err := admin(fleet, c.cluster)
 	if err != nil {
 		return err
 	}
@@ -246,7 +250,7 @@ func copyServices(ctx context.Context, fleet *bed.Fleet, c copies) error {
 }
 
 func copySlices(ctx context.Context, fleet *bed.Fleet, c copies) error {
-	client, err := kubernetes.NewForConfig(fleet.Cluster(c.cluster).RESTConfig(bed.Admin))
+	client, err := admin(fleet, c.cluster)
 	if err != nil {
 		return err
 	}
