@@ -20,13 +20,13 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // live is a fleet on API servers, with a kubeconfig for it.
 type live struct {
-	*meshtest.Fleet
+	*istiotest.Fleet
 	servers map[string]*apitest.Server
 	urls    map[string]string // by context
 	sources survey.Source
@@ -36,7 +36,7 @@ type live struct {
 // the kubeconfig is made, and so after what a test does to the fleet.
 func serve(t *testing.T, names ...string) *live {
 	t.Helper()
-	l := &live{meshtest.Healthy(names...), map[string]*apitest.Server{}, map[string]string{}, survey.Trust}
+	l := &live{istiotest.Healthy(names...), map[string]*apitest.Server{}, map[string]string{}, survey.Trust}
 	for _, c := range l.Clusters {
 		l.servers[c.Name] = &apitest.Server{}
 		server := httptest.NewServer(l.servers[c.Name])
@@ -58,7 +58,7 @@ func (l *live) gather(t *testing.T, current string, set func(*fleet.Flags), obje
 	var said bytes.Buffer
 	f := &Frame{
 		IOStreams: genericiooptions.IOStreams{ErrOut: &said}, Plugin: plugin, Display: "kubectl mesh-test", Fleet: fleet.NewFlags(),
-		Namespace: meshtest.System, progress: fleet.ProgressOn(&said),
+		Namespace: istiotest.System, progress: fleet.ProgressOn(&said),
 	}
 	f.Fleet.KubeConfig = kubeconfig(t, current, l.urls)
 	if set != nil {
@@ -96,7 +96,7 @@ func refusing(path string) func(http.ResponseWriter, *http.Request) bool {
 func TestTheFleetIsFoundThroughRemoteSecrets(t *testing.T) {
 	remote := func(name, kubeconfig string) map[string][]runtime.Object {
 		return map[string][]runtime.Object{"west": {&corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: meshtest.System, Name: "remote-" + name, Labels: map[string]string{"istio/multiCluster": "true"}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: istiotest.System, Name: "remote-" + name, Labels: map[string]string{"istio/multiCluster": "true"}},
 			Data:       map[string][]byte{name: []byte(kubeconfig)},
 		}}}
 	}
@@ -127,7 +127,7 @@ func TestTheFleetIsFoundThroughRemoteSecrets(t *testing.T) {
 			"Looking at west (the current context), east, north, found through the remote secrets of west.\n",
 		},
 		"the current cluster is not looked at twice": {
-			func(l *live) { l.Get("west").Remotes = []*meshtest.Cluster{l.Get("west"), l.Get("east")} }, nil, []string{"west", "east"}, nil,
+			func(l *live) { l.Get("west").Remotes = []*istiotest.Cluster{l.Get("west"), l.Get("east")} }, nil, []string{"west", "east"}, nil,
 			"Looking at west (the current context), east, found through the remote secrets of west.\n",
 		},
 		"one to which no context leads": {
@@ -207,7 +207,7 @@ func TestClustersThatFailHideNoOthers(t *testing.T) {
 		t.Errorf("clusters (-want +got):\n%s", diff)
 	}
 	for _, c := range got.Clusters {
-		if c.Unreached == nil && (c.CACerts.State != facts.OK || c.Server != l.urls[c.Context] || c.SystemNamespace != meshtest.System) {
+		if c.Unreached == nil && (c.CACerts.State != facts.OK || c.Server != l.urls[c.Context] || c.SystemNamespace != istiotest.System) {
 			t.Errorf("%s: cacerts %s, at %s", c.Context, c.CACerts.State, c.Server)
 		}
 	}
@@ -280,7 +280,7 @@ func TestClustersOfADump(t *testing.T) {
 		"patterns": {[]string{"*st"}, []string{"east", "west"}},
 	} {
 		var said bytes.Buffer
-		f := &Frame{IOStreams: genericiooptions.IOStreams{ErrOut: &said}, Fleet: fleet.NewFlags(), Namespace: meshtest.System, From: broken}
+		f := &Frame{IOStreams: genericiooptions.IOStreams{ErrOut: &said}, Fleet: fleet.NewFlags(), Namespace: istiotest.System, From: broken}
 		f.Fleet.Contexts = c.wanted
 		got, err := f.Gather(t.Context(), survey.Trust)
 		if err != nil {

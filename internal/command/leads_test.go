@@ -10,31 +10,31 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // What the facts lead to is read of the clusters that they lead to, and of no other; with it the
 // rules come to what they come to on all facts. A fleet without leads costs nothing more.
 func TestLeadsAreFollowed(t *testing.T) {
-	primary := slices.IndexFunc(meshtest.NetworkFaults, func(c meshtest.Case) bool {
+	primary := slices.IndexFunc(istiotest.NetworkFaults, func(c istiotest.Case) bool {
 		return c.Name == "remote cluster with an address that its primary no longer has"
 	})
 	for name, c := range map[string]struct {
-		fleet *meshtest.Fleet
+		fleet *istiotest.Fleet
 		asked map[string][]string
 		want  []string
 	}{
-		"all is well": {meshtest.Networked("east", "west"), nil, nil},
+		"all is well": {istiotest.Networked("east", "west"), nil, nil},
 		"a pending gateway": {
-			meshtest.PendingWithEvents(), map[string][]string{"west": {"events"}},
+			istiotest.PendingWithEvents(), map[string][]string{"west": {"events"}},
 			[]string{"GW001 error west < GW002", "GW002 error west"},
 		},
 		"a remote cluster": {
-			meshtest.NetworkFaults[primary].Fleet(),
+			istiotest.NetworkFaults[primary].Fleet(),
 			map[string][]string{"east": {"virtualservices"}, "west": {"endpointslices", "subjectaccessreviews", "subjectaccessreviews", "subjectaccessreviews", "subjectaccessreviews"}},
-			meshtest.NetworkFaults[primary].Want,
+			istiotest.NetworkFaults[primary].Want,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,9 +74,9 @@ func TestLeadsAreFollowed(t *testing.T) {
 					t.Errorf("%d requests to %s at first, want %d", n, cluster.Name, firstRequests)
 				}
 			}
-			got.At = meshtest.Now
+			got.At = istiotest.Now
 			r := network.Verify(got, network.Options{})
-			if diff := cmp.Diff(c.want, meshtest.Summarize(r)); diff != "" {
+			if diff := cmp.Diff(c.want, istiotest.Summarize(r)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 			if len(r.Unknowns) > 0 {

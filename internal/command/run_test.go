@@ -16,9 +16,9 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
 // TestMain keeps the developer's own kubeconfig, kuberc and colours out of the tests.
@@ -55,7 +55,7 @@ func newJudge(f *Frame) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		result := trust.Verify(fleet, trust.Options{})
+		result := certs.Verify(fleet, certs.Options{})
 		result.Sort()
 		report.Names(f.Out, result)
 		if err := Unreachable(fleet); err != nil {

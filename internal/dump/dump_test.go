@@ -15,14 +15,14 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 )
 
 // What is read again is what was written, as far as rules see it.
 func TestRoundTrip(t *testing.T) {
-	for _, c := range append(append([]meshtest.Case{}, meshtest.HealthyCases...), meshtest.Faults...) {
+	for _, c := range append(append([]istiotest.Case{}, istiotest.HealthyCases...), istiotest.Faults...) {
 		t.Run(c.Name, func(t *testing.T) {
 			want := c.Fleet().Facts()
 			want.Clusters[0].CASecret = facts.Read[*corev1.Secret]{State: facts.Forbidden, Reason: "forbidden"}
@@ -44,8 +44,8 @@ func TestRoundTrip(t *testing.T) {
 			if diff := cmp.Diff(want, got, opts); diff != "" {
 				t.Errorf("facts (-written +read):\n%s", diff)
 			}
-			options := trust.Options{ExpiryWarn: trust.DefaultExpiryWarn}
-			if diff := cmp.Diff(trust.Verify(want, options), trust.Verify(got, options)); diff != "" {
+			options := certs.Options{ExpiryWarn: certs.DefaultExpiryWarn}
+			if diff := cmp.Diff(certs.Verify(want, options), certs.Verify(got, options)); diff != "" {
 				t.Errorf("what rules make of it: %s", diff)
 			}
 		})
@@ -55,7 +55,7 @@ func TestRoundTrip(t *testing.T) {
 // So is what only the rules of networks read: of each code a fleet.
 func TestNetworksRoundTrip(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range meshtest.NetworkFaults {
+	for _, c := range istiotest.NetworkFaults {
 		code, _, _ := strings.Cut(c.Want[0], " ")
 		if seen[code] {
 			continue
@@ -80,7 +80,7 @@ func TestNetworksRoundTrip(t *testing.T) {
 }
 
 func TestAnUnreachedClusterIsKept(t *testing.T) {
-	want := meshtest.Healthy("east").Facts()
+	want := istiotest.Healthy("east").Facts()
 	want.Clusters = append(want.Clusters, facts.Cluster{
 		Context: "arn:aws:eks:eu/../x", Server: "https://x", SystemNamespace: "istio-system",
 		Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"},
@@ -103,7 +103,7 @@ func TestAnUnreachedClusterIsKept(t *testing.T) {
 
 // A folder for each cluster, filled with "kubectl get -o yaml", is a dump too.
 func TestFoldersMadeByHand(t *testing.T) {
-	f := meshtest.Healthy("east")
+	f := istiotest.Healthy("east")
 	root := strings.ReplaceAll(strings.TrimSpace(f.Clusters[0].Published), "\n", "\n      ")
 	files := fstest.MapFS{
 		"east/all.yaml": {Data: []byte(`apiVersion: v1
@@ -121,12 +121,12 @@ items:
 		"east/notes.txt": {Data: []byte("not a manifest")},
 		".git/config":    {Data: []byte("not a cluster")},
 	}
-	got, err := dump.Read(files, "istio-system", meshtest.Now)
+	got, err := dump.Read(files, "istio-system", istiotest.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := got.Clusters[0]
-	if len(got.Clusters) != 1 || c.Context != "east" || !got.At.Equal(meshtest.Now) {
+	if len(got.Clusters) != 1 || c.Context != "east" || !got.At.Equal(istiotest.Now) {
 		t.Errorf("%d clusters, the first %s, at %s", len(got.Clusters), c.Context, got.At)
 	}
 	states := []facts.State{c.RootCert.State, c.CACerts.State, c.CASecret.State, c.Istiods.State, c.Namespaces.State, c.MeshConfigs.State}
@@ -167,9 +167,9 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(_ *testing.T, text []byte) {
 		for _, name := range []string{"fleet.yaml", "east/a.yaml"} {
-			got, err := dump.Read(fstest.MapFS{name: {Data: text}}, "istio-system", meshtest.Now)
+			got, err := dump.Read(fstest.MapFS{name: {Data: text}}, "istio-system", istiotest.Now)
 			if err == nil {
-				trust.Verify(got, trust.Options{})
+				certs.Verify(got, certs.Options{})
 			}
 		}
 	})

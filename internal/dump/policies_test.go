@@ -10,13 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 // The rules about endpoints make the same of a dump as of the clusters.
 func TestEndpointsOfADump(t *testing.T) {
-	for _, c := range meshtest.EndpointFaults {
+	for _, c := range istiotest.EndpointFaults {
 		t.Run(c.Name, func(t *testing.T) {
 			fleet := c.Fleet().Facts()
 			dir := filepath.Join(t.TempDir(), "fleet")

@@ -12,19 +12,19 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 // One Secret can name several clusters, and tell of some nothing but why not.
 func TestRemoteSecretsOfSeveralClusters(t *testing.T) {
 	entry := func(secret, id, server, problem string) facts.RemoteSecret {
-		r := facts.RemoteSecret{Namespace: meshtest.System, Name: secret, ClusterID: id, Server: server, Problem: problem, Modified: meshtest.Now}
+		r := facts.RemoteSecret{Namespace: istiotest.System, Name: secret, ClusterID: id, Server: server, Problem: problem, Modified: istiotest.Now}
 		if problem == "" {
 			r.Identity = "system:serviceaccount:istio-system:istio-reader-service-account"
 		}
 		return r
 	}
-	want := meshtest.Healthy("east").Facts()
+	want := istiotest.Healthy("east").Facts()
 	want.Clusters[0].RemoteSecrets.Value = []facts.RemoteSecret{
 		entry("all", "north", "", "the kubeconfig cannot be read"), entry("all", "south", "https://south", ""), entry("all", "west", "https://west", ""),
 		entry("one", "far-west", "https://far-west", ""),
@@ -61,7 +61,7 @@ stringData:
     current-context: west
     users: [{name: west, user: {token: hunter2}}]
 `)}}
-	got, err := dump.Read(files, meshtest.System, meshtest.Now)
+	got, err := dump.Read(files, istiotest.System, istiotest.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -96,14 +96,14 @@ var sources = []source{
 		func(*facts.Cluster, *corev1.Pod) bool { return true }),
 	all("nodes", "Node", func(c *facts.Cluster) *facts.Read[[]corev1.Node] { return &c.Nodes }),
 	all("peerauthentications", "PeerAuthentication",
-		func(c *facts.Cluster) *facts.Read[[]istioapi.PeerAuthentication] { return &c.PeerAuthentications }),
+		func(c *facts.Cluster) *facts.Read[[]api.PeerAuthentication] { return &c.PeerAuthentications }),
 	all("destinationrules", "DestinationRule",
-		func(c *facts.Cluster) *facts.Read[[]istioapi.DestinationRule] { return &c.DestinationRules }),
-	all("gateways-istio", "Gateway."+istioapi.NetworkingGroup, func(c *facts.Cluster) *facts.Read[[]istioapi.Gateway] { return &c.Gateways }),
-	all("gateways-kubernetes", "Gateway."+istioapi.GatewayGroup,
-		func(c *facts.Cluster) *facts.Read[[]istioapi.KubernetesGateway] { return &c.KubernetesGateways }),
-	all("workloadentries", "WorkloadEntry", func(c *facts.Cluster) *facts.Read[[]istioapi.WorkloadEntry] { return &c.WorkloadEntries }),
-	all("serviceentries", "ServiceEntry", func(c *facts.Cluster) *facts.Read[[]istioapi.ServiceEntry] { return &c.ServiceEntries }),
+		func(c *facts.Cluster) *facts.Read[[]api.DestinationRule] { return &c.DestinationRules }),
+	all("gateways-istio", "Gateway."+api.NetworkingGroup, func(c *facts.Cluster) *facts.Read[[]api.Gateway] { return &c.Gateways }),
+	all("gateways-kubernetes", "Gateway."+api.GatewayGroup,
+		func(c *facts.Cluster) *facts.Read[[]api.KubernetesGateway] { return &c.KubernetesGateways }),
+	all("workloadentries", "WorkloadEntry", func(c *facts.Cluster) *facts.Read[[]api.WorkloadEntry] { return &c.WorkloadEntries }),
+	all("serviceentries", "ServiceEntry", func(c *facts.Cluster) *facts.Read[[]api.ServiceEntry] { return &c.ServiceEntries }),
 	all("networkpolicies", "NetworkPolicy", func(c *facts.Cluster) *facts.Read[[]networkingv1.NetworkPolicy] { return &c.NetworkPolicies }),
 	many("configmaps-injector", "ConfigMap",
 		func(c *facts.Cluster) *facts.Read[[]corev1.ConfigMap] { return &c.Injectors },
@@ -113,17 +113,17 @@ var sources = []source{
 	many("events-gateways", "Event",
 		func(c *facts.Cluster) *facts.Read[[]corev1.Event] { return &c.GatewayEvents },
 		func(_ *facts.Cluster, e *corev1.Event) bool { return e.InvolvedObject.Kind == "Service" }),
-	all("virtualservices", "VirtualService", func(c *facts.Cluster) *facts.Read[[]istioapi.VirtualService] { return &c.VirtualServices }),
+	all("virtualservices", "VirtualService", func(c *facts.Cluster) *facts.Read[[]api.VirtualService] { return &c.VirtualServices }),
 	many("endpointslices-system", "EndpointSlice",
 		func(c *facts.Cluster) *facts.Read[[]discoveryv1.EndpointSlice] { return &c.SystemSlices },
 		func(c *facts.Cluster, s *discoveryv1.EndpointSlice) bool { return s.Namespace == c.SystemNamespace }),
 	many("subjectaccessreviews-control-plane", "SubjectAccessReview",
 		func(c *facts.Cluster) *facts.Read[[]authorizationv1.SubjectAccessReview] { return &c.ReaderRights },
 		func(_ *facts.Cluster, r *authorizationv1.SubjectAccessReview) bool { return r.Name != "" }),
-	all("sidecars", "Sidecar", func(c *facts.Cluster) *facts.Read[[]istioapi.Sidecar] { return &c.Sidecars }),
+	all("sidecars", "Sidecar", func(c *facts.Cluster) *facts.Read[[]api.Sidecar] { return &c.Sidecars }),
 	all("authorizationpolicies", "AuthorizationPolicy",
-		func(c *facts.Cluster) *facts.Read[[]istioapi.AuthorizationPolicy] { return &c.AuthorizationPolicies }),
-	all("serviceexports", "ServiceExport", func(c *facts.Cluster) *facts.Read[[]istioapi.ServiceExport] { return &c.ServiceExports }),
+		func(c *facts.Cluster) *facts.Read[[]api.AuthorizationPolicy] { return &c.AuthorizationPolicies }),
+	all("serviceexports", "ServiceExport", func(c *facts.Cluster) *facts.Read[[]api.ServiceExport] { return &c.ServiceExports }),
 }
 
 // key tells the objects of one kind apart.

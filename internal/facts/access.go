@@ -6,7 +6,7 @@ import (
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // Access is how the kubeconfig of a remote secret reaches its cluster and whom it
@@ -93,7 +93,7 @@ type Later struct {
 	Slices map[string]Read[Addresses]
 	// Gateways are those of the Gateway API by context, where control planes are asked
 	// for what they tell ambient workloads.
-	Gateways map[string]Read[[]istioapi.KubernetesGateway]
+	Gateways map[string]Read[[]api.KubernetesGateway]
 	// Pods are those that no control plane was connected to, as namespace/name by context,
 	// and whether they are still there.
 	Pods map[string]map[string]bool

@@ -15,7 +15,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // Fleet is what was read of all clusters in one run.
@@ -83,12 +83,12 @@ type Cluster struct {
 	Pods           Read[[]Pod]
 	Nodes          Read[[]corev1.Node]
 	// The custom resources of all namespaces; absent where their kind is not installed.
-	PeerAuthentications Read[[]istioapi.PeerAuthentication]
-	DestinationRules    Read[[]istioapi.DestinationRule]
-	Gateways            Read[[]istioapi.Gateway]
-	KubernetesGateways  Read[[]istioapi.KubernetesGateway]
-	WorkloadEntries     Read[[]istioapi.WorkloadEntry]
-	ServiceEntries      Read[[]istioapi.ServiceEntry]
+	PeerAuthentications Read[[]api.PeerAuthentication]
+	DestinationRules    Read[[]api.DestinationRule]
+	Gateways            Read[[]api.Gateway]
+	KubernetesGateways  Read[[]api.KubernetesGateway]
+	WorkloadEntries     Read[[]api.WorkloadEntry]
+	ServiceEntries      Read[[]api.ServiceEntry]
 
 	// NetworkPolicies are all of the cluster's.
 	NetworkPolicies Read[[]networkingv1.NetworkPolicy]
@@ -98,10 +98,10 @@ type Cluster struct {
 	Injectors Read[[]corev1.ConfigMap]
 
 	// Those that decide who knows a service, and who may call it.
-	VirtualServices       Read[[]istioapi.VirtualService]
-	Sidecars              Read[[]istioapi.Sidecar]
-	AuthorizationPolicies Read[[]istioapi.AuthorizationPolicy]
-	ServiceExports        Read[[]istioapi.ServiceExport]
+	VirtualServices       Read[[]api.VirtualService]
+	Sidecars              Read[[]api.Sidecar]
+	AuthorizationPolicies Read[[]api.AuthorizationPolicy]
+	ServiceExports        Read[[]api.ServiceExport]
 
 	// The following are read only of clusters in which a rule needs them.
 

@@ -10,12 +10,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
 func catalogue(t *testing.T) []finding.Entry {
@@ -45,7 +45,7 @@ func TestEveryCodeIsExplained(t *testing.T) {
 			}
 		}
 	}
-	found := slices.Sorted(slices.Values(slices.Concat(trust.Codes(), reach.Codes(), network.Codes(), endpoints.Codes(), remotes.Codes())))
+	found := slices.Sorted(slices.Values(slices.Concat(certs.Codes(), reach.Codes(), network.Codes(), endpoints.Codes(), remotesecrets.Codes())))
 	if diff := cmp.Diff(found, explained); diff != "" {
 		t.Errorf("codes that rules find (-) and codes that are explained (+):\n%s", diff)
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // destinationRules are those of the control plane's own cluster, merged and
@@ -26,7 +26,7 @@ type ruleSet struct {
 type mergedRule struct {
 	namespace string
 	exportTo  map[string]bool
-	spec      istioapi.DestinationRuleSpec
+	spec      api.DestinationRuleSpec
 	from      []string // namespace/name
 }
 
@@ -40,13 +40,13 @@ func newDestinationRules(v *View) *destinationRules {
 	if own == nil {
 		return d
 	}
-	var rules []*istioapi.DestinationRule
+	var rules []*api.DestinationRule
 	for i := range own.facts.DestinationRules.Value {
 		if r := &own.facts.DestinationRules.Value[i]; own.selects(r.Namespace) {
 			rules = append(rules, r)
 		}
 	}
-	slices.SortFunc(rules, func(a, b *istioapi.DestinationRule) int {
+	slices.SortFunc(rules, func(a, b *api.DestinationRule) int {
 		if (a.Spec.WorkloadSelector != nil) != (b.Spec.WorkloadSelector != nil) {
 			if a.Spec.WorkloadSelector != nil {
 				return -1
@@ -61,7 +61,7 @@ func newDestinationRules(v *View) *destinationRules {
 	return d
 }
 
-func (d *destinationRules) add(r *istioapi.DestinationRule) {
+func (d *destinationRules) add(r *api.DestinationRule) {
 	exportTo := map[string]bool{}
 	for _, e := range r.Spec.ExportTo {
 		exportTo[e] = true
@@ -84,7 +84,7 @@ func (d *destinationRules) add(r *istioapi.DestinationRule) {
 	}
 }
 
-func put(sets map[string]*ruleSet, r *istioapi.DestinationRule, exportTo map[string]bool) {
+func put(sets map[string]*ruleSet, r *api.DestinationRule, exportTo map[string]bool) {
 	if sets[r.Namespace] == nil {
 		sets[r.Namespace] = newRuleSet()
 	}
@@ -94,7 +94,7 @@ func put(sets map[string]*ruleSet, r *istioapi.DestinationRule, exportTo map[str
 // merge adds a rule to those for the same host: into each that is for the same
 // clients, or else beside them (pilot/pkg/model/destination_rule.go,
 // mergeDestinationRule). Only subsets, and a traffic policy where there was none, are taken over.
-func (s *ruleSet) merge(r *istioapi.DestinationRule, exportTo map[string]bool) {
+func (s *ruleSet) merge(r *api.DestinationRule, exportTo map[string]bool) {
 	host := fullHost(r.Spec.Host, r.Namespace)
 	rules := s.specific
 	if strings.HasPrefix(host, "*") {
@@ -122,7 +122,7 @@ func (s *ruleSet) merge(r *istioapi.DestinationRule, exportTo map[string]bool) {
 		m.from = append(slices.Clone(m.from), r.Namespace+"/"+r.Name)
 		m.spec.Subsets = slices.Clone(m.spec.Subsets)
 		for _, subset := range r.Spec.Subsets {
-			if !slices.ContainsFunc(m.spec.Subsets, func(o istioapi.Subset) bool { return o.Name == subset.Name }) {
+			if !slices.ContainsFunc(m.spec.Subsets, func(o api.Subset) bool { return o.Name == subset.Name }) {
 				m.spec.Subsets = append(m.spec.Subsets, subset)
 			}
 		}

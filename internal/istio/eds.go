@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // Destination is what a source asks for: one port of a Service, or of a subset of it.
@@ -379,10 +379,10 @@ func (b *builder) mtls(w *workload) (on bool, why Decider) {
 	}
 	if mode, set := b.rule.tlsMode(b.subset, b.port); set {
 		from := strings.Join(b.rule.from, ", ")
-		return mode == istioapi.TLSIstioMutual, Decider{"DestinationRule", from, "DestinationRule " + from + " sets " + mode}
+		return mode == api.TLSIstioMutual, Decider{"DestinationRule", from, "DestinationRule " + from + " sets " + mode}
 	}
 	a := b.v.acceptance(w.namespace, w.labels, w.port)
-	return a.Mode != istioapi.MTLSDisable, Decider{"PeerAuthentication", a.From, "PeerAuthentication " + a.From + " sets " + a.Mode}
+	return a.Mode != api.MTLSDisable, Decider{"PeerAuthentication", a.From, "PeerAuthentication " + a.From + " sets " + a.Mode}
 }
 
 // Decider is what decided on mutual TLS.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // gatewayCandidates is what istiod makes of a Gateway of the Gateway API that is
@@ -13,13 +13,13 @@ import (
 // passes mutual TLS through or takes HBONE
 // (pilot/pkg/serviceregistry/kube/controller/network.go, handleGatewayResource;
 // kube/conversion.go, IsAutoPassthrough and GatewaySA).
-func (v *View) gatewayCandidates(m *member, g *istioapi.KubernetesGateway) []Candidate {
+func (v *View) gatewayCandidates(m *member, g *api.KubernetesGateway) []Candidate {
 	network := g.Labels[LabelNetwork]
 	if network == "" || !v.Istiod.Setting(EnvGatewayAPINetworks, !v.Istiod.Before("1.23.0")) {
 		return nil
 	}
 	account := cmp.Or(g.Annotations[AnnotationGatewayServiceAccount], g.Name)
-	if account == g.Name && g.Spec.GatewayClassName == istioapi.ClassRemote {
+	if account == g.Name && g.Spec.GatewayClassName == api.ClassRemote {
 		account = g.Name + "-" + g.Spec.GatewayClassName
 	}
 	base := Candidate{
@@ -32,8 +32,8 @@ func (v *View) gatewayCandidates(m *member, g *istioapi.KubernetesGateway) []Can
 		}
 	}
 	switch {
-	case g.Spec.GatewayClassName == istioapi.ClassRemote && !m.local:
-		base.Problem = "class " + istioapi.ClassRemote + " counts only in the control plane's own cluster"
+	case g.Spec.GatewayClassName == api.ClassRemote && !m.local:
+		base.Problem = "class " + api.ClassRemote + " counts only in the control plane's own cluster"
 	case len(base.Addresses) == 0:
 		base.Problem = "spec.addresses has no address of type IPAddress or Hostname"
 	}
@@ -57,7 +57,7 @@ func (v *View) gatewayCandidates(m *member, g *istioapi.KubernetesGateway) []Can
 	return out
 }
 
-func isAutoPassthrough(g *istioapi.KubernetesGateway, l istioapi.Listener) bool {
+func isAutoPassthrough(g *api.KubernetesGateway, l api.Listener) bool {
 	if l.TLS == nil {
 		return false
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // rank gives the groups their priorities and weights
@@ -36,24 +36,24 @@ func (b *builder) rank(groups []*group) []*group {
 // localitySetting is the one that holds: of the DestinationRule, else what the Service
 // prefers, else of the mesh (GetEffectiveLbSetting); nil where it is turned off. A Service's
 // preference needs no outlier detection.
-func (b *builder) localitySetting(policy istioapi.TrafficPolicy) (setting *istioapi.LocalityLbSetting, failover bool) {
+func (b *builder) localitySetting(policy api.TrafficPolicy) (setting *api.LocalityLbSetting, failover bool) {
 	if lb := policy.LoadBalancer; lb != nil && lb.LocalityLbSetting != nil {
 		return enabled(lb.LocalityLbSetting), false
 	}
 	switch b.service.distribution(b.v) {
 	case sameZone:
-		return &istioapi.LocalityLbSetting{FailoverPriority: []string{LabelNetwork, labelRegion, labelZone}}, true
+		return &api.LocalityLbSetting{FailoverPriority: []string{LabelNetwork, labelRegion, labelZone}}, true
 	case sameNode:
-		return &istioapi.LocalityLbSetting{FailoverPriority: []string{LabelNetwork, labelRegion, labelZone, LabelSubzone, labelHostname}}, true
+		return &api.LocalityLbSetting{FailoverPriority: []string{LabelNetwork, labelRegion, labelZone, LabelSubzone, labelHostname}}, true
 	}
 	if mesh := b.v.Mesh.LocalityLbSetting; mesh != nil {
 		return enabled(mesh), false
 	}
-	return &istioapi.LocalityLbSetting{}, false
+	return &api.LocalityLbSetting{}, false
 }
 
 // preference names the object whose setting ranks the endpoints.
-func (b *builder) preference(policy istioapi.TrafficPolicy) string {
+func (b *builder) preference(policy api.TrafficPolicy) string {
 	lb := policy.LoadBalancer
 	switch {
 	case b.rule != nil && (lb != nil && lb.LocalityLbSetting != nil || b.service.distribution(b.v) == anywhere && policy.OutlierDetection != nil):
@@ -65,7 +65,7 @@ func (b *builder) preference(policy istioapi.TrafficPolicy) string {
 	}
 }
 
-func enabled(s *istioapi.LocalityLbSetting) *istioapi.LocalityLbSetting {
+func enabled(s *api.LocalityLbSetting) *api.LocalityLbSetting {
 	if s.Enabled != nil && !*s.Enabled {
 		return nil
 	}
@@ -74,7 +74,7 @@ func enabled(s *istioapi.LocalityLbSetting) *istioapi.LocalityLbSetting {
 
 // byLocality ranks groups by how much of the source's locality they share
 // (applyLocalityFailover). A group that is left empty takes its rank too.
-func (b *builder) byLocality(groups []*group, failover []istioapi.Failover) {
+func (b *builder) byLocality(groups []*group, failover []api.Failover) {
 	from := b.source.Locality
 	for _, g := range groups {
 		l := ParseLocality(g.locality)
@@ -171,7 +171,7 @@ func cutLabel(entry string) (label, value string, given bool) {
 
 // distribute gives localities their shares, and takes the endpoints of those
 // that have none (applyLocalityWeights).
-func (b *builder) distribute(groups []*group, settings []istioapi.Distribute) {
+func (b *builder) distribute(groups []*group, settings []api.Distribute) {
 	for _, d := range settings {
 		if !b.source.Locality.matches(d.From) {
 			continue

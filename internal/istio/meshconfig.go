@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
@@ -26,12 +26,12 @@ type MeshConfig struct {
 	DefaultConfig      ProxyConfig             `json:"defaultConfig,omitzero"`
 	DiscoverySelectors []*metav1.LabelSelector `json:"discoverySelectors,omitempty"`
 
-	RootNamespace                  string                      `json:"rootNamespace,omitempty"`
-	ServiceSettings                []ServiceSettings           `json:"serviceSettings,omitempty"`
-	LocalityLbSetting              *istioapi.LocalityLbSetting `json:"localityLbSetting,omitempty"`
-	DefaultServiceExportTo         []string                    `json:"defaultServiceExportTo,omitempty"`
-	DefaultDestinationRuleExportTo []string                    `json:"defaultDestinationRuleExportTo,omitempty"`
-	ServiceScopeConfigs            []ServiceScopeConfig        `json:"serviceScopeConfigs,omitempty"`
+	RootNamespace                  string                 `json:"rootNamespace,omitempty"`
+	ServiceSettings                []ServiceSettings      `json:"serviceSettings,omitempty"`
+	LocalityLbSetting              *api.LocalityLbSetting `json:"localityLbSetting,omitempty"`
+	DefaultServiceExportTo         []string               `json:"defaultServiceExportTo,omitempty"`
+	DefaultDestinationRuleExportTo []string               `json:"defaultDestinationRuleExportTo,omitempty"`
+	ServiceScopeConfigs            []ServiceScopeConfig   `json:"serviceScopeConfigs,omitempty"`
 }
 
 // ServiceScopeConfig says which services ambient workloads of other clusters see.

@@ -8,7 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // Acceptance is what a workload takes on a port, as far as PeerAuthentications say.
@@ -24,7 +24,7 @@ type Acceptance struct {
 // pilot/pkg/model/authentication.go, getConfigsForWorkload). One for workloads that lies
 // in the root namespace counts for none.
 func (v *View) acceptance(namespace string, labels placed, port uint32) Acceptance {
-	var mesh, whole, workload *istioapi.PeerAuthentication
+	var mesh, whole, workload *api.PeerAuthentication
 	for _, p := range v.peers {
 		switch {
 		case p.Namespace != namespace && p.Namespace != v.Mesh.RootNamespace:
@@ -36,8 +36,8 @@ func (v *View) acceptance(namespace string, labels placed, port uint32) Acceptan
 			workload = cmp.Or(workload, p)
 		}
 	}
-	out := Acceptance{Mode: istioapi.MTLSPermissive}
-	for _, p := range []*istioapi.PeerAuthentication{mesh, whole, workload} {
+	out := Acceptance{Mode: api.MTLSPermissive}
+	for _, p := range []*api.PeerAuthentication{mesh, whole, workload} {
 		if p != nil && p.Spec.MTLS != nil && isMode(p.Spec.MTLS.Mode) {
 			out = Acceptance{Mode: p.Spec.MTLS.Mode, From: p.Namespace + "/" + p.Name}
 		}
@@ -51,18 +51,18 @@ func (v *View) acceptance(namespace string, labels placed, port uint32) Acceptan
 }
 
 // peerAuthentications are those that the control plane reads, the oldest first.
-func (v *View) peerAuthentications() []*istioapi.PeerAuthentication {
+func (v *View) peerAuthentications() []*api.PeerAuthentication {
 	own := v.own()
 	if own == nil {
 		return nil
 	}
-	var out []*istioapi.PeerAuthentication
+	var out []*api.PeerAuthentication
 	for i := range own.facts.PeerAuthentications.Value {
 		if p := &own.facts.PeerAuthentications.Value[i]; own.selects(p.Namespace) {
 			out = append(out, p)
 		}
 	}
-	slices.SortFunc(out, func(a, b *istioapi.PeerAuthentication) int { return byAge(&a.ObjectMeta, &b.ObjectMeta) })
+	slices.SortFunc(out, func(a, b *api.PeerAuthentication) int { return byAge(&a.ObjectMeta, &b.ObjectMeta) })
 	return out
 }
 
@@ -79,6 +79,6 @@ func byAge(a, b *metav1.ObjectMeta) int {
 	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name), strings.Compare(a.Namespace, b.Namespace))
 }
 
-func selects(s *istioapi.WorkloadSelector) bool { return s != nil && len(s.MatchLabels) > 0 }
+func selects(s *api.WorkloadSelector) bool { return s != nil && len(s.MatchLabels) > 0 }
 
-func isMode(mode string) bool { return mode != "" && mode != istioapi.MTLSUnset }
+func isMode(mode string) bool { return mode != "" && mode != api.MTLSUnset }

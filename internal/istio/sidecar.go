@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // hiddenBy is the Sidecar, namespace/name, that keeps a service or its port from a
@@ -32,11 +32,11 @@ func (v *View) hiddenBy(source Source, s *service, port int) string {
 
 // sidecarOf is the Sidecar of a proxy: the oldest of its namespace that selects it, those
 // with a selector first, else that of the root namespace; nil for none. Gateways have none.
-func (v *View) sidecarOf(source Source) *istioapi.Sidecar {
+func (v *View) sidecarOf(source Source) *api.Sidecar {
 	if source.Gateway {
 		return nil
 	}
-	var whole, root *istioapi.Sidecar
+	var whole, root *api.Sidecar
 	for _, s := range v.sidecars {
 		selector := s.Spec.WorkloadSelector
 		if selector != nil && s.Namespace == source.Namespace && subsetOf(selector.Labels, source.Labels) {
@@ -56,18 +56,18 @@ func (v *View) sidecarOf(source Source) *istioapi.Sidecar {
 }
 
 // ownSidecars are those that the control plane reads, the oldest first.
-func (v *View) ownSidecars() []*istioapi.Sidecar {
+func (v *View) ownSidecars() []*api.Sidecar {
 	own := v.own()
 	if own == nil {
 		return nil
 	}
-	var out []*istioapi.Sidecar
+	var out []*api.Sidecar
 	for i := range own.facts.Sidecars.Value {
 		if s := &own.facts.Sidecars.Value[i]; own.selects(s.Namespace) {
 			out = append(out, s)
 		}
 	}
-	slices.SortFunc(out, func(a, b *istioapi.Sidecar) int { return byAge(&a.ObjectMeta, &b.ObjectMeta) })
+	slices.SortFunc(out, func(a, b *api.Sidecar) int { return byAge(&a.ObjectMeta, &b.ObjectMeta) })
 	return out
 }
 

@@ -4,17 +4,17 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // subset returns a subset by its name.
-func (r *mergedRule) subset(name string) (istioapi.Subset, bool) {
+func (r *mergedRule) subset(name string) (api.Subset, bool) {
 	if r == nil || name == "" {
-		return istioapi.Subset{}, false
+		return api.Subset{}, false
 	}
-	i := slices.IndexFunc(r.spec.Subsets, func(s istioapi.Subset) bool { return s.Name == name })
+	i := slices.IndexFunc(r.spec.Subsets, func(s api.Subset) bool { return s.Name == name })
 	if i < 0 {
-		return istioapi.Subset{}, false
+		return api.Subset{}, false
 	}
 	return r.spec.Subsets[i], true
 }
@@ -38,16 +38,16 @@ func (r *mergedRule) tlsMode(subset string, port int) (mode string, set bool) {
 	return tlsMode(r.spec.TrafficPolicy, port)
 }
 
-func tlsMode(p *istioapi.TrafficPolicy, port int) (mode string, set bool) {
+func tlsMode(p *api.TrafficPolicy, port int) (mode string, set bool) {
 	if p == nil {
 		return "", false
 	}
 	if p.TLS != nil {
-		mode, set = cmp.Or(p.TLS.Mode, istioapi.MTLSDisable), true
+		mode, set = cmp.Or(p.TLS.Mode, api.MTLSDisable), true
 	}
 	for _, s := range p.PortLevelSettings {
 		if s.Port != nil && int(s.Port.Number) == port && s.TLS != nil {
-			return cmp.Or(s.TLS.Mode, istioapi.MTLSDisable), true
+			return cmp.Or(s.TLS.Mode, api.MTLSDisable), true
 		}
 	}
 	return mode, set
@@ -56,9 +56,9 @@ func tlsMode(p *istioapi.TrafficPolicy, port int) (mode string, set bool) {
 // policy is the traffic policy of a port of a subset
 // (pilot/pkg/networking/util/util.go, MergeSubsetTrafficPolicy). Settings of a port
 // replace those of the service, and what they leave out is not set.
-func (r *mergedRule) policy(subset string, port int) istioapi.TrafficPolicy {
+func (r *mergedRule) policy(subset string, port int) api.TrafficPolicy {
 	if r == nil {
-		return istioapi.TrafficPolicy{}
+		return api.TrafficPolicy{}
 	}
 	out, _, any := portPolicy(r.spec.TrafficPolicy, port)
 	s, ok := r.subset(subset)
@@ -79,14 +79,14 @@ func (r *mergedRule) policy(subset string, port int) istioapi.TrafficPolicy {
 }
 
 // portPolicy is a policy for a port: whole where it is that of the port alone, any where there is one.
-func portPolicy(p *istioapi.TrafficPolicy, port int) (out istioapi.TrafficPolicy, whole, any bool) {
+func portPolicy(p *api.TrafficPolicy, port int) (out api.TrafficPolicy, whole, any bool) {
 	if p == nil {
 		return out, false, false
 	}
 	for _, s := range p.PortLevelSettings {
 		if s.Port != nil && int(s.Port.Number) == port {
-			return istioapi.TrafficPolicy{LoadBalancer: s.LoadBalancer, OutlierDetection: s.OutlierDetection}, true, true
+			return api.TrafficPolicy{LoadBalancer: s.LoadBalancer, OutlierDetection: s.OutlierDetection}, true, true
 		}
 	}
-	return istioapi.TrafficPolicy{LoadBalancer: p.LoadBalancer, OutlierDetection: p.OutlierDetection}, false, true
+	return api.TrafficPolicy{LoadBalancer: p.LoadBalancer, OutlierDetection: p.OutlierDetection}, false, true
 }

@@ -5,7 +5,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // View is what one control plane makes of the API objects of all clusters that
@@ -28,9 +28,9 @@ type View struct {
 	ignored    []Ignored
 	members    []*member
 	candidates []Candidate
-	peers      []*istioapi.PeerAuthentication // the oldest first
+	peers      []*api.PeerAuthentication // the oldest first
 	rules      *destinationRules
-	sidecars   []*istioapi.Sidecar // the oldest first
+	sidecars   []*api.Sidecar // the oldest first
 }
 
 // member is a cluster whose objects the control plane sees.

@@ -16,7 +16,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // twoNetworks is a healthy mesh of east and west, each on a network of its own, with
@@ -34,8 +34,8 @@ func twoNetworks() *facts.Fleet {
 		c.Nodes = read(corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node", Labels: map[string]string{"topology.kubernetes.io/region": name}}})
 		c.Services = read(gateway(fmt.Sprintf("203.0.113.%d", i+1), "net-"+name), service())
 		c.Pods, c.EndpointSlices = read(facts.PodOf(pod(fmt.Sprintf("10.%d.0.1", i), name))), read(slice(fmt.Sprintf("10.%d.0.1", i)))
-		c.PeerAuthentications, c.DestinationRules = read[istioapi.PeerAuthentication](), read[istioapi.DestinationRule]()
-		c.Gateways, c.KubernetesGateways = read[istioapi.Gateway](), read[istioapi.KubernetesGateway]()
+		c.PeerAuthentications, c.DestinationRules = read[api.PeerAuthentication](), read[api.DestinationRule]()
+		c.Gateways, c.KubernetesGateways = read[api.Gateway](), read[api.KubernetesGateway]()
 		f.Clusters = append(f.Clusters, c)
 	}
 	for i := range f.Clusters {
@@ -225,19 +225,19 @@ func TestEndpoints(t *testing.T) {
 			[]given{{"203.0.113.1", 15443, istio.ThroughGateway}, remote}, ""},
 		"no sidecar": {func(_, w *facts.Cluster) { delete(w.Pods.Value[0].Labels, istio.LabelTLSMode) }, []given{local}, istio.NoMTLS},
 		"PeerAuthentication of the client's side": {func(e, _ *facts.Cluster) {
-			e.PeerAuthentications = read(istioapi.PeerAuthentication{
-				ObjectMeta: metav1.ObjectMeta{Name: "off", Namespace: "shop"}, Spec: istioapi.PeerAuthenticationSpec{MTLS: &istioapi.MutualTLS{Mode: istioapi.MTLSDisable}},
+			e.PeerAuthentications = read(api.PeerAuthentication{
+				ObjectMeta: metav1.ObjectMeta{Name: "off", Namespace: "shop"}, Spec: api.PeerAuthenticationSpec{MTLS: &api.MutualTLS{Mode: api.MTLSDisable}},
 			})
 		}, []given{local}, istio.NoMTLS},
 		"PeerAuthentication of the other side": {func(_, w *facts.Cluster) {
-			w.PeerAuthentications = read(istioapi.PeerAuthentication{
-				ObjectMeta: metav1.ObjectMeta{Name: "off", Namespace: "shop"}, Spec: istioapi.PeerAuthenticationSpec{MTLS: &istioapi.MutualTLS{Mode: istioapi.MTLSDisable}},
+			w.PeerAuthentications = read(api.PeerAuthentication{
+				ObjectMeta: metav1.ObjectMeta{Name: "off", Namespace: "shop"}, Spec: api.PeerAuthenticationSpec{MTLS: &api.MutualTLS{Mode: api.MTLSDisable}},
 			})
 		}, []given{local, remote}, ""},
 		"DestinationRule": {func(e, _ *facts.Cluster) {
-			e.DestinationRules = read(istioapi.DestinationRule{
+			e.DestinationRules = read(api.DestinationRule{
 				ObjectMeta: metav1.ObjectMeta{Name: "plain", Namespace: "shop"},
-				Spec:       istioapi.DestinationRuleSpec{Host: "cart", TrafficPolicy: &istioapi.TrafficPolicy{TLS: &istioapi.ClientTLS{Mode: "SIMPLE"}}},
+				Spec:       api.DestinationRuleSpec{Host: "cart", TrafficPolicy: &api.TrafficPolicy{TLS: &api.ClientTLS{Mode: "SIMPLE"}}},
 			})
 		}, []given{local}, istio.NoMTLS},
 		"another port name": {func(_, w *facts.Cluster) { *w.EndpointSlices.Value[0].Ports[0].Name = "web" }, []given{local}, istio.OtherPort},

@@ -6,12 +6,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
 func TestParseBundle(t *testing.T) {
-	a, b := meshtest.Root(meshtest.Spec{Name: "a"}), meshtest.Root(meshtest.Spec{Name: "b"})
+	a, b := istiotest.Root(istiotest.Spec{Name: "a"}), istiotest.Root(istiotest.Spec{Name: "b"})
 	withHeader := strings.Replace(a.PEM(), "-----\n", "-----\nComment: x\n\n", 1)
 	for name, c := range map[string]struct {
 		text     string
@@ -56,7 +56,7 @@ func TestParseBundle(t *testing.T) {
 }
 
 func TestParsePrivateKey(t *testing.T) {
-	a := meshtest.Root(meshtest.Spec{})
+	a := istiotest.Root(istiotest.Spec{})
 	want := pki.NewCertificate(a.Cert).PublicKeySHA256()
 	for name, c := range map[string]struct{ text, problem string }{
 		"PKCS #8":             {text: a.KeyPEM()},

@@ -8,17 +8,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
 func TestRedactKeepsWhatIsPublic(t *testing.T) {
-	a := meshtest.Root(meshtest.Spec{}).Sub(meshtest.Spec{})
+	a := istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{})
 	withHeader := strings.Replace(a.PEM(), "-----\n", "-----\nHeaders: left out\n\n", 1)
 	for name, text := range map[string]string{
 		"certificates": a.Chain(),
 		"CRLF":         strings.ReplaceAll(a.Chain(), "\n", "\r\n"),
-		"a CRL":        a.PEM() + a.CRL(meshtest.Now),
+		"a CRL":        a.PEM() + a.CRL(istiotest.Now),
 		"headers":      withHeader,
 		"another type": strings.ReplaceAll(a.PEM(), "CERTIFICATE", "X509 CERTIFICATE"),
 		"empty":        "",
@@ -31,7 +31,7 @@ func TestRedactKeepsWhatIsPublic(t *testing.T) {
 }
 
 func TestRedactTakesAwayWhatIsSecret(t *testing.T) {
-	a := meshtest.Root(meshtest.Spec{})
+	a := istiotest.Root(istiotest.Spec{})
 	for name, text := range map[string]string{
 		"a key":                               a.KeyPEM(),
 		"a key among certificates":            a.PEM() + a.KeyPEM() + a.PEM(),
@@ -56,7 +56,7 @@ func TestRedactTakesAwayWhatIsSecret(t *testing.T) {
 	}
 }
 
-func keyDER(a *meshtest.Authority) []byte {
+func keyDER(a *istiotest.Authority) []byte {
 	text := strings.Split(strings.TrimSpace(a.KeyPEM()), "\n")
 	der, err := base64.StdEncoding.DecodeString(strings.Join(text[1:len(text)-1], ""))
 	if err != nil {
@@ -66,16 +66,16 @@ func keyDER(a *meshtest.Authority) []byte {
 }
 
 // secretOf is a piece of the key's PEM that occurs nowhere else.
-func secretOf(a *meshtest.Authority) string { return strings.Split(a.KeyPEM(), "\n")[1][40:60] }
+func secretOf(a *istiotest.Authority) string { return strings.Split(a.KeyPEM(), "\n")[1][40:60] }
 
-func leaks(text string, a *meshtest.Authority) bool {
+func leaks(text string, a *istiotest.Authority) bool {
 	return strings.Contains(text, secretOf(a)) || bytes.Contains([]byte(text), keyDER(a)[40:60])
 }
 
 func FuzzRedact(f *testing.F) {
-	a := meshtest.Root(meshtest.Spec{})
+	a := istiotest.Root(istiotest.Spec{})
 	for _, seed := range []string{
-		"", a.PEM(), a.KeyPEM(), a.PEM() + a.KeyPEM(), "-----BEGIN CERTIFICATE-----\n", a.CRL(meshtest.Now),
+		"", a.PEM(), a.KeyPEM(), a.PEM() + a.KeyPEM(), "-----BEGIN CERTIFICATE-----\n", a.CRL(istiotest.Now),
 		"-----BEGIN X-----\nA: b\n\nAAAA\n-----END X-----", "# (3 bytes left out)\n", "-----BEGIN REDACTED PRIVATE KEY-----\nProblem: is empty\n\n-----END REDACTED PRIVATE KEY-----\n",
 		strings.ReplaceAll(a.PEM(), "\n", "\r"), "-----BEGIN -----\n-----END -----",
 		strings.Replace(a.PEM(), "-----\n", "-----\nComment: x\n\n", 1), strings.ReplaceAll(a.PEM(), "CERTIFICATE", "X509 CERTIFICATE"), a.PEM() + "the end",
@@ -112,8 +112,8 @@ func read(text []byte) []string {
 }
 
 func FuzzParseBundle(f *testing.F) {
-	a := meshtest.Root(meshtest.Spec{RSABits: 2048})
-	for _, seed := range []string{"", a.PEM(), a.KeyPEM(), a.Sub(meshtest.Spec{}).Chain(), a.CRL(meshtest.Now), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"} {
+	a := istiotest.Root(istiotest.Spec{RSABits: 2048})
+	for _, seed := range []string{"", a.PEM(), a.KeyPEM(), a.Sub(istiotest.Spec{}).Chain(), a.CRL(istiotest.Now), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 )
 
@@ -72,9 +72,9 @@ func (s server) wait() time.Duration {
 
 func servers(t testing.TB) []server {
 	t.Helper()
-	ca := meshtest.Root(meshtest.Spec{Name: "Root"}).Sub(meshtest.Spec{Name: "CA of west"})
+	ca := istiotest.Root(istiotest.Spec{Name: "Root"}).Sub(istiotest.Spec{Name: "CA of west"})
 	mesh := probetest.Leaf(t, ca, identity)
-	web := probetest.Leaf(t, meshtest.Root(meshtest.Spec{Name: "Web CA"}), "www.example.com")
+	web := probetest.Leaf(t, istiotest.Root(istiotest.Spec{Name: "Web CA"}), "www.example.com")
 	sidecar := facts.Probe{Protocol: "istio", ServerName: name}
 	plane := facts.Probe{Protocol: "h2", ServerName: "istiod.istio-system.svc"}
 	istiod := probetest.Leaf(t, ca, plane.ServerName)
@@ -189,7 +189,7 @@ func TestTry(t *testing.T) {
 
 // Many are tried at the same time, and the attempts are in the order of the probes.
 func TestTryMany(t *testing.T) {
-	ca := meshtest.Root(meshtest.Spec{Name: "Root"})
+	ca := istiotest.Root(istiotest.Spec{Name: "Root"})
 	var probes []facts.Probe
 	for i := range 3 * atOnce {
 		address := probetest.Closed(t)

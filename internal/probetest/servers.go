@@ -22,13 +22,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 // Leaf makes a certificate that ca has signed, with its chain: of a workload for
 // a URI such as spiffe://cluster.local/ns/shop/sa/cart, else of a host. It is good
 // for an hour from now, and from notAfter on no longer if that is given.
-func Leaf(t testing.TB, ca *meshtest.Authority, name string, notAfter ...time.Time) tls.Certificate {
+func Leaf(t testing.TB, ca *istiotest.Authority, name string, notAfter ...time.Time) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 )
 
@@ -39,18 +39,18 @@ func TestJudge(t *testing.T) {
 			f.Beyond = []facts.BeyondReach{{Context: "east", Secret: "istio-system/s", ClusterID: "north", Server: "https://north"}}
 		}, []string{"FLT007 warning east"}},
 		"no Istio": {func(f *facts.Fleet) {
-			m := meshtest.Healthy("west")
+			m := istiotest.Healthy("west")
 			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
 			f.Clusters[1] = m.Facts().Clusters[0]
 		}, []string{"FLT008 warning west"}},
 		"no Istio, as far as may be read": {func(f *facts.Fleet) {
-			m := meshtest.Healthy("west")
+			m := istiotest.Healthy("west")
 			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
 			f.Clusters[1] = m.Facts().Clusters[0]
 			f.Clusters[1].Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Forbidden}
 		}, nil},
 		"Istio elsewhere": {func(f *facts.Fleet) {
-			m := meshtest.Healthy("west")
+			m := istiotest.Healthy("west")
 			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
 			f.Clusters[1] = m.Facts().Clusters[0]
 			f.Clusters[1].Istiods.Value = []appsv1.Deployment{{ObjectMeta: metav1.ObjectMeta{Namespace: "mesh", Name: "istiod"}}}
@@ -58,10 +58,10 @@ func TestJudge(t *testing.T) {
 		"one cluster twice": {func(f *facts.Fleet) { f.Clusters[1].Namespaces = f.Clusters[0].Namespaces }, []string{"FLT009 warning east,west"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := meshtest.Healthy("east", "west").Facts()
+			f := istiotest.Healthy("east", "west").Facts()
 			c.change(f)
 			r := reach.Judge(f)
-			if diff := cmp.Diff(c.want, meshtest.Summarize(r)); diff != "" {
+			if diff := cmp.Diff(c.want, istiotest.Summarize(r)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 			for _, found := range r.Findings {
@@ -89,7 +89,7 @@ func TestBeyondReachWithoutServer(t *testing.T) {
 // Whether there is no Istio is not known where the webhooks of a remote cluster
 // may not be read.
 func TestPerhapsNoIstio(t *testing.T) {
-	m := meshtest.Healthy("west")
+	m := istiotest.Healthy("west")
 	m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
 	f := m.Facts()
 	f.Clusters[0].Webhooks = facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: facts.Forbidden}

@@ -169,7 +169,7 @@ func ReviewTokens(ctx context.Context, cluster Cluster, from []*Credentials, whi
 	return out, nil
 }
 
-func reviewToken(ctx context.Context, a *api, token string) facts.Review {
+func reviewToken(ctx context.Context, a *apis, token string) facts.Review {
 	body := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
 	answer := &authenticationv1.TokenReview{}
 	err := a.authentication.Post().Resource("tokenreviews").Body(body).Do(ctx).Into(answer)

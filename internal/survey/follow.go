@@ -13,7 +13,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // Follow reads of a cluster what the facts of the whole fleet lead to, all at the
@@ -36,8 +36,8 @@ func Follow(ctx context.Context, cluster Cluster, c *facts.Cluster, leads istio.
 		read(r, &injectors[i], func() ([]corev1.ConfigMap, error) { return injectorOf(ctx, a, cluster.Namespace, name) })
 	}
 	if leads.Routes {
-		read(r, &c.VirtualServices, func() ([]istioapi.VirtualService, error) {
-			return custom[istioapi.VirtualServiceList](ctx, a, istioapi.NetworkingGroup, "virtualservices", trimVirtualService)
+		read(r, &c.VirtualServices, func() ([]api.VirtualService, error) {
+			return custom[api.VirtualServiceList](ctx, a, api.NetworkingGroup, "virtualservices", trimVirtualService)
 		})
 	}
 	if leads.Remote {
@@ -75,7 +75,7 @@ func Unfollowed(c *facts.Cluster, leads istio.Leads, reason string) {
 }
 
 // injectorOf reads the values of one revision's injector: none where it does not exist.
-func injectorOf(ctx context.Context, a *api, namespace, name string) ([]corev1.ConfigMap, error) {
+func injectorOf(ctx context.Context, a *apis, namespace, name string) ([]corev1.ConfigMap, error) {
 	cm, err := get(ctx, a.core, "configmaps", namespace, name, trimInjector)
 	if apierrors.IsNotFound(err) && fromAPIServer(err) {
 		return nil, nil
@@ -87,7 +87,7 @@ func injectorOf(ctx context.Context, a *api, namespace, name string) ([]corev1.C
 }
 
 // serviceEvents lists the events of some Services: a request for each.
-func serviceEvents(ctx context.Context, a *api, services []istio.ObjectName) ([]corev1.Event, error) {
+func serviceEvents(ctx context.Context, a *apis, services []istio.ObjectName) ([]corev1.Event, error) {
 	var out []corev1.Event
 	for _, s := range services {
 		about := fields.Set{"involvedObject.kind": "Service", "involvedObject.name": s.Name}
@@ -102,7 +102,7 @@ func serviceEvents(ctx context.Context, a *api, services []istio.ObjectName) ([]
 
 // readerRights asks what an identity may do: a request for each right, all at the
 // same time. A review writes nothing.
-func readerRights(ctx context.Context, a *api, identity string) ([]authorizationv1.SubjectAccessReview, error) {
+func readerRights(ctx context.Context, a *apis, identity string) ([]authorizationv1.SubjectAccessReview, error) {
 	out, errs := make([]authorizationv1.SubjectAccessReview, len(istio.RemoteRights)), make([]error, len(istio.RemoteRights))
 	var asking sync.WaitGroup
 	for i, right := range istio.RemoteRights {

@@ -18,8 +18,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -165,7 +165,7 @@ func TestWhatIsKeptForNetworks(t *testing.T) {
 			spec("Count", "InvolvedObject.Kind", "InvolvedObject.Name", "InvolvedObject.Namespace", "LastTimestamp", "Message", "Reason", "Type"),
 		},
 		"a WorkloadEntry": {
-			filled[istioapi.WorkloadEntry](nil),
+			filled[api.WorkloadEntry](nil),
 			spec("Spec.Address", "Spec.Labels[key]", "Spec.Network", "Spec.ServiceAccount"),
 		},
 		"a NetworkPolicy": {
@@ -209,7 +209,7 @@ func TestReducedSettings(t *testing.T) {
 	}
 	d := &appsv1.Deployment{}
 	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: istio.DiscoveryContainer, Args: []string{
-		"discovery", "--clusterAliases=a=b", "--token=" + meshtest.Token("args"), "--clusterAliases", "c=d,e=f", "--log_output_level=all:debug",
+		"discovery", "--clusterAliases=a=b", "--token=" + istiotest.Token("args"), "--clusterAliases", "c=d,e=f", "--log_output_level=all:debug",
 	}}}
 	trimmed, ok := survey.Trim(d).(*appsv1.Deployment)
 	if !ok {

@@ -23,7 +23,7 @@ const pageOfSecrets = 500
 
 // looseSecrets lists the metadata of Secrets, and keeps those that belong. Other
 // Secrets are not looked at: what is in them is never sent.
-func looseSecrets(ctx context.Context, a *api, namespace, selector string, belongs func(*metav1.ObjectMeta) bool) ([]facts.LooseSecret, error) {
+func looseSecrets(ctx context.Context, a *apis, namespace, selector string, belongs func(*metav1.ObjectMeta) bool) ([]facts.LooseSecret, error) {
 	var out []facts.LooseSecret
 	options := metav1.ListOptions{LabelSelector: selector, Limit: pageOfSecrets}
 	for {

@@ -14,11 +14,11 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // readMesh asks for those of the sources that are what istiod watches in a cluster.
-func readMesh(r *reader, a *api, sources Source, out *facts.Cluster) {
+func readMesh(r *reader, a *apis, sources Source, out *facts.Cluster) {
 	everything := metav1.ListOptions{}
 	if sources&Services != 0 {
 		read(r, &out.Services, func() ([]corev1.Service, error) {
@@ -41,33 +41,33 @@ func readMesh(r *reader, a *api, sources Source, out *facts.Cluster) {
 		})
 	}
 	if sources&PeerAuthentications != 0 {
-		read(r, &out.PeerAuthentications, func() ([]istioapi.PeerAuthentication, error) {
-			return custom[istioapi.PeerAuthenticationList](r.ctx, a, istioapi.SecurityGroup, "peerauthentications", trimPeerAuthentication)
+		read(r, &out.PeerAuthentications, func() ([]api.PeerAuthentication, error) {
+			return custom[api.PeerAuthenticationList](r.ctx, a, api.SecurityGroup, "peerauthentications", trimPeerAuthentication)
 		})
 	}
 	if sources&DestinationRules != 0 {
-		read(r, &out.DestinationRules, func() ([]istioapi.DestinationRule, error) {
-			return custom[istioapi.DestinationRuleList](r.ctx, a, istioapi.NetworkingGroup, "destinationrules", trimDestinationRule)
+		read(r, &out.DestinationRules, func() ([]api.DestinationRule, error) {
+			return custom[api.DestinationRuleList](r.ctx, a, api.NetworkingGroup, "destinationrules", trimDestinationRule)
 		})
 	}
 	if sources&Gateways != 0 {
-		read(r, &out.Gateways, func() ([]istioapi.Gateway, error) {
-			return custom[istioapi.GatewayList](r.ctx, a, istioapi.NetworkingGroup, "gateways", trimGateway)
+		read(r, &out.Gateways, func() ([]api.Gateway, error) {
+			return custom[api.GatewayList](r.ctx, a, api.NetworkingGroup, "gateways", trimGateway)
 		})
 	}
 	if sources&KubernetesGateways != 0 {
-		read(r, &out.KubernetesGateways, func() ([]istioapi.KubernetesGateway, error) {
-			return custom[istioapi.KubernetesGatewayList](r.ctx, a, istioapi.GatewayGroup, "gateways", trimKubernetesGateway)
+		read(r, &out.KubernetesGateways, func() ([]api.KubernetesGateway, error) {
+			return custom[api.KubernetesGatewayList](r.ctx, a, api.GatewayGroup, "gateways", trimKubernetesGateway)
 		})
 	}
 	if sources&WorkloadEntries != 0 {
-		read(r, &out.WorkloadEntries, func() ([]istioapi.WorkloadEntry, error) {
-			return custom[istioapi.WorkloadEntryList](r.ctx, a, istioapi.NetworkingGroup, "workloadentries", trimWorkloadEntry)
+		read(r, &out.WorkloadEntries, func() ([]api.WorkloadEntry, error) {
+			return custom[api.WorkloadEntryList](r.ctx, a, api.NetworkingGroup, "workloadentries", trimWorkloadEntry)
 		})
 	}
 	if sources&ServiceEntries != 0 {
-		read(r, &out.ServiceEntries, func() ([]istioapi.ServiceEntry, error) {
-			return custom[istioapi.ServiceEntryList](r.ctx, a, istioapi.NetworkingGroup, "serviceentries", trimServiceEntry)
+		read(r, &out.ServiceEntries, func() ([]api.ServiceEntry, error) {
+			return custom[api.ServiceEntryList](r.ctx, a, api.NetworkingGroup, "serviceentries", trimServiceEntry)
 		})
 	}
 	if sources&NetworkPolicies != 0 {
@@ -93,8 +93,8 @@ func custom[L any, T any, PL interface {
 }, P interface {
 	*T
 	runtime.Object
-}](ctx context.Context, a *api, group, resource string, trim func(P) *T) (out []T, err error) {
-	return customIn[L, T, PL, P](ctx, a, istioapi.Versions, group, resource, trim)
+}](ctx context.Context, a *apis, group, resource string, trim func(P) *T) (out []T, err error) {
+	return customIn[L, T, PL, P](ctx, a, api.Versions, group, resource, trim)
 }
 
 // customIn is custom for a resource that has other versions.
@@ -104,7 +104,7 @@ func customIn[L any, T any, PL interface {
 }, P interface {
 	*T
 	runtime.Object
-}](ctx context.Context, a *api, versions []string, group, resource string, trim func(P) *T) (out []T, err error) {
+}](ctx context.Context, a *apis, versions []string, group, resource string, trim func(P) *T) (out []T, err error) {
 	for _, version := range versions {
 		var c rest.Interface
 		if c, err = a.custom(group, version); err != nil {

@@ -15,9 +15,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )

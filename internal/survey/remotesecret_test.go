@@ -14,7 +14,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -70,7 +70,7 @@ func trimmed(t *testing.T, s *corev1.Secret) *corev1.Secret {
 // Of a remote secret there remains where it leads and whom it speaks for, or why it
 // cannot be used; what speaks for anybody does not.
 func TestRemoteSecrets(t *testing.T) {
-	token := meshtest.Token("east")
+	token := istiotest.Token("east")
 	const reader = "system:serviceaccount:istio-system:istio-reader-service-account"
 	good := kubeconfigFor(&clientcmdapi.AuthInfo{Token: token})
 	one := func(server, identity, problem string) []entry { return []entry{{"east", server, identity, problem}} }
@@ -202,7 +202,7 @@ func authenticatesNobody(t *testing.T, s *corev1.Secret) {
 
 func TestRemoteSecretsWithSeveralKeys(t *testing.T) {
 	at := func(server string) string {
-		return kubeconfigFor(&clientcmdapi.AuthInfo{Token: meshtest.Token("x")}, func(c *clientcmdapi.Config) { c.Clusters["east"].Server = server })
+		return kubeconfigFor(&clientcmdapi.AuthInfo{Token: istiotest.Token("x")}, func(c *clientcmdapi.Config) { c.Clusters["east"].Server = server })
 	}
 	s := remoteSecret(map[string]string{"west": at("https://west"), "east": at("https://east"), "broken": "x"})
 	const reader = "system:serviceaccount:istio-system:istio-reader-service-account"
@@ -267,7 +267,7 @@ func TestWhenARemoteSecretWasModified(t *testing.T) {
 
 // Whatever a Secret holds: what is kept tells the same, and lets nobody in.
 func FuzzRemoteSecretsOf(f *testing.F) {
-	good := kubeconfigFor(&clientcmdapi.AuthInfo{Token: meshtest.Token("east"), Password: "p", ClientKeyData: []byte("k")})
+	good := kubeconfigFor(&clientcmdapi.AuthInfo{Token: istiotest.Token("east"), Password: "p", ClientKeyData: []byte("k")})
 	for _, seed := range []string{
 		"", "{}", "null", "[]", "a", "\x00", good, strings.Replace(good, "https://", "https://u:p@", 1), strings.Replace(good, "https://", "u:p@", 1),
 		strings.Replace(good, "current-context: east", "current-context: x", 1), strings.ReplaceAll(good, "\n", "\r\n"), good + good,

@@ -55,7 +55,7 @@ func ReadSide(ctx context.Context, cluster Cluster, users map[string][]string) (
 	return out, nil
 }
 
-func readAccount(ctx context.Context, a *api, user, namespace, name string, tokenSecrets []string) facts.Account {
+func readAccount(ctx context.Context, a *apis, user, namespace, name string, tokenSecrets []string) facts.Account {
 	out := facts.Account{TokenSecrets: map[string]facts.Read[facts.TokenSecret]{}}
 	r := &reader{ctx: ctx}
 	read(r, &out.UID, func() (string, error) {
@@ -85,7 +85,7 @@ func readAccount(ctx context.Context, a *api, user, namespace, name string, toke
 }
 
 // tokenSecret reads the metadata of a Secret; the token in it is not sent.
-func tokenSecret(ctx context.Context, a *api, namespace, name string) (facts.TokenSecret, error) {
+func tokenSecret(ctx context.Context, a *apis, namespace, name string) (facts.TokenSecret, error) {
 	text, err := raw(a.core.Get().Namespace(namespace).Resource("secrets").Name(name).
 		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json").Do(ctx))
 	if err != nil {
@@ -106,7 +106,7 @@ func groupsOf(namespace string) []string {
 }
 
 // reviewRights asks for each right by itself, all at once.
-func reviewRights(ctx context.Context, a *api, user, namespace string) ([]facts.Right, error) {
+func reviewRights(ctx context.Context, a *apis, user, namespace string) ([]facts.Right, error) {
 	rights := istio.ReaderRights()
 	errs := make([]error, len(rights))
 	var wait sync.WaitGroup
@@ -132,7 +132,7 @@ func reviewRights(ctx context.Context, a *api, user, namespace string) ([]facts.
 }
 
 // rightsByRoles finds what the cluster roles bound to an account allow.
-func rightsByRoles(ctx context.Context, a *api, user, namespace, name string) ([]facts.Right, error) {
+func rightsByRoles(ctx context.Context, a *apis, user, namespace, name string) ([]facts.Right, error) {
 	var bindings []rbacv1.ClusterRoleBinding
 	var roles []rbacv1.ClusterRole
 	var bindingsErr, rolesErr error

@@ -34,7 +34,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -78,7 +78,7 @@ func serveTLS(t *testing.T, handler http.Handler) (cluster survey.Cluster, hands
 
 func clusterAt(config *rest.Config) survey.Cluster {
 	config.QPS = -1
-	return survey.Cluster{Context: "east", Config: config, Namespace: meshtest.System}
+	return survey.Cluster{Context: "east", Config: config, Namespace: istiotest.System}
 }
 
 func read(t *testing.T, cluster survey.Cluster, sources survey.Source) facts.Cluster {
@@ -104,8 +104,8 @@ func onlyRead(everything, got facts.Cluster) facts.Cluster {
 
 // What is read of an API server is what its objects are when they are trimmed.
 func TestReadWhatThereIs(t *testing.T) {
-	f := meshtest.Healthy("plugged", "tls", "self-signed", "revision", "remote")
-	f.Get("tls").PlugTLS(meshtest.Root(meshtest.Spec{}).Sub(meshtest.Spec{}))
+	f := istiotest.Healthy("plugged", "tls", "self-signed", "revision", "remote")
+	f.Get("tls").PlugTLS(istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}))
 	f.Get("self-signed").SelfSign()
 	f.Get("revision").Revision = "canary"
 	f.Get("remote").NoControlPlane(f.Get("plugged"))
@@ -174,7 +174,7 @@ func TestOneConnectionForEverything(t *testing.T) {
 	var asked, versions atomic.Int32
 	together := make(chan struct{})
 	cluster, handshakes := serveTLS(t, &apitest.Server{
-		Objects: meshtest.Healthy("east").Clusters[0].Objects(),
+		Objects: istiotest.Healthy("east").Clusters[0].Objects(),
 		Before: func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.ProtoMajor == 2 {
 				versions.Add(1)
@@ -309,7 +309,7 @@ func TestOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := serve(t, &apitest.Server{
-				Objects: meshtest.Healthy("east").Clusters[0].Objects(),
+				Objects: istiotest.Healthy("east").Clusters[0].Objects(),
 				Before: func(w http.ResponseWriter, r *http.Request) bool {
 					if strings.HasSuffix(r.URL.Path, "/cacerts") {
 						c.answer(w, r)
@@ -332,7 +332,7 @@ func TestOutcomes(t *testing.T) {
 // What is too late is missing alone.
 func TestASlowAnswer(t *testing.T) {
 	cluster, _ := serveTLS(t, &apitest.Server{
-		Objects: meshtest.Healthy("east").Clusters[0].Objects(),
+		Objects: istiotest.Healthy("east").Clusters[0].Objects(),
 		Before: func(_ http.ResponseWriter, r *http.Request) bool {
 			slow := strings.HasPrefix(r.URL.Path, "/apis/admissionregistration")
 			if slow {
@@ -394,7 +394,7 @@ func TestReadFailsWhereNothingIsAnswered(t *testing.T) {
 			case c.want == "" && err != nil, c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("%v, want %q", err, c.want)
 			}
-			if got.Context != "east" || got.SystemNamespace != meshtest.System || got.Server != c.cluster.Config.Host {
+			if got.Context != "east" || got.SystemNamespace != istiotest.System || got.Server != c.cluster.Config.Host {
 				t.Errorf("whose facts these are: %q, %q, %q", got.Context, got.SystemNamespace, got.Server)
 			}
 		})
@@ -422,7 +422,7 @@ func TestTheServerIsShownWithoutCredentials(t *testing.T) {
 // Who may list deployments only where istiod is, still learns of istiod.
 func TestIstiodsOfTheSystemNamespace(t *testing.T) {
 	inAnother := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "istiod-other", Labels: map[string]string{"app": "istiod"}}}
-	objects := append(meshtest.Healthy("east").Clusters[0].Objects(), inAnother)
+	objects := append(istiotest.Healthy("east").Clusters[0].Objects(), inAnother)
 	denying := func(paths ...string) *apitest.Server {
 		return &apitest.Server{Objects: objects, Before: func(w http.ResponseWriter, r *http.Request) bool {
 			denied := slices.Contains(paths, r.URL.Path)
@@ -482,7 +482,7 @@ func TestReaderAccess(t *testing.T) {
 }
 
 func TestDeepen(t *testing.T) {
-	east := meshtest.Healthy("east").Clusters[0]
+	east := istiotest.Healthy("east").Clusters[0]
 	east.Mesh["istio-canary"] = map[string]any{"trustDomain": "canary.local"}
 	for range 60 {
 		east.Sidecars = append(east.Sidecars, map[string]string{"CA_ADDR": "x"})

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -174,29 +174,29 @@ func Trim(o runtime.Object) runtime.Object {
 		return trimEndpointSlice(o)
 	case *corev1.Node:
 		return trimNode(o)
-	case *istioapi.PeerAuthentication:
+	case *api.PeerAuthentication:
 		return trimPeerAuthentication(o)
-	case *istioapi.DestinationRule:
+	case *api.DestinationRule:
 		return trimDestinationRule(o)
-	case *istioapi.Gateway:
+	case *api.Gateway:
 		return trimGateway(o)
-	case *istioapi.KubernetesGateway:
+	case *api.KubernetesGateway:
 		return trimKubernetesGateway(o)
-	case *istioapi.WorkloadEntry:
+	case *api.WorkloadEntry:
 		return trimWorkloadEntry(o)
-	case *istioapi.ServiceEntry:
+	case *api.ServiceEntry:
 		return trimServiceEntry(o)
-	case *istioapi.VirtualService:
+	case *api.VirtualService:
 		return trimVirtualService(o)
 	case *networkingv1.NetworkPolicy:
 		return trimNetworkPolicy(o)
 	case *corev1.Event:
 		return trimEvent(o)
-	case *istioapi.Sidecar:
+	case *api.Sidecar:
 		return trimSidecar(o)
-	case *istioapi.AuthorizationPolicy:
+	case *api.AuthorizationPolicy:
 		return trimAuthorizationPolicy(o)
-	case *istioapi.ServiceExport:
+	case *api.ServiceExport:
 		return trimServiceExport(o)
 	case *authorizationv1.SubjectAccessReview:
 		return trimReview(o)

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // trimService keeps what a Service is, and the annotations that istiod reads.
@@ -68,20 +68,20 @@ func trimNode(n *corev1.Node) *corev1.Node {
 	return out
 }
 
-func trimPeerAuthentication(p *istioapi.PeerAuthentication) *istioapi.PeerAuthentication {
-	return &istioapi.PeerAuthentication{ObjectMeta: bareMeta(&p.ObjectMeta), Spec: p.Spec}
+func trimPeerAuthentication(p *api.PeerAuthentication) *api.PeerAuthentication {
+	return &api.PeerAuthentication{ObjectMeta: bareMeta(&p.ObjectMeta), Spec: p.Spec}
 }
 
-func trimDestinationRule(d *istioapi.DestinationRule) *istioapi.DestinationRule {
-	return &istioapi.DestinationRule{ObjectMeta: bareMeta(&d.ObjectMeta), Spec: d.Spec}
+func trimDestinationRule(d *api.DestinationRule) *api.DestinationRule {
+	return &api.DestinationRule{ObjectMeta: bareMeta(&d.ObjectMeta), Spec: d.Spec}
 }
 
-func trimGateway(g *istioapi.Gateway) *istioapi.Gateway {
-	return &istioapi.Gateway{ObjectMeta: bareMeta(&g.ObjectMeta), Spec: g.Spec}
+func trimGateway(g *api.Gateway) *api.Gateway {
+	return &api.Gateway{ObjectMeta: bareMeta(&g.ObjectMeta), Spec: g.Spec}
 }
 
-func trimKubernetesGateway(g *istioapi.KubernetesGateway) *istioapi.KubernetesGateway {
-	out := &istioapi.KubernetesGateway{ObjectMeta: bareMeta(&g.ObjectMeta), Spec: g.Spec, Status: g.Status}
+func trimKubernetesGateway(g *api.KubernetesGateway) *api.KubernetesGateway {
+	out := &api.KubernetesGateway{ObjectMeta: bareMeta(&g.ObjectMeta), Spec: g.Spec, Status: g.Status}
 	if v := g.Annotations[istio.AnnotationGatewayServiceAccount]; v != "" {
 		metav1.SetMetaDataAnnotation(&out.ObjectMeta, istio.AnnotationGatewayServiceAccount, v)
 	}

@@ -5,7 +5,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // trimInjector keeps of the injector's values those that say where pods are.
@@ -24,12 +24,12 @@ func trimNetworkPolicy(p *networkingv1.NetworkPolicy) *networkingv1.NetworkPolic
 	return out
 }
 
-func trimWorkloadEntry(w *istioapi.WorkloadEntry) *istioapi.WorkloadEntry {
-	return &istioapi.WorkloadEntry{ObjectMeta: bareMeta(&w.ObjectMeta), Spec: w.Spec}
+func trimWorkloadEntry(w *api.WorkloadEntry) *api.WorkloadEntry {
+	return &api.WorkloadEntry{ObjectMeta: bareMeta(&w.ObjectMeta), Spec: w.Spec}
 }
 
-func trimServiceEntry(s *istioapi.ServiceEntry) *istioapi.ServiceEntry {
-	return &istioapi.ServiceEntry{ObjectMeta: bareMeta(&s.ObjectMeta), Spec: s.Spec}
+func trimServiceEntry(s *api.ServiceEntry) *api.ServiceEntry {
+	return &api.ServiceEntry{ObjectMeta: bareMeta(&s.ObjectMeta), Spec: s.Spec}
 }
 
 // trimEvent keeps what happened to which object, and when last.

@@ -23,8 +23,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -293,7 +293,7 @@ func recursive(t reflect.Type, within []reflect.Type) bool {
 }
 
 // strayKey is a private key that somebody has put where it does not belong.
-var strayKey = meshtest.Root(meshtest.Spec{}).KeyPEM()
+var strayKey = istiotest.Root(istiotest.Spec{}).KeyPEM()
 
 // noisy adds to an object what kubectl and controllers leave on every object.
 func noisy(o runtime.Object) runtime.Object {
@@ -314,26 +314,26 @@ func noisy(o runtime.Object) runtime.Object {
 		o.BinaryData = map[string][]byte{"notes": text}
 	case *appsv1.Deployment:
 		c := &o.Spec.Template.Spec.Containers[0]
-		c.Env = append(c.Env, corev1.EnvVar{Name: "TOKEN", Value: meshtest.Token("env")})
-		c.Args = []string{"--token=" + meshtest.Token("args")}
+		c.Env = append(c.Env, corev1.EnvVar{Name: "TOKEN", Value: istiotest.Token("env")})
+		c.Args = []string{"--token=" + istiotest.Token("args")}
 	case *admissionv1.MutatingWebhookConfiguration:
 		o.Webhooks[0].ClientConfig.CABundle = []byte(strayKey)
 	case *corev1.Pod:
 		c := &o.Spec.Containers[0]
-		c.Env = append(c.Env, corev1.EnvVar{Name: "TOKEN", Value: meshtest.Token("env")})
-		c.Command = []string{"sh", "-c", meshtest.Token("command")}
+		c.Env = append(c.Env, corev1.EnvVar{Name: "TOKEN", Value: istiotest.Token("env")})
+		c.Command = []string{"sh", "-c", istiotest.Token("command")}
 	}
 	return o
 }
 
 // fleets are healthy ones of every kind, and one whose operators have put private
 // keys where none belongs.
-var fleets = sync.OnceValue(func() map[string]*meshtest.Fleet {
-	out := map[string]*meshtest.Fleet{}
-	for _, c := range meshtest.HealthyCases {
+var fleets = sync.OnceValue(func() map[string]*istiotest.Fleet {
+	out := map[string]*istiotest.Fleet{}
+	for _, c := range istiotest.HealthyCases {
 		out[c.Name] = c.Fleet()
 	}
-	careless := meshtest.Healthy("east", "west")
+	careless := istiotest.Healthy("east", "west")
 	east := careless.Get("east")
 	key := east.Signer.KeyPEM()
 	for k := range east.CACerts {
@@ -343,7 +343,7 @@ var fleets = sync.OnceValue(func() map[string]*meshtest.Fleet {
 	east.CACerts["der"] = string(der(key))
 	east.Published += key
 	east.Mesh["istio"]["caCertificates"] = []any{map[string]any{"pem": east.Signer.Top().PEM() + key}}
-	east.Mesh["istio"]["defaultConfig"] = map[string]any{"proxyMetadata": map[string]string{"TOKEN": meshtest.Token("metadata"), "CA_ADDR": "istiod:15012"}}
+	east.Mesh["istio"]["defaultConfig"] = map[string]any{"proxyMetadata": map[string]string{"TOKEN": istiotest.Token("metadata"), "CA_ADDR": "istiod:15012"}}
 	out["keys everywhere"] = careless
 	return out
 })
@@ -355,10 +355,10 @@ func der(key string) []byte {
 
 // secretsOf are pieces of all that may not leave a fleet's clusters, as they can
 // appear in text.
-func secretsOf(f *meshtest.Fleet) map[string]string {
+func secretsOf(f *istiotest.Fleet) map[string]string {
 	out := map[string]string{}
 	for _, c := range f.Clusters {
-		out["the signature of the token for "+c.Name] = strings.Split(meshtest.Token(c.Name), ".")[2]
+		out["the signature of the token for "+c.Name] = strings.Split(istiotest.Token(c.Name), ".")[2]
 		for _, data := range []map[string]string{c.CACerts, c.CASecret} {
 			for k, v := range data {
 				for rest := []byte(v); len(rest) > 0; {
@@ -377,7 +377,7 @@ func secretsOf(f *meshtest.Fleet) map[string]string {
 	}
 	out["the key in a webhook"] = base64.StdEncoding.EncodeToString(private(der(strayKey)))
 	for _, name := range []string{"env", "args", "command", "metadata"} {
-		out["the token in "+name] = strings.Split(meshtest.Token(name), ".")[2]
+		out["the token in "+name] = strings.Split(istiotest.Token(name), ".")[2]
 	}
 	return out
 }
@@ -472,7 +472,7 @@ func TestTrimmingTwiceIsTrimmingOnce(t *testing.T) {
 
 // The object that was read is left as it was.
 func TestTrimChangesNothing(t *testing.T) {
-	for _, o := range meshtest.Healthy("east", "west").Get("east").Objects() {
+	for _, o := range istiotest.Healthy("east", "west").Get("east").Objects() {
 		before := noisy(o)
 		after := before.DeepCopyObject()
 		survey.Trim(after)

@@ -7,10 +7,10 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
 func newDiff(f *command.Frame) *cobra.Command {
@@ -39,7 +39,7 @@ them a cluster that could not be read.`,
 		if len(fleet.Clusters) < 2 {
 			return fmt.Errorf("there is only one cluster to compare, %s; name two or more with --contexts", fleet.Clusters[0].Context)
 		}
-		comparison := trust.Compare(fleet)
+		comparison := certs.Compare(fleet)
 		if err := printComparison(f, output, format, fleet, comparison); err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ them a cluster that could not be read.`,
 }
 
 // differs is the error with the exit code of diff(1).
-func differs(c trust.Comparison) error {
+func differs(c certs.Comparison) error {
 	for _, cluster := range c.Clusters {
 		if cluster.Unknown != "" {
 			return command.ExitCode(command.ExitFailed)
@@ -64,10 +64,10 @@ func differs(c trust.Comparison) error {
 // comparisonDocument is what -o json and yaml print.
 type comparisonDocument struct {
 	report.Meta
-	trust.Comparison
+	certs.Comparison
 }
 
-func printComparison(f *command.Frame, output *command.Output, format report.Format, fleet *facts.Fleet, c trust.Comparison) error {
+func printComparison(f *command.Frame, output *command.Output, format report.Format, fleet *facts.Fleet, c certs.Comparison) error {
 	switch format {
 	case report.JSON, report.YAML:
 		return report.Encode(f.Out, format, comparisonDocument{report.NewMeta("RootComparison"), c})

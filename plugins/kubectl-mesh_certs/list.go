@@ -7,9 +7,9 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
 func newList(f *command.Frame) *cobra.Command {
@@ -25,7 +25,7 @@ and whole dates are in -o wide and in the machine-readable formats.`,
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return f.List(cmd.Context(), output, survey.Roots, func(fleet *facts.Fleet) (command.Listing, error) {
-			l := trust.List(fleet)
+			l := certs.List(fleet)
 			out := command.Listing{
 				Document: listingDocument{report.NewMeta("CertificateList"), l},
 				Table:    func(p *report.Page, wide bool) error { return listTable(p, l, fleet.At, wide) },
@@ -45,5 +45,5 @@ and whole dates are in -o wide and in the machine-readable formats.`,
 // listingDocument is what -o json and yaml print.
 type listingDocument struct {
 	report.Meta
-	trust.Listing
+	certs.Listing
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
 func newVerify(f *command.Frame) *cobra.Command {
@@ -32,7 +32,7 @@ change of roots workloads have old ones for up to 12 hours.`,
 		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify --proxies\n  %[1]s verify -o json --fail-on warning",
 		Args:    cobra.NoArgs,
 	}
-	options := trust.Options{ExpiryWarn: trust.DefaultExpiryWarn}
+	options := certs.Options{ExpiryWarn: certs.DefaultExpiryWarn}
 	expiry := cmd.Flags().String("expiry-warn", "30d", "Report certificates that end within this time, e.g. 30d or 72h")
 	check := func() (err error) {
 		options.ExpiryWarn, err = parseDays(*expiry)
@@ -49,7 +49,7 @@ change of roots workloads have old ones for up to 12 hours.`,
 		if *proxies {
 			options.Proxies = materials(ctx, f, fleet)
 		}
-		return trust.Verify(fleet, options), nil
+		return certs.Verify(fleet, options), nil
 	})
 	return cmd
 }

@@ -6,14 +6,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
 // listTable writes a listing as a table; where the page is too narrow for all its
 // columns, what there is to say of a certificate is one of them.
-func listTable(p *report.Page, l trust.Listing, now time.Time, wide bool) error {
+func listTable(p *report.Page, l certs.Listing, now time.Time, wide bool) error {
 	header := []string{"CLUSTER", "ROLE", "SHA256", "KEY", "EXPIRES", "TRUSTED IN", "SUBJECT", "ISSUER", "SOURCE"}
 	var rows [][]string
 	for _, r := range l.Certificates {

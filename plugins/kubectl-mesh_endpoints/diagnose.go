@@ -12,15 +12,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
@@ -75,7 +75,7 @@ it cannot be told.`,
 		names := gatewayNames(cmd.Context(), f, network.Hostnames(fleet))
 		seen := look(cmd.Context(), f, fleet, false)
 		options := endpoints.Options{
-			Hosts: names.Addresses, Known: known(fleet, remotes.Verify(fleet, seen), names), Seen: &seen, Unsure: remotes.Unsure(fleet, seen),
+			Hosts: names.Addresses, Known: known(fleet, remotesecrets.Verify(fleet, seen), names), Seen: &seen, Unsure: remotesecrets.Unsure(fleet, seen),
 		}
 		d, result, err := endpoints.Diagnose(fleet, to.Namespace, to.Name, options)
 		if err != nil {

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -38,7 +38,7 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 	if f.From != "" {
 		return facts.Seen{NotAsked: dumped}
 	}
-	plan := remotes.NewPlan(out)
+	plan := remotesecrets.NewPlan(out)
 	seen := facts.Seen{Sides: map[string]facts.Read[facts.RemoteSide]{}, Reviews: map[facts.SecretKey]facts.Review{}, Istiods: map[string]facts.Read[[]facts.IstiodView]{}}
 	pods := map[string][]string{}
 	for i := range out.Clusters {
@@ -84,12 +84,12 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 		}
 	}
 	if connect {
-		seen.Connected = try(ctx, f, plan.Primaries, credentials, remotes.Servers(out))
+		seen.Connected = try(ctx, f, plan.Primaries, credentials, remotesecrets.Servers(out))
 	}
 	var wait sync.WaitGroup
 	// Both are of what the first round told, and neither of the other.
 	wait.Go(func() { review(ctx, f, out, &seen, credentials) })
-	contexts, doubtful := remotes.Doubtful(out, seen)
+	contexts, doubtful := remotesecrets.Doubtful(out, seen)
 	unconnected := endpoints.Unconnected(out, seen)
 	wait.Wait()
 	if doubtful || len(unconnected) > 0 {
@@ -100,7 +100,7 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 
 // review has tokens reviewed by the API servers that they are for.
 func review(ctx context.Context, f *command.Frame, out *facts.Fleet, seen *facts.Seen, credentials []*survey.Credentials) {
-	tokens := remotes.Tokens(out, *seen)
+	tokens := remotesecrets.Tokens(out, *seen)
 	reviewed := command.Ask(ctx, f, slices.Sorted(maps.Keys(tokens)), func(ctx context.Context, c survey.Cluster) (map[facts.SecretKey]facts.Review, error) {
 		return survey.ReviewTokens(ctx, c, credentials, tokens[c.Context])
 	})
@@ -157,12 +157,12 @@ func again(ctx context.Context, f *command.Frame, out *facts.Fleet, s second) *f
 	type all struct {
 		istiods  []facts.IstiodView
 		slices   facts.Read[facts.Addresses]
-		gateways facts.Read[[]istioapi.KubernetesGateway]
+		gateways facts.Read[[]api.KubernetesGateway]
 		pods     map[string]bool
 	}
 	later := &facts.Later{
 		Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{},
-		Gateways: map[string]facts.Read[[]istioapi.KubernetesGateway]{}, Pods: map[string]map[string]bool{},
+		Gateways: map[string]facts.Read[[]api.KubernetesGateway]{}, Pods: map[string]map[string]bool{},
 	}
 	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.primaries, s.contexts, slices.Collect(maps.Keys(s.pods))))))
 	answers := command.Ask(ctx, f, wanted, func(ctx context.Context, c survey.Cluster) (all, error) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
@@ -23,11 +23,11 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made")
 	for name, fleet := range map[string]*facts.Fleet{
-		"healthy": meshtest.Serving(meshtest.Networked("east", "north", "west")).Facts(),
+		"healthy": istiotest.Serving(istiotest.Networked("east", "north", "west")).Facts(),
 		"broken":  broken().Facts(),
 		"local":   fault(t, "failover between regions").Facts(),
 		"unread":  unread(),
-		"alone":   meshtest.Serving(meshtest.Networked("east")).Facts(),
+		"alone":   istiotest.Serving(istiotest.Networked("east")).Facts(),
 	} {
 		if err := dump.Write(filepath.Join(dir, name), fleet); err != nil {
 			t.Fatal(err)
@@ -38,8 +38,8 @@ func TestScripts(t *testing.T) {
 
 // broken is a fleet with a pending gateway, a port of another name, and a remote secret
 // that is missing.
-func broken() *meshtest.Fleet {
-	f := meshtest.Serving(meshtest.Networked("east", "north", "west"))
+func broken() *istiotest.Fleet {
+	f := istiotest.Serving(istiotest.Networked("east", "north", "west"))
 	for _, c := range f.Clusters {
 		c.Serve("httpbin")
 		c.Serve("curl")
@@ -49,23 +49,23 @@ func broken() *meshtest.Fleet {
 	f.Get("north").Service("helloworld").Spec.Ports[0].Name = name
 	f.Get("north").Slice("helloworld").Ports[0].Name = &name
 	north := f.Get("north")
-	north.Remotes = []*meshtest.Cluster{f.Get("west")}
+	north.Remotes = []*istiotest.Cluster{f.Get("west")}
 	return f
 }
 
 // unread is a healthy fleet of which something was not read.
 func unread() *facts.Fleet {
-	f := meshtest.Serving(meshtest.Networked("east", "north", "west")).Facts()
+	f := istiotest.Serving(istiotest.Networked("east", "north", "west")).Facts()
 	f.Clusters[2].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden, Reason: "forbidden"}
 	f.Clusters[1] = facts.Cluster{
-		Context: "north", Server: f.Clusters[1].Server, SystemNamespace: meshtest.System, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer within 10s"},
+		Context: "north", Server: f.Clusters[1].Server, SystemNamespace: istiotest.System, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer within 10s"},
 	}
 	return f
 }
 
-func fault(t *testing.T, name string) *meshtest.Fleet {
+func fault(t *testing.T, name string) *istiotest.Fleet {
 	t.Helper()
-	for _, c := range meshtest.EndpointFaults {
+	for _, c := range istiotest.EndpointFaults {
 		if c.Name == name {
 			return c.Fleet()
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
@@ -40,7 +40,7 @@ istiod may reach.`,
 			return fmt.Errorf("--connect needs live clusters: a dump (--from) has no credentials")
 		}
 		return f.List(cmd.Context(), output, secretReads, func(fleet *facts.Fleet) (command.Listing, error) {
-			l := remotes.List(fleet, look(cmd.Context(), f, fleet, connect))
+			l := remotesecrets.List(fleet, look(cmd.Context(), f, fleet, connect))
 			out := command.Listing{
 				Document: secretsDocument{report.NewMeta("RemoteSecretList"), l},
 				Table:    func(p *report.Page, wide bool) error { return secretsTable(p, l, wide) },
@@ -60,5 +60,5 @@ istiod may reach.`,
 // secretsDocument is what -o json and yaml print.
 type secretsDocument struct {
 	report.Meta
-	remotes.Listing
+	remotesecrets.Listing
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 // damaged is a fleet in which much is wrong at once, and what it says.
 func damaged() (*facts.Fleet, facts.Seen) {
-	return meshtest.Remote(nil, func(w meshtest.RemoteWorld) {
+	return istiotest.Remote(nil, func(w istiotest.RemoteWorld) {
 		w.At = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		w.Drop("east", "west")
 		w.Refuse("north", "west")
@@ -43,7 +43,7 @@ func write(t *testing.T, name string, print func(*report.Page) error, width int,
 // What a person sees.
 func TestSecretsTable(t *testing.T) {
 	fleet, seen := damaged()
-	l := remotes.List(fleet, seen)
+	l := remotesecrets.List(fleet, seen)
 	for _, width := range []int{0, 80} {
 		for _, wide := range []bool{false, true} {
 			if wide && width > 0 {
@@ -54,12 +54,12 @@ func TestSecretsTable(t *testing.T) {
 	}
 	seen.NotAsked = "clusters of a dump cannot be asked"
 	write(t, "secrets-dump.txt", func(p *report.Page) error {
-		return secretsTable(p, remotes.List(fleet, facts.Seen{NotAsked: seen.NotAsked}), false)
+		return secretsTable(p, remotesecrets.List(fleet, facts.Seen{NotAsked: seen.NotAsked}), false)
 	}, 80, false)
 	for _, color := range []bool{false, true} {
 		fleet, seen := damaged()
 		write(t, fmt.Sprintf("verify-%t.txt", color), func(p *report.Page) error {
-			p.Findings(remotes.Verify(fleet, seen), false)
+			p.Findings(remotesecrets.Verify(fleet, seen), false)
 			return nil
 		}, 80, color)
 	}
@@ -68,7 +68,7 @@ func TestSecretsTable(t *testing.T) {
 // On dumps, as people run it.
 func TestSecretsScripts(t *testing.T) {
 	dir := t.TempDir()
-	for name, c := range map[string]func() (*facts.Fleet, facts.Seen){"damaged": damaged, "sound": meshtest.Remote(nil, nil)} {
+	for name, c := range map[string]func() (*facts.Fleet, facts.Seen){"damaged": damaged, "sound": istiotest.Remote(nil, nil)} {
 		fleet, _ := c()
 		if err := dump.Write(filepath.Join(dir, "remotes", name), fleet); err != nil {
 			t.Fatal(err)

@@ -14,9 +14,9 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probe"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 

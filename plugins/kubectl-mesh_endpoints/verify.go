@@ -9,12 +9,12 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probe"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -53,9 +53,9 @@ judged is listed as such.`,
 	}
 	f.VerifyAsking(cmd, func() survey.Source { return reads }, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
 		seen := look(ctx, f, fleet, false)
-		secrets := remotes.Verify(fleet, seen)
+		secrets := remotesecrets.Verify(fleet, seen)
 		names := gatewayNames(ctx, f, network.Hostnames(fleet))
-		options.Hosts, options.Known, options.Seen, options.Unsure = names.Addresses, known(fleet, secrets, names), &seen, remotes.Unsure(fleet, seen)
+		options.Hosts, options.Known, options.Seen, options.Unsure = names.Addresses, known(fleet, secrets, names), &seen, remotesecrets.Unsure(fleet, seen)
 		result := endpoints.Verify(fleet, options)
 		// Those of remote secrets that it names as causes are in both.
 		result.Findings = slices.DeleteFunc(result.Findings, func(f finding.Finding) bool {

@@ -5,18 +5,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 // What a person sees of what istiods say: a credential that is refused while istiod still
 // has the endpoints, and a proxy that is connected elsewhere.
 func TestDiagnosisOfWhatIstiodsSay(t *testing.T) {
-	fleet := meshtest.Serving(meshtest.Networked("east", "west")).Facts()
+	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
 	held, proxies := facts.Addresses{}, map[string][]facts.ConnectedProxy{}
 	for i := range fleet.Clusters {
 		c := &fleet.Clusters[i]

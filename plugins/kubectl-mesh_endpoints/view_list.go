@@ -11,8 +11,8 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/proxies"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 

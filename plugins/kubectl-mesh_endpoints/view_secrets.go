@@ -5,16 +5,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/remotes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
-var signs = map[remotes.State]string{remotes.Reads: "✓", remotes.Fails: "✗", remotes.NotNeeded: "–", remotes.NotKnown: "?"}
+var signs = map[remotesecrets.State]string{remotesecrets.Reads: "✓", remotesecrets.Fails: "✗", remotesecrets.NotNeeded: "–", remotesecrets.NotKnown: "?"}
 
 // secretsTable writes the matrix; wide adds a row for each remote secret. A matrix that is wider than
 // the page becomes a row for each pair.
-func secretsTable(p *report.Page, l remotes.Listing, wide bool) error {
+func secretsTable(p *report.Page, l remotesecrets.Listing, wide bool) error {
 	header, rows := matrix(l)
 	if !p.Fits(header, rows) {
 		header, rows = pairs(l)
@@ -40,7 +40,7 @@ func secretsTable(p *report.Page, l remotes.Listing, wide bool) error {
 		switch {
 		case leads == "" && s.UID != "":
 			leads = "a cluster of uid " + s.UID
-		case s.LeadsToBy == remotes.ByKey:
+		case s.LeadsToBy == remotesecrets.ByKey:
 			leads += " (by its key alone)"
 		}
 		secrets = append(secrets, []string{
@@ -48,7 +48,7 @@ func secretsTable(p *report.Page, l remotes.Listing, wide bool) error {
 		})
 	}
 	columns := []string{"PRIMARY", "NAMESPACE", "NAME", "KEY", "SERVER", "CREDENTIAL", "EXPIRES", "LEADS TO", "ISTIOD SAYS", "TRIED FROM HERE", "CODES"}
-	if !slices.ContainsFunc(l.Secrets, func(s remotes.Secret) bool { return s.Tried != "" }) {
+	if !slices.ContainsFunc(l.Secrets, func(s remotesecrets.Secret) bool { return s.Tried != "" }) {
 		columns = slices.Delete(columns, 9, 10)
 		for i := range secrets {
 			secrets[i] = slices.Delete(secrets[i], 9, 10)
@@ -57,7 +57,7 @@ func secretsTable(p *report.Page, l remotes.Listing, wide bool) error {
 	return p.Table(columns, secrets)
 }
 
-func cell(p remotes.Pair) string {
+func cell(p remotesecrets.Pair) string {
 	text := signs[p.State]
 	if p.Reason != "" {
 		text += " " + p.Reason
@@ -66,7 +66,7 @@ func cell(p remotes.Pair) string {
 }
 
 // matrix has a row for each control plane's cluster and a column for each cluster.
-func matrix(l remotes.Listing) (header []string, rows [][]string) {
+func matrix(l remotesecrets.Listing) (header []string, rows [][]string) {
 	header = []string{"PRIMARY"}
 	for _, c := range l.Clusters {
 		header = append(header, printable.Line(c))
@@ -82,9 +82,9 @@ func matrix(l remotes.Listing) (header []string, rows [][]string) {
 }
 
 // pairs has a row for each pair that need not be passed over.
-func pairs(l remotes.Listing) (header []string, rows [][]string) {
+func pairs(l remotesecrets.Listing) (header []string, rows [][]string) {
 	for _, p := range l.Pairs {
-		if p.State != remotes.NotNeeded {
+		if p.State != remotesecrets.NotNeeded {
 			rows = append(rows, []string{p.Primary, p.Cluster, signs[p.State], p.Reason})
 		}
 	}
@@ -92,7 +92,7 @@ func pairs(l remotes.Listing) (header []string, rows [][]string) {
 }
 
 // said is what the replicas say, once where they agree.
-func said(s remotes.Secret) string {
+func said(s remotesecrets.Secret) string {
 	var out []string
 	for _, i := range s.Istiod {
 		if !slices.Contains(out, i.State) {
@@ -108,7 +108,7 @@ func said(s remotes.Secret) string {
 	return strings.Join(out, ", ")
 }
 
-func codes(s remotes.Secret) string {
+func codes(s remotesecrets.Secret) string {
 	out := make([]string, len(s.Codes))
 	for i, c := range s.Codes {
 		out[i] = string(c)

@@ -13,12 +13,12 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probe"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
 // defaultWait is how long a name, a connection or TLS may take.
@@ -92,7 +92,7 @@ func (p *probing) try(ctx context.Context, f *command.Frame, fleet *facts.Fleet)
 			attempts[at] = append(attempts[at], tried[k]...)
 		}
 	}
-	return network.Trials(fleet, targets, attempts, trust.Roots(fleet), time.Now()), nil
+	return network.Trials(fleet, targets, attempts, certs.Roots(fleet), time.Now()), nil
 }
 
 // vantages finds the pods that the flags name. Contexts can have slashes in their

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
@@ -28,24 +28,24 @@ func TestScripts(t *testing.T) { plugintest.Scripts(t, "testdata/fleets", realFl
 func realFleets(t *testing.T) string {
 	t.Helper()
 	const workload = "spiffe://cluster.local/ns/sample/sa/helloworld"
-	gateway := func(a *meshtest.Authority, name string) netip.AddrPort {
-		return probetest.Gateway(t, probetest.Leaf(t, a, name), meshtest.ServedName)
+	gateway := func(a *istiotest.Authority, name string) netip.AddrPort {
+		return probetest.Gateway(t, probetest.Leaf(t, a, name), istiotest.ServedName)
 	}
 	folder := filepath.Join(t.TempDir(), "real")
-	for name, west := range map[string]func(own *meshtest.Authority) netip.AddrPort{
-		"trusted": func(own *meshtest.Authority) netip.AddrPort { return gateway(own, workload) },
-		"otherroot": func(*meshtest.Authority) netip.AddrPort {
-			return gateway(meshtest.Root(meshtest.Spec{Name: "Other"}), workload)
+	for name, west := range map[string]func(own *istiotest.Authority) netip.AddrPort{
+		"trusted": func(own *istiotest.Authority) netip.AddrPort { return gateway(own, workload) },
+		"otherroot": func(*istiotest.Authority) netip.AddrPort {
+			return gateway(istiotest.Root(istiotest.Spec{Name: "Other"}), workload)
 		},
-		"web": func(*meshtest.Authority) netip.AddrPort {
-			return probetest.HTTPS(t, probetest.Leaf(t, meshtest.Root(meshtest.Spec{Name: "Web CA"}), "www.example.com"))
+		"web": func(*istiotest.Authority) netip.AddrPort {
+			return probetest.HTTPS(t, probetest.Leaf(t, istiotest.Root(istiotest.Spec{Name: "Web CA"}), "www.example.com"))
 		},
-		"plain":  func(*meshtest.Authority) netip.AddrPort { return probetest.HTTP(t) },
-		"closed": func(*meshtest.Authority) netip.AddrPort { return probetest.Closed(t) },
-		"reset":  func(*meshtest.Authority) netip.AddrPort { return probetest.Resets(t) },
-		"silent": func(*meshtest.Authority) netip.AddrPort { return probetest.Silent(t) },
+		"plain":  func(*istiotest.Authority) netip.AddrPort { return probetest.HTTP(t) },
+		"closed": func(*istiotest.Authority) netip.AddrPort { return probetest.Closed(t) },
+		"reset":  func(*istiotest.Authority) netip.AddrPort { return probetest.Resets(t) },
+		"silent": func(*istiotest.Authority) netip.AddrPort { return probetest.Silent(t) },
 	} {
-		f := meshtest.Networked("east", "west").Serve()
+		f := istiotest.Networked("east", "west").Serve()
 		east, w := f.Clusters[0], f.Clusters[1]
 		east.GatewayAt(gateway(east.Signer, workload))
 		w.GatewayAt(west(w.Signer))
@@ -53,16 +53,16 @@ func realFleets(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	for name, start := range map[string]func(primary *meshtest.Authority) netip.AddrPort{
-		"istiod": func(primary *meshtest.Authority) netip.AddrPort {
+	for name, start := range map[string]func(primary *istiotest.Authority) netip.AddrPort{
+		"istiod": func(primary *istiotest.Authority) netip.AddrPort {
 			return probetest.Istiod(t, probetest.Leaf(t, primary, "istiod.istio-system.svc"))
 		},
-		"othername": func(primary *meshtest.Authority) netip.AddrPort {
+		"othername": func(primary *istiotest.Authority) netip.AddrPort {
 			return probetest.Istiod(t, probetest.Leaf(t, primary, "istiod-canary.istio-system.svc"))
 		},
-		"noistiod": func(*meshtest.Authority) netip.AddrPort { return probetest.Closed(t) },
+		"noistiod": func(*istiotest.Authority) netip.AddrPort { return probetest.Closed(t) },
 	} {
-		f := meshtest.PrimaryAndRemote("east", "west").Serve()
+		f := istiotest.PrimaryAndRemote("east", "west").Serve()
 		east, w := f.Clusters[0], f.Clusters[1]
 		for _, c := range f.Clusters {
 			c.GatewayAt(gateway(east.Signer, workload))
@@ -72,7 +72,7 @@ func realFleets(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	f := meshtest.Networked("east", "west").Serve()
+	f := istiotest.Networked("east", "west").Serve()
 	for _, c := range f.Clusters {
 		c.GatewayAt(gateway(c.Signer, workload))
 		c.Network.Gateway.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "localhost"}}

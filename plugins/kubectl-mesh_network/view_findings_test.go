@@ -9,11 +9,11 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
 // What a person reads of what was tried, on a terminal of 80 columns.
@@ -27,12 +27,12 @@ func TestTrialFindings(t *testing.T) {
 		"no tool":      {{Outcome: facts.NotTried, Detail: "the container has nothing to try it with", From: pod}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fleet := meshtest.Networked("east", "west").Serve().Facts()
+			fleet := istiotest.Networked("east", "west").Serve().Facts()
 			targets := network.Targets(fleet, network.Options{})
 			for i := range attempts {
 				attempts[i].Address = targets[1].Address
 			}
-			trials := network.Trials(fleet, targets[1:2], [][]facts.Attempt{attempts}, trust.Roots(fleet), meshtest.Now)
+			trials := network.Trials(fleet, targets[1:2], [][]facts.Attempt{attempts}, certs.Roots(fleet), istiotest.Now)
 			var out bytes.Buffer
 			report.NewPage(&out, false, 80, true).Findings(network.Verify(fleet, network.Options{Trials: trials}), false)
 			golden.Compare(t, "findings/"+strings.ReplaceAll(name, " ", "-")+".txt", out.String())
@@ -59,12 +59,12 @@ func TestControlPlaneFindings(t *testing.T) {
 		"plane-no-tool":    {facts.Attempt{Outcome: facts.Opened, Detail: "the tool only connects", From: pod}, "", false},
 	} {
 		t.Run(file, func(t *testing.T) {
-			f := meshtest.PrimaryAndRemote("east", "west").Serve()
+			f := istiotest.PrimaryAndRemote("east", "west").Serve()
 			fleet := f.Facts()
 			if c.shown != "" {
 				signer := f.Get("east").Signer
 				if c.other {
-					signer = meshtest.Root(meshtest.Spec{Name: "Other CA"})
+					signer = istiotest.Root(istiotest.Spec{Name: "Other CA"})
 				}
 				for _, der := range probetest.Leaf(t, signer, c.shown).Certificate {
 					certificate, err := x509.ParseCertificate(der)
@@ -81,7 +81,7 @@ func TestControlPlaneFindings(t *testing.T) {
 				a.Probe, a.IP = target.Probe, target.Address
 				attempts = append(attempts, []facts.Attempt{a})
 			}
-			trials := network.Trials(fleet, targets, attempts, trust.Roots(fleet), meshtest.Now)
+			trials := network.Trials(fleet, targets, attempts, certs.Roots(fleet), istiotest.Now)
 			var out bytes.Buffer
 			p := report.NewPage(&out, false, 80, true)
 			if err := probeTable(p, trials, false); err != nil {

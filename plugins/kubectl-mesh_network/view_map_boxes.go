@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 )
 
 // box is a frame of a drawing: a network, or clusters that are on none.

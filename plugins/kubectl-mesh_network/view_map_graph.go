@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 

@@ -23,15 +23,15 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 // recorded is the map of a recorded fleet.
 func recorded(t *testing.T, name string) network.Map {
 	t.Helper()
-	fleet, err := dump.Read(os.DirFS("testdata/fleets/"+name), meshtest.System, time.Now())
+	fleet, err := dump.Read(os.DirFS("testdata/fleets/"+name), istiotest.System, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +46,10 @@ func large() network.Map {
 	for i := range 20 {
 		names = append(names, fmt.Sprintf("prod-%02d", i+1))
 	}
-	f := meshtest.Networked(names...)
+	f := istiotest.Networked(names...)
 	f.Get("prod-07").Network.Gateway.Status.LoadBalancer.Ingress = nil
 	f.Get("prod-11").Network.GatewayPods = nil
-	other := meshtest.OneNetwork("", "playground").Clusters[0]
+	other := istiotest.OneNetwork("", "playground").Clusters[0]
 	other.Server, other.UID = "https://127.0.0.1:7443", "uid-other"
 	f.Clusters = append(f.Clusters, other)
 	got := f.Facts()

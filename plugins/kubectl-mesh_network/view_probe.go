@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 

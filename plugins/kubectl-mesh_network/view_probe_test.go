@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 

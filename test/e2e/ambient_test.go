@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
-	networkrules "github.com/kubectl-mesh/kubectl-mesh/internal/network"
+	networkrules "github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/ads"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"

@@ -11,13 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 // On a healthy fleet nothing is printed, and the exit code is 0.
 func TestHealthyFleets(t *testing.T) {
-	for _, c := range meshtest.HealthyCases {
+	for _, c := range istiotest.HealthyCases {
 		t.Run(c.Name, func(t *testing.T) {
 			f := c.Fleet()
 			plant(t, f)
@@ -32,7 +32,7 @@ func TestHealthyFleets(t *testing.T) {
 
 // Each fault alone gives its findings, and no other.
 func TestFaults(t *testing.T) {
-	for _, c := range meshtest.Faults {
+	for _, c := range istiotest.Faults {
 		t.Run(c.Name, func(t *testing.T) {
 			f := c.Fleet()
 			plant(t, f)
@@ -52,7 +52,7 @@ func TestFaults(t *testing.T) {
 
 // later judges the fleet as it will be in an hour if nothing changes: objects
 // that were made just now are given time to take effect before they are judged.
-func later(t *testing.T, program string, f *meshtest.Fleet, want []string) {
+func later(t *testing.T, program string, f *istiotest.Fleet, want []string) {
 	t.Helper()
 	doc, code := inTime(t, program, f)
 	if diff := cmp.Diff(want, summary(doc)); diff != "" {
@@ -68,7 +68,7 @@ func later(t *testing.T, program string, f *meshtest.Fleet, want []string) {
 }
 
 // inTime is the report of a plugin on a fleet, and the exit code, an hour from now.
-func inTime(t *testing.T, program string, f *meshtest.Fleet) (doc report.Report, code int) {
+func inTime(t *testing.T, program string, f *istiotest.Fleet) (doc report.Report, code int) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "fleet")
 	if out := mesh(t, options{program: program}, "dump", "--contexts", contextsOf(f), dir); out.code != 0 {

@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
@@ -25,22 +25,22 @@ import (
 func TestFixes(t *testing.T) {
 	_, env := kubectl(t)
 	for name, c := range map[string]struct {
-		fleet func() *meshtest.Fleet
+		fleet func() *istiotest.Fleet
 		code  finding.Code
 	}{
 		"two roots, trusted by all": {
 			code: "CERT002",
-			fleet: func() *meshtest.Fleet {
-				f := meshtest.Healthy("east", "north", "west")
-				f.Get("west").Plug(meshtest.Root(meshtest.Spec{Name: "Other root"}).Sub(meshtest.Spec{}))
+			fleet: func() *istiotest.Fleet {
+				f := istiotest.Healthy("east", "north", "west")
+				f.Get("west").Plug(istiotest.Root(istiotest.Spec{Name: "Other root"}).Sub(istiotest.Spec{}))
 				return f
 			},
 		},
 		"istiod does not run on the secret": {
 			code: "CERT004",
-			fleet: func() *meshtest.Fleet {
-				f := meshtest.Healthy("east", "west")
-				f.Get("west").Published = meshtest.Root(meshtest.Spec{}).PEM()
+			fleet: func() *istiotest.Fleet {
+				f := istiotest.Healthy("east", "west")
+				f.Get("west").Published = istiotest.Root(istiotest.Spec{}).PEM()
 				return f
 			},
 		},
@@ -91,12 +91,12 @@ func istiodStarts(ctx context.Context, cluster *bed.Cluster, restarted *sync.Map
 	if err != nil {
 		return err
 	}
-	deployment, err := client.AppsV1().Deployments(meshtest.System).Get(ctx, "istiod", metav1.GetOptions{})
+	deployment, err := client.AppsV1().Deployments(istiotest.System).Get(ctx, "istiod", metav1.GetOptions{})
 	if err != nil || deployment.Spec.Template.Annotations["kubectl.kubernetes.io/restartedAt"] == "" {
 		return nil // no istiod, or it goes on as it was
 	}
 	restarted.Store(cluster.Name(), true)
-	secret, err := client.CoreV1().Secrets(meshtest.System).Get(ctx, "cacerts", metav1.GetOptions{})
+	secret, err := client.CoreV1().Secrets(istiotest.System).Get(ctx, "cacerts", metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
@@ -111,13 +111,13 @@ func istiodStarts(ctx context.Context, cluster *bed.Cluster, restarted *sync.Map
 			return err
 		}
 	}
-	pod, err := client.CoreV1().Pods(meshtest.System).Get(ctx, "istiod-0", metav1.GetOptions{})
+	pod, err := client.CoreV1().Pods(istiotest.System).Get(ctx, "istiod-0", metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
 	now := metav1.NewTime(time.Now().Add(time.Second))
 	pod.Status.StartTime = &now
 	pod.Status.ContainerStatuses[0].State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}}
-	_, err = client.CoreV1().Pods(meshtest.System).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
+	_, err = client.CoreV1().Pods(istiotest.System).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
 	return err
 }

@@ -16,7 +16,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
@@ -48,7 +48,7 @@ func startTopology(t *testing.T, ctx context.Context, top topology.Topology) *be
 
 // Without --contexts the fleet is what the current cluster's remote secrets name.
 func TestFleetThroughRemoteSecrets(t *testing.T) {
-	plant(t, meshtest.Healthy("east", "north", "west"))
+	plant(t, istiotest.Healthy("east", "north", "west"))
 	for name, c := range map[string]struct {
 		contexts []bed.Context
 		args     []string
@@ -115,7 +115,7 @@ func TestCredentialPlugins(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the plugin is a shell script")
 	}
-	f := meshtest.Healthy("east", "north", "west")
+	f := istiotest.Healthy("east", "north", "west")
 	planted := filepath.Join(t.TempDir(), "planted")
 	plant(t, f)
 	for _, c := range f.Clusters {
@@ -127,7 +127,7 @@ current-context: c
 users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: touch, args: [FILE]}}}]
 `)
 		secret := &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: meshtest.System, Name: "istio-remote-secret-" + c.Name, Labels: map[string]string{istio.MultiClusterLabel: "true"}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: istiotest.System, Name: "istio-remote-secret-" + c.Name, Labels: map[string]string{istio.MultiClusterLabel: "true"}},
 			Data:       map[string][]byte{c.Name: []byte(kubeconfig)},
 		}
 		for _, from := range fleet.Clusters() {

@@ -16,7 +16,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
@@ -64,8 +64,8 @@ func TestUsageErrors(t *testing.T) {
 // A cluster that does not answer is named with its reason, and the fault of
 // the others is found all the same.
 func TestOneBadClusterHidesNothing(t *testing.T) {
-	f := meshtest.Healthy("east", "north")
-	f.Get("north").Plug(meshtest.Root(meshtest.Spec{}).Sub(meshtest.Spec{}))
+	f := istiotest.Healthy("east", "north")
+	f.Get("north").Plug(istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}))
 	plant(t, f)
 	hanging, err := bed.HangingServer()
 	if err != nil {
@@ -151,7 +151,7 @@ func TestWithoutAccessToSecrets(t *testing.T) {
 	}
 	o := options{kubeconfig: kubeconfig}
 
-	plant(t, meshtest.Healthy("east", "west"))
+	plant(t, istiotest.Healthy("east", "west"))
 	out := mesh(t, o, "verify", "--contexts", "east,west")
 	if out.code != 0 || strings.Contains(out.stdout, "ERROR") || !strings.Contains(out.stdout, "west: secret cacerts: forbidden") || !strings.Contains(out.stderr, "nothing found, 3") {
 		t.Errorf("healthy: exit code %d\n%s%s", out.code, out.stdout, out.stderr)
@@ -160,8 +160,8 @@ func TestWithoutAccessToSecrets(t *testing.T) {
 		t.Errorf("healthy diff: exit code %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 
-	f := meshtest.Healthy("east", "west")
-	f.Get("west").Plug(meshtest.Root(meshtest.Spec{}).Sub(meshtest.Spec{}))
+	f := istiotest.Healthy("east", "west")
+	f.Get("west").Plug(istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}))
 	plant(t, f)
 	doc := document(t, mesh(t, o, "verify", "--contexts", "east,west", "-o", "json"))
 	if diff := cmp.Diff([]string{"CERT002 error east,west"}, summary(doc)); diff != "" {
@@ -174,7 +174,7 @@ func TestWithoutAccessToSecrets(t *testing.T) {
 
 // Garbage and 10 MB of PEM are said to be that, and end nothing.
 func TestPEMGarbage(t *testing.T) {
-	f := meshtest.Healthy("east", "west")
+	f := istiotest.Healthy("east", "west")
 	f.Get("west").CACerts["root-cert.pem"] = "-----BEGIN CERTIFICATE-----\n" + strings.Repeat("\x1b[31mA\n", 1000)
 	plant(t, f)
 	out := mesh(t, options{}, "verify", "--contexts", "east,west")
@@ -183,7 +183,7 @@ func TestPEMGarbage(t *testing.T) {
 	}
 
 	dir := t.TempDir()
-	root := meshtest.Root(meshtest.Spec{}).PEM()
+	root := istiotest.Root(istiotest.Spec{}).PEM()
 	many := strings.Repeat(root, 10<<20/len(root))
 	for cluster, text := range map[string]string{"east": root, "west": many} {
 		if err := os.MkdirAll(filepath.Join(dir, cluster), 0o755); err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
@@ -42,7 +42,7 @@ func byName(env []string) options {
 func TestThroughKubectl(t *testing.T) {
 	program, env := kubectl(t)
 	o := options{program: program, env: env}
-	f := meshtest.Healthy("east", "west")
+	f := istiotest.Healthy("east", "west")
 	plant(t, f)
 	if out := mesh(t, o, "mesh-certs", "verify", "--contexts", "east,west"); out.code != 0 || out.stdout != "" {
 		t.Errorf("exit code %d\n%s%s", out.code, out.stdout, out.stderr)

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
@@ -124,17 +124,17 @@ func document(t *testing.T, out outcome) report.Report {
 	return doc
 }
 
-// summary is what was found, as meshtest.Case.Want has it.
+// summary is what was found, as istiotest.Case.Want has it.
 func summary(doc report.Report) []string {
 	var r finding.Result
 	for _, f := range doc.Findings {
 		r.Add(f.Finding)
 	}
-	return meshtest.Summarize(r)
+	return istiotest.Summarize(r)
 }
 
 // plant puts a fleet into the API servers, and takes out what was there.
-func plant(t *testing.T, f *meshtest.Fleet) {
+func plant(t *testing.T, f *istiotest.Fleet) {
 	t.Helper()
 	for _, c := range f.Clusters {
 		c.Server = fleet.Cluster(c.Name).URL()
@@ -178,7 +178,7 @@ func inEach(t *testing.T, do func(context.Context, *bed.Cluster) error) {
 }
 
 // contextsOf names the clusters of a fleet for --contexts.
-func contextsOf(f *meshtest.Fleet) string {
+func contextsOf(f *istiotest.Fleet) string {
 	var names []string
 	for _, c := range f.Clusters {
 		names = append(names, c.Name)

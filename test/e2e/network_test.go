@@ -13,14 +13,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
 // defineKinds teaches all clusters the kinds that rules read, for good.
 func defineKinds(ctx context.Context) error {
-	if err := istioapi.AddToScheme(scheme.Scheme); err != nil {
+	if err := api.AddToScheme(scheme.Scheme); err != nil {
 		return err
 	}
 	failures := make(chan error, len(fleet.Clusters()))
@@ -40,11 +40,11 @@ func defineKinds(ctx context.Context) error {
 
 // plantByAge is plant for fleets with pods of different ages: the older ones are
 // made first, for an API server says itself when it made something.
-func plantByAge(t *testing.T, f *meshtest.Fleet) {
+func plantByAge(t *testing.T, f *istiotest.Fleet) {
 	t.Helper()
 	ages := map[string][]int64{}
 	phases := 0
-	byAge := func(c *meshtest.Cluster) map[int64][]runtime.Object {
+	byAge := func(c *istiotest.Cluster) map[int64][]runtime.Object {
 		out := map[int64][]runtime.Object{}
 		for _, o := range c.Objects() {
 			at := int64(0)
@@ -84,7 +84,7 @@ func plantByAge(t *testing.T, f *meshtest.Fleet) {
 
 // On a healthy fleet of networks nothing is found.
 func TestHealthyNetworks(t *testing.T) {
-	for _, c := range meshtest.NetworkHealthy {
+	for _, c := range istiotest.NetworkHealthy {
 		t.Run(c.Name, func(t *testing.T) {
 			f := c.Fleet()
 			skipOthers(t, f)
@@ -99,7 +99,7 @@ func TestHealthyNetworks(t *testing.T) {
 
 // Each fault of networks and gateways alone gives its findings, and no other.
 func TestNetworkFaults(t *testing.T) {
-	for _, c := range meshtest.NetworkFaults {
+	for _, c := range istiotest.NetworkFaults {
 		t.Run(c.Name, func(t *testing.T) {
 			f := c.Fleet()
 			skipOthers(t, f)
@@ -110,7 +110,7 @@ func TestNetworkFaults(t *testing.T) {
 }
 
 // skipOthers leaves out fleets of clusters for which there is no API server.
-func skipOthers(t *testing.T, f *meshtest.Fleet) {
+func skipOthers(t *testing.T, f *istiotest.Fleet) {
 	t.Helper()
 	for _, c := range f.Clusters {
 		if fleet.Cluster(c.Name) == nil {

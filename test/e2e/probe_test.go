@@ -21,7 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
@@ -196,7 +196,7 @@ func TestProbe(t *testing.T) {
 }
 
 // authority is the CA on which the istiod of a cluster runs.
-func authority(ctx context.Context, t *testing.T, cluster *bed.Cluster) *meshtest.Authority {
+func authority(ctx context.Context, t *testing.T, cluster *bed.Cluster) *istiotest.Authority {
 	t.Helper()
 	clients, err := kubernetes.NewForConfig(cluster.RESTConfig(bed.Admin))
 	if err != nil {
@@ -219,5 +219,5 @@ func authority(ctx context.Context, t *testing.T, cluster *bed.Cluster) *meshtes
 	if !ok {
 		t.Fatal("the key of the CA does not sign")
 	}
-	return &meshtest.Authority{Cert: ca, Key: signer, Issuer: &meshtest.Authority{}}
+	return &istiotest.Authority{Cert: ca, Key: signer, Issuer: &istiotest.Authority{}}
 }

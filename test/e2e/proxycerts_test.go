@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
@@ -30,7 +30,7 @@ func TestProxyCertificates(t *testing.T) {
 		},
 		Clusters: []topology.Cluster{{Name: "east", Network: "n1"}, {Name: "west", Network: "n1"}},
 	})
-	material := map[string]*meshtest.Authority{}
+	material := map[string]*istiotest.Authority{}
 	for _, name := range []string{"east", "west"} {
 		client := admin(t, fleet, name)
 		secret, err := client.CoreV1().Secrets(topology.SystemNamespace).Get(ctx, "cacerts", metav1.GetOptions{})
@@ -68,12 +68,12 @@ func TestProxyCertificates(t *testing.T) {
 		}
 	}
 	expect()
-	material["west"] = meshtest.Root(meshtest.Spec{}).Sub(meshtest.Spec{})
+	material["west"] = istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{})
 	expect("CERT015 error west")
 }
 
 // pluggedIn is the CA of Secret cacerts.
-func pluggedIn(t *testing.T, data map[string][]byte) *meshtest.Authority {
+func pluggedIn(t *testing.T, data map[string][]byte) *istiotest.Authority {
 	t.Helper()
 	parse := func(key string) *x509.Certificate {
 		block, _ := pem.Decode(data[key])
@@ -94,5 +94,5 @@ func pluggedIn(t *testing.T, data map[string][]byte) *meshtest.Authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &meshtest.Authority{Cert: parse("ca-cert.pem"), Key: key, Issuer: &meshtest.Authority{Cert: parse("root-cert.pem")}}
+	return &istiotest.Authority{Cert: parse("ca-cert.pem"), Key: key, Issuer: &istiotest.Authority{Cert: parse("root-cert.pem")}}
 }

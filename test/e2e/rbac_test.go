@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
@@ -91,17 +91,17 @@ func grant(t *testing.T, all []permission) {
 // rightsOf are the objects that give a user some rights, and no others.
 func rightsOf(user string, all []permission) []runtime.Object {
 	subject := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
-	rules := map[string][]rbacv1.PolicyRule{"": {}, meshtest.System: {}}
+	rules := map[string][]rbacv1.PolicyRule{"": {}, istiotest.System: {}}
 	for _, p := range all {
 		rules[p.namespace] = append(rules[p.namespace], p.rule)
 	}
 	name := "granted-to-" + user
 	meta := metav1.ObjectMeta{Name: name}
-	inside := metav1.ObjectMeta{Name: name, Namespace: meshtest.System}
+	inside := metav1.ObjectMeta{Name: name, Namespace: istiotest.System}
 	return []runtime.Object{
 		&rbacv1.ClusterRole{ObjectMeta: meta, Rules: rules[""]},
 		&rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name}, Subjects: subject},
-		&rbacv1.Role{ObjectMeta: inside, Rules: rules[meshtest.System]},
+		&rbacv1.Role{ObjectMeta: inside, Rules: rules[istiotest.System]},
 		&rbacv1.RoleBinding{ObjectMeta: inside, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name}, Subjects: subject},
 	}
 }
@@ -110,22 +110,22 @@ func rightsOf(user string, all []permission) []runtime.Object {
 // away nothing is found that is not there, what that leaves unknown is said, and the
 // rest is judged. Not every fleet needs every right: each is needed by some.
 func TestRights(t *testing.T) {
-	networks := meshtest.Case{Name: "networks", Fleet: func() *meshtest.Fleet { return meshtest.Networked("east", "west") }}
-	without := meshtest.Case{Name: "a cluster without Istio", Want: []string{"FLT008 warning west"}, Fleet: func() *meshtest.Fleet {
-		f := meshtest.Healthy("east", "west")
+	networks := istiotest.Case{Name: "networks", Fleet: func() *istiotest.Fleet { return istiotest.Networked("east", "west") }}
+	without := istiotest.Case{Name: "a cluster without Istio", Want: []string{"FLT008 warning west"}, Fleet: func() *istiotest.Fleet {
+		f := istiotest.Healthy("east", "west")
 		f.Get("west").NoIstio, f.Get("west").Image = true, ""
 		f.Get("east").Remotes = nil
 		return f
 	}}
-	networked := []meshtest.Case{
+	networked := []istiotest.Case{
 		networks, fleetOf(t, "pending load balancer whose events say why"), fleetOf(t, "istiod exposed by TCP routes"),
 		fleetOf(t, "a primary and a remote cluster on another network"),
 	}
 	for plugin, c := range map[string]struct {
 		program string
-		fleets  []meshtest.Case
+		fleets  []istiotest.Case
 	}{
-		"mesh-certs":   {program: binary, fleets: append([]meshtest.Case{networks, without}, meshtest.HealthyCases...)},
+		"mesh-certs":   {program: binary, fleets: append([]istiotest.Case{networks, without}, istiotest.HealthyCases...)},
 		"mesh-network": {program: network, fleets: networked},
 	} {
 		t.Run(plugin, func(t *testing.T) {
@@ -149,15 +149,15 @@ func TestRights(t *testing.T) {
 }
 
 // fleetOf is one of the fleets of networks, by its name.
-func fleetOf(t *testing.T, name string) meshtest.Case {
+func fleetOf(t *testing.T, name string) istiotest.Case {
 	t.Helper()
-	for _, c := range slices.Concat(meshtest.NetworkHealthy, meshtest.NetworkFaults) {
+	for _, c := range slices.Concat(istiotest.NetworkHealthy, istiotest.NetworkFaults) {
 		if c.Name == name {
 			return c
 		}
 	}
 	t.Fatalf("there is no fleet %q", name)
-	return meshtest.Case{}
+	return istiotest.Case{}
 }
 
 // onlyTells reports whether a right adds to the evidence alone.
@@ -165,7 +165,7 @@ func onlyTells(p permission) bool { return p.rule.Resources[0] == "events" }
 
 // withoutEach judges a fleet with all rights, and with each taken away
 // that is not known to be needed yet.
-func withoutEach(t *testing.T, program string, c meshtest.Case, all []permission, needed map[int]bool) {
+func withoutEach(t *testing.T, program string, c istiotest.Case, all []permission, needed map[int]bool) {
 	t.Helper()
 	f := c.Fleet()
 	skipOthers(t, f)

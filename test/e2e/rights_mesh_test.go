@@ -184,7 +184,7 @@ func (r *reduced) run(m *liveMesh, told map[[2]string]string) {
 func explained(p permission) bool { return p.rule.Resources[0] == "pods/portforward" }
 
 // elsewhere reports whether a right is needed where istiod takes exported services alone
-// (ENABLE_MCS_SERVICE_DISCOVERY), as it does not here; TestUnreadable of internal/endpoints has it.
+// (ENABLE_MCS_SERVICE_DISCOVERY), as it does not here; TestUnreadable of internal/istio/endpoints has it.
 func elsewhere(p permission) bool { return p.rule.Resources[0] == "serviceexports" }
 
 // wrongRemoteSecret takes of west what istiod of east reads it with. Without reviews that is told by

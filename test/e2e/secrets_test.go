@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 // noSecrets holds that a text has no private key and no token of a test fleet.
@@ -36,10 +36,10 @@ func pieces(pem string) []string {
 
 // Every output, every dump and every error is searched for key material.
 func TestNoKeyMaterialAnywhere(t *testing.T) {
-	f := meshtest.Healthy("east", "west")
+	f := istiotest.Healthy("east", "west")
 	east, west := f.Clusters[0], f.Clusters[1]
 	secrets := append(pieces(east.CACerts["ca-key.pem"]), pieces(west.CACerts["ca-key.pem"])...)
-	secrets = append(secrets, meshtest.Token("east"), meshtest.Token("west"))
+	secrets = append(secrets, istiotest.Token("east"), istiotest.Token("west"))
 	// Keys where they do not belong, and spoilt ones.
 	west.CACerts["root-cert.pem"] += west.CACerts["ca-key.pem"]
 	west.Published = west.CACerts["root-cert.pem"]

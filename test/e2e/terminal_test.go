@@ -15,7 +15,7 @@ import (
 
 	"github.com/creack/pty"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
@@ -59,7 +59,7 @@ func programOnTerminal(t *testing.T, program, kubeconfig string, env []string, a
 // On a terminal, a wait of more than a second says for whom; Ctrl-C ends it at once
 // and leaves a clean line.
 func TestProgressAndInterrupt(t *testing.T) {
-	plant(t, meshtest.Healthy("east"))
+	plant(t, istiotest.Healthy("east"))
 	hanging, err := bed.HangingServer()
 	if err != nil {
 		t.Fatal(err)
@@ -89,8 +89,8 @@ func TestProgressAndInterrupt(t *testing.T) {
 // Colour on a terminal, unless told otherwise; lines no wider than it, commands
 // that are to be pasted excepted.
 func TestTerminalOutput(t *testing.T) {
-	f := meshtest.Healthy("east", "west")
-	f.Get("west").Plug(meshtest.Root(meshtest.Spec{}).Sub(meshtest.Spec{}))
+	f := istiotest.Healthy("east", "west")
+	f.Get("west").Plug(istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}))
 	plant(t, f)
 	args := []string{"verify", "--contexts", "east,west"}
 	colored := func(screen string) bool { return strings.Contains(screen, "\x1b[") }

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/proxies"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/ads"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"

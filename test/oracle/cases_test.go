@@ -7,21 +7,21 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 // TestCases holds every fleet of package meshtest against istiod: each cluster
 // with a plugged-in CA by itself, then each ordered pair of clusters; now, and
 // just after each of its certificates has ended.
 func TestCases(t *testing.T) {
-	for _, c := range slices.Concat(meshtest.HealthyCases, meshtest.Faults) {
+	for _, c := range slices.Concat(istiotest.HealthyCases, istiotest.Faults) {
 		t.Run(c.Name, func(t *testing.T) {
 			fleet := c.Fleet()
-			when := []time.Time{meshtest.Now}
+			when := []time.Time{istiotest.Now}
 			for _, cluster := range fleet.Clusters {
 				for _, cert := range certificates(cluster.CACerts) {
-					if end := cert.NotAfter.Add(time.Second); end.After(meshtest.Now) {
+					if end := cert.NotAfter.Add(time.Second); end.After(istiotest.Now) {
 						when = append(when, end)
 					}
 				}
@@ -34,11 +34,11 @@ func TestCases(t *testing.T) {
 	}
 }
 
-func holdFleet(t *testing.T, fleet *meshtest.Fleet, when time.Time) {
+func holdFleet(t *testing.T, fleet *istiotest.Fleet, when time.Time) {
 	facts := fleet.Facts()
 	facts.At = when
-	result := trust.Verify(facts, trust.Options{ExpiryWarn: trust.DefaultExpiryWarn})
-	relations := trust.Compare(facts).Trust
+	result := certs.Verify(facts, certs.Options{ExpiryWarn: certs.DefaultExpiryWarn})
+	relations := certs.Compare(facts).Trust
 	for _, to := range fleet.Clusters {
 		if !pluggedIn(to) {
 			continue
@@ -54,9 +54,9 @@ func holdFleet(t *testing.T, fleet *meshtest.Fleet, when time.Time) {
 			if from == to {
 				continue
 			}
-			i := slices.IndexFunc(relations, func(r trust.Relation) bool { return r.From == from.Name && r.To == to.Name })
+			i := slices.IndexFunc(relations, func(r certs.Relation) bool { return r.From == from.Name && r.To == to.Name })
 			claims := append(refuted(result, to.Name), refusedBy(result, from.Name, to.Name)...)
-			claimed := relations[i].Verdict == trust.Trusts && len(claims) == 0
+			claimed := relations[i].Verdict == certs.Trusts && len(claims) == 0
 			var err error
 			at(t, when, func() { err = verify(v.presented, roots(from, v)) })
 			if claimed != (err == nil) {
@@ -70,7 +70,7 @@ func holdFleet(t *testing.T, fleet *meshtest.Fleet, when time.Time) {
 // pluggedIn reports whether istiod takes its CA from Secret cacerts: it runs
 // there, signs itself (pilot/pkg/bootstrap/server.go, maybeCreateCA), and did
 // not make the Secret (istio_ca.go, createIstioCA).
-func pluggedIn(c *meshtest.Cluster) bool {
+func pluggedIn(c *istiotest.Cluster) bool {
 	_, generated := c.CACerts["istio-generated"]
 	return c.Image != "" && c.CACerts != nil && !generated && c.Env[istio.EnvEnableCAServer] != "false" && c.Env[istio.EnvExternalCA] == ""
 }
@@ -78,7 +78,7 @@ func pluggedIn(c *meshtest.Cluster) bool {
 // inUse reports whether istiod runs on the CA that is in the Secret: what it
 // publishes is root-cert.pem, byte by byte (pilot/pkg/bootstrap/server.go,
 // updateRootCertAndGenKeyCert).
-func inUse(c *meshtest.Cluster, v verdict) bool {
+func inUse(c *istiotest.Cluster, v verdict) bool {
 	return c.Published == "" || c.Published == string(v.istiod.GetCAKeyCertBundle().GetRootCertPem())
 }
 
@@ -86,7 +86,7 @@ func inUse(c *meshtest.Cluster, v verdict) bool {
 // with ISTIO_MULTIROOT_MESH, the mesh config's caCertificates
 // (pilot/pkg/trustbundle/trustbundle.go, UpdateTrustAnchor). Where
 // nothing is published yet, both clusters are taken to publish the same.
-func roots(c *meshtest.Cluster, v verdict) string {
+func roots(c *istiotest.Cluster, v verdict) string {
 	out := []string{c.Published}
 	if c.Published == "" {
 		out[0] = string(v.istiod.GetCAKeyCertBundle().GetRootCertPem())

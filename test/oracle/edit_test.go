@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 // edit does to the text of a Secret what people do to it.
@@ -64,8 +64,8 @@ func (g *generator) edit(data map[string]string) {
 		{"cut short", func() { data[key] = data[key][:len(data[key])/2] }},
 		{"another block type", func() { data[key] = strings.Replace(data[key], "BEGIN ", "BEGIN X509 ", 1) }},
 		{"damage", func() { data[key] = strings.Replace(data[key], "M", "N", 1) }},
-		{"a key of somebody else", func() { data[key] = meshtest.Root(meshtest.Spec{}).KeyPEM() }},
-		{"a certificate of somebody else", func() { data[key] = meshtest.Root(meshtest.Spec{}).PEM() }},
+		{"a key of somebody else", func() { data[key] = istiotest.Root(istiotest.Spec{}).KeyPEM() }},
+		{"a certificate of somebody else", func() { data[key] = istiotest.Root(istiotest.Spec{}).PEM() }},
 		{"EC parameters before it", func() {
 			data[key] = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + data[key]
 		}},

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/anypb"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/envoy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
 )
 
 // dumps are what real proxies have said, which istio's own tests keep, and what the stand-in of

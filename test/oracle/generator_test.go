@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 // generator makes Secrets cacerts, of which about half are good. The same seed
@@ -60,21 +60,21 @@ func (g *generator) secret() map[string]string {
 }
 
 // authorities makes a root and up to three intermediates; the last one signs.
-func (g *generator) authorities() *meshtest.Authority {
-	a := meshtest.Root(g.spec("root", nil))
+func (g *generator) authorities() *istiotest.Authority {
+	a := istiotest.Root(g.spec("root", nil))
 	for level := range pick(g, 0, 1, 1, 1, 2, 2, 3) {
 		a = a.Sub(g.spec(fmt.Sprintf("intermediate %d", level+1), a))
 	}
 	return a
 }
 
-func (g *generator) spec(name string, issuer *meshtest.Authority) meshtest.Spec {
+func (g *generator) spec(name string, issuer *istiotest.Authority) istiotest.Spec {
 	kind := "P-256"
 	if g.IntN(3) == 0 {
 		kind = pick(g, keyKinds...)
 		g.steps = append(g.steps, name+": "+kind)
 	}
-	s := meshtest.Spec{Name: name, Key: newKey(kind, g.Int())}
+	s := istiotest.Spec{Name: name, Key: newKey(kind, g.Int())}
 	if n := g.IntN(4); g.chance(20, "%s: path length %d", name, n) {
 		s.PathLen = &n
 	}
@@ -104,8 +104,8 @@ func (g *generator) spec(name string, issuer *meshtest.Authority) meshtest.Spec 
 }
 
 // line are an authority and those above it, up to the root.
-func line(a *meshtest.Authority) []*meshtest.Authority {
-	var out []*meshtest.Authority
+func line(a *istiotest.Authority) []*istiotest.Authority {
+	var out []*istiotest.Authority
 	for ; a != nil; a = a.Issuer {
 		out = append(out, a)
 	}
@@ -113,7 +113,7 @@ func line(a *meshtest.Authority) []*meshtest.Authority {
 }
 
 // again is another certificate for an authority's name and key.
-func (g *generator) again(a *meshtest.Authority) *meshtest.Authority {
+func (g *generator) again(a *istiotest.Authority) *istiotest.Authority {
 	s := g.spec(a.Cert.Subject.CommonName, a.Issuer)
 	s.Key = a.Key
 	if g.chance(25, "which has expired") {
@@ -121,12 +121,12 @@ func (g *generator) again(a *meshtest.Authority) *meshtest.Authority {
 	}
 	if a.Issuer == nil {
 		s.SHA1 = false
-		return meshtest.Root(s)
+		return istiotest.Root(s)
 	}
 	return a.Issuer.Sub(s)
 }
 
-func (g *generator) chain(signer *meshtest.Authority) string {
+func (g *generator) chain(signer *istiotest.Authority) string {
 	certs := line(signer)
 	switch {
 	case g.chance(15, "no root in the chain"):
@@ -144,18 +144,18 @@ func (g *generator) chain(signer *meshtest.Authority) string {
 		texts = g.insert(texts, g.again(pick(g, line(signer)...)).PEM())
 	}
 	if g.chance(5, "a foreign certificate in the chain") {
-		texts = g.insert(texts, meshtest.Root(g.spec("foreign", nil)).PEM())
+		texts = g.insert(texts, istiotest.Root(g.spec("foreign", nil)).PEM())
 	}
 	return strings.Join(texts, "")
 }
 
-func (g *generator) roots(signer *meshtest.Authority) string {
+func (g *generator) roots(signer *istiotest.Authority) string {
 	texts := []string{signer.Top().PEM()}
 	if g.chance(12, "a renewed root") {
 		texts = g.insert(texts, g.again(signer.Top()).PEM())
 	}
 	if g.chance(12, "a second root") {
-		texts = g.insert(texts, meshtest.Root(g.spec("foreign", nil)).PEM())
+		texts = g.insert(texts, istiotest.Root(g.spec("foreign", nil)).PEM())
 	}
 	if g.chance(5, "the signing certificate among the roots") {
 		texts = g.insert(texts, signer.PEM())
@@ -164,7 +164,7 @@ func (g *generator) roots(signer *meshtest.Authority) string {
 		texts = g.insert(texts, versionOne("old", newKey("P-256", 0).(*ecdsa.PrivateKey)))
 	}
 	if g.chance(3, "another root instead") {
-		texts = []string{meshtest.Root(g.spec("foreign", nil)).PEM()}
+		texts = []string{istiotest.Root(g.spec("foreign", nil)).PEM()}
 	}
 	return strings.Join(texts, "")
 }
@@ -174,7 +174,7 @@ func (g *generator) insert(texts []string, text string) []string {
 }
 
 // revocations are lists of some or all authorities that may issue any.
-func (g *generator) revocations(signer *meshtest.Authority, data map[string]string) {
+func (g *generator) revocations(signer *istiotest.Authority, data map[string]string) {
 	if !g.chance(20, "revocation lists") {
 		return
 	}
@@ -184,7 +184,7 @@ func (g *generator) revocations(signer *meshtest.Authority, data map[string]stri
 		}
 		next := soon
 		if g.chance(5, "out of date") {
-			next = meshtest.Now.Add(-time.Minute)
+			next = istiotest.Now.Add(-time.Minute)
 		}
 		data["ca-crl.pem"] += a.CRL(next)
 	}
@@ -193,7 +193,7 @@ func (g *generator) revocations(signer *meshtest.Authority, data map[string]stri
 // turn is a time at which a certificate of a Secret has just ended, or is about
 // to begin.
 func (g *generator) turn(data map[string]string) time.Time {
-	turns := []time.Time{meshtest.Now}
+	turns := []time.Time{istiotest.Now}
 	for _, c := range certificates(data) {
 		turns = append(turns, c.NotBefore.Add(-time.Second), c.NotAfter.Add(time.Second))
 	}

@@ -16,9 +16,9 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/trust"
 )
 
 // verdict is what istiod makes of the CA of one cluster.
@@ -38,8 +38,8 @@ func hold(t *testing.T, when time.Time, data map[string]string, result finding.R
 	differ := func(format string, args ...any) { differences = append(differences, fmt.Sprintf(format, args...)) }
 	dir := mount(t, data)
 
-	loads := trust.Loads(asSecret(data), when)
-	if trimmed := trust.Loads(survey.Trim(asSecret(data)).(*corev1.Secret), when); trimmed != loads {
+	loads := certs.Loads(asSecret(data), when)
+	if trimmed := certs.Loads(survey.Trim(asSecret(data)).(*corev1.Secret), when); trimmed != loads {
 		differ("Loads is %t for the secret, and %t for what the survey leaves of it", loads, trimmed)
 	}
 	if valid, ok := allValid(data); ok {
@@ -84,7 +84,7 @@ func try(dir string) (v verdict) {
 }
 
 func asSecret(data map[string]string) *corev1.Secret {
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: meshtest.System, Name: istio.CACertsSecret}, Data: map[string][]byte{}}
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: istiotest.System, Name: istio.CACertsSecret}, Data: map[string][]byte{}}
 	for key, value := range data {
 		s.Data[key] = []byte(value)
 	}
@@ -94,7 +94,7 @@ func asSecret(data map[string]string) *corev1.Secret {
 // allValid is a time at which every certificate of a Secret is valid; ok is
 // false where there is none.
 func allValid(data map[string]string) (when time.Time, ok bool) {
-	when, end := meshtest.Now.AddDate(-1, 0, 0), meshtest.Now.AddDate(100, 0, 0)
+	when, end := istiotest.Now.AddDate(-1, 0, 0), istiotest.Now.AddDate(100, 0, 0)
 	for _, c := range certificates(data) {
 		if c.NotBefore.After(when) {
 			when = c.NotBefore

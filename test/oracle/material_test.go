@@ -17,7 +17,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 // keyKinds are the algorithms that a CA's key may have.
@@ -83,7 +83,7 @@ func versionOne(name string, key *ecdsa.PrivateKey) string {
 	algorithm := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}} // ecdsa-with-SHA256
 	subject := pkix.Name{CommonName: name}.ToRDNSequence()
 	signed := must(asn1.Marshal(tbs{
-		big.NewInt(1), algorithm, subject, validity{meshtest.Now.AddDate(0, 0, -1).UTC(), meshtest.Now.AddDate(10, 0, 0).UTC()},
+		big.NewInt(1), algorithm, subject, validity{istiotest.Now.AddDate(0, 0, -1).UTC(), istiotest.Now.AddDate(10, 0, 0).UTC()},
 		subject, asn1.RawValue{FullBytes: must(x509.MarshalPKIXPublicKey(key.Public()))},
 	}))
 	sum := sha256.Sum256(signed)

@@ -8,7 +8,7 @@ import (
 	"testing/cryptotest"
 	"time"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 var (
@@ -28,7 +28,7 @@ func TestRandom(t *testing.T) {
 			cryptotest.SetGlobalRandom(t, seed)
 			g := newGenerator(seed)
 			data := g.secret()
-			v, differences := holdAlone(t, meshtest.Now, data)
+			v, differences := holdAlone(t, istiotest.Now, data)
 			turn := g.turn(data)
 			_, then := holdAlone(t, turn, data)
 			for _, d := range then {

@@ -12,7 +12,7 @@ import (
 )
 
 // The stand-in has no secrets. What Envoy says of its own, in Envoy's own messages, is
-// what internal/envoy reads; private keys are as Envoy has them.
+// what internal/istio/envoy reads; private keys are as Envoy has them.
 func TestSecretsOfEnvoy(t *testing.T) {
 	pack := func(m proto.Message) *anypb.Any {
 		packed, err := anypb.New(m)

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 
 	dumps "github.com/kubectl-mesh/kubectl-mesh/internal/dump"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 // services is a fleet that no API servers are needed for: a service whose port is named
@@ -14,7 +14,7 @@ const services = "services"
 
 // writeServices puts its facts where the recordings are.
 func writeServices(into string) error {
-	f := meshtest.Serving(meshtest.Networked("east", "west"))
+	f := istiotest.Serving(istiotest.Networked("east", "west"))
 	west, name := f.Get("west"), "http-web"
 	west.Service("helloworld").Spec.Ports[0].Name = name
 	west.Slice("helloworld").Ports[0].Name = &name

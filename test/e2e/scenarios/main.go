@@ -16,14 +16,14 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/meshtest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
 type scenario struct {
 	name, readme string
-	fleet        func() *meshtest.Fleet
+	fleet        func() *istiotest.Fleet
 	// definitions are of custom resources that the fleet has.
 	definitions []runtime.Object
 }
@@ -35,7 +35,7 @@ var scenarios = []scenario{
 
 mesh-certs verify finds nothing.
 `,
-		fleet: func() *meshtest.Fleet { return plugged("east", "west") },
+		fleet: func() *istiotest.Fleet { return plugged("east", "west") },
 	},
 	{
 		name: "networks",
@@ -44,8 +44,8 @@ mesh-certs verify finds nothing.
 - west: the load balancer of the east-west gateway is pending.
 - north: the system namespace has no label with its network, so that only pods with a sidecar have one.
 `,
-		fleet: func() *meshtest.Fleet {
-			f := named(meshtest.Networked("east", "north", "west"))
+		fleet: func() *istiotest.Fleet {
+			f := named(istiotest.Networked("east", "north", "west"))
 			f.Get("west").Network.Gateway.Status.LoadBalancer.Ingress = nil
 			f.Get("north").SystemLabels = nil
 			return f
@@ -59,13 +59,13 @@ mesh-certs verify finds nothing.
 - west: somebody ran the script that makes the CA once more, and so its root has the name of the others' and another key.
 - north: the intermediate under the right root is no longer valid.
 `,
-		fleet: func() *meshtest.Fleet {
+		fleet: func() *istiotest.Fleet {
 			f := plugged("east", "north", "west")
-			again := meshtest.Root(meshtest.Spec{Name: "Root CA", NotAfter: far})
-			f.Get("west").Plug(again.Sub(meshtest.Spec{Name: "Intermediate CA west", NotAfter: far}))
+			again := istiotest.Root(istiotest.Spec{Name: "Root CA", NotAfter: far})
+			f.Get("west").Plug(again.Sub(istiotest.Spec{Name: "Intermediate CA west", NotAfter: far}))
 			root := f.Get("north").Signer.Issuer
-			f.Get("north").Plug(root.Sub(meshtest.Spec{
-				Name: "Intermediate CA north", NotBefore: meshtest.Now.AddDate(-1, 0, 0), NotAfter: meshtest.Now.AddDate(0, 0, -3),
+			f.Get("north").Plug(root.Sub(istiotest.Spec{
+				Name: "Intermediate CA north", NotBefore: istiotest.Now.AddDate(-1, 0, 0), NotAfter: istiotest.Now.AddDate(0, 0, -3),
 			}))
 			return f
 		},
@@ -73,20 +73,20 @@ mesh-certs verify finds nothing.
 }
 
 // far is when certificates end that are not to end while the scenario is in use.
-var far = meshtest.Now.AddDate(30, 0, 0)
+var far = istiotest.Now.AddDate(30, 0, 0)
 
 // plugged is a healthy fleet for as long as anybody uses the scenario.
-func plugged(names ...string) *meshtest.Fleet {
-	return named(meshtest.Healthy(names...))
+func plugged(names ...string) *istiotest.Fleet {
+	return named(istiotest.Healthy(names...))
 }
 
 // named gives the clusters of a fleet certificates that last, and the addresses
 // that give way to real ones.
-func named(f *meshtest.Fleet) *meshtest.Fleet {
-	root := meshtest.Root(meshtest.Spec{Name: "Root CA", NotAfter: far})
+func named(f *istiotest.Fleet) *istiotest.Fleet {
+	root := istiotest.Root(istiotest.Spec{Name: "Root CA", NotAfter: far})
 	for _, c := range f.Clusters {
 		c.Server = "https://" + c.Name + ".bed.invalid"
-		c.Plug(root.Sub(meshtest.Spec{Name: "Intermediate CA " + c.Name, NotAfter: far}))
+		c.Plug(root.Sub(istiotest.Spec{Name: "Intermediate CA " + c.Name, NotAfter: far}))
 	}
 	return f
 }
@@ -95,7 +95,7 @@ func main() {
 	into := flag.String("into", "../bed/scenarios", "the folder that holds the scenarios")
 	only := flag.String("only", "", "the one scenario to write; all where it is empty")
 	flag.Parse()
-	if err := istioapi.AddToScheme(scheme.Scheme); err != nil {
+	if err := api.AddToScheme(scheme.Scheme); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

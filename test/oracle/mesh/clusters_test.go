@@ -20,7 +20,7 @@ import (
 	"istio.io/istio/pkg/test/util/retry"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/topology"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/topology"
 )
 
 // entry is one of /debug/clusterz.

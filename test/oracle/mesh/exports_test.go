@@ -15,8 +15,8 @@ import (
 	istiotest "istio.io/istio/pkg/test"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istioapi"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/topology"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/topology"
 )
 
 // With the Multi-Cluster Services API, endpoints of other clusters are those of the
@@ -35,7 +35,7 @@ func TestServiceExports(t *testing.T) {
 						container.Env = append(container.Env, corev1.EnvVar{Name: istio.EnvMCSDiscovery, Value: "true"})
 					case *corev1.Service:
 						if (i+at)%2 == 0 {
-							c.Objects = append(c.Objects, &istioapi.ServiceExport{ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Name}})
+							c.Objects = append(c.Objects, &api.ServiceExport{ObjectMeta: metav1.ObjectMeta{Namespace: o.Namespace, Name: o.Name}})
 						}
 					}
 				}
@@ -52,7 +52,7 @@ func TestServiceExports(t *testing.T) {
 func export(t testing.TB, client kubelib.Client, c *topology.Cluster) {
 	t.Helper()
 	for _, o := range c.Objects {
-		e, ok := o.(*istioapi.ServiceExport)
+		e, ok := o.(*api.ServiceExport)
 		if !ok {
 			continue
 		}

@@ -23,8 +23,8 @@ import (
 	"istio.io/istio/pkg/kube/mcs"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/topology"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/topology"
 )
 
 // istiod is what of istiod decides about networks and endpoints, run on the

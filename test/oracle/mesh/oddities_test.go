@@ -9,7 +9,7 @@ import (
 	"istio.io/istio/pkg/config/mesh"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/topology"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/topology"
 )
 
 // small is a cluster with a gateway Service and nothing else.

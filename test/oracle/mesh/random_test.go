@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/topology"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/topology"
 )
 
 var (

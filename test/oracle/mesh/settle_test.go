@@ -12,7 +12,7 @@ import (
 	kubelib "istio.io/istio/pkg/kube"
 	"istio.io/istio/pkg/test/util/retry"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/topology"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/topology"
 )
 
 // settle changes every slice and then every Service of a cluster once, in nothing

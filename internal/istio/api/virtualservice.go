@@ -1,0 +1,85 @@
+package api
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// VirtualService says where requests go
+// (https://istio.io/latest/docs/reference/config/networking/virtual-service/).
+type VirtualService struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              VirtualServiceSpec `json:"spec"`
+}
+
+// VirtualServiceSpec is the part of it that rules read.
+type VirtualServiceSpec struct {
+	Hosts    []string `json:"hosts,omitempty"`
+	Gateways []string `json:"gateways,omitempty"`
+	ExportTo []string `json:"exportTo,omitempty"`
+	HTTP     []Route  `json:"http,omitempty"`
+	TCP      []Route  `json:"tcp,omitempty"`
+	TLS      []Route  `json:"tls,omitempty"`
+}
+
+// Route sends what matches to destinations; no match is all.
+type Route struct {
+	Match   []RouteMatch       `json:"match,omitempty"`
+	Route   []RouteDestination `json:"route,omitempty"`
+	Mirror  *RouteTarget       `json:"mirror,omitempty"`
+	Mirrors []RouteDestination `json:"mirrors,omitempty"`
+}
+
+// RouteMatch is the part of a match that rules read; port 0 is every port.
+type RouteMatch struct {
+	Port uint32 `json:"port,omitempty"`
+}
+
+// RouteDestination is one of the targets of a Route.
+type RouteDestination struct {
+	Destination *RouteTarget `json:"destination,omitempty"`
+	Weight      int32        `json:"weight,omitempty"`
+}
+
+// RouteTarget is a port of a service, or of a subset of it; no port is the only one that it has.
+type RouteTarget struct {
+	Host   string        `json:"host,omitempty"`
+	Subset string        `json:"subset,omitempty"`
+	Port   *PortSelector `json:"port,omitempty"`
+}
+
+// Targets are all services to which the VirtualService sends requests.
+func (v *VirtualService) Targets() []RouteTarget {
+	var out []RouteTarget
+	add := func(t *RouteTarget) {
+		if t != nil {
+			out = append(out, *t)
+		}
+	}
+	for _, routes := range [][]Route{v.Spec.HTTP, v.Spec.TCP, v.Spec.TLS} {
+		for _, r := range routes {
+			add(r.Mirror)
+			for _, d := range r.Route {
+				add(d.Destination)
+			}
+			for _, d := range r.Mirrors {
+				add(d.Destination)
+			}
+		}
+	}
+	return out
+}
+
+// VirtualServiceList is a page of them.
+type VirtualServiceList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata"`
+	Items           []VirtualService `json:"items"`
+}
+
+// DeepCopyObject makes a copy that shares nothing.
+func (v *VirtualService) DeepCopyObject() runtime.Object { return copyOf(v) }
+
+// DeepCopyObject makes a copy that shares nothing.
+func (l *VirtualServiceList) DeepCopyObject() runtime.Object { return copyOf(l) }

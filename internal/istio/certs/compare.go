@@ -1,0 +1,250 @@
+package certs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+)
+
+// Root is one certificate that workloads take for a root.
+type Root struct {
+	SHA256   string    `json:"sha256"`
+	Subject  string    `json:"subject"`
+	Key      string    `json:"key"`
+	NotAfter time.Time `json:"notAfter"`
+	// Clusters are the contexts of the clusters whose workloads trust it, in
+	// the fleet's order.
+	Clusters []string `json:"clusters"`
+}
+
+// ClusterRoots is what one cluster's workloads trust.
+type ClusterRoots struct {
+	Cluster string `json:"cluster"`
+	// Source is the object that the roots come from, "" when there is none.
+	Source string `json:"source,omitempty"`
+	// Roots are fingerprints, sorted.
+	Roots []string `json:"roots"`
+	// Missing says why there are no roots though the cluster answered.
+	Missing string `json:"missing,omitempty"`
+	// Unknown says why the roots could not be read.
+	Unknown string `json:"unknown,omitempty"`
+}
+
+// Comparison is how the roots of a fleet differ.
+type Comparison struct {
+	// Same: every cluster has the same roots, and each trusts each other's certificates.
+	Same     bool           `json:"same"`
+	Clusters []ClusterRoots `json:"clusters"`
+	Roots    []Root         `json:"roots"`
+	// Trust holds every ordered pair of different clusters.
+	Trust []Relation `json:"trust"`
+}
+
+// Compare says which roots the workloads of which clusters trust, and who
+// trusts whom. Order, duplicates, line ends and comments in the PEM make no difference.
+func Compare(fleet *facts.Fleet) Comparison {
+	members := newMembers(fleet)
+	c := Comparison{Same: true, Roots: []Root{}, Trust: []Relation{}}
+	for _, m := range members {
+		roots, source, why := m.roots()
+		cr := ClusterRoots{Cluster: m.Context, Source: source, Roots: fingerprints(roots), Unknown: why}
+		if why == "" && len(roots) == 0 {
+			cr.Missing = "no root certificate: " + m.whyNoRoots()
+		}
+		c.Clusters = append(c.Clusters, cr)
+		for _, r := range roots {
+			i := slices.IndexFunc(c.Roots, func(o Root) bool { return o.SHA256 == r.SHA256 })
+			if i < 0 {
+				i = len(c.Roots)
+				c.Roots = append(c.Roots, Root{SHA256: r.SHA256, Subject: r.Subject(), Key: r.Key(), NotAfter: r.NotAfter.UTC()})
+			}
+			c.Roots[i].Clusters = append(c.Roots[i].Clusters, m.Context)
+		}
+	}
+	for _, cr := range c.Clusters {
+		if cr.Unknown != "" || cr.Missing != "" || !slices.Equal(cr.Roots, c.Clusters[0].Roots) {
+			c.Same = false
+		}
+	}
+	for i, row := range relate(members) {
+		for k, r := range row {
+			if i == k {
+				continue
+			}
+			c.Trust = append(c.Trust, r)
+			c.Same = c.Same && r.Verdict == Trusts
+		}
+	}
+	return c
+}
+
+func (m *member) whyNoRoots() string {
+	switch {
+	case m.publishedKnown:
+		return fmt.Sprintf("configmap istio-ca-root-cert %s", orElse(m.published.Problem, "holds none"))
+	case m.ca != nil:
+		return fmt.Sprintf("%s in secret cacerts %s", m.ca.layout.root, orElse(m.ca.root.Problem, "holds none"))
+	case !m.CACerts.Known():
+		return "configmap istio-ca-root-cert does not exist, and secret cacerts: " + m.CACerts.Why()
+	default:
+		return fmt.Sprintf("neither configmap istio-ca-root-cert nor a secret with a CA exists in namespace %s", m.SystemNamespace)
+	}
+}
+
+// Row is one CA certificate of one cluster.
+type Row struct {
+	Cluster string `json:"cluster"`
+	// Source is the object and key that it was found in, e.g.
+	// "secret/cacerts ca-cert.pem"; several, where it was found in several.
+	Sources []string `json:"sources"`
+	// Role is root, intermediate or signing; a root that signs is a signing one.
+	Role      string    `json:"role"`
+	Subject   string    `json:"subject"`
+	Issuer    string    `json:"issuer"`
+	SHA256    string    `json:"sha256"`
+	Key       string    `json:"key"`
+	NotBefore time.Time `json:"notBefore"`
+	NotAfter  time.Time `json:"notAfter"`
+	// TrustedIn are the other clusters whose workloads accept it.
+	TrustedIn []string `json:"trustedIn"`
+}
+
+// Gap is a source that could not be read, and what it might have held.
+type Gap struct {
+	Cluster string `json:"cluster"`
+	Source  string `json:"source"`
+	Reason  string `json:"reason"`
+}
+
+// Listing is all CA certificates of a fleet.
+type Listing struct {
+	Certificates []Row `json:"certificates"`
+	Gaps         []Gap `json:"gaps"`
+}
+
+// List returns one row for every CA certificate of every cluster.
+func List(fleet *facts.Fleet) Listing {
+	out := Listing{Certificates: []Row{}, Gaps: []Gap{}}
+	members := newMembers(fleet)
+	for _, m := range members {
+		out.Gaps = append(out.Gaps, m.gaps()...)
+		out.Certificates = append(out.Certificates, m.rows(members)...)
+	}
+	return out
+}
+
+func (m *member) gaps() []Gap {
+	if m.Unreached != nil {
+		return []Gap{{Cluster: m.Context, Source: "the cluster", Reason: m.Unreached.Reason}}
+	}
+	var out []Gap
+	add := func(source string, known bool, why string) {
+		if !known {
+			out = append(out, Gap{Cluster: m.Context, Source: source, Reason: why})
+		}
+	}
+	add("secret/cacerts", m.CACerts.Known(), m.CACerts.Why())
+	add("secret/istio-ca-secret", m.CASecret.Known(), m.CASecret.Why())
+	add("configmap/istio-ca-root-cert", m.RootCert.Known(), m.RootCert.Why())
+	unreadable := func(source string, b pki.Bundle) {
+		add(source, len(b.Certificates) > 0, orElse(b.Problem, strings.Join(b.Passed, ", ")))
+	}
+	if b := m.ca; b != nil {
+		for _, k := range b.missing {
+			add("secret/cacerts "+k, false, "the key is missing")
+		}
+		for _, k := range b.layout.keys() {
+			if b.has(k) && k != b.layout.key {
+				unreadable("secret/cacerts "+k, pki.ParseBundle(b.secret.Data[k]))
+			}
+		}
+	}
+	if m.publishedKnown {
+		unreadable("configmap/istio-ca-root-cert", m.published)
+	}
+	return out
+}
+
+func (m *member) rows(members []*member) []Row {
+	out := []Row{}
+	add := func(source, role string, certs []pki.Certificate) {
+		for _, c := range pki.Unique(certs) {
+			i := slices.IndexFunc(out, func(r Row) bool { return r.SHA256 == c.SHA256 })
+			role := role // of this certificate
+			if role == "intermediate" && c.SelfSigned() {
+				role = "root"
+			}
+			if i < 0 {
+				i = len(out)
+				out = append(out, Row{
+					Cluster: m.Context, Role: role, Subject: c.Subject(), Issuer: c.Issuer(), SHA256: c.SHA256, Key: c.Key(),
+					NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), TrustedIn: m.trustedIn(c, members),
+				})
+			}
+			if !slices.Contains(out[i].Sources, source) {
+				out[i].Sources = append(out[i].Sources, source)
+			}
+			if role == "root" && out[i].Role == "intermediate" {
+				out[i].Role = role
+			}
+		}
+	}
+	for _, part := range []struct {
+		name string
+		b    *bundle
+	}{{"cacerts", m.ca}, {"istio-ca-secret", m.self}} {
+		if part.b == nil {
+			continue
+		}
+		source := "secret/" + part.name + " "
+		if signer, ok := part.b.signer(); ok {
+			add(source+part.b.layout.signing, "signing", []pki.Certificate{signer})
+		}
+		for _, k := range part.b.layout.chain {
+			role := "intermediate"
+			if k == part.b.layout.root {
+				role = "root"
+			}
+			add(source+k, role, pki.ParseBundle(part.b.secret.Data[k]).Certificates)
+		}
+		if part.b.has(part.b.layout.root) {
+			add(source+part.b.layout.root, "root", pki.ParseBundle(part.b.secret.Data[part.b.layout.root]).Certificates)
+		}
+	}
+	add("configmap/istio-ca-root-cert", "root", m.published.Certificates)
+	for _, mesh := range m.meshes {
+		for _, anchor := range m.anchorsInEffect(mesh) {
+			add("configmap/"+mesh.ConfigMap+" caCertificates", "root", pki.ParseBundle([]byte(anchor.PEM)).Certificates)
+		}
+	}
+	return out
+}
+
+// trustedIn are the other clusters in which a chain from c, with what this
+// cluster presents beside it, leads to a root.
+func (m *member) trustedIn(c pki.Certificate, members []*member) []string {
+	out := []string{}
+	var chain []pki.Certificate
+	if m.ca != nil {
+		chain = m.ca.chain.Certificates
+	}
+	for _, other := range members {
+		roots, _, why := other.roots()
+		if other == m || why != "" || len(roots) == 0 {
+			continue
+		}
+		trusted := holds(roots, c)
+		if !trusted {
+			_, err := findPaths(c, chain, roots, anyUsage)
+			trusted = err == nil
+		}
+		if trusted {
+			out = append(out, other.Context)
+		}
+	}
+	return out
+}

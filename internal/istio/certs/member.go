@@ -1,0 +1,219 @@
+// Package certs holds the rules behind mesh-certs: whether the workloads of
+// one cluster trust those of another, and whether each cluster's certificate
+// authority is what it seems to be. Everything in it is pure.
+package certs
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+)
+
+// Mode says where a cluster's workloads get their certificates from.
+type Mode string
+
+// The modes of a cluster's certificate authority.
+const (
+	// PluggedIn: istiod signs with the CA in Secret cacerts.
+	PluggedIn Mode = "plugged-in"
+	// SelfSigned: istiod signs with a root that it made itself.
+	SelfSigned Mode = "self-signed"
+	// External: something other than istiod signs (istio-csr, a Kubernetes signer, SPIRE).
+	External Mode = "external"
+	// Remote: no istiod here; the control plane of another cluster signs.
+	Remote Mode = "remote"
+	// NoCA: istiod runs here, and there is no Secret with a CA.
+	NoCA Mode = "none"
+	// UnknownMode: what is needed to tell could not be read.
+	UnknownMode Mode = "unknown"
+)
+
+// member is one cluster as the rules see it.
+type member struct {
+	*facts.Cluster
+	now     time.Time
+	istiods []istio.Istiod
+	mode    Mode
+	modeWhy string // why the mode is unknown
+
+	meshes   []istio.MeshConfig
+	meshErrs []error
+
+	ca   *bundle // Secret cacerts; nil when there is none or it is not known
+	self *bundle // Secret istio-ca-secret; likewise
+
+	// published are the roots of ConfigMap istio-ca-root-cert: byte for byte
+	// what istiod has in memory.
+	published      pki.Bundle
+	publishedKnown bool
+}
+
+func newMember(c *facts.Cluster, now time.Time) *member {
+	m := &member{Cluster: c, now: now, istiods: istio.Istiods(c)}
+	m.meshes, m.meshErrs = istio.MeshConfigs(c)
+	if c.CACerts.State == facts.OK {
+		m.ca = readBundle(c.CACerts.Value)
+	}
+	if c.CASecret.State == facts.OK {
+		m.self = readSelfSigned(c.CASecret.Value)
+	}
+	if c.RootCert.State == facts.OK {
+		m.published = pki.ParseBundle([]byte(c.RootCert.Value.Data[istio.RootCertKey]))
+		m.publishedKnown = true
+	}
+	m.mode, m.modeWhy = m.findMode()
+	return m
+}
+
+// findMode mirrors the order in which istiod decides (pilot/pkg/bootstrap/istio_ca.go,
+// createIstioCA and pilot/pkg/bootstrap/server.go, maybeCreateCA).
+func (m *member) findMode() (Mode, string) {
+	if m.Unreached != nil {
+		return UnknownMode, "the cluster was not reached"
+	}
+	if !m.Istiods.Known() {
+		return UnknownMode, "deployments: " + m.Istiods.Why()
+	}
+	if len(m.istiods) == 0 {
+		return Remote, ""
+	}
+	for _, i := range m.istiods {
+		if !i.Setting(istio.EnvEnableCAServer, true) || i.Env(istio.EnvExternalCA) != "" || i.Env(istio.EnvKubernetesSigner) != "" {
+			return External, ""
+		}
+	}
+	for _, mesh := range m.meshes {
+		if addr := mesh.DefaultConfig.ProxyMetadata[istio.EnvCAAddress]; addr != "" && !strings.HasPrefix(addr, "istiod") {
+			return External, ""
+		}
+	}
+	for _, i := range m.istiods {
+		if i.CACertsVolume != istio.CACertsSecret {
+			return UnknownMode, "deployment " + i.Name + " does not mount secret cacerts as its CA"
+		}
+		if name := i.Env(istio.EnvRootCertConfigMap); name != "" && name != istio.RootCertConfigMap {
+			return UnknownMode, "deployment " + i.Name + " publishes its root in configmap " + name
+		}
+	}
+	if !m.CACerts.Known() {
+		return UnknownMode, "secret cacerts: " + m.CACerts.Why()
+	}
+	if m.ca != nil {
+		// Without the variable a Secret that istiod once made is one like any other.
+		if m.generated() && slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return i.On(istio.EnvCACertsSelfSigned) }) {
+			return SelfSigned, ""
+		}
+		return PluggedIn, ""
+	}
+	if m.self != nil {
+		return SelfSigned, ""
+	}
+	if !m.CASecret.Known() {
+		return UnknownMode, "secret istio-ca-secret: " + m.CASecret.Why()
+	}
+	return NoCA, ""
+}
+
+// generated reports whether Secret cacerts was made by istiod for itself.
+func (m *member) generated() bool {
+	return m.ca != nil && m.ca.has(keyIstioGenerated)
+}
+
+// current is the CA that the Secrets give istiod, by its mode; nil when there
+// is none, or it is not istiod that signs.
+func (m *member) current() *bundle {
+	switch {
+	case m.mode == PluggedIn:
+		return m.ca
+	case m.mode == SelfSigned && m.self != nil:
+		// istiod takes istio-ca-secret before a cacerts that it made.
+		return m.self
+	case m.mode == SelfSigned:
+		return readSelfSigned(m.ca.secret)
+	default:
+		return nil
+	}
+}
+
+// roots are the certificates that the cluster's workloads trust: what istiod
+// publishes, and with multi-root trust the mesh config's caCertificates.
+// Where nothing is published, the Secret says what istiod would publish. why
+// is not empty when the roots cannot be known.
+func (m *member) roots() (roots []pki.Certificate, source, why string) {
+	switch {
+	case m.Unreached != nil:
+		return nil, "", "not reached"
+	case m.publishedKnown:
+		roots, source = m.published.Certificates, "configmap "+istio.RootCertConfigMap
+	case m.RootCert.State == facts.Absent && m.ca != nil:
+		roots, source = m.ca.root.Certificates, "secret "+istio.CACertsSecret
+	case m.RootCert.State == facts.Absent && m.self != nil:
+		roots, source = m.self.root.Certificates, "secret "+istio.CASecret
+	case m.RootCert.State == facts.Absent:
+		return nil, "", ""
+	default:
+		return nil, "", "configmap " + istio.RootCertConfigMap + ": " + m.RootCert.Why()
+	}
+	for _, mesh := range m.meshes {
+		anchors := m.anchorsInEffect(mesh)
+		for _, a := range anchors {
+			roots = append(roots[:len(roots):len(roots)], pki.ParseBundle([]byte(a.PEM)).Certificates...)
+		}
+		if len(anchors) > 0 {
+			source += " and caCertificates of configmap " + mesh.ConfigMap
+		}
+	}
+	return pki.Unique(roots), source, ""
+}
+
+// anchorsInEffect are the caCertificates of a mesh config, where workloads take them.
+func (m *member) anchorsInEffect(mesh istio.MeshConfig) []istio.CACertificate {
+	anchors := furtherRoots(mesh)
+	if len(m.inert(mesh, anchors)) > 0 {
+		return nil
+	}
+	return anchors
+}
+
+// rootless reports whether the cluster is known to give its workloads no root.
+func (m *member) rootless() bool {
+	roots, _, why := m.roots()
+	return why == "" && len(roots) == 0
+}
+
+// trusted are the roots, where it does not matter where they come from.
+func (m *member) trusted() []pki.Certificate {
+	roots, _, _ := m.roots()
+	return roots
+}
+
+// serves reports whether the Secret's CA is the one that istiod runs on: what
+// it publishes is that CA's root.
+func (m *member) serves(b *bundle) bool {
+	return b != nil && m.publishedKnown && sameSet(b.root.Certificates, m.published.Certificates)
+}
+
+// sameSet reports whether two lists hold the same certificates, whatever their
+// order and number.
+func sameSet(a, b []pki.Certificate) bool {
+	return slices.Equal(fingerprints(a), fingerprints(b))
+}
+
+// fingerprints are sorted and without duplicates.
+func fingerprints(certs []pki.Certificate) []string {
+	out := make([]string, len(certs))
+	for i, c := range certs {
+		out[i] = c.SHA256
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// holds reports whether one of the certificates speaks for the same CA as c.
+func holds(certs []pki.Certificate, c pki.Certificate) bool {
+	return slices.ContainsFunc(certs, func(other pki.Certificate) bool { return sameAuthority(other, c) })
+}

@@ -1,0 +1,174 @@
+package certs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+)
+
+// Verdict says whether the workloads of one cluster accept the certificates
+// that another cluster's workloads present.
+type Verdict string
+
+// The verdicts on an ordered pair of clusters.
+const (
+	Trusts      Verdict = "trusts"
+	Distrusts   Verdict = "distrusts"
+	CannotJudge Verdict = "unknown"
+)
+
+// Relation is the verdict on one ordered pair: does From trust To's certificates?
+type Relation struct {
+	From    string  `json:"from"`
+	To      string  `json:"to"`
+	Verdict Verdict `json:"verdict"`
+	// Reason says why, in a few words.
+	Reason string `json:"reason"`
+}
+
+// relate judges every ordered pair of members; the result is indexed [from][to].
+// Members that hold the same roots judge alike, and one of them is asked for all:
+// for clusters that share their roots, that is one question each, not one a pair.
+func relate(members []*member) [][]Relation {
+	type judged struct {
+		verdict Verdict
+		reason  string
+	}
+	asked := map[string][]*judged{}
+	out := make([][]Relation, len(members))
+	for i, from := range members {
+		roots, _, why := from.roots()
+		key := why + " " + strings.Join(fingerprints(roots), " ")
+		if asked[key] == nil {
+			asked[key] = make([]*judged, len(members))
+		}
+		out[i] = make([]Relation, len(members))
+		for j, to := range members {
+			r := Relation{From: from.Context, To: to.Context, Verdict: Trusts, Reason: "the same cluster"}
+			if i != j {
+				if asked[key][j] == nil {
+					asked[key][j] = new(judged)
+					asked[key][j].verdict, asked[key][j].reason = accepts(roots, why, to)
+				}
+				r.Verdict, r.Reason = asked[key][j].verdict, asked[key][j].reason
+			}
+			out[i][j] = r
+		}
+	}
+	return out
+}
+
+// accepts says whether workloads with these roots, or none for the reason why,
+// accept a certificate of to's CA.
+func accepts(roots []pki.Certificate, why string, to *member) (Verdict, string) {
+	switch {
+	case why != "":
+		return CannotJudge, why
+	case len(roots) == 0:
+		return Distrusts, "it holds no root"
+	}
+	if v, reason, ok := bySigner(roots, to, to.now); ok {
+		return v, reason
+	}
+	return byRoots(roots, to)
+}
+
+// bySigner verifies to's signing certificate under the roots, which is exact.
+// It is possible where the Secret's CA is the one that istiod runs on.
+func bySigner(roots []pki.Certificate, to *member, now time.Time) (Verdict, string, bool) {
+	b := to.current()
+	if !to.serves(b) || !loads(b, now) {
+		return "", "", false
+	}
+	signer, _ := b.signer()
+	paths, err := findPaths(signer, b.chain.Certificates, roots, anyUsage)
+	if err != nil {
+		return Distrusts, fmt.Sprintf("no root for signing certificate %s", pki.Short(signer.SHA256)), true
+	}
+	return Trusts, fmt.Sprintf("signing certificate %s verifies under root %s", pki.Short(signer.SHA256), pki.Short(paths[0].root().SHA256)), true
+}
+
+// byRoots judges by the roots alone: to's certificates lead to one of the
+// roots that its control plane publishes, but which one is not known.
+func byRoots(roots []pki.Certificate, to *member) (Verdict, string) {
+	theirs, _, why := to.roots()
+	switch {
+	case why != "":
+		return CannotJudge, to.Context + ": " + why
+	case len(theirs) == 0:
+		return Distrusts, to.Context + " has no CA"
+	}
+	shared := 0
+	for _, r := range theirs {
+		if holds(roots, r) {
+			shared++
+		}
+	}
+	switch shared {
+	case len(theirs):
+		return Trusts, "holds every root that " + to.Context + " publishes"
+	case 0:
+		return Distrusts, "holds no root that " + to.Context + " publishes"
+	default:
+		return CannotJudge, fmt.Sprintf("under which of its %d roots %s signs is not known", len(theirs), to.Context)
+	}
+}
+
+// refusal says that the certificates of some clusters are refused in others.
+type refusal struct {
+	refused, refusing []int
+	// mutual: the refusing are likewise refused by exactly the refused.
+	mutual bool
+}
+
+// refusals gathers the pairs that refuse into as few statements as are true:
+// clusters whose certificates are refused in the same places share one. n
+// clusters give at most n statements, however many pairs there are.
+func refusals(n int, refuses func(from, to int) bool) []refusal {
+	var out []refusal
+	for to := range n {
+		var refusing []int
+		for from := range n {
+			if from != to && refuses(from, to) {
+				refusing = append(refusing, from)
+			}
+		}
+		if len(refusing) == 0 {
+			continue
+		}
+		i := slices.IndexFunc(out, func(r refusal) bool { return slices.Equal(r.refusing, refusing) })
+		if i < 0 {
+			out = append(out, refusal{refused: []int{to}, refusing: refusing})
+		} else {
+			out[i].refused = append(out[i].refused, to)
+		}
+	}
+	var merged []refusal
+	for _, r := range out {
+		i := slices.IndexFunc(merged, func(m refusal) bool {
+			return slices.Equal(m.refused, r.refusing) && slices.Equal(m.refusing, r.refused)
+		})
+		if i >= 0 {
+			merged[i].mutual = true
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}
+
+// contexts are the names of all members involved: first the refused.
+func (r refusal) contexts(members []*member) []string {
+	return append(names(members, r.refused), names(members, r.refusing)...)
+}
+
+func names(members []*member, indices []int) []string {
+	out := make([]string, len(indices))
+	for i, m := range indices {
+		out[i] = members[m].Context
+	}
+	return out
+}

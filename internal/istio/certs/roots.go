@@ -1,0 +1,19 @@
+package certs
+
+import (
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+)
+
+// Roots are the certificates that the workloads of each cluster trust, by context;
+// of a cluster that is not among them they are not known.
+func Roots(fleet *facts.Fleet) map[string][]pki.Certificate {
+	out := map[string][]pki.Certificate{}
+	for i := range fleet.Clusters {
+		m := newMember(&fleet.Clusters[i], fleet.At)
+		if roots, _, why := m.roots(); why == "" {
+			out[m.Context] = roots
+		}
+	}
+	return out
+}

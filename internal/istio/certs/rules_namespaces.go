@@ -1,0 +1,184 @@
+package certs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+)
+
+// newborn is how long istiod may take to write its root into a new namespace,
+// and a changed root into all of them.
+const newborn = time.Minute
+
+// ignoredNamespaces get no ConfigMap from istiod (pkg/util/sets and
+// pilot/pkg/serviceregistry/kube/controller/namespacecontroller.go; kube-system does get one).
+var ignoredNamespaces = []string{"kube-public", "kube-node-lease", "local-path-storage"}
+
+// judgeNamespaces: every namespace has to hold the root that the system
+// namespace holds, since a pod mounts that of its own.
+func judgeNamespaces(j *judgement) {
+	for _, m := range j.reached() {
+		switch why := m.cannotJudgeNamespaces(); {
+		case why != "":
+			j.CannotJudge(m.Context, why, "CERT014")
+			continue
+		case len(m.istiods) == 0 && m.RootCerts.Known() && len(m.RootCerts.Value) == 0:
+			continue // no mesh here, or none that gives roots: FLT008 says so
+		case slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return i.On(istio.EnvClusterTrustBundles) }):
+			continue // roots come by ClusterTrustBundle
+		}
+		if !m.publishedKnown {
+			if len(m.istiods) > 0 && m.mode != UnknownMode && !m.newborn(j.now) {
+				j.Add(systemRootMissing(m))
+			}
+			continue
+		}
+		missing, stale := m.lagging(j.now)
+		if len(missing) > 0 {
+			j.Add(missingIn(m, missing))
+		}
+		if len(stale) > 0 {
+			j.Add(staleIn(m, stale))
+		}
+	}
+}
+
+func (m *member) cannotJudgeNamespaces() string {
+	switch {
+	case !m.RootCert.Known():
+		return "configmap istio-ca-root-cert: " + m.RootCert.Why()
+	case !m.RootCerts.Known():
+		return "configmaps of all namespaces: " + m.RootCerts.Why()
+	case !m.Namespaces.Known():
+		return "namespaces: " + m.Namespaces.Why()
+	case !m.Istiods.Known():
+		return "deployments: " + m.Istiods.Why()
+	default:
+		return ""
+	}
+}
+
+// lagging are the mesh namespaces without a root, and the namespaces with
+// another one than the system namespace has.
+func (m *member) lagging(now time.Time) (missing, stale []string) {
+	if changed := lastWritten(m.RootCert.Value); now.Sub(changed) < newborn {
+		return nil, nil // istiod may still be writing it into the others
+	}
+	roots := map[string]pki.Bundle{}
+	for _, cm := range m.RootCerts.Value {
+		roots[cm.Namespace] = pki.ParseBundle([]byte(cm.Data[istio.RootCertKey]))
+	}
+	for _, ns := range m.Namespaces.Value {
+		if slices.Contains(ignoredNamespaces, ns.Name) || ns.DeletionTimestamp != nil || ns.Status.Phase == corev1.NamespaceTerminating ||
+			now.Sub(ns.CreationTimestamp.Time) < newborn || !m.selects(ns) {
+			continue
+		}
+		root, ok := roots[ns.Name]
+		switch {
+		case !ok && inMesh(ns):
+			missing = append(missing, ns.Name)
+		case ok && !sameSet(root.Certificates, m.published.Certificates):
+			stale = append(stale, ns.Name)
+		}
+	}
+	return missing, stale
+}
+
+// newborn reports whether istiod may not yet have written its root, since it or
+// its namespace has only just been made.
+func (m *member) newborn(now time.Time) bool {
+	for _, ns := range m.Namespaces.Value {
+		if ns.Name == m.SystemNamespace && now.Sub(ns.CreationTimestamp.Time) < newborn {
+			return true
+		}
+	}
+	return slices.ContainsFunc(m.Istiods.Value, func(d appsv1.Deployment) bool { return now.Sub(d.CreationTimestamp.Time) < newborn })
+}
+
+// selects reports whether any control plane of the cluster looks after the namespace.
+func (m *member) selects(ns corev1.Namespace) bool {
+	return len(m.meshes) == 0 || slices.ContainsFunc(m.meshes, func(mesh istio.MeshConfig) bool { return mesh.Selects(ns.Labels) })
+}
+
+// inMesh reports whether the namespace's labels ask for sidecars or for ambient
+// mode: only there do pods need the root.
+func inMesh(ns corev1.Namespace) bool {
+	return ns.Labels["istio-injection"] == "enabled" || ns.Labels[istio.LabelRevision] != "" || ns.Labels["istio.io/dataplane-mode"] == "ambient"
+}
+
+func systemRootMissing(m *member) finding.Finding {
+	return finding.Finding{
+		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: "configmap " + m.SystemNamespace + "/" + istio.RootCertConfigMap,
+		Title:    "configmap istio-ca-root-cert is missing in the system namespace: istiod publishes no root",
+		Evidence: []finding.Evidence{{Field: "configmap " + m.SystemNamespace + "/" + istio.RootCertConfigMap, Value: "does not exist"}},
+		Effect:   "new pods with a sidecar do not start, since they mount it",
+		Fix:      append([]string{finding.Kubectl(m.Context, "-n %s logs deployment/istiod --tail=50", m.SystemNamespace)}, restart(m)...),
+	}
+}
+
+func missingIn(m *member, namespaces []string) finding.Finding {
+	return finding.Finding{
+		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: "configmaps missing",
+		Title:    fmt.Sprintf("configmap istio-ca-root-cert is missing in %s", count(namespaces)),
+		Evidence: []finding.Evidence{{Field: "missing in", Value: strings.Join(namespaces, ", ")}},
+		Effect:   "new pods with a sidecar do not start there, since they mount it",
+		Fix: append([]string{
+			"# istiod writes it anew when it starts; if it does not, its log says why",
+		}, restart(m)...),
+	}
+}
+
+func staleIn(m *member, namespaces []string) finding.Finding {
+	f := finding.Finding{
+		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: "configmaps stale",
+		Title: fmt.Sprintf("configmap istio-ca-root-cert holds another root in %s than in %s", count(namespaces), m.SystemNamespace),
+		Evidence: []finding.Evidence{
+			{Field: "in " + m.SystemNamespace, Value: describeAll(m.published.Certificates)},
+		},
+		Effect: "pods there do not trust istiod, or their peers: no configuration, no certificates, failing mTLS",
+		Fix: append([]string{
+			"# istiod writes it anew when it starts; a second writer, such as another mesh's istiod, shows in the evidence",
+		}, restart(m)...),
+	}
+	for _, cm := range m.RootCerts.Value {
+		if !slices.Contains(namespaces, cm.Namespace) || len(f.Evidence) > 5 {
+			continue
+		}
+		b := pki.ParseBundle([]byte(cm.Data[istio.RootCertKey]))
+		value := orElse(describeAll(b.Certificates), b.Problem)
+		if by := lastWriter(&cm); by != "" {
+			value += ", written by " + by
+		}
+		f.Evidence = append(f.Evidence, finding.Evidence{Field: "in " + cm.Namespace, Value: value})
+	}
+	if rest := len(namespaces) - (len(f.Evidence) - 1); rest > 0 {
+		f.Evidence = append(f.Evidence, finding.Evidence{Field: "and in", Value: strings.Join(namespaces, ", ")})
+	}
+	return f
+}
+
+func lastWriter(cm *corev1.ConfigMap) string {
+	var who string
+	var last time.Time
+	for _, f := range cm.ManagedFields {
+		if f.Time != nil && !f.Time.Time.Before(last) {
+			who, last = f.Manager, f.Time.Time
+		}
+	}
+	return who
+}
+
+func count(namespaces []string) string {
+	if len(namespaces) == 1 {
+		return "namespace " + namespaces[0]
+	}
+	return fmt.Sprintf("%d namespaces", len(namespaces))
+}

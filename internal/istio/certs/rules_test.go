@@ -1,0 +1,91 @@
+package certs
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+)
+
+func TestHealthyFleets(t *testing.T) {
+	for _, c := range istiotest.HealthyCases {
+		t.Run(c.Name, func(t *testing.T) { judge(t, c) })
+	}
+}
+
+func TestFaults(t *testing.T) {
+	for _, c := range istiotest.Faults {
+		t.Run(c.Name, func(t *testing.T) { judge(t, c) })
+	}
+}
+
+func judge(t *testing.T, c istiotest.Case) {
+	t.Helper()
+	result := Verify(c.Fleet().Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
+	got := istiotest.Summarize(result)
+	want := slices.Sorted(slices.Values(c.Want))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s\n%+v", diff, result.Findings)
+	}
+	if len(result.Unknowns) > 0 {
+		t.Errorf("everything was readable, and yet not judged: %+v", result.Unknowns)
+	}
+	for _, f := range result.Findings {
+		complete(t, f)
+	}
+}
+
+// complete: every finding says what a tired person needs.
+func complete(t *testing.T, f finding.Finding) {
+	t.Helper()
+	if f.Title == "" || f.Effect == "" || len(f.Clusters) == 0 {
+		t.Errorf("%s lacks a title, an effect or a cluster: %+v", f.Code, f)
+	}
+	if f.Severity != finding.Info && len(f.Evidence) == 0 {
+		t.Errorf("%s has no evidence", f.ID())
+	}
+	if f.Severity == finding.Error && len(f.Fix) == 0 {
+		t.Errorf("%s has no fix", f.ID())
+	}
+	for _, line := range f.Fix {
+		if strings.Contains(line, "kubectl") && !strings.HasPrefix(line, "# ") && !strings.Contains(line, "--context=") {
+			t.Errorf("%s: a command without --context: %s", f.ID(), line)
+		}
+	}
+}
+
+// What istiod has had no time to write is not missing.
+func TestNewbornSystem(t *testing.T) {
+	i := slices.IndexFunc(istiotest.Faults, func(c istiotest.Case) bool { return c.Name == "no root published at all" })
+	for name, age := range map[string]func(c *facts.Cluster, at metav1.Time){
+		"namespace": func(c *facts.Cluster, at metav1.Time) {
+			for i := range c.Namespaces.Value {
+				c.Namespaces.Value[i].CreationTimestamp = at
+			}
+		},
+		"istiod": func(c *facts.Cluster, at metav1.Time) {
+			for i := range c.Istiods.Value {
+				c.Istiods.Value[i].CreationTimestamp = at
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for ago, want := range map[time.Duration]int{time.Second: 0, 2 * time.Minute: 1} {
+				fleet := istiotest.Faults[i].Fleet().Facts()
+				for i := range fleet.Clusters {
+					age(&fleet.Clusters[i], metav1.NewTime(fleet.At.Add(-ago)))
+				}
+				if result := Verify(fleet, Options{ExpiryWarn: DefaultExpiryWarn}); len(result.Findings) != want {
+					t.Errorf("%s after: %+v", ago, result.Findings)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,128 @@
+package certs
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+)
+
+// forbidSecrets leaves what a user without access to secrets can read.
+func forbidSecrets(c *facts.Cluster) {
+	forbidden := facts.Read[*corev1.Secret]{State: facts.Forbidden, Reason: "forbidden"}
+	c.CACerts, c.CASecret = forbidden, forbidden
+	c.RemoteSecrets = facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden, Reason: "forbidden"}
+}
+
+func codesOf(r finding.Result, cluster string) []finding.Code {
+	var out []finding.Code
+	for _, u := range r.Unknowns {
+		if u.Cluster == cluster {
+			out = append(out, u.Codes...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func TestWithoutSecretsTheRestIsJudged(t *testing.T) {
+	for name, c := range map[string]struct {
+		fleet *istiotest.Fleet
+		want  []string
+	}{
+		"healthy": {istiotest.Healthy("east", "west"), nil},
+		"no shared root": {func() *istiotest.Fleet {
+			f := istiotest.Healthy("east", "west")
+			f.Get("west").Plug(istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}))
+			return f
+		}(), []string{"CERT002 error east,west"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := c.fleet.Facts()
+			for i := range f.Clusters {
+				forbidSecrets(&f.Clusters[i])
+			}
+			r := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn})
+			if diff := cmp.Diff(c.want, istiotest.Summarize(r)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			want := []finding.Code{
+				"CERT001", "CERT004", "CERT005", "CERT006", "CERT007", "CERT008", "CERT009", "CERT010", "CERT011", "CERT012", "CERT013",
+				"CERT018", "CERT019", "CERT020", "CERT030", "CERT031", "CERT032", "CERT033", "CERT034",
+			}
+			if diff := cmp.Diff(want, codesOf(r, "west")); diff != "" {
+				t.Errorf("not judged (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whatever cannot be read, nothing is taken for absent, and nothing for fine.
+func TestNothingReadIsNothingFound(t *testing.T) {
+	for _, state := range []facts.State{facts.NotAsked, facts.Forbidden, facts.Failed} {
+		f := istiotest.Healthy("east", "west").Facts()
+		c := &f.Clusters[1]
+		forbidSecrets(c)
+		c.CACerts.State, c.CASecret.State, c.RemoteSecrets.State = state, state, state
+		c.RootCert = facts.Read[*corev1.ConfigMap]{State: state}
+		c.RootCerts, c.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: state}, facts.Read[[]corev1.ConfigMap]{State: state}
+		c.Istiods, c.IstiodPods = facts.Read[[]appsv1.Deployment]{State: state}, facts.Read[[]facts.Pod]{State: state}
+		c.Namespaces = facts.Read[[]corev1.Namespace]{State: state}
+		r := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn, Proxies: map[string]facts.Read[[]facts.ProxyMaterial]{"east": {State: facts.OK}, "west": {State: state}}})
+		if len(r.Findings) > 0 {
+			t.Errorf("%q: %v", state, istiotest.Summarize(r))
+		}
+		all := slices.Sorted(slices.Values(Codes()))
+		if diff := cmp.Diff(all, codesOf(r, "west")); diff != "" {
+			t.Errorf("%q: not judged (-want +got):\n%s", state, diff)
+		}
+	}
+}
+
+func TestAnUnreachedClusterHidesNothingOfTheOthers(t *testing.T) {
+	f := istiotest.Healthy("east", "north", "west")
+	f.Get("west").Plug(istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}))
+	got := f.Facts()
+	got.Clusters[1] = facts.Cluster{Context: "north", Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
+	r := Verify(got, Options{ExpiryWarn: DefaultExpiryWarn})
+	if diff := cmp.Diff([]string{"CERT002 error east,west"}, istiotest.Summarize(r)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(Codes())), codesOf(r, "north")); diff != "" {
+		t.Errorf("not judged (-want +got):\n%s", diff)
+	}
+}
+
+// A Secret that changed a moment ago may not have reached istiod yet.
+func TestAFreshSecretIsNotJudged(t *testing.T) {
+	f := istiotest.Healthy("east", "west")
+	west := f.Get("west")
+	west.CACerts, west.CACertsWritten = istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}).CACerts(), istiotest.Now
+	r := Verify(f.Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
+	if diff := cmp.Diff([]string(nil), istiotest.Summarize(r)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]finding.Code{"CERT004"}, codesOf(r, "west")); diff != "" {
+		t.Errorf("not judged (-want +got):\n%s", diff)
+	}
+}
+
+// With twenty clusters and one odd one there is one finding, not 38.
+func TestOneOddClusterOfTwentyIsOneFinding(t *testing.T) {
+	names := []string{"odd"}
+	for i := range 19 {
+		names = append(names, string(rune('a'+i)))
+	}
+	f := istiotest.Healthy(names...)
+	f.Get("odd").Plug(istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}))
+	r := Verify(f.Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
+	if len(r.Findings) != 1 || r.Findings[0].Title != "no trust between odd on the one side and a, b, c and 16 more on the other" {
+		t.Errorf("%v: %s", istiotest.Summarize(r), r.Findings[0].Title)
+	}
+}

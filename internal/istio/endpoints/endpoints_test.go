@@ -1,0 +1,421 @@
+package endpoints
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+)
+
+func TestHealthyFleets(t *testing.T) {
+	for _, c := range istiotest.EndpointHealthy {
+		t.Run(c.Name, func(t *testing.T) { judge(t, c) })
+	}
+	for _, c := range slices.Concat(istiotest.NetworkHealthy, istiotest.HealthyCases) {
+		t.Run(c.Name, func(t *testing.T) { verify(t, c) })
+	}
+}
+
+// Each fault alone gives its finding, and no other.
+func TestFaults(t *testing.T) {
+	found := map[finding.Code]bool{"EP032": true, "EP023": true, "EP020": true} // TestKnownCauses, TestEjected, TestConnections
+	for _, c := range istiotest.EndpointFaults {
+		t.Run(c.Name, func(t *testing.T) {
+			judge(t, c)
+			for _, want := range slices.Concat(c.Want, c.Asked) {
+				code, _, _ := strings.Cut(want, " ")
+				found[finding.Code(code)] = true
+			}
+		})
+	}
+	for _, code := range Codes() {
+		if !found[code] {
+			t.Errorf("no fleet has %s", code)
+		}
+	}
+}
+
+func verify(t *testing.T, c istiotest.Case) {
+	t.Helper()
+	result := Verify(c.Fleet().Facts(), Options{})
+	if diff := cmp.Diff(slices.Sorted(slices.Values(c.Want)), istiotest.Summarize(result)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s\n%+v", diff, result.Findings)
+	}
+	result.Unknowns = slices.DeleteFunc(result.Unknowns, func(u finding.Unknown) bool { return strings.Contains(u.Reason, "ambient mode") })
+	if len(result.Unknowns) > 0 {
+		t.Errorf("everything was readable, and yet not judged: %+v", result.Unknowns)
+	}
+	complete(t, result)
+}
+
+func judge(t *testing.T, c istiotest.EndpointCase) {
+	t.Helper()
+	verify(t, c.Case)
+	d, result, err := Diagnose(c.Fleet().Facts(), "sample", "helloworld", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := c.Asked
+	if want == nil {
+		want = c.Want
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), istiotest.Summarize(result)); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	complete(t, result)
+	if diff := cmp.Diff(c.Paths, paths(d), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("paths (-want +got):\n%s\n%+v", diff, d.Paths)
+	}
+	for _, p := range d.Paths {
+		if p.Summary == "" || len(p.Steps) == 0 {
+			t.Errorf("a path without summary or steps: %+v", p)
+		}
+		if p.Verdict.Failed() && (p.Code == "" || p.Cause == "" || p.Steps[len(p.Steps)-1].Detail == "") {
+			t.Errorf("a broken path without its cause: %+v", p)
+		}
+	}
+}
+
+// paths are those that do not just reach.
+func paths(d *Diagnosis) []string {
+	var out []string
+	for _, p := range d.Paths {
+		if p.Verdict != Reaches {
+			out = append(out, strings.TrimSpace(fmt.Sprintf("%s > %s: %s %s", p.From.Cluster, p.To, p.Verdict, p.Code)))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// complete: every finding says what a tired person needs.
+func complete(t *testing.T, result finding.Result) {
+	t.Helper()
+	ids := map[string]bool{}
+	for _, f := range result.Findings {
+		if ids[f.ID()] {
+			t.Errorf("two findings are %s", f.ID())
+		}
+		ids[f.ID()] = true
+		if f.Title == "" || f.Effect == "" || len(f.Clusters) == 0 || len(f.Evidence) == 0 || len(f.Fix) == 0 {
+			t.Errorf("%s lacks something: %+v", f.Code, f)
+		}
+		for _, e := range f.Evidence {
+			if e.Field == "" || strings.Trim(e.Value, " ,;") != e.Value || e.Value == "" {
+				t.Errorf("%s: evidence %q: %q", f.ID(), e.Field, e.Value)
+			}
+		}
+		for _, line := range f.Fix {
+			if strings.Contains(line, "kubectl") && !strings.HasPrefix(line, "# ") && !strings.Contains(line, "--context=") || strings.TrimSpace(line) != line {
+				t.Errorf("%s: fix %q", f.ID(), line)
+			}
+		}
+	}
+}
+
+// What other rules know to be the cause is named first, and is part of the result;
+// without them the consequence stands for itself.
+func TestKnownCauses(t *testing.T) {
+	for _, c := range []struct {
+		fault string
+		want  []string
+		paths []string
+		text  string
+	}{
+		{"pending gateway", []string{"EP031 error west < GW001", "GW001 error west < GW002", "GW002 error west"},
+			[]string{"east > west: broken GW002"}, "the gateway has no external address"},
+		{"no gateway", []string{"EP031 error west < GW001", "GW001 error west"}, []string{"east > west: broken GW001"}, "network network2 has no gateway"},
+		{"clients of no known network", []string{"EP031 error east < NET002", "NET002 error east"}, []string{"east > west: broken NET002"}, ""},
+		{"gateway pod not ready", []string{"EP032 error west < GW012", "GW012 error west"}, []string{"east > west: broken GW012"}, ""},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			f := fleetOf(t, c.fault).Facts()
+			d, result, err := Diagnose(f, "sample", "helloworld", Options{Known: network.Verify(f, network.Options{})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, istiotest.Summarize(result)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(c.paths, paths(d)); diff != "" {
+				t.Errorf("paths (-want +got):\n%s", diff)
+			}
+			if !strings.Contains(d.Paths[0].Summary, c.text) {
+				t.Errorf("summary: %s", d.Paths[0].Summary)
+			}
+			complete(t, result)
+		})
+	}
+}
+
+// What mends a cluster that is not read is in one place: its cause, where one is known.
+func TestFixOfTheCause(t *testing.T) {
+	f := fleetOf(t, "no remote secret").Facts()
+	cause := finding.Finding{Code: "SEC001", Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "no remote secret", Fix: []string{"the command"}}
+	for name, known := range map[string]finding.Result{"known": {Findings: []finding.Finding{cause}}, "not known": {}} {
+		_, result, err := Diagnose(f, "sample", "helloworld", Options{Known: known})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var commands []string
+		for _, found := range result.Findings {
+			for _, line := range found.Fix {
+				if !strings.HasPrefix(line, "#") {
+					commands = append(commands, line)
+				}
+			}
+		}
+		if len(commands) != 1 || (commands[0] == "the command") != (name == "known") {
+			t.Errorf("%s: %q", name, commands)
+		}
+	}
+}
+
+// A credential that was refused comes before an address that may lead nowhere.
+func TestRefusedCredential(t *testing.T) {
+	f := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
+	known := finding.Result{}
+	for _, code := range []finding.Code{"SEC010", "SEC012", "SEC015"} {
+		known.Add(finding.Finding{Code: code, Severity: finding.Error, Clusters: []string{"east", "west"}, Title: string(code)})
+	}
+	d, _, err := Diagnose(f, "sample", "helloworld", Options{Known: known})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("east > west: broken SEC012", paths(d)[0]); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
+
+func fleetOf(t *testing.T, name string) *istiotest.Fleet {
+	t.Helper()
+	if name == "gateway pod not ready" {
+		f := istiotest.Serving(istiotest.Networked("east", "west"))
+		f.Get("west").Network.GatewayPods[0].Status.Conditions[0].Status = corev1.ConditionFalse
+		return f
+	}
+	for _, c := range istiotest.EndpointFaults {
+		if c.Name == name {
+			return c.Fleet()
+		}
+	}
+	t.Fatalf("no fleet %q", name)
+	return nil
+}
+
+// One cause that breaks many services is one finding with their number.
+func TestFolding(t *testing.T) {
+	f := istiotest.Networked("east", "west")
+	for _, c := range f.Clusters {
+		c.Serve("helloworld")
+		c.Serve("httpbin")
+		c.Serve("curl")
+	}
+	f.Get("west").Network.Gateway.Status = corev1.ServiceStatus{}
+	east := f.Get("east")
+	for range 4 {
+		name := fmt.Sprintf("more-%d", len(east.Network.More))
+		for _, c := range f.Clusters {
+			c.Serve(name)
+			c.Slice(name).Endpoints = c.Slice("httpbin").Endpoints
+		}
+	}
+	result := Verify(f.Facts(), Options{})
+	if diff := cmp.Diff([]string{"EP031 error west"}, istiotest.Summarize(result)); diff != "" {
+		t.Fatal(diff)
+	}
+	last := result.Findings[0].Evidence[len(result.Findings[0].Evidence)-1]
+	if last.Field != "services concerned" || !strings.HasPrefix(last.Value, "7: curl.sample, helloworld.sample, httpbin.sample and 4 more") {
+		t.Errorf("%+v", last)
+	}
+	narrow := Verify(f.Facts(), Options{Selects: func(labels map[string]string) bool { return labels["app"] == "curl" }})
+	last = narrow.Findings[0].Evidence[len(narrow.Findings[0].Evidence)-1]
+	if last.Value != "1: curl.sample" {
+		t.Errorf("%+v", last)
+	}
+	if other := Verify(f.Facts(), Options{Namespace: "other"}); len(other.Findings) > 0 {
+		t.Errorf("%+v", other.Findings)
+	}
+}
+
+// What could not be read is unknown: no finding, and not passed either.
+func TestUnreadable(t *testing.T) {
+	forbidden := func(do func(east, west *facts.Cluster)) *facts.Fleet {
+		f := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
+		do(&f.Clusters[0], &f.Clusters[1])
+		return f
+	}
+	for name, c := range map[string]struct {
+		fleet *facts.Fleet
+		want  []string
+	}{
+		"pods": {forbidden(func(_, west *facts.Cluster) { west.Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden} }),
+			[]string{"east > west: unknown", "west > east: unknown"}},
+		"endpoint slices": {forbidden(func(_, west *facts.Cluster) {
+			west.EndpointSlices = facts.Read[[]discoveryv1.EndpointSlice]{State: facts.Forbidden}
+		}), []string{"east > west: unknown", "west > east: unknown"}},
+		"remote secrets": {forbidden(func(east, _ *facts.Cluster) {
+			east.RemoteSecrets = facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden}
+		}), []string{"east > west: unknown"}},
+		"deployments": {forbidden(func(east, _ *facts.Cluster) {
+			east.Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Failed, Reason: "no answer in time"}
+		}), []string{"east > west: unknown"}},
+		// What only some rules need leaves the rest judged.
+		"sidecars": {forbidden(func(east, _ *facts.Cluster) {
+			east.Sidecars = facts.Read[[]api.Sidecar]{State: facts.Forbidden}
+		}), nil},
+		"policies": {forbidden(func(_, west *facts.Cluster) {
+			west.AuthorizationPolicies = facts.Read[[]api.AuthorizationPolicy]{State: facts.Forbidden}
+			west.VirtualServices = facts.Read[[]api.VirtualService]{State: facts.Forbidden}
+		}), nil},
+		"deployments of the other": {forbidden(func(east, west *facts.Cluster) {
+			west.Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Forbidden}
+			east.RemoteSecrets.Value[0].Server = "https://another.example"
+		}), []string{"east > west: unknown", "west > east: unknown"}},
+		"exported services": {forbidden(func(east, west *facts.Cluster) {
+			container := &east.Istiods.Value[0].Spec.Template.Spec.Containers[0]
+			container.Env = append(container.Env, corev1.EnvVar{Name: istio.EnvMCSDiscovery, Value: "true"})
+			west.ServiceExports = facts.Read[[]api.ServiceExport]{State: facts.Forbidden}
+		}), []string{"east > west: unknown"}},
+		"mesh config": {forbidden(func(east, _ *facts.Cluster) {
+			east.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden}
+		}),
+			[]string{"east > west: unknown"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, result, err := Diagnose(c.fleet, "sample", "helloworld", Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, paths(d)); diff != "" {
+				t.Errorf("paths (-want +got):\n%s", diff)
+			}
+			if len(result.Findings) > 0 || len(result.Unknowns) == 0 {
+				t.Errorf("%+v", result)
+			}
+		})
+	}
+}
+
+// Of services that are not known nothing is judged, and that is said of the cluster.
+func TestUnnamedServices(t *testing.T) {
+	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
+	fleet.Clusters[1].Services = facts.Read[[]corev1.Service]{State: facts.Forbidden}
+	want := []finding.Unknown{{Cluster: "west", Reason: "services: forbidden", Codes: Codes()}}
+	if diff := cmp.Diff(want, Verify(fleet, Options{}).Unknowns); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Where other rules could not judge what would stop requests, that is not known here either.
+func TestDoubts(t *testing.T) {
+	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
+	known := finding.Result{}
+	known.CannotJudge("west", "gateways of networking.istio.io: forbidden", "GW010", "GW011")
+	known.CannotJudge("east", "review of the token by west: forbidden", "SEC012")
+	known.CannotJudge("east", "workloadentries: forbidden", "NET011") // which stops nothing
+	gateway := finding.Unknown{Cluster: "west", Reason: "gateways of networking.istio.io: forbidden", Codes: []finding.Code{"EP032"}}
+	token := finding.Unknown{Cluster: "east", Reason: "review of the token by west: forbidden", Codes: []finding.Code{"EP030"}}
+	_, asked, err := Diagnose(fleet, "sample", "helloworld", Options{Known: known})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]finding.Unknown{token, gateway}, asked.Unknowns); diff != "" {
+		t.Errorf("diagnose (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]finding.Unknown{gateway}, Verify(fleet, Options{Known: known}).Unknowns); diff != "" {
+		t.Errorf("verify (-want +got):\n%s", diff)
+	}
+}
+
+// A cluster that was not reached hides nothing of the others.
+func TestUnreached(t *testing.T) {
+	f := istiotest.Serving(istiotest.Networked("east", "north", "west"))
+	f.Get("west").Network.Gateway.Status = corev1.ServiceStatus{}
+	fleet := f.Facts()
+	fleet.Clusters[1] = facts.Cluster{Context: "north", Server: fleet.Clusters[1].Server, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
+	_, result, err := Diagnose(fleet, "sample", "helloworld", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"EP031 error west"}, istiotest.Summarize(result)); diff != "" {
+		t.Error(diff)
+	}
+	if len(result.Unknowns) != 1 || result.Unknowns[0].Cluster != "north" {
+		t.Errorf("%+v", result.Unknowns)
+	}
+	if _, _, err := Diagnose(fleet, "other", "helloworld", Options{}); err == nil || !strings.Contains(err.Error(), "there is helloworld.sample") {
+		t.Error(err)
+	}
+}
+
+// What a proxy holds against the endpoints that it is given decides, where it was asked.
+func TestEjected(t *testing.T) {
+	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
+	diagnose := func(live Live) (*Diagnosis, finding.Result) {
+		d, result, err := Diagnose(fleet, "sample", "helloworld", Options{Live: live})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d, result
+	}
+	d, _ := diagnose(nil)
+	sources := d.Sources()
+	if len(sources) != 2 || sources[0].Cluster != "east" {
+		t.Fatalf("sources %+v", sources)
+	}
+	proxy := func(flags ...string) facts.Read[[]envoy.Cluster] {
+		return facts.Read[[]envoy.Cluster]{State: facts.OK, Value: []envoy.Cluster{{
+			Name:      "outbound|5000||helloworld.sample.svc.cluster.local",
+			Endpoints: []envoy.Endpoint{{Address: "203.0.113.11", Port: 15443, Flags: flags}, {Address: "192.0.2.1", Port: 1, Flags: []string{envoy.FailedOutlierCheck}}},
+		}}}
+	}
+	for name, c := range map[string]struct {
+		live    facts.Read[[]envoy.Cluster]
+		verdict Verdict
+		found   []string
+		unknown bool
+	}{
+		"nothing":         {live: proxy(), verdict: Reaches},
+		"another flag":    {live: proxy("pending_dynamic_removal"), verdict: Reaches},
+		"ejected":         {live: proxy(envoy.FailedOutlierCheck), verdict: Broken, found: []string{"EP023 error east,west"}},
+		"not answered":    {live: facts.Read[[]envoy.Cluster]{State: facts.Forbidden}, verdict: Reaches, unknown: true},
+		"the pod is gone": {live: facts.Read[[]envoy.Cluster]{State: facts.Absent}, verdict: Reaches, unknown: true},
+		"none of them":    {live: facts.Read[[]envoy.Cluster]{State: facts.OK}, verdict: Reaches, unknown: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, result := diagnose(Live{sources[0]: c.live})
+			if diff := cmp.Diff(c.found, istiotest.Summarize(result)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			if p := d.Paths[0]; p.Verdict != c.verdict || p.From != sources[0] {
+				t.Errorf("%+v", p)
+			}
+			if p := d.Paths[1]; p.Verdict != Reaches {
+				t.Errorf("the other way: %+v", p)
+			}
+			if c.unknown != (len(result.Unknowns) > 0) {
+				t.Errorf("unknowns %+v", result.Unknowns)
+			}
+			if judged := slices.ContainsFunc(d.Paths[0].Steps, func(s Step) bool { return s.Name == stepProxy }); judged == c.unknown {
+				t.Errorf("steps %+v", d.Paths[0].Steps)
+			}
+			complete(t, result)
+		})
+	}
+}

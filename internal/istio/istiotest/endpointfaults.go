@@ -1,0 +1,236 @@
+package istiotest
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+)
+
+func rule(name string, policy *api.TrafficPolicy, subsets ...api.Subset) *api.DestinationRule {
+	return &api.DestinationRule{ObjectMeta: inSample(name), Spec: api.DestinationRuleSpec{Host: name, TrafficPolicy: policy, Subsets: subsets}}
+}
+
+// outlierDetection turns failover between localities on.
+func outlierDetection(name string) *api.DestinationRule {
+	return rule(name, &api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{}})
+}
+
+func peers(mode string) *api.PeerAuthentication {
+	return &api.PeerAuthentication{ObjectMeta: inSample("default"), Spec: api.PeerAuthenticationSpec{MTLS: &api.MutualTLS{Mode: mode}}}
+}
+
+func strict() *api.PeerAuthentication { return peers(api.MTLSStrict) }
+
+func settings(hosts ...string) []any {
+	return []any{map[string]any{"settings": map[string]any{"clusterLocal": true}, "hosts": hosts}}
+}
+
+// EndpointFaults are healthy fleets with one thing wrong, or set so that requests stay.
+var EndpointFaults = []EndpointCase{
+	{Case: Case{Name: "no remote secret", Want: []string{"EP030 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) { east.Remotes = nil })},
+		Paths: []string{"east > west: broken EP030"}},
+	{Asked: []string{"EP030 error east", "EP030 error west"}, Case: Case{Name: "no remote secret at all", Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+		east.Remotes, west.Remotes = nil, nil
+	})}, Paths: []string{"east > west: broken EP030", "west > east: broken EP030"}},
+	{Case: Case{Name: "both clusters have the same ID", Want: []string{"EP030 error east", "EP030 error west"}, Fleet: serving(func(f *Fleet, east, west *Cluster) {
+		for _, c := range f.Clusters {
+			c.Env[istio.EnvClusterID] = "Kubernetes"
+		}
+		east.RemoteKeys, west.RemoteKeys = map[string]string{"west": "Kubernetes"}, map[string]string{"east": "Kubernetes"}
+	})}, Paths: []string{"east > west: broken EP030", "west > east: broken EP030"}},
+	{Case: Case{Name: "a remote cluster under another ID than its own", Want: []string{"EP030 error east"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+		west.NoControlPlane(east)
+		east.RemoteKeys = map[string]string{"west": "occident"}
+	})}, Paths: []string{"west > east: broken EP030"}},
+	{Case: Case{Name: "no remote secret for a remote cluster", Want: []string{"EP030 error east"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+		west.NoControlPlane(east)
+		east.Remotes = nil
+	})}, Paths: []string{"east > west: broken EP030", "west > east: broken EP030"}},
+	{Case: Case{Name: "another ID than its own", Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+		east.RemoteKeys = map[string]string{"west": "occident"}
+	})}, Paths: []string{}},
+	{Asked: []string{"EP001 error east"}, Case: Case{Name: "no Service for the name", Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+		east.Network.Drop(east.Service("helloworld"), east.Slice("helloworld"))
+	})}, Paths: []string{"east > west: broken EP001", "west > east: nothing"}},
+	{Asked: []string{"EP001 error north"}, Case: Case{Name: "two of three have the Service", Want: []string{"EP001 info north"}, Fleet: func() *Fleet {
+		f := Serving(Networked("east", "north", "west"))
+		f.Clusters[1].Network.Drop(f.Clusters[1].Service("helloworld"), f.Clusters[1].Slice("helloworld"))
+		return f
+	}}, Paths: []string{"east > north: nothing", "north > east: broken EP001", "north > west: broken EP001", "west > north: nothing"}},
+	{Asked: []string{"EP002 error north"}, Case: Case{Name: "no namespace", Want: []string{"EP002 info north"}, Fleet: func() *Fleet {
+		f := Serving(Networked("east", "north", "west"))
+		n := f.Clusters[1]
+		delete(n.Namespaces, "sample")
+		n.Network.More = nil
+		for _, p := range n.Network.Pods {
+			p.Namespace = "other"
+		}
+		n.Namespaces["other"] = map[string]string{"istio-injection": "enabled"}
+		return f
+	}}, Paths: []string{"east > north: nothing", "north > east: broken EP002", "north > west: broken EP002", "west > north: nothing"}},
+	{Case: Case{Name: "namespace not injected", Want: []string{"EP002 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Namespaces["sample"] = nil
+		west.uninject("helloworld")
+	})}, Paths: []string{"east > west: broken EP002"}},
+	{Case: Case{Name: "another name for the port", Want: []string{"EP003 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Service("helloworld").Spec.Ports[0].Name = "http-web"
+		west.Slice("helloworld").Ports[0].Name = ptr("http-web")
+	})}, Paths: []string{"east > west: broken EP003", "west > east: broken EP003"}},
+	{Case: Case{Name: "another number for the port", Want: []string{"EP004 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Service("helloworld").Spec.Ports[0].Port = 80
+	})}, Paths: []string{"east > west: broken EP004", "west > east: broken EP004"}},
+	{Case: Case{Name: "a port that only one has", Want: []string{"EP004 error west"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+		s := east.Service("helloworld")
+		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{Name: "admin", Port: 9000, Protocol: corev1.ProtocolTCP})
+		slice := east.Slice("helloworld")
+		slice.Ports = append(slice.Ports, slice.Ports[0])
+		slice.Ports[1].Name, slice.Ports[1].Port = ptr("admin"), ptr(int32(9000))
+	})}, Paths: []string{"east > west: partly EP004"}},
+	{Case: Case{Name: "headless in one", Want: []string{"EP005 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Service("helloworld").Spec.ClusterIP = corev1.ClusterIPNone
+	})}, Paths: []string{"east > west: broken EP005", "west > east: broken EP005"}},
+	{Asked: []string{"EP006 error east,west"}, Case: Case{Name: "headless", Want: []string{"EP006 info east,west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.Service("helloworld").Spec.ClusterIP = corev1.ClusterIPNone
+		}
+	})}, Paths: []string{"east > west: broken EP006", "west > east: broken EP006"}},
+	{Case: Case{Name: "pods without sidecar", Want: []string{"EP007 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) { west.uninject("helloworld") })},
+		Paths: []string{"east > west: broken EP007"}},
+	{Case: Case{Name: "one pod without sidecar", Want: []string{"EP007 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		delete(west.Network.Pods[1].Labels, istio.LabelTLSMode)
+	})}, Paths: []string{"east > west: partly EP007"}},
+	{Case: Case{Name: "a rule that turns TLS off", Want: []string{"EP008 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+		east.Network.More = append(east.Network.More, rule("helloworld", &api.TrafficPolicy{TLS: &api.ClientTLS{Mode: "DISABLE"}}))
+	})}, Paths: []string{"east > west: broken EP008", "west > east: broken EP008"}},
+	{Case: Case{Name: "mutual TLS turned off", Want: []string{"EP009 error east", "EP009 error west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.Network.More = append(c.Network.More, peers(api.MTLSDisable))
+		}
+	})}, Paths: []string{"east > west: broken EP009", "west > east: broken EP009"}},
+	{Case: Case{Name: "mutual TLS turned off where the pods are", Want: []string{"EP009 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Network.More = append(west.Network.More, peers(api.MTLSDisable))
+	})}, Paths: []string{"east > west: broken EP009", "west > east: broken EP009"}},
+	{Case: Case{Name: "a subset that one cluster defines", Want: []string{"EP010 error east,west"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
+		for _, c := range f.Clusters {
+			for _, p := range c.Network.Pods[:2] {
+				p.Labels["version"] = "v1"
+			}
+		}
+		east.Network.More = append(east.Network.More, rule("helloworld", nil, api.Subset{Name: "v1", Labels: map[string]string{"version": "v1"}}), routeTo("helloworld", "v1"))
+	})}, Paths: []string{"east > west: broken EP010"}},
+	{Case: Case{Name: "not exported to the gateway", Want: []string{"EP011 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Service("helloworld").Annotations = map[string]string{istio.AnnotationExportTo: "."}
+	})}, Paths: []string{"east > west: broken EP011"}},
+	{Asked: []string{"EP012 error east"}, Case: Case{Name: "a Sidecar that does not name the service", Want: []string{"EP012 info east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+		east.Network.More = append(east.Network.More, &api.Sidecar{ObjectMeta: inSample("default"), Spec: api.SidecarSpec{Egress: []api.EgressListener{{Hosts: []string{"istio-system/*"}}}}})
+	})}, Paths: []string{"east > west: broken EP012"}},
+	{Asked: []string{"EP013 info east", "EP013 info west"}, Case: Case{Name: "local to each cluster", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.Mesh["istio"]["serviceSettings"] = settings("*.sample.svc.cluster.local")
+		}
+	})}, Paths: []string{"east > west: stays EP013", "west > east: stays EP013"}},
+	{Asked: []string{"EP014 error west"}, Case: Case{Name: "not exported by a ServiceExport", Want: []string{"EP014 info west"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.Env[istio.EnvMCSDiscovery] = "true"
+		}
+		east.Network.More = append(east.Network.More, &api.ServiceExport{ObjectMeta: inSample("helloworld")})
+	})}, Paths: []string{"east > west: broken EP014"}},
+	{Case: Case{Name: "discovery selectors that hide the namespace", Want: []string{"EP015 error west"}, Fleet: serving(func(f *Fleet, _, west *Cluster) {
+		for _, c := range f.Clusters {
+			c.Mesh["istio"]["discoverySelectors"] = []any{map[string]any{"matchLabels": map[string]string{"mesh": "yes"}}}
+			c.SystemLabels["mesh"], c.Namespaces["sample"]["mesh"] = "yes", "yes"
+		}
+		delete(west.Namespaces["sample"], "mesh")
+	})}, Paths: []string{"east > west: broken EP015"}},
+	{Asked: []string{"EP016 info east", "EP016 info west"}, Case: Case{Name: "failover between regions", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		located(f)
+		for _, c := range f.Clusters {
+			c.Network.More = append(c.Network.More, outlierDetection("helloworld"))
+		}
+	})}, Paths: []string{"east > west: stays EP016", "west > east: stays EP016"}},
+	{Asked: []string{"EP017 info east", "EP017 info west"}, Case: Case{Name: "internal traffic policy", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.Service("helloworld").Spec.InternalTrafficPolicy = ptr(corev1.ServiceInternalTrafficPolicyLocal)
+		}
+	})}, Paths: []string{"east > west: stays EP017", "west > east: stays EP017"}},
+	{Case: Case{Name: "rules that differ", Want: []string{"EP018 warning east,west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+		east.Network.More = append(east.Network.More, outlierDetection("helloworld"))
+		west.Network.More = append(west.Network.More, rule("helloworld", nil))
+	})}, Paths: []string{}},
+	{Case: Case{Name: "a policy for one trust domain", Want: []string{"EP019 warning west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+		east.Mesh["istio"]["trustDomain"] = "east.local"
+		west.Network.More = append(west.Network.More, allow(api.AuthorizationSource{Principals: []string{"cluster.local/ns/sample/sa/default"}}))
+	})}, Paths: []string{}},
+	{Case: Case{Name: "a policy for addresses of pods", Want: []string{"EP019 warning west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Network.More = append(west.Network.More, allow(api.AuthorizationSource{IPBlocks: []string{"10.0.0.0/28", "10.0.1.0/28"}}))
+	})}, Paths: []string{}},
+	{Case: Case{Name: "the same addresses twice", Want: []string{"EP021 error east,west"}, Fleet: servingFlat(func(_ *Fleet, east, west *Cluster) {
+		p := west.Network.Pods[0]
+		p.Status.PodIP = east.Network.Pods[0].Status.PodIP
+		p.Status.PodIPs[0].IP = p.Status.PodIP
+		west.Slice("helloworld").Endpoints[0].Addresses[0] = p.Status.PodIP
+	})}, Paths: []string{"east > west: partly EP021", "west > east: partly EP021"}},
+	{Case: Case{Name: "another protocol", Want: []string{"EP022 warning west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Service("helloworld").Spec.Ports[0].AppProtocol = ptr("tcp")
+	})}, Paths: []string{}},
+	{Case: Case{Name: "endpoints that are no pods", Want: []string{"EP024 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Network.Pods = slices.Clone(west.Network.Pods[2:])
+		s := west.Slice("helloworld")
+		for i := range s.Endpoints {
+			s.Endpoints[i].TargetRef, s.Endpoints[i].NodeName = nil, nil
+		}
+		west.Service("helloworld").Spec.Selector = nil
+	})}, Paths: []string{"east > west: broken EP024"}},
+	{Case: Case{Name: "no gateway", Want: []string{"EP031 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Network.Gateway, west.Network.GatewayPods = nil, nil
+	})}, Paths: []string{"east > west: broken EP031"}},
+	{Case: Case{Name: "pending gateway", Want: []string{"EP031 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Network.Gateway.Status = corev1.ServiceStatus{}
+	})}, Paths: []string{"east > west: broken EP031"}},
+	{Case: Case{Name: "pods of no known network", Want: []string{"EP031 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.SystemLabels = nil
+		eachPod(west.Network.Pods, func(p *corev1.Pod) { delete(p.Labels, istio.LabelNetwork) })
+	})}, Paths: []string{"east > west: broken EP031"}},
+	{Case: Case{Name: "clients of no known network", Want: []string{"EP031 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+		eachPod(east.Network.Pods, func(p *corev1.Pod) { SetEnv(p, istio.EnvProxyNetwork, "") })
+	})}, Paths: []string{"east > west: broken EP031"}},
+	{Asked: []string{"EP033 error west"}, Case: Case{Name: "no pod is ready", Want: []string{"EP033 warning west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		s := west.Slice("helloworld")
+		for i := range s.Endpoints {
+			s.Endpoints[i].Conditions.Ready, s.Endpoints[i].Conditions.Serving = ptr(false), ptr(false)
+		}
+		for _, p := range west.Network.Pods[:2] {
+			p.Status.Conditions[0].Status = corev1.ConditionFalse
+		}
+	})}, Paths: []string{"east > west: broken EP033"}},
+	{Case: Case{Name: "another selector", Want: []string{"EP034 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Service("helloworld").Spec.Selector = map[string]string{"app": "hello"}
+		west.Slice("helloworld").Endpoints = nil
+	})}, Paths: []string{"east > west: broken EP034"}},
+}
+
+// uninject takes the sidecars away from the pods of a workload.
+func (c *Cluster) uninject(name string) {
+	for _, p := range c.Network.Pods {
+		if p.Labels["app"] == name {
+			inject(p, "")
+			delete(p.Labels, istio.LabelTLSMode)
+			p.Spec.Containers[0].Name = "app"
+		}
+	}
+}
+
+func routeTo(name, subset string) *api.VirtualService {
+	return &api.VirtualService{ObjectMeta: inSample(name), Spec: api.VirtualServiceSpec{
+		Hosts: []string{name}, HTTP: []api.Route{{Route: []api.RouteDestination{{Destination: &api.RouteTarget{Host: name, Subset: subset}}}}},
+	}}
+}
+
+func allow(from api.AuthorizationSource) *api.AuthorizationPolicy {
+	return &api.AuthorizationPolicy{ObjectMeta: inSample("helloworld"), Spec: api.AuthorizationPolicySpec{
+		Action: api.ActionAllow, Rules: []api.AuthorizationRule{{From: []api.AuthorizationFrom{{Source: &from}}}},
+	}}
+}

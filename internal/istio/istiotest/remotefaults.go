@@ -1,0 +1,537 @@
+package istiotest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+)
+
+// Reader is whom remote secrets speak for.
+const Reader = "system:serviceaccount:" + System + ":" + istio.ReaderIdentity
+
+// RemoteCase is a fleet, what was asked of it beyond, and what has to be found.
+type RemoteCase struct {
+	Name string
+	// Make makes it, anew for each test.
+	Make func() (*facts.Fleet, facts.Seen)
+	Want []string
+}
+
+// ReaderTokenSecret is the Secret that the tokens in remote secrets are from.
+const ReaderTokenSecret = "istio-reader-service-account-istio-remote-secret-token"
+
+// Seen makes what a healthy fleet says when it is asked, and gives it addresses that
+// pods can reach, services with endpoints, and remote secrets with all that is known of good ones.
+func Seen(f *Fleet) (*facts.Fleet, facts.Seen) {
+	for _, c := range f.Clusters {
+		c.Server = "https://" + c.Name + ".example:6443"
+	}
+	out := f.Facts()
+	seen := facts.Seen{Sides: map[string]facts.Read[facts.RemoteSide]{}, Reviews: map[facts.SecretKey]facts.Review{}, Istiods: map[string]facts.Read[[]facts.IstiodView]{}}
+	addresses := map[string]facts.Addresses{}
+	for i := range out.Clusters {
+		c := &out.Clusters[i]
+		c.StraySecrets, c.SystemSecrets = facts.Read[[]facts.LooseSecret]{State: facts.OK}, facts.Read[[]facts.LooseSecret]{State: facts.OK}
+		ready := true
+		c.Services = facts.Read[[]corev1.Service]{State: facts.OK, Value: append(c.Services.Value, corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "sample", Name: "cart"}})}
+		c.EndpointSlices = facts.Read[[]discoveryv1.EndpointSlice]{State: facts.OK, Value: []discoveryv1.EndpointSlice{{
+			ObjectMeta:  metav1.ObjectMeta{Namespace: "sample", Name: "cart-1", Labels: map[string]string{discoveryv1.LabelServiceName: "cart"}},
+			AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Port: ptr(int32(80))}},
+			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.9.0." + string(rune('1'+i))}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: "sample", Name: "cart-0"}}},
+		}}}
+		addresses[c.Server] = facts.AddressesOf(c.EndpointSlices.Value)
+		var rights []facts.Right
+		for _, r := range istio.ReaderRights() {
+			r.Allowed = true
+			rights = append(rights, r)
+		}
+		seen.Sides[c.Context] = facts.Read[facts.RemoteSide]{State: facts.OK, Value: facts.RemoteSide{
+			UID: facts.Read[string]{State: facts.OK, Value: "uid-" + c.Context},
+			Accounts: map[string]facts.Account{Reader: {
+				UID:          facts.Read[string]{State: facts.OK, Value: "account-" + c.Context},
+				TokenSecrets: map[string]facts.Read[facts.TokenSecret]{ReaderTokenSecret: {State: facts.OK, Value: facts.TokenSecret{AccountUID: "account-" + c.Context}}},
+				Rights:       facts.Read[[]facts.Right]{State: facts.OK, Value: rights},
+			}},
+		}}
+	}
+	for i := range out.Clusters {
+		c := &out.Clusters[i]
+		for k := range c.RemoteSecrets.Value {
+			s := &c.RemoteSecrets.Value[k]
+			to, _, _ := strings.Cut(strings.TrimPrefix(s.Server, "https://"), ".")
+			s.Access.Created, s.Access.CA = s.Modified, []string{strings.Repeat("ab", 32)}
+			s.Access.Token = &facts.TokenClaims{Subject: Reader, Issuer: "kubernetes/serviceaccount", AccountUID: "account-" + to, Secret: ReaderTokenSecret}
+		}
+		relook(out, &seen, c.Context, addresses)
+	}
+	return out, seen
+}
+
+// relook makes what control planes and API servers say of a cluster's remote secrets what it is
+// when all works.
+func relook(out *facts.Fleet, seen *facts.Seen, context string, addresses map[string]facts.Addresses) {
+	for i := range out.Clusters {
+		c := &out.Clusters[i]
+		if c.Context != context || len(c.Istiods.Value) == 0 {
+			continue
+		}
+		clusters := []facts.ClusterState{{ID: istio.ClusterID(c), Status: "synced"}}
+		shards := map[string]facts.Addresses{istio.ClusterID(c): addresses[c.Server]}
+		for _, s := range c.RemoteSecrets.Value {
+			seen.Reviews[facts.SecretKey{Context: context, Namespace: s.Namespace, Name: s.Name, ClusterID: s.ClusterID}] = facts.Review{
+				Token: facts.Read[string]{State: facts.OK, Value: Reader}, Chain: facts.Read[string]{State: facts.OK},
+			}
+			if s.ClusterID == istio.ClusterID(c) {
+				continue
+			}
+			clusters = append(clusters, facts.ClusterState{ID: s.ClusterID, Secret: s.Namespace + "/" + s.Name, Status: "synced"})
+			shards[s.ClusterID] = addresses[s.Server]
+		}
+		view := facts.IstiodView{Pod: "istiod-0", Clusters: facts.Read[[]facts.ClusterState]{State: facts.OK, Value: clusters}, Shards: facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: shards}}
+		if slices.ContainsFunc(istio.Istiods(c), func(i istio.Istiod) bool { return i.On(istio.EnvAmbientMultiNetwork) }) {
+			view.Gateways = facts.Read[[]facts.NetworkAddress]{State: facts.OK, Value: eastWestOf(out, c)}
+		}
+		seen.Istiods[context] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{view}}
+	}
+}
+
+// eastWestOf are the gateways to ambient networks of the clusters to which the remote
+// secrets of a cluster lead.
+func eastWestOf(fleet *facts.Fleet, c *facts.Cluster) []facts.NetworkAddress {
+	var out []facts.NetworkAddress
+	for i := range fleet.Clusters {
+		to := &fleet.Clusters[i]
+		if !slices.ContainsFunc(c.RemoteSecrets.Value, func(s facts.RemoteSecret) bool { return s.Server == to.Server }) {
+			continue
+		}
+		for k := range to.KubernetesGateways.Value {
+			out = append(out, istio.EastWestAddresses(&to.KubernetesGateways.Value[k])...)
+		}
+	}
+	return out
+}
+
+// RemoteWorld is a fleet in the hands of a case.
+type RemoteWorld struct {
+	*facts.Fleet
+	*facts.Seen
+}
+
+// Cluster is that of a context.
+func (w RemoteWorld) Cluster(context string) *facts.Cluster {
+	return &w.Clusters[slices.IndexFunc(w.Clusters, func(c facts.Cluster) bool { return c.Context == context })]
+}
+
+// Secret is the remote secret of a cluster for another one.
+func (w RemoteWorld) Secret(in, id string) *facts.RemoteSecret {
+	list := w.Cluster(in).RemoteSecrets.Value
+	return &list[slices.IndexFunc(list, func(s facts.RemoteSecret) bool { return s.ClusterID == id })]
+}
+
+// Key names it.
+func (w RemoteWorld) Key(in, id string) facts.SecretKey {
+	s := w.Secret(in, id)
+	return facts.SecretKey{Context: in, Namespace: s.Namespace, Name: s.Name, ClusterID: id}
+}
+
+// Drop takes it away, and istiod knows.
+func (w RemoteWorld) Drop(in, id string) facts.RemoteSecret {
+	s := *w.Secret(in, id)
+	c := w.Cluster(in)
+	c.RemoteSecrets.Value = slices.DeleteFunc(slices.Clone(c.RemoteSecrets.Value), func(s facts.RemoteSecret) bool { return s.ClusterID == id })
+	w.Say(in, id, "")
+	return s
+}
+
+// Say sets what all replicas of a control plane say of a cluster; "" that they do not know it.
+func (w RemoteWorld) Say(in, id, state string) {
+	views := w.Istiods[in].Value
+	for i := range views {
+		views[i].Clusters.Value = slices.Clone(views[i].Clusters.Value)
+		for k := range views[i].Clusters.Value {
+			if views[i].Clusters.Value[k].ID == id {
+				views[i].Clusters.Value[k].Status = state
+			}
+		}
+		views[i].Clusters.Value = slices.DeleteFunc(views[i].Clusters.Value, func(c facts.ClusterState) bool { return c.Status == "" })
+	}
+}
+
+// Twice has everything said a second time as it was the first.
+func (w RemoteWorld) Twice() {
+	w.Again = &facts.Later{Istiods: w.Istiods, Slices: map[string]facts.Read[facts.Addresses]{}}
+}
+
+// Account changes what a cluster says of the reader.
+func (w RemoteWorld) Account(context string, do func(*facts.Account)) {
+	a := w.Sides[context].Value.Accounts[Reader]
+	a.Rights.Value, a.TokenSecrets = slices.Clone(a.Rights.Value), maps.Clone(a.TokenSecrets)
+	do(&a)
+	w.Sides[context].Value.Accounts[Reader] = a
+}
+
+// Deny takes rights away from the reader.
+func (w RemoteWorld) Deny(context string, resources ...string) {
+	w.Account(context, func(a *facts.Account) {
+		for i := range a.Rights.Value {
+			if slices.Contains(resources, a.Rights.Value[i].Resource) {
+				a.Rights.Value[i].Allowed = false
+			}
+		}
+	})
+}
+
+// Refuse has the API server refuse the token of a remote secret.
+func (w RemoteWorld) Refuse(in, id string) {
+	r := w.Reviews[w.Key(in, id)]
+	r.Token.Value, r.Refused = "", "[invalid bearer token, service account token has been invalidated]"
+	w.Reviews[w.Key(in, id)] = r
+}
+
+// Remote is a healthy fleet of which something is changed before it is read, or after.
+func Remote(before func(*Fleet), after func(RemoteWorld), names ...string) func() (*facts.Fleet, facts.Seen) {
+	return func() (*facts.Fleet, facts.Seen) {
+		if len(names) == 0 {
+			names = []string{"east", "west"}
+		}
+		f := Healthy(names...)
+		if before != nil {
+			before(f)
+		}
+		out, seen := Seen(f)
+		if after != nil {
+			after(RemoteWorld{out, &seen})
+		}
+		return out, seen
+	}
+}
+
+func after(do func(RemoteWorld)) func() (*facts.Fleet, facts.Seen) { return Remote(nil, do) }
+
+func loose(namespace, name, label string, labelled bool, id string) facts.LooseSecret {
+	return facts.LooseSecret{Namespace: namespace, Name: name, Label: label, Labelled: labelled, Cluster: id}
+}
+
+// RemoteHealthy are fleets in whose remote secrets nothing is to be found.
+var RemoteHealthy = []RemoteCase{
+	{Name: "two primaries", Make: Remote(nil, nil)},
+	{Name: "three primaries", Make: Remote(nil, nil, "east", "north", "west")},
+	{Name: "one cluster", Make: Remote(nil, nil, "east")},
+	{Name: "a primary and a remote cluster", Make: Remote(func(f *Fleet) { f.Clusters[1].NoControlPlane(f.Clusters[0]) }, nil)},
+	{Name: "two clusters that are no mesh", Make: Remote(func(f *Fleet) {
+		for _, c := range f.Clusters {
+			c.SelfSign()
+			c.Remotes = nil
+		}
+	}, nil)},
+	{Name: "all remote secrets in all clusters, those for themselves too", Make: Remote(func(f *Fleet) {
+		for _, c := range f.Clusters {
+			c.Remotes = f.Clusters
+		}
+	}, nil)},
+	{Name: "namespaces that istiod does not look at", Make: Remote(func(f *Fleet) {
+		f.Get("east").Mesh["istio"]["discoverySelectors"] = []any{map[string]any{"matchLabels": map[string]string{"mesh": "yes"}}}
+	}, func(w RemoteWorld) {
+		w.Istiods["east"].Value[0].Shards.Value["west"] = nil
+		w.Twice()
+	})},
+	{Name: "a token that ends in a year", Make: after(func(w RemoteWorld) {
+		w.Secret("east", "west").Access.Token.Expires = Now.Add(365 * day)
+	})},
+	{Name: "a short token in the middle of its life", Make: after(func(w RemoteWorld) {
+		t := w.Secret("east", "west").Access.Token
+		t.IssuedAt, t.Expires = Now.Add(-12*time.Hour), Now.Add(12*time.Hour)
+	})},
+	{Name: "a loopback address that istiod reaches", Make: after(func(w RemoteWorld) {
+		w.Cluster("west").Server, w.Secret("east", "west").Server = "https://127.0.0.1:6443", "https://127.0.0.1:6443"
+	})},
+	{Name: "a program that istiod is told to run", Make: Remote(func(f *Fleet) { f.Get("east").Env[istio.EnvInsecureKubeconfigs] = "exec" }, func(w RemoteWorld) {
+		w.Secret("east", "west").Insecure = []string{"exec"}
+	})},
+	{Name: "a remote secret of another control plane in another namespace", Make: after(func(w RemoteWorld) {
+		c := w.Cluster("east")
+		c.Istiods.Value = append(c.Istiods.Value, appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "istio-canary", Name: "istiod"}})
+		c.StraySecrets.Value = []facts.LooseSecret{loose("istio-canary", "istio-remote-secret-west", "true", true, "west")}
+	})},
+	{Name: "two ambient networks", Make: ambientRemote(nil, nil)},
+	{Name: "ambient gateways that discovery selectors hide", Make: ambientRemote(func(east, _ *Cluster) {
+		east.Mesh["istio"]["discoverySelectors"] = []any{map[string]any{"matchLabels": map[string]any{"istio-discovery": "enabled"}}}
+	}, func(w RemoteWorld) { w.Istiods["east"].Value[0].Gateways.Value = nil })},
+	{Name: "an ambient gateway of which istiod hears a moment later", Make: ambientRemote(nil, func(w RemoteWorld) {
+		now := w.Istiods
+		w.Twice()
+		w.Istiods = maps.Clone(now)
+		v := now["east"].Value[0]
+		v.Gateways.Value = nil
+		w.Istiods["east"] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{v}}
+	})},
+	{Name: "an ambient gateway that moves while istiod is asked", Make: ambientRemote(nil, func(w RemoteWorld) {
+		moved := w.Cluster("west").KubernetesGateways.Value[0].DeepCopyObject().(*api.KubernetesGateway)
+		moved.Status.Addresses[0].Value = "203.0.113.77"
+		w.Istiods["east"].Value[0].Gateways.Value = istio.EastWestAddresses(moved)
+		w.Twice()
+		w.Again.Gateways = map[string]facts.Read[[]api.KubernetesGateway]{"west": {State: facts.OK, Value: []api.KubernetesGateway{*moved}}}
+	})},
+	{Name: "endpoints that istiod follows a moment later", Make: after(func(w RemoteWorld) {
+		now := w.Istiods
+		w.Twice()
+		w.Istiods = map[string]facts.Read[[]facts.IstiodView]{}
+		for name, r := range now {
+			v := r.Value[0]
+			v.Shards = facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: map[string]facts.Addresses{}}
+			w.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{v}}
+		}
+	})},
+	{Name: "a pod that comes while istiod is asked", Make: after(func(w RemoteWorld) {
+		w.Twice()
+		w.Again.Slices["west"] = facts.Read[facts.Addresses]{State: facts.OK, Value: facts.Addresses{"sample/cart": {"10.9.0.2": true, "10.9.0.77": true}}}
+	})},
+	{Name: "an old istiod without a right that it does not use", Make: Remote(func(f *Fleet) { f.Get("east").Image = "1.28.4" }, func(w RemoteWorld) { w.Deny("west", "configmaps", "tokenreviews", "serviceexports") })},
+	{Name: "a secret made after istiod started, of a version that takes no changes over", Make: Remote(func(f *Fleet) { f.Get("east").Image = "1.29.1" }, func(w RemoteWorld) {
+		s := w.Secret("east", "west")
+		s.Modified, s.Access.Created = Now.Add(-time.Hour), Now.Add(-time.Hour)
+	})},
+}
+
+// ambientRemote is Remote for a healthy ambient fleet of two networks.
+func ambientRemote(before func(east, west *Cluster), after func(RemoteWorld)) func() (*facts.Fleet, facts.Seen) {
+	return func() (*facts.Fleet, facts.Seen) {
+		out, seen := Seen(ambientNetworked(func(east, west *Cluster, _, _ *corev1.Service) {
+			if before != nil {
+				before(east, west)
+			}
+		})())
+		if after != nil {
+			after(RemoteWorld{out, &seen})
+		}
+		return out, seen
+	}
+}
+
+// RemoteFaults are fleets with a single fault each.
+var RemoteFaults = []RemoteCase{
+	{"an istiod that does not tell ambient workloads of a cluster that it reads", ambientRemote(nil, func(w RemoteWorld) {
+		w.Istiods["east"].Value[0].Gateways.Value = nil
+		w.Twice()
+	}), []string{"AMB014 error east,west"}},
+	{"no remote secrets between two primaries with one root", Remote(func(f *Fleet) { f.Clusters[0].Remotes, f.Clusters[1].Remotes = nil, nil }, nil),
+		[]string{"SEC001 error east,west", "SEC001 error west,east"}},
+	{"one of six remote secrets is missing", Remote(nil, func(w RemoteWorld) { w.Drop("east", "west") }, "east", "north", "west"), []string{"SEC001 error east,west"}},
+	{"a primary without a secret for its remote cluster", Remote(func(f *Fleet) {
+		f.Clusters[1].NoControlPlane(f.Clusters[0])
+		f.Clusters[0].Remotes = nil
+	}, nil), []string{"SEC001 error east,west"}},
+	{"one of two reads the other", after(func(w RemoteWorld) { w.Drop("west", "east") }), []string{"SEC023 error west,east"}},
+	{"a secret in namespace default", after(func(w RemoteWorld) {
+		w.Drop("east", "west")
+		w.Cluster("east").StraySecrets.Value = []facts.LooseSecret{loose("default", "istio-remote-secret-west", "true", true, "west")}
+	}), []string{"SEC002 error east", "SEC023 error east,west < SEC002"}},
+	{"a copy in namespace default", after(func(w RemoteWorld) {
+		w.Cluster("east").StraySecrets.Value = []facts.LooseSecret{loose("default", "istio-remote-secret-west", "true", true, "west")}
+	}), []string{"SEC002 warning east"}},
+	{"a label that is not true to the letter", after(func(w RemoteWorld) {
+		w.Drop("east", "west")
+		s := loose(System, "istio-remote-secret-west", "True", true, "west")
+		w.Cluster("east").StraySecrets.Value, w.Cluster("east").SystemSecrets.Value = []facts.LooseSecret{s}, []facts.LooseSecret{s}
+	}), []string{"SEC003 error east", "SEC023 error east,west < SEC003"}},
+	{"a secret without label", after(func(w RemoteWorld) {
+		w.Drop("east", "west")
+		w.Cluster("east").SystemSecrets.Value = []facts.LooseSecret{loose(System, "istio-remote-secret-west", "", false, "west")}
+	}), []string{"SEC003 error east", "SEC023 error east,west < SEC003"}},
+	{"a key that is not the cluster's ID", after(func(w RemoteWorld) { rename(w, "east", "west", "far") }), []string{"SEC004 warning east,west"}},
+	{"a key that is not the remote cluster's ID", Remote(func(f *Fleet) { f.Clusters[1].NoControlPlane(f.Clusters[0]) }, func(w RemoteWorld) { rename(w, "east", "west", "far") }),
+		[]string{"SEC004 error east,west"}},
+	{"a secret called west that leads to north", Remote(nil, func(w RemoteWorld) {
+		w.Drop("east", "north")
+		s := w.Secret("east", "west")
+		s.Server, s.Access.Token.AccountUID = "https://north.example:6443", "account-north"
+		w.Istiods["east"].Value[0].Shards.Value["west"] = facts.AddressesOf(w.Cluster("north").EndpointSlices.Value)
+	}, "east", "north", "west"), []string{"SEC001 error east,west < SEC004", "SEC004 error east,north,west"}},
+	{"a secret whose address is not known, and whose token is of north", Remote(nil, func(w RemoteWorld) {
+		w.Drop("east", "north")
+		s := w.Secret("east", "west")
+		s.Server, s.Access.Token.AccountUID = "https://10.0.0.1:6443", "account-north"
+		w.Istiods["east"].Value[0].Shards.Value["west"] = facts.AddressesOf(w.Cluster("north").EndpointSlices.Value)
+	}, "east", "north", "west"), []string{"SEC001 error east,west < SEC004", "SEC004 error east,north,west"}},
+	{"two secrets for one ID", after(func(w RemoteWorld) {
+		s := *w.Secret("east", "west")
+		s.Name = "other"
+		c := w.Cluster("east")
+		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
+	}), []string{"SEC005 warning east,west"}},
+	{"two clusters with one ID", Remote(func(f *Fleet) {
+		for _, c := range f.Clusters {
+			c.Env[istio.EnvClusterID] = istio.DefaultClusterID
+		}
+	}, func(w RemoteWorld) {
+		rename(w, "east", "west", istio.DefaultClusterID)
+		rename(w, "west", "east", istio.DefaultClusterID)
+	}), []string{"SEC006 error east,west", "SEC006 error west,east"}},
+	{"one cluster by two names", after(func(w RemoteWorld) {
+		s := *w.Secret("east", "west")
+		s.Name, s.ClusterID = "other", "other"
+		c := w.Cluster("east")
+		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
+		say(w, "east", "other", s)
+	}), []string{"SEC004 warning east,west", "SEC007 error east,west"}},
+	{"a kubeconfig that is none", after(func(w RemoteWorld) {
+		s := w.Secret("east", "west")
+		s.Invalid, s.Problem = "the kubeconfig is empty", "the kubeconfig is empty"
+		w.Say("east", "west", "")
+	}), []string{"SEC008 error east,west"}},
+	{"a kubeconfig that runs a program", after(func(w RemoteWorld) {
+		s := w.Secret("east", "west")
+		s.Insecure, s.Access.Kind, s.Access.Token, s.Identity = []string{"exec"}, "exec", nil, ""
+		w.Say("east", "west", "")
+	}), []string{"SEC009 error east,west"}},
+	{"a loopback address", after(func(w RemoteWorld) {
+		w.Cluster("west").Server, w.Secret("east", "west").Server = "https://127.0.0.1:6443", "https://127.0.0.1:6443"
+		w.Say("east", "west", "timeout")
+	}), []string{"SEC010 error east,west", "SEC015 error east,west < SEC010"}},
+	{"a check of certificates that is turned off", after(func(w RemoteWorld) { w.Secret("east", "west").Access.Insecure = true }), []string{"SEC011 warning east,west"}},
+	{"another CA", after(func(w RemoteWorld) {
+		r := w.Reviews[w.Key("east", "west")]
+		r.Chain.Value = "x509: certificate signed by unknown authority"
+		w.Reviews[w.Key("east", "west")] = r
+		w.Say("east", "west", "timeout")
+	}), []string{"SEC011 error east,west", "SEC015 error east,west < SEC011"}},
+	{"a revoked token while istiod says synced", after(func(w RemoteWorld) {
+		w.Refuse("east", "west")
+		w.Account("west", func(a *facts.Account) {
+			a.TokenSecrets[ReaderTokenSecret] = facts.Read[facts.TokenSecret]{State: facts.Absent}
+		})
+	}), []string{"SEC012 error east,west < SEC013", "SEC013 error east,west"}},
+	{"a token that nobody knows why it is refused", after(func(w RemoteWorld) { w.Refuse("east", "west") }), []string{"SEC012 error east,west"}},
+	{"an expired token", after(func(w RemoteWorld) {
+		w.Secret("east", "west").Access.Token.Expires = Now.Add(-time.Hour)
+		w.Refuse("east", "west")
+	}), []string{"SEC012 error east,west"}},
+	{"a token that is about to expire", after(func(w RemoteWorld) { w.Secret("east", "west").Access.Token.Expires = Now.Add(2 * day) }), []string{"SEC013 warning east,west"}},
+	{"a client certificate that is about to expire", after(func(w RemoteWorld) {
+		s := w.Secret("east", "west")
+		s.Access.Kind, s.Access.CertificateEnds = "client certificate", Now.Add(2*day)
+	}), []string{"SEC013 warning east,west"}},
+	{"a service account that was made anew", after(func(w RemoteWorld) {
+		w.Refuse("east", "west")
+		w.Account("west", func(a *facts.Account) { a.UID.Value = "another" })
+	}), []string{"SEC012 error east,west < SEC013", "SEC013 error east,west"}},
+	{"a service account that is gone", after(func(w RemoteWorld) {
+		w.Refuse("east", "west")
+		w.Account("west", func(a *facts.Account) { a.UID = facts.Read[string]{State: facts.Absent} })
+		w.Deny("west", "pods")
+	}), []string{"SEC012 error east,west < SEC013", "SEC013 error east,west"}},
+	{"a token that will be cleaned up", after(func(w RemoteWorld) {
+		w.Account("west", func(a *facts.Account) {
+			a.TokenSecrets[ReaderTokenSecret] = facts.Read[facts.TokenSecret]{State: facts.OK, Value: facts.TokenSecret{InvalidSince: "2026-01-01"}}
+		})
+	}), []string{"SEC013 warning east,west"}},
+	{"a reader that may not list pods", after(func(w RemoteWorld) {
+		w.Deny("west", "pods")
+		w.Say("east", "west", "timeout")
+	}), []string{"SEC014 error east,west", "SEC015 error east,west < SEC014"}},
+	{"a reader of a remote cluster that may not review tokens", Remote(func(f *Fleet) { f.Clusters[1].NoControlPlane(f.Clusters[0]) }, func(w RemoteWorld) { w.Deny("west", "tokenreviews") }),
+		[]string{"SEC014 error east,west"}},
+	{"a reader that may not list the gateways of an ambient network", ambientRemote(nil, func(w RemoteWorld) {
+		w.Deny("west", "gateways")
+		w.Say("east", "west", "timeout")
+		w.Istiods["east"].Value[0].Gateways.Value = nil
+	}), []string{"SEC014 error east,west", "SEC015 error east,west < SEC014"}},
+	{"a reader that only roles tell of", after(func(w RemoteWorld) {
+		w.Deny("west", "nodes")
+		w.Account("west", func(a *facts.Account) { a.ByRoles = true })
+	}), []string{"SEC014 warning east,west"}},
+	{"a timeout that nothing explains", after(func(w RemoteWorld) { w.Say("east", "west", "timeout") }), []string{"SEC015 error east,west"}},
+	{"a cluster that is never read to its end", after(func(w RemoteWorld) { w.Say("east", "west", "syncing") }), []string{"SEC016 error east,west"}},
+	{"a changed secret that istiod 1.29.1 stopped at", Remote(func(f *Fleet) { f.Get("east").Image = "1.29.1" }, func(w RemoteWorld) {
+		w.Secret("east", "west").Modified = Now.Add(-time.Hour)
+		w.Say("east", "west", "closed")
+	}), []string{"SEC017 error east,west < SEC018", "SEC018 error east,west"}},
+	{"a changed secret that istiod 1.30.1 does not take over", Remote(func(f *Fleet) { f.Get("east").Image = "1.30.1" }, func(w RemoteWorld) {
+		w.Secret("east", "west").Modified = Now.Add(-time.Hour)
+	}), []string{"SEC018 warning east,west"}},
+	{"istiod has stopped reading", after(func(w RemoteWorld) { w.Say("east", "west", "closed") }), []string{"SEC017 error east,west"}},
+	{"pods that istiod does not know, and one that is gone", after(func(w RemoteWorld) {
+		w.Istiods["east"].Value[0].Shards.Value["west"] = facts.Addresses{"sample/cart": {"10.9.0.99": true}}
+		w.Twice()
+	}), []string{"SEC019 error east,west"}},
+	{"endpoints that stand still as the token was revoked", after(func(w RemoteWorld) {
+		w.Refuse("east", "west")
+		w.Istiods["east"].Value[0].Shards.Value["west"] = facts.Addresses{"sample/cart": {"10.9.0.99": true}}
+		w.Twice()
+	}), []string{"SEC012 error east,west", "SEC019 error east,west < SEC012"}},
+	{"replicas that disagree", after(func(w RemoteWorld) {
+		r := w.Istiods["east"]
+		second := r.Value[0]
+		second.Pod = "istiod-1"
+		r.Value = append(r.Value, second)
+		r.Value[1].Clusters.Value = slices.Clone(r.Value[1].Clusters.Value)
+		r.Value[1].Clusters.Value[1].Status = "timeout"
+		w.Istiods["east"] = r
+	}), []string{"SEC015 error east,west", "SEC020 error east < SEC015"}},
+	{"a secret that istiod does not know of", after(func(w RemoteWorld) { w.Say("east", "west", "") }), []string{"SEC021 error east,west"}},
+	{"a cluster whose secret is gone", after(func(w RemoteWorld) {
+		r := w.Istiods["east"]
+		r.Value[0].Clusters.Value = append(r.Value[0].Clusters.Value, facts.ClusterState{ID: "old", Secret: System + "/old", Status: "synced"})
+		w.Twice()
+	}), []string{"SEC022 warning east"}},
+	{"an external control plane with secrets in its own cluster", Remote(func(f *Fleet) { f.Get("east").Env[istio.EnvExternalIstiod] = "true" }, func(w RemoteWorld) {
+		w.Cluster("east").SystemSecrets.Value = []facts.LooseSecret{loose(System, istio.ExternalKubeconfig, "", false, "")}
+	}), []string{"SEC024 error east"}},
+	{"the kubeconfig of an external control plane that counts as a remote secret", after(func(w RemoteWorld) {
+		s := *w.Secret("east", "west")
+		s.Name, s.ClusterID, s.Server = istio.ExternalKubeconfig, "config", "https://east.example:6443"
+		s.Access.Token = nil
+		s.Identity, s.Access.Kind = "", "token"
+		c := w.Cluster("east")
+		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
+		say(w, "east", "config", s)
+	}), []string{"SEC007 error east", "SEC024 warning east"}},
+	{"a cluster that is gone holds up istiod", after(func(w RemoteWorld) {
+		s := *w.Secret("east", "west")
+		s.Name, s.ClusterID, s.Server = "old", "old", "https://old.example:6443"
+		s.Access.Token = &facts.TokenClaims{Subject: Reader, AccountUID: "account-old"}
+		c := w.Cluster("east")
+		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
+		say(w, "east", "old", s)
+		w.Say("east", "old", "timeout")
+	}), []string{"SEC015 error east", "SEC025 warning east < SEC015"}},
+	{"a stray key", after(func(w RemoteWorld) {
+		s := *w.Secret("east", "west")
+		s.ClusterID, s.Server, s.Identity, s.Access, s.Invalid = "token", "", "", facts.Access{}, "the kubeconfig cannot be read"
+		c := w.Cluster("east")
+		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
+	}), []string{"SEC026 info east"}},
+}
+
+// rename gives a remote secret another key, which istiod takes for the cluster's name.
+func rename(w RemoteWorld, in, id, name string) {
+	s := w.Secret(in, id)
+	review := w.Reviews[w.Key(in, id)]
+	s.ClusterID = name
+	w.Reviews[w.Key(in, name)] = review
+	view := &w.Istiods[in].Value[0]
+	for i := range view.Clusters.Value {
+		if c := &view.Clusters.Value[i]; c.ID == id && c.Secret != "" {
+			c.ID = name
+		}
+	}
+	view.Shards.Value[name] = view.Shards.Value[id]
+}
+
+// say has istiod and the API server know of one more remote secret.
+func say(w RemoteWorld, in, id string, s facts.RemoteSecret) {
+	view := &w.Istiods[in].Value[0]
+	view.Clusters.Value = append(view.Clusters.Value, facts.ClusterState{ID: id, Secret: s.Namespace + "/" + s.Name, Status: "synced"})
+	view.Shards.Value[id] = view.Shards.Value["west"]
+	w.Reviews[facts.SecretKey{Context: in, Namespace: s.Namespace, Name: s.Name, ClusterID: id}] = facts.Review{Token: facts.Read[string]{State: facts.OK, Value: Reader}, Chain: facts.Read[string]{State: facts.OK}}
+}

@@ -1,0 +1,155 @@
+package network
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+)
+
+// Hostnames are the host names that gateways have instead of addresses, sorted.
+func Hostnames(fleet *facts.Fleet) []string {
+	if !slices.ContainsFunc(fleet.Clusters, mayHaveHostnames) {
+		return nil // what control planes make of the fleet is much work
+	}
+	var out []string
+	for _, v := range newWorld(fleet, Options{}).views {
+		for _, c := range v.candidates {
+			for _, a := range c.Addresses {
+				if _, err := netip.ParseAddr(a.Address); err != nil {
+					out = append(out, a.Address)
+				}
+			}
+		}
+	}
+	return finding.Distinct(out)
+}
+
+func mayHaveHostnames(c facts.Cluster) bool {
+	return slices.ContainsFunc(c.Services.Value, func(s corev1.Service) bool {
+		return slices.ContainsFunc(s.Status.LoadBalancer.Ingress, func(i corev1.LoadBalancerIngress) bool { return i.Hostname != "" })
+	}) || slices.ContainsFunc(c.KubernetesGateways.Value, func(g api.KubernetesGateway) bool {
+		return len(g.Spec.Addresses) > 0
+	}) || slices.ContainsFunc(c.MeshConfigs.Value, func(m corev1.ConfigMap) bool {
+		return strings.Contains(m.Data[istio.MeshNetworksKey], "address")
+	})
+}
+
+// judgeHostnames: istiod resolves the host names of gateways itself, by its own
+// name servers (pilot/pkg/model/network.go). What this machine's name servers say is
+// a hint, and where nobody asked them nothing is said.
+func judgeHostnames(j *judgement, members []*member) {
+	if !j.gatewaysMatter() {
+		return
+	}
+	for _, m := range members {
+		for _, g := range m.gateways {
+			if g.stray {
+				continue
+			}
+			for _, v := range m.viewers {
+				c, ok := g.seen[v]
+				if !ok || c.Problem != "" {
+					continue
+				}
+				if f, ok := j.hostname(v, c); ok {
+					f.Object, f.Clusters = g.object(), []string{m.Context}
+					j.Add(f)
+					break
+				}
+			}
+		}
+	}
+	for _, v := range j.viewsOf(members) {
+		for _, c := range v.candidates {
+			if c.Kind == "Service" || c.Problem != "" || c.Kind == "Gateway" && v.contexts[c.Cluster] != v.Context {
+				continue
+			}
+			if f, ok := j.hostname(v, c); ok {
+				f.Object, f.Clusters = refObject(v, c.CandidateRef), []string{v.Context}
+				j.Gather(f)
+			}
+		}
+	}
+}
+
+// ignoredName is what a control plane that resolves no names makes of them.
+const ignoredName = "the control plane ignores the gateway's host name"
+
+// hostname judges the host names of what a control plane takes for a gateway.
+func (j *judgement) hostname(v *view, c istio.Candidate) (finding.Finding, bool) {
+	f := finding.Finding{Code: "GW003"}
+	say := func(severity finding.Severity, title, effect string, e finding.Evidence) {
+		if f.Severity == "" || severity.AtLeast(f.Severity) && severity != f.Severity {
+			f.Severity, f.Title, f.Effect = severity, title, effect
+		}
+		f.Evidence = append(f.Evidence, e)
+	}
+	for _, a := range c.Addresses {
+		if _, err := netip.ParseAddr(a.Address); err == nil {
+			continue
+		}
+		context := cmp.Or(v.contexts[c.Cluster], v.Context)
+		found, answered := j.Hosts[a.Address]
+		seen := finding.Evidence{Field: a.From, Value: a.Address}
+		switch {
+		case !v.Istiod.Setting(istio.EnvResolveHostnames, true):
+			say(finding.Error, ignoredName, fmt.Sprintf("istiod has no address for the gateway of %s: clients on other networks try addresses of pods, and time out", c.Network),
+				finding.Evidence{Cluster: v.Context, Field: "istiod " + v.Istiod.Name + ", " + istio.EnvResolveHostnames, Value: v.Istiod.Env(istio.EnvResolveHostnames) + ": host name " + a.Address + " does not count"})
+		case j.Hosts == nil:
+			j.CannotJudge(context, "istiod resolves host name "+a.Address+" of a gateway itself; whether it can is not seen from here", "GW003")
+		case !answered:
+			j.CannotJudge(context, "host name "+a.Address+" of a gateway, asked for on this machine: "+cmp.Or(j.HostFailures[a.Address], "not asked for"), "GW003")
+		case len(found) == 0:
+			seen.Value += " does not exist, seen from this machine"
+			say(finding.Warning, "the gateway's host name is not known to this machine",
+				fmt.Sprintf("unless the name servers of istiod know it, clients on other networks try addresses of pods on %s, and time out", c.Network), seen)
+		default:
+			for _, address := range found {
+				ip := addressOf(address)
+				switch {
+				case isLocal(ip):
+					say(finding.Error, "the gateway's host name leads to an address that no other machine reaches",
+						fmt.Sprintf("requests from other networks to %s end on the machine of the client", c.Network),
+						finding.Evidence{Field: a.From, Value: a.Address + ": " + address + ", seen from this machine"})
+				case isPrivate(ip):
+					say(finding.Info, "the gateway's host name leads to a private address",
+						fmt.Sprintf("only networks between which private addresses are routed reach %s", c.Network),
+						finding.Evidence{Field: a.From, Value: a.Address + ": " + address + ", seen from this machine"})
+				}
+			}
+		}
+	}
+	switch {
+	case f.Severity == "":
+		return f, false
+	case f.Severity == finding.Info:
+		f.Fix = []string{"# nothing if the networks are connected; else give the load balancer a public address"}
+	case f.Title == ignoredName:
+		f.Fix = []string{finding.Kubectl(v.Context, "-n %s set env deployment/%s %s-", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name), istio.EnvResolveHostnames)}
+	default:
+		f.Fix = []string{
+			"# resolve it where istiod runs; its log says: could not resolve hostname",
+			finding.Kubectl(v.Context, "-n %s logs deployment/%s --since=1h", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name)),
+		}
+	}
+	return f, true
+}
+
+// isLocal reports whether an address means another machine to each one.
+func isLocal(ip netip.Addr) bool {
+	return ip.IsLoopback() || ip.IsUnspecified() || ip.IsLinkLocalUnicast()
+}
+
+// isPrivate reports whether an address is only reached where it is routed.
+func isPrivate(ip netip.Addr) bool {
+	return ip.IsPrivate() || slices.ContainsFunc(privateRanges, func(p netip.Prefix) bool { return p.Contains(ip) })
+}

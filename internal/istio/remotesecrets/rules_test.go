@@ -1,0 +1,103 @@
+package remotesecrets
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+)
+
+// There, and in the same fleets when nothing but the API objects is known, nothing is found.
+func TestHealthyFleets(t *testing.T) {
+	for _, c := range istiotest.RemoteHealthy {
+		t.Run(c.Name, func(t *testing.T) {
+			fleet, seen := c.Make()
+			r := check(t, fleet, seen, nil)
+			if len(r.Unknowns) > 0 {
+				t.Errorf("everything was readable, and yet not judged: %+v", r.Unknowns)
+			}
+			if c.Name != "a loopback address that istiod reaches" {
+				check(t, fleet, facts.Seen{NotAsked: "a dump"}, nil)
+			}
+			for _, p := range List(fleet, seen).Pairs {
+				if p.State != Reads && p.State != NotNeeded {
+					t.Errorf("the matrix says %+v", p)
+				}
+			}
+		})
+	}
+	for _, c := range slices.Concat(istiotest.HealthyCases, istiotest.NetworkHealthy) {
+		t.Run(c.Name, func(t *testing.T) {
+			fleet, seen := istiotest.Seen(c.Fleet())
+			got := istiotest.Summarize(Verify(fleet, seen))
+			// Some of these are fleets whose clusters have not been given the IDs of their secrets.
+			got = slices.DeleteFunc(got, func(s string) bool { return strings.HasPrefix(s, "SEC004 warning") })
+			if len(got) > 0 {
+				t.Errorf("found %v", got)
+			}
+		})
+	}
+}
+
+func TestFaults(t *testing.T) {
+	found := map[finding.Code]bool{}
+	for _, c := range istiotest.RemoteFaults {
+		t.Run(c.Name, func(t *testing.T) {
+			fleet, seen := c.Make()
+			check(t, fleet, seen, c.Want)
+			for _, want := range c.Want {
+				code, _, _ := strings.Cut(want, " ")
+				found[finding.Code(code)] = true
+			}
+		})
+	}
+	for _, code := range Codes() {
+		if !found[code] {
+			t.Errorf("no fleet has %s", code)
+		}
+	}
+}
+
+func check(t *testing.T, fleet *facts.Fleet, seen facts.Seen, want []string) finding.Result {
+	t.Helper()
+	r := Verify(fleet, seen)
+	want = slices.Sorted(slices.Values(want))
+	if diff := cmp.Diff(want, istiotest.Summarize(r)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s\n%+v", diff, r.Findings)
+	}
+	ids := map[string]bool{}
+	for _, f := range r.Findings {
+		complete(t, f)
+		if ids[f.ID()] {
+			t.Errorf("two findings are %s", f.ID())
+		}
+		ids[f.ID()] = true
+	}
+	return r
+}
+
+// complete: every finding says what a tired person needs.
+func complete(t *testing.T, f finding.Finding) {
+	t.Helper()
+	if f.Title == "" || f.Effect == "" || len(f.Clusters) == 0 || len(f.Evidence) == 0 || len(f.Fix) == 0 {
+		t.Errorf("%s lacks something: %+v", f.ID(), f)
+	}
+	for _, e := range f.Evidence {
+		if e.Field == "" || strings.Trim(e.Value, " ,;") != e.Value || e.Value == "" {
+			t.Errorf("%s: evidence %q: %q", f.ID(), e.Field, e.Value)
+		}
+	}
+	for _, line := range f.Fix {
+		if strings.Contains(line, "kubectl") && !strings.HasPrefix(line, "# ") && !strings.Contains(line, "--context=") {
+			t.Errorf("%s: a command without --context: %s", f.ID(), line)
+		}
+		if strings.TrimSpace(line) != line {
+			t.Errorf("%s: blanks around %q", f.ID(), line)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+package remotesecrets
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+)
+
+func codesOf(r finding.Result, cluster string) []finding.Code {
+	var out []finding.Code
+	for _, u := range r.Unknowns {
+		if u.Cluster == cluster {
+			out = append(out, u.Codes...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func forbidden[T any]() facts.Read[T] {
+	return facts.Read[T]{State: facts.Forbidden, Reason: "forbidden"}
+}
+
+// Each thing that is not known makes rules unknown, and none find anything.
+func TestEachAlone(t *testing.T) {
+	const east, west = "east", "west"
+	for name, c := range map[string]struct {
+		do   func(istiotest.RemoteWorld)
+		want []finding.Code // in east
+	}{
+		"remote secrets": {func(w istiotest.RemoteWorld) { w.Cluster(east).RemoteSecrets = forbidden[[]facts.RemoteSecret]() }, Codes()},
+		"deployments":    {func(w istiotest.RemoteWorld) { w.Cluster(east).Istiods = forbidden[[]appsv1.Deployment]() }, Codes()},
+		"all namespaces": {func(w istiotest.RemoteWorld) { w.Cluster(east).StraySecrets = forbidden[[]facts.LooseSecret]() }, []finding.Code{"SEC002"}},
+		"system secrets": {func(w istiotest.RemoteWorld) { w.Cluster(east).SystemSecrets = forbidden[[]facts.LooseSecret]() }, []finding.Code{"SEC003"}},
+		"port-forward":   {func(w istiotest.RemoteWorld) { w.Istiods[east] = forbidden[[]facts.IstiodView]() }, []finding.Code{"SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
+		"no istiod runs": {func(w istiotest.RemoteWorld) { w.Istiods[east] = facts.Read[[]facts.IstiodView]{State: facts.OK} }, []finding.Code{"SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
+		"clusterz":       {func(w istiotest.RemoteWorld) { w.Istiods[east].Value[0].Clusters = forbidden[[]facts.ClusterState]() }, []finding.Code{"SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
+		"endpoint shards": {func(w istiotest.RemoteWorld) {
+			w.Istiods[east].Value[0].Shards = forbidden[map[string]facts.Addresses]()
+		}, []finding.Code{"SEC019"}},
+		"slices of west": {func(w istiotest.RemoteWorld) {
+			w.Cluster(west).EndpointSlices = forbidden[[]discoveryv1.EndpointSlice]()
+		}, []finding.Code{"SEC019"}},
+		"services of west": {func(w istiotest.RemoteWorld) { w.Cluster(west).Services = forbidden[[]corev1.Service]() }, []finding.Code{"SEC019"}},
+		"west does not say": {func(w istiotest.RemoteWorld) {
+			w.Sides[west] = facts.Read[facts.RemoteSide]{State: facts.Failed, Reason: "no answer"}
+			w.Reviews = map[facts.SecretKey]facts.Review{}
+		}, []finding.Code{"SEC012", "SEC013", "SEC014"}},
+		"reviews of tokens": {func(w istiotest.RemoteWorld) {
+			r := w.Reviews[w.Key(east, west)]
+			r.Token = forbidden[string]()
+			w.Reviews[w.Key(east, west)] = r
+		}, []finding.Code{"SEC012"}},
+		"mesh configs": {func(w istiotest.RemoteWorld) {
+			w.Cluster(east).MeshConfigs = forbidden[[]corev1.ConfigMap]()
+			w.Istiods[east].Value[0].Shards.Value[west] = nil
+			w.Twice()
+		}, []finding.Code{"SEC019"}},
+		"by its key alone": {func(w istiotest.RemoteWorld) {
+			s := w.Secret(east, west)
+			s.Server, s.Access.Token.AccountUID = "https://elsewhere.example", ""
+			delete(w.Reviews, w.Key(east, west))
+		}, []finding.Code{"SEC012", "SEC013", "SEC014", "SEC019"}},
+		"rights": {func(w istiotest.RemoteWorld) {
+			w.Account(west, func(a *facts.Account) { a.Rights = forbidden[[]facts.Right]() })
+		}, []finding.Code{"SEC014"}},
+		"no context leads": {func(w istiotest.RemoteWorld) {
+			s := w.Secret(east, west)
+			s.Server, s.Access.Token.AccountUID = "https://elsewhere.example", ""
+			s.ClusterID = "far"
+			w.Istiods[east].Value[0].Clusters.Value[1].ID = "far"
+		}, []finding.Code{"SEC001", "SEC012", "SEC013", "SEC014", "SEC019", "SEC023"}},
+		"secret of the token": {func(w istiotest.RemoteWorld) {
+			w.Account(west, func(a *facts.Account) {
+				for name := range a.TokenSecrets {
+					a.TokenSecrets[name] = forbidden[facts.TokenSecret]()
+				}
+			})
+		}, []finding.Code{"SEC013"}},
+		"service account": {func(w istiotest.RemoteWorld) { // by which alone it is known where the secret leads
+			w.Secret(east, west).Server = "https://elsewhere.example"
+			delete(w.Reviews, w.Key(east, west))
+			w.Account(west, func(a *facts.Account) { a.UID = forbidden[string]() })
+		}, []finding.Code{"SEC012", "SEC013", "SEC014", "SEC019"}},
+		"pods of istiod, and an address on loopback": {func(w istiotest.RemoteWorld) {
+			w.Secret(east, west).Server = "https://127.0.0.1:6443"
+			w.Cluster(east).IstiodPods = forbidden[[]facts.Pod]()
+			w.Istiods[east] = forbidden[[]facts.IstiodView]()
+		}, []finding.Code{"SEC010", "SEC015", "SEC016", "SEC017", "SEC018", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
+		"deployments of west": {func(w istiotest.RemoteWorld) {
+			w.Cluster(west).Istiods = forbidden[[]appsv1.Deployment]()
+			w.Account(west, func(a *facts.Account) { // a remote cluster's would be one too few
+				for i := range a.Rights.Value {
+					a.Rights.Value[i].Allowed = a.Rights.Value[i].Resource != "tokenreviews"
+				}
+			})
+		}, nil},
+		"deployments of west, for which there is no secret": {func(w istiotest.RemoteWorld) {
+			w.Cluster(east).RemoteSecrets.Value = nil
+			w.Istiods[east].Value[0].Clusters.Value = w.Istiods[east].Value[0].Clusters.Value[:1]
+			w.Cluster(west).Istiods = forbidden[[]appsv1.Deployment]()
+		}, []finding.Code{"SEC001", "SEC023"}},
+		"webhooks of west, which has no control plane": {func(w istiotest.RemoteWorld) {
+			w.Cluster(east).RemoteSecrets.Value = nil
+			w.Istiods[east].Value[0].Clusters.Value = w.Istiods[east].Value[0].Clusters.Value[:1]
+			w.Cluster(west).Istiods.Value = nil
+			w.Cluster(west).Webhooks = forbidden[[]admissionv1.MutatingWebhookConfiguration]()
+		}, []finding.Code{"SEC001", "SEC023"}},
+		"drift seen once": {func(w istiotest.RemoteWorld) { w.Istiods[east].Value[0].Shards.Value[west] = nil }, []finding.Code{"SEC019"}},
+		"still following": {func(w istiotest.RemoteWorld) {
+			v := w.Istiods[east].Value[0]
+			v.Shards = facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: map[string]facts.Addresses{
+				west: {"sample/cart": {"10.9.0.2": true, "10.9.0.99": true}}, // it had lacked the first before
+			}}
+			w.Istiods[east].Value[0].Shards.Value[west] = facts.Addresses{"sample/cart": {"10.9.0.99": true}}
+			w.Twice()
+			w.Again.Istiods = map[string]facts.Read[[]facts.IstiodView]{east: {State: facts.OK, Value: []facts.IstiodView{v}}}
+		}, []finding.Code{"SEC019"}},
+		"not asked": {func(w istiotest.RemoteWorld) { *w.Seen = facts.Seen{NotAsked: "a dump"} }, []finding.Code{"SEC011", "SEC012", "SEC013", "SEC014", "SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fleet, seen := istiotest.Remote(nil, c.do)()
+			r := Verify(fleet, seen)
+			got := istiotest.Summarize(r)
+			if len(got) > 0 {
+				t.Errorf("found %v", got)
+			}
+			if diff := cmp.Diff(c.want, codesOf(r, east)); diff != "" {
+				t.Errorf("not judged (-want +got):\n%s", diff)
+			}
+			for _, p := range List(fleet, seen).Pairs {
+				if p.State == Fails {
+					t.Errorf("the matrix says %+v", p)
+				}
+			}
+			unsure, missed := Unsure(fleet, seen), name == "no context leads"
+			if _, is := unsure[[2]string{east, west}]; is != missed || len(unsure) > 1 {
+				t.Errorf("unsure: %v", unsure)
+			}
+		})
+	}
+}
+
+// A cluster that did not answer hides nothing of the others.
+func TestAnUnreachedCluster(t *testing.T) {
+	fleet, seen := istiotest.Remote(nil, func(w istiotest.RemoteWorld) {
+		w.Refuse("east", "west")
+		c := w.Cluster("north")
+		*c = facts.Cluster{Context: "north", Server: c.Server, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
+	}, "east", "north", "west")()
+	r := Verify(fleet, seen)
+	if diff := cmp.Diff([]string{"SEC012 error east,west"}, istiotest.Summarize(r)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(Codes(), codesOf(r, "north")); diff != "" {
+		t.Errorf("not judged (-want +got):\n%s", diff)
+	}
+	for _, p := range List(fleet, seen).Pairs {
+		if p.Cluster == "north" && p.State == Fails {
+			t.Errorf("the matrix says %+v", p)
+		}
+	}
+}
+
+// Trying the credentials tells of what nothing else does, and what this machine does
+// not reach is not known.
+func TestConnecting(t *testing.T) {
+	for name, c := range map[string]struct {
+		connected facts.Connected
+		want      []string
+		unknown   []finding.Code
+	}{
+		"accepted":    {facts.Connected{Outcome: facts.ConnectAccepted, UID: "uid-west"}, nil, nil},
+		"refused":     {facts.Connected{Outcome: facts.ConnectRefused, Reason: "401"}, []string{"SEC012 error east,west"}, nil},
+		"untrusted":   {facts.Connected{Outcome: facts.ConnectUntrusted, Reason: "x509"}, []string{"SEC011 error east,west"}, nil},
+		"not reached": {facts.Connected{Outcome: facts.ConnectNotReached, Reason: "the connection failed"}, nil, []finding.Code{"SEC012"}},
+		"elsewhere":   {facts.Connected{Outcome: facts.ConnectAccepted, UID: "uid-north"}, []string{"SEC001 error east,west < SEC004", "SEC004 error east,north,west"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fleet, seen := istiotest.Remote(nil, func(w istiotest.RemoteWorld) {
+				key := w.Key("east", "west")
+				w.Connected = map[facts.SecretKey]facts.Connected{key: c.connected}
+				if name == "not reached" {
+					delete(w.Reviews, key)
+					w.Reviews[key] = facts.Review{Chain: facts.Read[string]{State: facts.OK}}
+				}
+				if name == "elsewhere" {
+					w.Istiods["east"].Value[0].Shards.Value["west"] = facts.AddressesOf(w.Cluster("north").EndpointSlices.Value)
+				}
+			}, "east", "north", "west")()
+			r := Verify(fleet, seen)
+			if diff := cmp.Diff(c.want, istiotest.Summarize(r)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(c.unknown, codesOf(r, "east")); diff != "" {
+				t.Errorf("not judged (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Tokens go where the secret itself leads, or where they are from, and nowhere else.
+func TestWhoIsShownTokens(t *testing.T) {
+	fleet, seen := istiotest.Remote(nil, func(w istiotest.RemoteWorld) {
+		s := w.Secret("east", "west") // by its key alone
+		s.Server, s.Access.Token.AccountUID = "https://elsewhere.example", "account-elsewhere"
+		w.Secret("east", "north").Server = "https://10.0.0.1" // by its service account
+	}, "east", "north", "west")()
+	got := Tokens(fleet, seen)
+	key := func(in, id string) facts.SecretKey {
+		return facts.SecretKey{Context: in, Namespace: istiotest.System, Name: "istio-remote-secret-" + id, ClusterID: id}
+	}
+	want := map[string]map[facts.SecretKey]bool{
+		"east": {key("north", "east"): true, key("west", "east"): true}, "north": {key("east", "north"): false, key("west", "north"): true}, "west": {key("north", "west"): true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
