@@ -2,31 +2,24 @@ package command
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
-// ErrDump is why clusters of a dump cannot be asked anything more.
-var ErrDump = errors.New("the clusters were read from a dump, and cannot be asked")
+// Dumped reports whether the fleet is read from a dump.
+func (f *Frame) Dumped() bool { return f.From != "" }
 
-// Answer is what one cluster said: a value, or an error, which is ErrDump or
-// a *fleet.MemberError. Value is what the function returned, also beside an error.
-type Answer[T any] struct {
-	Value T
-	Err   error
-}
-
-// Ask asks clusters of the fleet that Gather returned something more, side by side
-// and each within --timeout, and returns the answers by context. Contexts that are
-// not of the fleet have none.
-func Ask[T any](ctx context.Context, f *Frame, contexts []string, ask func(context.Context, survey.Cluster) (T, error)) map[string]Answer[T] {
-	out := map[string]Answer[T]{}
-	if f.From != "" {
+// AskEach asks clusters of the fleet that Gather returned something more, each within
+// --timeout; it makes the Frame a survey.Asker.
+func (f *Frame) AskEach(ctx context.Context, contexts []string,
+	ask func(context.Context, survey.Cluster) (any, error),
+) map[string]survey.Answer[any] {
+	out := map[string]survey.Answer[any]{}
+	if f.Dumped() {
 		for _, c := range contexts {
-			out[c] = Answer[T]{Err: ErrDump}
+			out[c] = survey.Answer[any]{Err: survey.ErrDump}
 		}
 		return out
 	}
@@ -36,16 +29,15 @@ func Ask[T any](ctx context.Context, f *Frame, contexts []string, ask func(conte
 			members = append(members, m)
 		}
 	}
-	read := func(ctx context.Context, m fleet.Member) (T, error) {
+	read := func(ctx context.Context, m fleet.Member) (any, error) {
 		config, err := m.Config()
 		if err != nil {
-			var none T
-			return none, err
+			return nil, err
 		}
 		return ask(ctx, survey.Cluster{Context: m.Context, Config: config, Namespace: f.Namespace})
 	}
 	for _, r := range fleet.Each(ctx, members, f.Fleet.Timeout, f.progress, read) {
-		out[r.Context] = Answer[T]{Value: r.Value, Err: r.Err}
+		out[r.Context] = survey.Answer[any]{Value: r.Value, Err: r.Err}
 	}
 	return out
 }

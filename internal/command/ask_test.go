@@ -29,7 +29,7 @@ func TestAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := errors.New("refused")
-	answers := Ask(t.Context(), f, []string{"west", "north", "south"}, func(_ context.Context, c survey.Cluster) (string, error) {
+	answers := survey.Ask(t.Context(), f, []string{"west", "north", "south"}, func(_ context.Context, c survey.Cluster) (string, error) {
 		if c.Config.Host != l.urls[c.Context] || c.Namespace != "mesh-system" {
 			t.Errorf("%s was asked at %s for %s", c.Context, c.Config.Host, c.Namespace)
 		}
@@ -49,8 +49,8 @@ func TestAsk(t *testing.T) {
 	}
 
 	f.From = "dump"
-	for context, a := range Ask(t.Context(), f, []string{"east"}, func(context.Context, survey.Cluster) (string, error) { return "asked", nil }) {
-		if !errors.Is(a.Err, ErrDump) {
+	for context, a := range survey.Ask(t.Context(), f, []string{"east"}, func(context.Context, survey.Cluster) (string, error) { return "asked", nil }) {
+		if !errors.Is(a.Err, survey.ErrDump) {
 			t.Errorf("%s of a dump: %+v", context, a)
 		}
 	}

@@ -41,7 +41,7 @@ func TestCompletion(t *testing.T) {
 		"contexts, the third begun":  {[]string{"judge", "--contexts", "west,east,w"}, []string{"west,east,west-2"}, "ShellCompDirectiveNoSpace, " + noFiles},
 		"contexts, none left":        {[]string{"judge", "--contexts", "west,east,west-2,"}, nil, "ShellCompDirectiveNoSpace, " + noFiles},
 		"an output format":           {[]string{"judge", "-o", ""}, []string{"table", "wide", "json", "yaml", "name"}, noFiles},
-		"a severity":                 {[]string{"judge", "--fail-on", ""}, []string{"error", "warning", "info", "never"}, noFiles},
+		"a severity":                 {[]string{"judge", "--fail-on", ""}, []string{"error", "warning", "note", "never"}, noFiles},
 		"a color mode":               {[]string{"judge", "--color", "a"}, []string{"auto", "always"}, noFiles},
 		"a dump is a folder":         {[]string{"judge", "--from", ""}, nil, "ShellCompDirectiveFilterDirs"},
 		"a code":                     {[]string{"explain", "CERT00"}, []string{"CERT001", "CERT002", "CERT003", "CERT004", "CERT005", "CERT006", "CERT007", "CERT008", "CERT009"}, noFiles},

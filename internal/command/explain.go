@@ -49,9 +49,10 @@ type explanation struct {
 }
 
 type explainedCode struct {
-	Code    finding.Code `json:"code"`
-	Meaning string       `json:"meaning"`
-	Text    string       `json:"text"`
+	Code       finding.Code       `json:"code"`
+	Meaning    string             `json:"meaning"`
+	Severities []finding.Severity `json:"severities"`
+	Text       string             `json:"text"`
 }
 
 func (f *Frame) explain(entries []finding.Entry, format report.Format, output *Output, whole bool) error {

@@ -80,7 +80,7 @@ func TestLeadsAreFollowed(t *testing.T) {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 			if len(r.Unknowns) > 0 {
-				t.Errorf("not judged: %+v", r.Unknowns)
+				t.Errorf("not checked: %+v", r.Unknowns)
 			}
 		})
 	}

@@ -38,13 +38,13 @@ func TestFailOn(t *testing.T) {
 		fails  bool
 	}{
 		{"error", result(), false},
-		{"error", result(finding.Warning, finding.Info), false},
-		{"error", result(finding.Info, finding.Error), true},
-		{"warning", result(finding.Info), false},
+		{"error", result(finding.Warning, finding.Note), false},
+		{"error", result(finding.Note, finding.Error), true},
+		{"warning", result(finding.Note), false},
 		{"warning", result(finding.Warning), true},
 		{"warning", result(finding.Error), true},
-		{"info", result(finding.Info), true},
-		{"info", result(), false},
+		{"note", result(finding.Note), true},
+		{"note", result(), false},
 		{"never", result(finding.Error), false},
 	} {
 		if err := (&FailOn{c.level}).Exit(c.result); (err != nil) != c.fails || err != nil && !errors.Is(err, ExitCode(ExitFindings)) {

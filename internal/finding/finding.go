@@ -1,10 +1,9 @@
 // Package finding is what a rule says: that something is wrong, or that it
-// could not be judged. It also holds the catalogue of all codes.
+// could not be checked. It also holds the catalogue of all codes.
 package finding
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -19,11 +18,11 @@ type Severity string
 const (
 	Error   Severity = "error"   // traffic or the control plane is broken, or will be at the next event
 	Warning Severity = "warning" // latent or degraded
-	Info    Severity = "info"    // worth knowing
+	Note    Severity = "note"    // worth knowing
 )
 
 // Severities lists all severities, worst first.
-var Severities = []Severity{Error, Warning, Info}
+var Severities = []Severity{Error, Warning, Note}
 
 // AtLeast reports whether s is as bad as other, or worse.
 func (s Severity) AtLeast(other Severity) bool {
@@ -46,9 +45,8 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	// Clusters are the contexts that the finding is about, at least one.
 	Clusters []string `json:"clusters"`
-	// Object is what has to be mended, e.g. "secret istio-system/cacerts"; ""
-	// where it is no single object.
-	Object string `json:"object,omitempty"`
+	// Object is what has to be fixed; the zero Object where it is no single one.
+	Object Object `json:"object,omitzero"`
 	// ObjectIn is the context that Object is in, where the finding is about several.
 	ObjectIn string `json:"objectIn,omitempty"`
 	// Title is one sentence that says what is wrong.
@@ -57,8 +55,8 @@ type Finding struct {
 	Evidence []Evidence `json:"evidence,omitempty"`
 	// Effect is one sentence that says who notices what.
 	Effect string `json:"effect,omitempty"`
-	// Fix are commands that can be pasted, and comments that begin with "# ".
-	Fix []string `json:"fix,omitempty"`
+	// Fix are the steps that fix it, in their order.
+	Fix []Step `json:"fix,omitempty"`
 	// CausedBy is the ID of the finding of which this one is a consequence.
 	CausedBy string `json:"causedBy,omitempty"`
 }
@@ -67,18 +65,18 @@ type Finding struct {
 // while the fault stays.
 func (f Finding) ID() string {
 	id := string(f.Code) + "/" + strings.Join(f.Clusters, ",")
-	if f.Object != "" {
-		id += "/" + strings.ReplaceAll(f.Object, " ", "/")
+	if f.Object != (Object{}) {
+		id += "/" + strings.ReplaceAll(f.Object.String(), " ", "/")
 	}
 	return id
 }
 
-// Unknown says which rules could not be judged in which cluster, and why. It is
+// Unknown says which rules could not be checked in which cluster, and why. It is
 // neither a finding nor a pass.
 type Unknown struct {
 	Cluster string `json:"cluster"`
 	Codes   []Code `json:"codes"`
-	Reason  string `json:"reason"`
+	Reason  Reason `json:"reason"`
 }
 
 // Result is what a set of rules makes of the facts.
@@ -105,9 +103,9 @@ func (r *Result) Gather(f Finding) {
 	}
 }
 
-// CannotJudge notes that a rule could not be judged in a cluster. Equal
-// reasons of one cluster are gathered, and each code counts once.
-func (r *Result) CannotJudge(cluster, reason string, codes ...Code) {
+// NotChecked notes that rules could not be checked in a cluster. Equal reasons of
+// one cluster are gathered, and each code counts once.
+func (r *Result) NotChecked(cluster string, reason Reason, codes ...Code) {
 	i := slices.IndexFunc(r.Unknowns, func(u Unknown) bool {
 		return u.Cluster == cluster && u.Reason == reason
 	})
@@ -125,7 +123,7 @@ func (r *Result) CannotJudge(cluster, reason string, codes ...Code) {
 func (r *Result) Merge(other Result) {
 	r.Findings = append(r.Findings, other.Findings...)
 	for _, u := range other.Unknowns {
-		r.CannotJudge(u.Cluster, u.Reason, u.Codes...)
+		r.NotChecked(u.Cluster, u.Reason, u.Codes...)
 	}
 }
 
@@ -139,7 +137,7 @@ func (r *Result) Sort() {
 		)
 	})
 	slices.SortStableFunc(r.Unknowns, func(a, b Unknown) int {
-		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Reason, b.Reason))
+		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Reason.Text, b.Reason.Text))
 	})
 }
 
@@ -181,8 +179,8 @@ func (r Result) Count(s Severity) int {
 	return n
 }
 
-// NotJudged returns how many rules could not be judged, summed over the clusters.
-func (r Result) NotJudged() int {
+// Unchecked returns how many rules could not be checked, summed over the clusters.
+func (r Result) Unchecked() int {
 	type pair struct {
 		cluster string
 		code    Code
@@ -194,21 +192,4 @@ func (r Result) NotJudged() int {
 		}
 	}
 	return len(seen)
-}
-
-// Kubectl renders a command for one cluster that can be pasted, with names
-// quoted for a POSIX shell where they need it.
-func Kubectl(context, format string, args ...any) string {
-	return "kubectl --context=" + Quote(context) + " " + fmt.Sprintf(format, args...)
-}
-
-// Quote quotes a word for a POSIX shell where it needs to be.
-func Quote(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=@%+,", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -95,7 +95,7 @@ func TestLookup(t *testing.T) {
 func TestQuote(t *testing.T) {
 	for in, want := range map[string]string{
 		"east": "east", "arn:aws:eks:eu-1:123:cluster/x": "arn:aws:eks:eu-1:123:cluster/x",
-		"": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(reboot)": "'$(reboot)'", "a;b": "'a;b'", "prod-*": "'prod-*'",
+		"": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(reboot)": "'$(reboot)'", "a;b": "'a;b'", "prod-*": "'prod-*'", "=ls": "'=ls'", "a\nb'": `$'a\012b\''`, "\u202e": `$'\342\200\256'`,
 	} {
 		if got := finding.Quote(in); got != want {
 			t.Errorf("Quote(%q) = %s, want %s", in, got, want)
@@ -105,20 +105,20 @@ func TestQuote(t *testing.T) {
 
 func TestUnknownsAreGathered(t *testing.T) {
 	var r finding.Result
-	r.CannotJudge("west", "forbidden", "CERT005", "CERT004")
-	r.CannotJudge("west", "forbidden", "CERT004", "CERT006")
-	r.CannotJudge("west", "timeout", "CERT004")
-	r.CannotJudge("east", "forbidden", "CERT004")
+	r.NotChecked("west", finding.Because("forbidden"), "CERT005", "CERT004")
+	r.NotChecked("west", finding.Because("forbidden"), "CERT004", "CERT006")
+	r.NotChecked("west", finding.Because("timeout"), "CERT004")
+	r.NotChecked("east", finding.Because("forbidden"), "CERT004")
 	r.Sort()
 	want := []finding.Unknown{
-		{Cluster: "east", Reason: "forbidden", Codes: []finding.Code{"CERT004"}},
-		{Cluster: "west", Reason: "forbidden", Codes: []finding.Code{"CERT004", "CERT005", "CERT006"}},
-		{Cluster: "west", Reason: "timeout", Codes: []finding.Code{"CERT004"}},
+		{Cluster: "east", Reason: finding.Because("forbidden"), Codes: []finding.Code{"CERT004"}},
+		{Cluster: "west", Reason: finding.Because("forbidden"), Codes: []finding.Code{"CERT004", "CERT005", "CERT006"}},
+		{Cluster: "west", Reason: finding.Because("timeout"), Codes: []finding.Code{"CERT004"}},
 	}
 	if diff := cmp.Diff(want, r.Unknowns); diff != "" {
 		t.Error(diff)
 	}
-	if got := r.NotJudged(); got != 4 {
-		t.Errorf("%d rules not judged, want 4: a rule counts once in a cluster", got)
+	if got := r.Unchecked(); got != 4 {
+		t.Errorf("%d rules not checked, want 4: a rule counts once in a cluster", got)
 	}
 }

@@ -32,8 +32,21 @@ type Watched struct {
 
 // Ignored is a data key of a remote secret of which a control plane makes no cluster.
 type Ignored struct {
-	ID, Secret, Reason string
+	ID, Secret string
+	Cause      IgnoredCause
+	Reason     string // Cause in words, with what it is about
 }
+
+// IgnoredCause is why a control plane makes no cluster of a data key.
+type IgnoredCause string
+
+// The causes.
+const (
+	OwnClusterID            IgnoredCause = "own-cluster-id"           // it is the ID of the control plane's own cluster
+	DuplicateClusterID      IgnoredCause = "duplicate-cluster-id"     // another secret has it
+	InvalidKubeconfig       IgnoredCause = "invalid-kubeconfig"       // istiod makes no client of it
+	ForbiddenAuthentication IgnoredCause = "forbidden-authentication" // it authenticates in a way that istiod does not allow
+)
 
 // Clusters are the clusters that the control plane reads, its own first, and the
 // remote secrets' keys that it ignores (pkg/kube/multicluster/secretcontroller.go,
@@ -57,22 +70,22 @@ func (v *View) watch(fleet *facts.Fleet, at int) {
 	taken := map[string]string{}
 	for _, s := range secrets {
 		name := s.Namespace + "/" + s.Name
-		ignore := func(reason string) {
-			v.ignored = append(v.ignored, Ignored{ID: s.ClusterID, Secret: name, Reason: reason})
+		ignore := func(cause IgnoredCause, reason string) {
+			v.ignored = append(v.ignored, Ignored{ID: s.ClusterID, Secret: name, Cause: cause, Reason: reason})
 		}
 		if s.Namespace != v.Istiod.Namespace {
 			continue
 		}
 		if s.ClusterID == id {
-			ignore("its key is the ID of the control plane's own cluster")
+			ignore(OwnClusterID, "its key is the ID of the control plane's own cluster")
 			continue
 		}
 		if other := taken[s.ClusterID]; other != "" {
-			ignore("secret " + other + " already has this cluster ID")
+			ignore(DuplicateClusterID, "secret "+other+" already has this cluster ID")
 			continue
 		}
-		if reason := v.refuses(s); reason != "" {
-			ignore(reason)
+		if cause, reason := v.refuses(s); cause != "" {
+			ignore(cause, reason)
 			continue
 		}
 		taken[s.ClusterID] = name
@@ -80,18 +93,19 @@ func (v *View) watch(fleet *facts.Fleet, at int) {
 	}
 }
 
-// refuses says why istiod makes no client of a kubeconfig (pkg/kube/util.go, NewUntrustedRestConfig).
-func (v *View) refuses(s facts.RemoteSecret) string {
+// refuses says why istiod makes no client of a kubeconfig (pkg/kube/util.go,
+// NewUntrustedRestConfig); nothing where it makes one.
+func (v *View) refuses(s facts.RemoteSecret) (IgnoredCause, string) {
 	if s.Invalid != "" {
-		return s.Invalid
+		return InvalidKubeconfig, s.Invalid
 	}
 	allowed := strings.Split(v.Istiod.Env(EnvInsecureKubeconfigs), ",")
 	for _, way := range s.Insecure {
 		if !slices.Contains(allowed, way) {
-			return way + " is not allowed in the kubeconfig"
+			return ForbiddenAuthentication, way + " is not allowed in the kubeconfig"
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // expected is the state that istiod should show for a cluster. Since 1.29 it

@@ -24,6 +24,8 @@ type Endpoints struct {
 	Absent string
 	// Reason is the kind of Absent.
 	Reason AbsentReason
+	// Sidecar is the one that hides it, for HiddenBySidecar.
+	Sidecar ObjectName
 	// Preference is the object that ranks the endpoints by where they are; "" for none.
 	Preference string
 	// Definition is the ID of the cluster whose Service counts.
@@ -195,8 +197,9 @@ func (sv *ServiceView) Endpoints(source Source, port int, subset string) Endpoin
 		out.Reason, out.Absent = NoPort, fmt.Sprintf("the Service of cluster %s has no port %d", s.cluster.id, port)
 		return out
 	}
-	if hidden := v.hiddenBy(source, s, port); hidden != "" {
-		out.Reason, out.Absent = HiddenBySidecar, "Sidecar "+hidden+" does not name the Service"
+	if hidden := v.hiddenBy(source, s, port); hidden != nil {
+		out.Reason, out.Absent = HiddenBySidecar, "Sidecar "+hidden.Namespace+"/"+hidden.Name+" does not name the Service"
+		out.Sidecar = ObjectName{hidden.Namespace, hidden.Name}
 		return out
 	}
 	if sv.workloads == nil {
@@ -379,19 +382,28 @@ func (b *builder) mtls(w *workload) (on bool, why Decider) {
 	}
 	if mode, set := b.rule.tlsMode(b.subset, b.port); set {
 		from := strings.Join(b.rule.from, ", ")
-		return mode == api.TLSIstioMutual, Decider{"DestinationRule", from, "DestinationRule " + from + " sets " + mode}
+		return mode == api.TLSIstioMutual, decider("DestinationRule", from, b.rule.from[0], mode)
 	}
 	a := b.v.acceptance(w.namespace, w.labels, w.port)
-	return a.Mode != api.MTLSDisable, Decider{"PeerAuthentication", a.From, "PeerAuthentication " + a.From + " sets " + a.Mode}
+	return a.Mode != api.MTLSDisable, decider("PeerAuthentication", a.From, a.From, a.Mode)
 }
 
 // Decider is what decided on mutual TLS.
 type Decider struct {
-	// Kind is DestinationRule or PeerAuthentication, and Object its namespace/name; both are
-	// "" where it was the endpoint itself, and Object where nothing is set.
+	// Kind is DestinationRule or PeerAuthentication, and Object its namespace/name, or those
+	// of all DestinationRules that are merged; both are "" where it was the endpoint itself,
+	// and Object where nothing is set.
 	Kind, Object string
+	// First names Object, or the first of several.
+	First ObjectName
 	// Text is the same in words.
 	Text string
+}
+
+// decider is the one that an object, or several of which the first is named, makes.
+func decider(kind, object, first, sets string) Decider {
+	namespace, name, _ := strings.Cut(first, "/")
+	return Decider{Kind: kind, Object: object, First: ObjectName{namespace, name}, Text: kind + " " + object + " sets " + sets}
 }
 
 // splitHorizon puts gateways in the place of endpoints that are on other

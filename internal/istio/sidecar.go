@@ -7,27 +7,27 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
-// hiddenBy is the Sidecar, namespace/name, that keeps a service or its port from a
-// sidecar; "" where none does. Sidecars are those of the control plane's own cluster
+// hiddenBy is the Sidecar that keeps a service or its port from a sidecar; nil where
+// none does. Sidecars are those of the control plane's own cluster
 // (pilot/pkg/model/sidecar.go, selectServices; push_context.go, getSidecarScope).
 // What the control plane knows by a VirtualService counts as known.
-func (v *View) hiddenBy(source Source, s *service, port int) string {
+func (v *View) hiddenBy(source Source, s *service, port int) *api.Sidecar {
 	scope := v.sidecarOf(source)
 	if scope == nil || len(scope.Spec.Egress) == 0 {
-		return ""
+		return nil
 	}
 	for _, listener := range scope.Spec.Egress {
 		if listener.Port != nil && listener.Port.Number != 0 && int(listener.Port.Number) != port {
 			continue
 		}
 		if imports(listener.Hosts, source.Namespace, s) {
-			return ""
+			return nil
 		}
 	}
 	if v.routed(s.host) {
-		return ""
+		return nil
 	}
-	return scope.Namespace + "/" + scope.Name
+	return scope
 }
 
 // sidecarOf is the Sidecar of a proxy: the oldest of its namespace that selects it, those

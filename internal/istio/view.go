@@ -1,6 +1,8 @@
 package istio
 
 import (
+	"cmp"
+
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
@@ -187,10 +189,36 @@ func inEndpoints(p *facts.Pod) bool {
 	return p.Phase != corev1.PodSucceeded && p.IP() != "" && p.Deleted.IsZero() && p.IsReady()
 }
 
+// Part is a part of what a control plane reads of a cluster.
+type Part string
+
+// The parts.
+const (
+	PartEverything          Part = "everything" // nothing is known of the cluster
+	PartNamespaces          Part = "namespaces"
+	PartServices            Part = "services"
+	PartEndpointSlices      Part = "endpointslices"
+	PartPods                Part = "pods"
+	PartNodes               Part = "nodes"
+	PartKubernetesGateways  Part = "kubernetes-gateways"
+	PartServiceExports      Part = "serviceexports"
+	PartMeshConfig          Part = "mesh-config"
+	PartRemoteSecrets       Part = "remote-secrets"
+	PartPeerAuthentications Part = "peerauthentications"
+	PartDestinationRules    Part = "destinationrules"
+)
+
+// partWords are the parts whose names are not what people call them.
+var partWords = map[Part]string{
+	PartKubernetesGateways: "gateways of the Gateway API", PartMeshConfig: "the mesh config", PartRemoteSecrets: "remote secrets",
+}
+
 // Unread is something that a prediction would need and that was not read.
 type Unread struct {
 	Cluster string // its ID for the control plane
-	What    string // in words, e.g. services
+	Part    Part
+	What    string // Part in words
+	State   facts.State
 	Why     string
 }
 
@@ -199,33 +227,38 @@ type Unread struct {
 func (v *View) Unread() []Unread {
 	var out []Unread
 	for _, w := range v.watched {
-		if w.cluster == nil {
-			out = append(out, Unread{Cluster: w.ID, What: "everything", Why: w.Reason})
-			continue
+		missing := func(part Part, state facts.State, why string) {
+			out = append(out, Unread{Cluster: w.ID, Part: part, What: cmp.Or(partWords[part], string(part)), State: state, Why: why})
 		}
 		c := w.cluster
-		missing := func(known bool, what, why string) {
-			if !known {
-				out = append(out, Unread{Cluster: w.ID, What: what, Why: why})
-			}
+		if c == nil {
+			missing(PartEverything, facts.NotAsked, w.Reason)
+			continue
 		}
-		missing(c.Namespaces.Known(), "namespaces", c.Namespaces.Why())
-		missing(c.Services.Known(), "services", c.Services.Why())
-		missing(c.EndpointSlices.Known(), "endpointslices", c.EndpointSlices.Why())
-		missing(c.Pods.Known(), "pods", c.Pods.Why())
-		missing(c.Nodes.Known(), "nodes", c.Nodes.Why())
-		missing(c.KubernetesGateways.Known(), "gateways of the Gateway API", c.KubernetesGateways.Why())
+		lacks(c.Namespaces, PartNamespaces, missing)
+		lacks(c.Services, PartServices, missing)
+		lacks(c.EndpointSlices, PartEndpointSlices, missing)
+		lacks(c.Pods, PartPods, missing)
+		lacks(c.Nodes, PartNodes, missing)
+		lacks(c.KubernetesGateways, PartKubernetesGateways, missing)
 		if v.Istiod.On(EnvMCSDiscovery) {
-			missing(c.ServiceExports.Known(), "serviceexports", c.ServiceExports.Why())
+			lacks(c.ServiceExports, PartServiceExports, missing)
 		}
 		if w.Secret == "" {
-			missing(c.MeshConfigs.Known(), "the mesh config", c.MeshConfigs.Why())
-			missing(c.RemoteSecrets.Known(), "remote secrets", c.RemoteSecrets.Why())
-			missing(c.PeerAuthentications.Known(), "peerauthentications", c.PeerAuthentications.Why())
-			missing(c.DestinationRules.Known(), "destinationrules", c.DestinationRules.Why())
+			lacks(c.MeshConfigs, PartMeshConfig, missing)
+			lacks(c.RemoteSecrets, PartRemoteSecrets, missing)
+			lacks(c.PeerAuthentications, PartPeerAuthentications, missing)
+			lacks(c.DestinationRules, PartDestinationRules, missing)
 		}
 	}
 	return out
+}
+
+// lacks tells missing of a part that was not read.
+func lacks[T any](r facts.Read[T], part Part, missing func(part Part, state facts.State, why string)) {
+	if !r.Known() {
+		missing(part, r.State, r.Why())
+	}
 }
 
 // member returns a cluster by its name for this control plane, nil where nothing is known of it.

@@ -303,10 +303,13 @@ func TestClusters(t *testing.T) {
 		{ID: "west", Secret: "istio-system/remote-west", Context: "west", State: istio.Synced},
 	}
 	wantIgnored := []istio.Ignored{
-		{ID: "broken", Secret: "istio-system/remote-west", Reason: "the kubeconfig is empty"},
-		{ID: "east", Secret: "istio-system/remote-west", Reason: "its key is the ID of the control plane's own cluster"},
-		{ID: "plugin", Secret: "istio-system/remote-west", Reason: "exec is not allowed in the kubeconfig"},
-		{ID: "west", Secret: "istio-system/z-again", Reason: "secret istio-system/remote-west already has this cluster ID"},
+		{ID: "broken", Secret: "istio-system/remote-west", Cause: istio.InvalidKubeconfig, Reason: "the kubeconfig is empty"},
+		{ID: "east", Secret: "istio-system/remote-west", Cause: istio.OwnClusterID, Reason: "its key is the ID of the control plane's own cluster"},
+		{ID: "plugin", Secret: "istio-system/remote-west", Cause: istio.ForbiddenAuthentication, Reason: "exec is not allowed in the kubeconfig"},
+		{
+			ID: "west", Secret: "istio-system/z-again", Cause: istio.DuplicateClusterID,
+			Reason: "secret istio-system/remote-west already has this cluster ID",
+		},
 	}
 	if diff := cmp.Diff(wantWatched, watched, cmpopts.IgnoreUnexported(istio.Watched{})); diff != "" {
 		t.Error(diff)
@@ -320,7 +323,7 @@ func TestClusters(t *testing.T) {
 func TestUnread(t *testing.T) {
 	f := twoNetworks()
 	f.Clusters[1].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden, Reason: "forbidden"}
-	want := []istio.Unread{{Cluster: "west", What: "pods", Why: "forbidden"}}
+	want := []istio.Unread{{Cluster: "west", Part: istio.PartPods, What: "pods", State: facts.Forbidden, Why: "forbidden"}}
 	if diff := cmp.Diff(want, istio.ViewOf(f, "east").Unread()); diff != "" {
 		t.Error(diff)
 	}

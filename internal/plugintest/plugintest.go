@@ -3,6 +3,7 @@
 package plugintest
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
 )
 
@@ -68,6 +70,13 @@ func Documented(t *testing.T, documents map[string]any) {
 // fields are the names that a type and what it holds have in JSON.
 func fields(t reflect.Type) map[string]bool {
 	out := map[string]bool{}
+	switch {
+	case t == reflect.TypeFor[finding.Step]():
+		out["say"], out["run"] = true, true
+		return out
+	case t.Implements(reflect.TypeFor[json.Marshaler]()):
+		return out // it says itself how it is written
+	}
 	switch t.Kind() {
 	case reflect.Slice, reflect.Pointer:
 		return fields(t.Elem())

@@ -10,45 +10,48 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // way is what is said of one way in which a cluster is not reached.
 type way struct {
 	code  finding.Code
 	title string
-	fix   func(context string) []string
+	fix   func(context string) []finding.Step
 }
 
-func cluster(args string) func(string) []string {
-	return func(context string) []string { return []string{finding.Kubectl(context, "%s", args)} }
+func by(args ...string) func(string) []finding.Step {
+	return func(context string) []finding.Step {
+		return []finding.Step{finding.Say("See for yourself:").By(finding.Kubectl(context, args...))}
+	}
 }
 
-func advice(lines ...string) func(string) []string {
-	return func(string) []string { return lines }
+func advice(sentence string) func(string) []finding.Step {
+	return func(string) []finding.Step { return []finding.Step{finding.Say(sentence)} }
 }
 
 var ways = map[facts.UnreachedKind]way{
 	facts.NoConnection: {"FLT001", "the API server cannot be connected to",
-		func(context string) []string {
-			return []string{
-				"# check the server's address in the kubeconfig, the VPN and the proxy; from where it can be reached, this works:",
-				finding.Kubectl(context, "cluster-info"),
+		func(context string) []finding.Step {
+			return []finding.Step{
+				finding.Say("Check the server's address in the kubeconfig, the VPN and the proxy. Where it can be reached, this works:").
+					By(finding.Kubectl(context, "cluster-info")),
 			}
 		}},
 	facts.TimedOut: {"FLT002", "the cluster did not answer in time",
-		advice("# allow more time with --timeout, or check the network to it: a firewall that drops packets looks like this")},
+		advice("Allow more time with --timeout, or check the network to it: a firewall that drops packets looks like this.")},
 	facts.Unauthorized: {"FLT003", "the API server refused the credentials",
-		advice("# log in to the cluster again: the kubeconfig's token or certificate has expired or was withdrawn")},
+		advice("Log in to the cluster again: the kubeconfig's token or certificate has expired or was withdrawn.")},
 	facts.NoRights: {"FLT004", "the user has no rights in the cluster",
-		cluster("auth can-i --list --namespace=istio-system")},
+		by("auth", "can-i", "--list", "--namespace=istio-system")},
 	facts.Untrusted: {"FLT005", "the API server's certificate is not trusted",
-		advice("# fetch the kubeconfig anew; if it did not change, ask why the server has another certificate before you go on")},
+		advice("Fetch the kubeconfig again. If it did not change, ask why the server has another certificate before you go on.")},
 	facts.PluginFailed: {"FLT006", "the credential plugin of the kubeconfig failed",
-		cluster("get --raw /version")},
+		by("get", "--raw", "/version")},
 	facts.BadContext: {"FLT010", "the kubeconfig's context cannot be used",
-		cluster("config view --minify")},
+		by("config", "view", "--minify")},
 	facts.ServerError: {"FLT011", "the server does not answer as an API server should",
-		cluster("get --raw /readyz?verbose")},
+		by("get", "--raw", "/readyz?verbose")},
 }
 
 // Codes are all codes that Judge can find.
@@ -74,7 +77,8 @@ func Judge(fleet *facts.Fleet) finding.Result {
 		if f, ok := noIstio(c); ok {
 			r.Add(f)
 		} else if !c.Webhooks.Known() && c.Webhooks.State != facts.NotAsked && mayLackIstio(c) {
-			r.CannotJudge(c.Context, "mutatingwebhookconfigurations: "+c.Webhooks.Why(), "FLT008")
+			why, _ := rule.Lack("mutatingwebhookconfigurations", c.Webhooks)
+			r.NotChecked(c.Context, why, "FLT008")
 		}
 	}
 	for _, b := range fleet.Beyond {
@@ -118,7 +122,7 @@ func noIstio(c *facts.Cluster) (finding.Finding, bool) {
 			{Field: "configmap " + c.SystemNamespace + "/" + istio.RootCertConfigMap, Value: "does not exist"},
 		},
 		Effect: "the cluster is not part of a mesh, or its control plane is in another namespace",
-		Fix:    []string{"# name the namespace with -i, or leave the cluster out of --contexts"},
+		Fix:    []finding.Step{finding.Say("Name the namespace of the control plane with -i, or leave the cluster out of --contexts.")},
 	}
 	var elsewhere []string
 	for _, d := range c.Istiods.Value {
@@ -128,7 +132,7 @@ func noIstio(c *facts.Cluster) (finding.Finding, bool) {
 		slices.Sort(elsewhere)
 		elsewhere = slices.Compact(elsewhere)
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "istiod runs in", Value: strings.Join(elsewhere, ", ")})
-		f.Fix = []string{"# look there: -i " + elsewhere[0]}
+		f.Fix = []finding.Step{finding.Say("Look there: -i %s.", elsewhere[0])}
 	}
 	return f, true
 }
@@ -145,12 +149,13 @@ func beyond(b facts.BeyondReach) finding.Finding {
 	if b.Server == "" {
 		named = "names cluster " + b.ClusterID + " in a kubeconfig that cannot be used"
 	}
+	namespace, name, _ := strings.Cut(b.Secret, "/")
 	return finding.Finding{
-		Code: "FLT007", Severity: finding.Warning, Clusters: []string{b.Context}, Object: "secret " + b.Secret,
+		Code: "FLT007", Severity: finding.Warning, Clusters: []string{b.Context}, Object: finding.In("secret", namespace, name),
 		Title:    fmt.Sprintf("no context of the kubeconfig reaches cluster %s of the mesh", b.ClusterID),
 		Evidence: []finding.Evidence{{Field: "secret " + b.Secret, Value: named}},
-		Effect:   "that cluster is not judged; or it is, by another address, when you name its context with --contexts",
-		Fix:      []string{"# add a context for it to the kubeconfig, or name the contexts yourself with --contexts"},
+		Effect:   "that cluster is not checked; or it is, by another address, when you name its context with --contexts",
+		Fix:      []finding.Step{finding.Say("Add a context for it to the kubeconfig, or name the contexts yourself with --contexts.")},
 	}
 }
 
@@ -177,7 +182,7 @@ func sameCluster(fleet *facts.Fleet) []finding.Finding {
 				Title:    "these contexts lead to the same cluster",
 				Evidence: []finding.Evidence{{Field: "uid of namespace kube-system", Value: uid}},
 				Effect:   "a cluster is compared with itself, and always agrees",
-				Fix:      []string{"# name each cluster once in --contexts; or a context leads to another cluster than its name says"},
+				Fix:      []finding.Step{finding.Say("Name each cluster once in --contexts; or a context leads to another cluster than its name says.")},
 			})
 		}
 	}

@@ -93,7 +93,7 @@ func TestPerhapsNoIstio(t *testing.T) {
 	m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
 	f := m.Facts()
 	f.Clusters[0].Webhooks = facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: facts.Forbidden}
-	want := finding.Result{Unknowns: []finding.Unknown{{Cluster: "west", Codes: []finding.Code{"FLT008"}, Reason: "mutatingwebhookconfigurations: forbidden"}}}
+	want := finding.Result{Unknowns: []finding.Unknown{{Cluster: "west", Codes: []finding.Code{"FLT008"}, Reason: finding.Reason{Kind: finding.Forbidden, Text: "mutatingwebhookconfigurations: forbidden"}}}}
 	if diff := cmp.Diff(want, reach.Judge(f)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -35,12 +35,12 @@ type Cluster struct {
 	Reached bool `json:"reached"`
 }
 
-// Summary counts findings by severity, and rules by cluster that could not be judged.
+// Summary counts findings by severity, and rules by cluster that could not be checked.
 type Summary struct {
 	Errors    int `json:"errors"`
 	Warnings  int `json:"warnings"`
-	Infos     int `json:"infos"`
-	NotJudged int `json:"notJudged"`
+	Notes     int `json:"notes"`
+	Unchecked int `json:"notChecked"`
 }
 
 // IdentifiedFinding is a finding with its ID.
@@ -55,7 +55,7 @@ func NewReport(command string, fleet *facts.Fleet, result finding.Result) Report
 		Meta: NewMeta("Report"), Command: command, At: fleet.At.UTC(), Clusters: Clusters(fleet),
 		Summary: Summary{
 			Errors: result.Count(finding.Error), Warnings: result.Count(finding.Warning),
-			Infos: result.Count(finding.Info), NotJudged: result.NotJudged(),
+			Notes: result.Count(finding.Note), Unchecked: result.Unchecked(),
 		},
 		Findings: []IdentifiedFinding{}, Unknowns: []finding.Unknown{},
 	}
@@ -84,7 +84,7 @@ func Names(w io.Writer, result finding.Result) {
 }
 
 // Findings writes a result for people: root causes first, what they cause
-// beneath them; then what could not be judged. wide shows consequences in full.
+// beneath them; then what could not be checked. wide shows consequences in full.
 func (p *Page) Findings(result finding.Result, wide bool) {
 	for i, f := range result.RootCauses() {
 		if i > 0 {
@@ -98,7 +98,7 @@ func (p *Page) Findings(result finding.Result, wide bool) {
 	if len(result.Findings) > 0 {
 		p.Blank()
 	}
-	p.Wrapped("", "Not judged:", color.Bold)
+	p.Wrapped("", "Not checked:", color.Bold)
 	for _, u := range result.Unknowns {
 		codes := make([]string, len(u.Codes))
 		for i, c := range u.Codes {
@@ -110,7 +110,7 @@ func (p *Page) Findings(result finding.Result, wide bool) {
 		}
 		p.Wrapped("  ", fmt.Sprintf("%s: %s (%s)", u.Cluster, u.Reason, shown))
 	}
-	if slices.ContainsFunc(result.Unknowns, func(u finding.Unknown) bool { return strings.Contains(u.Reason, "forbidden") }) {
+	if slices.ContainsFunc(result.Unknowns, func(u finding.Unknown) bool { return u.Reason.Kind == finding.Forbidden }) {
 		p.Wrapped("", "Roles with the rights to what is forbidden:")
 		p.Wrapped("  ", rightsPage)
 	}
@@ -127,8 +127,8 @@ const most = 4
 
 func (p *Page) finding(result finding.Result, f finding.Finding, wide bool) {
 	p.heading("", f)
-	if f.Object != "" {
-		p.Wrapped(fmt.Sprintf(field, "object"), f.Object)
+	if f.Object != (finding.Object{}) {
+		p.Wrapped(fmt.Sprintf(field, "object"), f.Object.String())
 	}
 	p.body(f, wide)
 	p.consequences(result, f, wide, map[string]bool{f.ID(): true})
@@ -212,10 +212,26 @@ func (p *Page) body(f finding.Finding, wide bool) {
 	if f.Effect != "" {
 		p.Wrapped(fmt.Sprintf(field, "effect"), f.Effect)
 	}
-	label = "fix"
-	for _, line := range f.Fix {
-		p.command(fmt.Sprintf(field, label), line)
-		label = ""
+	p.fix(f.Fix)
+}
+
+// fix writes the steps of a fix: sentences wrapped, and commands, which are pasted,
+// each on a line of its own beneath them.
+func (p *Page) fix(steps []finding.Step) {
+	label := "fix"
+	for _, s := range steps {
+		if s.Say != "" {
+			p.Wrapped(fmt.Sprintf(field, label), s.Say)
+			label = ""
+		}
+		for _, c := range s.Run {
+			if label != "" {
+				p.command(fmt.Sprintf(field, label), c)
+				label = ""
+				continue
+			}
+			p.command(fmt.Sprintf(field, "")+"  ", c)
+		}
 	}
 }
 
@@ -226,7 +242,7 @@ func SummaryLine(fleet *facts.Fleet, result finding.Result) string {
 	for _, s := range []struct {
 		severity finding.Severity
 		noun     string
-	}{{finding.Error, "error"}, {finding.Warning, "warning"}, {finding.Info, "note"}} {
+	}{{finding.Error, "error"}, {finding.Warning, "warning"}, {finding.Note, "note"}} {
 		if n := result.Count(s.severity); n > 0 {
 			parts = append(parts, finding.Plural(n, s.noun)+",")
 			counted = true
@@ -235,10 +251,10 @@ func SummaryLine(fleet *facts.Fleet, result finding.Result) string {
 	if !counted {
 		parts = append(parts, "nothing found,")
 	}
-	if n := result.NotJudged(); n > 0 {
-		parts = append(parts, finding.Plural(n, "rule")+" not judged")
+	if n := result.Unchecked(); n > 0 {
+		parts = append(parts, finding.Plural(n, "rule")+" not checked")
 	} else {
-		parts = append(parts, "every rule judged")
+		parts = append(parts, "every rule checked")
 	}
 	return strings.Join(parts, " ")
 }

@@ -27,21 +27,24 @@ var fleet = &facts.Fleet{
 func result() finding.Result {
 	r := finding.Result{Findings: []finding.Finding{
 		{
-			Code: "CERT004", Severity: finding.Error, Clusters: []string{"west"}, Object: "secret istio-system/cacerts",
+			Code: "CERT004", Severity: finding.Error, Clusters: []string{"west"}, Object: finding.In("secret", "istio-system", "cacerts"),
 			Title: "istiod does not run on the CA in secret cacerts",
 			Evidence: []finding.Evidence{
 				{Field: "secret cacerts, root-cert.pem", Value: "CN=Root CA,O=Istio, sha256 0123456789ab, until 2036-03-04"},
 				{Cluster: "east", Field: "issuer", Value: "CN=\x1b[31mred\u202e,\nO=evil"},
 			},
 			Effect: "workloads trust, and are signed by, another CA than the one that was installed; nothing in Kubernetes shows it",
-			Fix:    []string{"kubectl --context=west -n istio-system rollout restart deployment/istiod", "# then restart the workloads, or wait about 12 hours until they have new certificates"},
+			Fix: []finding.Step{
+				finding.Run(finding.Kubectl("west", "-n", "istio-system", "rollout", "restart", "deployment/istiod")),
+				finding.Say("Restart the workloads, or wait about 12 hours until they have new certificates."),
+			},
 		},
 		{Code: "CERT002", Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "east and west do not trust one another's certificates", Effect: "503", CausedBy: "CERT004/west/secret/istio-system/cacerts"},
-		{Code: "CERT021", Severity: finding.Info, Clusters: []string{"east", "west"}, Title: "two different roots bear the name CN=Root CA,O=Istio", Effect: "confusion", CausedBy: "CERT002/east,west"},
+		{Code: "CERT021", Severity: finding.Note, Clusters: []string{"east", "west"}, Title: "two different roots bear the name CN=Root CA,O=Istio", Effect: "confusion", CausedBy: "CERT002/east,west"},
 		{Code: "CERT032", Severity: finding.Warning, Clusters: []string{"east"}, Title: "a CA certificate is too weak", Effect: "forgery", CausedBy: "gone"},
 	}}
-	r.CannotJudge("east", "secret cacerts: forbidden", "CERT005", "CERT006", "CERT007", "CERT008", "CERT009")
-	r.CannotJudge("west", "the cluster was not reached", "CERT001")
+	r.NotChecked("east", finding.Reason{Kind: finding.Forbidden, Text: "secret cacerts: forbidden"}, "CERT005", "CERT006", "CERT007", "CERT008", "CERT009")
+	r.NotChecked("west", finding.ClusterUnreached, "CERT001")
 	r.Sort()
 	return r
 }
@@ -75,10 +78,10 @@ func TestNothingToSay(t *testing.T) {
 	if out.Len() > 0 {
 		t.Errorf("a healthy fleet prints %q", out.String())
 	}
-	if diff := cmp.Diff("2 clusters: nothing found, every rule judged", SummaryLine(fleet, finding.Result{})); diff != "" {
+	if diff := cmp.Diff("2 clusters: nothing found, every rule checked", SummaryLine(fleet, finding.Result{})); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff("2 clusters: 2 errors, 1 warning, 1 note, 6 rules not judged", SummaryLine(fleet, result())); diff != "" {
+	if diff := cmp.Diff("2 clusters: 2 errors, 1 warning, 1 note, 6 rules not checked", SummaryLine(fleet, result())); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -49,18 +49,9 @@ func (p *Page) Wrapped(prefix, text string, style ...color.Attribute) {
 	}
 }
 
-// command writes a command that can be pasted, which is never wrapped, or a
-// comment, which is.
-func (p *Page) command(prefix, line string) {
-	comment, ok := strings.CutPrefix(printable.Line(line), "# ")
-	if !ok {
-		fmt.Fprintln(p.w, prefix+comment)
-		return
-	}
-	for _, part := range wrap(comment, p.Width-len(prefix)-len("# ")) {
-		fmt.Fprintln(p.w, prefix+"# "+part)
-		prefix = strings.Repeat(" ", len(prefix))
-	}
+// command writes a command that can be pasted, which is never wrapped.
+func (p *Page) command(prefix string, c finding.Command) {
+	fmt.Fprintln(p.w, prefix+printable.Line(c.String()))
 }
 
 func (p *Page) style(s string, attributes ...color.Attribute) string {
@@ -75,7 +66,7 @@ func (p *Page) style(s string, attributes ...color.Attribute) string {
 var severityStyle = map[finding.Severity][]color.Attribute{
 	finding.Error:   {color.FgRed, color.Bold},
 	finding.Warning: {color.FgYellow, color.Bold},
-	finding.Info:    {color.FgCyan},
+	finding.Note:    {color.FgCyan},
 }
 
 // wrap breaks text at blanks so that no line is wider than width, unless a single

@@ -69,7 +69,7 @@ func materials(ctx context.Context, f *command.Frame, fleet *facts.Fleet) map[st
 			contexts = append(contexts, c.Context)
 		}
 	}
-	answers := command.Ask(ctx, f, contexts, func(ctx context.Context, c survey.Cluster) ([]facts.Read[facts.Material], error) {
+	answers := survey.Ask(ctx, f, contexts, func(ctx context.Context, c survey.Cluster) ([]facts.Read[facts.Material], error) {
 		var pods []podaccess.Pod
 		for _, p := range chosen[c.Context] {
 			pods = append(pods, podaccess.Pod{Namespace: p.Namespace, Name: p.Name})

@@ -73,7 +73,7 @@ func twoSides(p *report.Page, c certs.Comparison, wide bool) {
 
 // verdict is a relation as a sentence.
 func verdict(r certs.Relation) string {
-	says := map[certs.Verdict]string{certs.Trusts: "trusts", certs.Distrusts: "does not trust", certs.CannotJudge: "may or may not trust"}
+	says := map[certs.Verdict]string{certs.Trusts: "trusts", certs.Distrusts: "does not trust", certs.Undecided: "may or may not trust"}
 	return fmt.Sprintf("%s %s %s: %s", r.From, says[r.Verdict], r.To, r.Reason)
 }
 
@@ -122,7 +122,7 @@ func trustTable(p *report.Page, c certs.Comparison) error {
 			}
 		}
 		n := len(c.Clusters) - 1
-		rows = append(rows, []string{from.Cluster, some(by[certs.Trusts], n), some(by[certs.Distrusts], n), some(by[certs.CannotJudge], n)})
+		rows = append(rows, []string{from.Cluster, some(by[certs.Trusts], n), some(by[certs.Distrusts], n), some(by[certs.Undecided], n)})
 	}
 	return p.Table([]string{"CLUSTER", "TRUSTS", "DOES NOT TRUST", "UNKNOWN"}, rows)
 }

@@ -115,7 +115,7 @@ func live(ctx context.Context, f *command.Frame, d *endpoints.Diagnosis) endpoin
 		sources[s.Cluster] = append(sources[s.Cluster], s)
 	}
 	out := endpoints.Live{}
-	answers := command.Ask(ctx, f, slices.Sorted(maps.Keys(sources)), func(ctx context.Context, c survey.Cluster) ([]facts.Read[[]envoy.Cluster], error) {
+	answers := survey.Ask(ctx, f, slices.Sorted(maps.Keys(sources)), func(ctx context.Context, c survey.Cluster) ([]facts.Read[[]envoy.Cluster], error) {
 		var pods []podaccess.Pod
 		for _, s := range sources[c.Context] {
 			namespace, name, _ := strings.Cut(s.Pod, "/")

@@ -216,7 +216,7 @@ func ask(ctx context.Context, f *command.Frame, fleet *facts.Fleet, sources []pr
 			contexts = append(contexts, at)
 		}
 	}
-	answers := command.Ask(ctx, f, contexts, func(ctx context.Context, c survey.Cluster) (map[string]facts.Read[[]envoy.Cluster], error) {
+	answers := survey.Ask(ctx, f, contexts, func(ctx context.Context, c survey.Cluster) (map[string]facts.Read[[]envoy.Cluster], error) {
 		if istiod {
 			return askIstiods(ctx, c, fleet, by[c.Context], host), nil
 		}

@@ -48,7 +48,7 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 			}
 		}
 	}
-	first := command.Ask(ctx, f, slices.Sorted(maps.Keys(plan.Users)), func(ctx context.Context, c survey.Cluster) (asked, error) {
+	first := survey.Ask(ctx, f, slices.Sorted(maps.Keys(plan.Users)), func(ctx context.Context, c survey.Cluster) (asked, error) {
 		var a asked
 		var wait sync.WaitGroup
 		wait.Go(func() {
@@ -101,7 +101,7 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 // review has tokens reviewed by the API servers that they are for.
 func review(ctx context.Context, f *command.Frame, out *facts.Fleet, seen *facts.Seen, credentials []*survey.Credentials) {
 	tokens := remotesecrets.Tokens(out, *seen)
-	reviewed := command.Ask(ctx, f, slices.Sorted(maps.Keys(tokens)), func(ctx context.Context, c survey.Cluster) (map[facts.SecretKey]facts.Review, error) {
+	reviewed := survey.Ask(ctx, f, slices.Sorted(maps.Keys(tokens)), func(ctx context.Context, c survey.Cluster) (map[facts.SecretKey]facts.Review, error) {
 		return survey.ReviewTokens(ctx, c, credentials, tokens[c.Context])
 	})
 	for _, answer := range reviewed {
@@ -112,7 +112,7 @@ func review(ctx context.Context, f *command.Frame, out *facts.Fleet, seen *facts
 // try uses the credentials themselves, from this machine.
 func try(ctx context.Context, f *command.Frame, primaries []string, credentials []*survey.Credentials, servers []string) map[facts.SecretKey]facts.Connected {
 	out := map[facts.SecretKey]facts.Connected{}
-	answers := command.Ask(ctx, f, primaries, func(ctx context.Context, c survey.Cluster) (map[facts.SecretKey]facts.Connected, error) {
+	answers := survey.Ask(ctx, f, primaries, func(ctx context.Context, c survey.Cluster) (map[facts.SecretKey]facts.Connected, error) {
 		tried := map[facts.SecretKey]facts.Connected{}
 		var mu sync.Mutex
 		var wait sync.WaitGroup
@@ -165,7 +165,7 @@ func again(ctx context.Context, f *command.Frame, out *facts.Fleet, s second) *f
 		Gateways: map[string]facts.Read[[]api.KubernetesGateway]{}, Pods: map[string]map[string]bool{},
 	}
 	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.primaries, s.contexts, slices.Collect(maps.Keys(s.pods))))))
-	answers := command.Ask(ctx, f, wanted, func(ctx context.Context, c survey.Cluster) (all, error) {
+	answers := survey.Ask(ctx, f, wanted, func(ctx context.Context, c survey.Cluster) (all, error) {
 		var a all
 		var wait sync.WaitGroup
 		if slices.Contains(s.contexts, c.Context) {
@@ -188,7 +188,7 @@ func again(ctx context.Context, f *command.Frame, out *facts.Fleet, s second) *f
 			})
 		}
 		if pods := s.pods[c.Context]; len(pods) > 0 {
-			wait.Go(func() { a.pods, _ = survey.StillThere(ctx, c, pods, out.At) }) // else it is not judged
+			wait.Go(func() { a.pods, _ = survey.StillThere(ctx, c, pods, out.At) }) // else it is not checked
 		}
 		wait.Wait()
 		return a, nil

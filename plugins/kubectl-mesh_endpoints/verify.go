@@ -73,6 +73,6 @@ func known(fleet *facts.Fleet, secrets finding.Result, names probe.Names) findin
 	out := network.Verify(fleet, network.Options{Hosts: names.Addresses, HostFailures: names.Failed})
 	out.Merge(secrets)
 	// Who judges a dump knows that nobody is asked.
-	out.Unknowns = slices.DeleteFunc(out.Unknowns, func(u finding.Unknown) bool { return u.Reason == dumped })
+	out.Unknowns = slices.DeleteFunc(out.Unknowns, func(u finding.Unknown) bool { return u.Reason.Kind == finding.NotAsked })
 	return out
 }

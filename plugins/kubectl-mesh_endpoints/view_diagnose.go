@@ -18,11 +18,12 @@ import (
 
 // verdictWords are the verdicts as they are printed.
 var verdictWords = map[endpoints.Verdict]string{
-	endpoints.Broken: "BROKEN", endpoints.Partly: "PARTLY", endpoints.Unknown: "unknown", endpoints.Stays: "stays", endpoints.Nothing: "nothing", endpoints.Reaches: "reaches",
+	endpoints.Broken: "BROKEN", endpoints.Partial: "PARTIAL", endpoints.Unknown: "unknown",
+	endpoints.Local: "local", endpoints.Nothing: "nothing", endpoints.Reaches: "reaches",
 }
 
 var verdictStyles = map[endpoints.Verdict][]color.Attribute{
-	endpoints.Broken: {color.FgRed, color.Bold}, endpoints.Partly: {color.FgYellow, color.Bold}, endpoints.Unknown: {color.FgYellow},
+	endpoints.Broken: {color.FgRed, color.Bold}, endpoints.Partial: {color.FgYellow, color.Bold}, endpoints.Unknown: {color.FgYellow},
 	endpoints.Reaches: {color.FgGreen},
 }
 

@@ -37,14 +37,18 @@ func TestDiagnosisOfWhatIstiodsSay(t *testing.T) {
 			Proxies: facts.Read[[]facts.ConnectedProxy]{State: facts.OK, Value: proxies},
 		}}}
 	}
+	secret := finding.In("secret", "istio-system", "istio-remote-secret-west")
 	refused := finding.Result{Findings: []finding.Finding{{
-		Code: "SEC012", Severity: finding.Error, Clusters: []string{"east", "west"}, Object: "secret istio-system/istio-remote-secret-west",
+		Code: "SEC012", Severity: finding.Error, Clusters: []string{"east", "west"}, Object: secret,
 		Title:    "the credential by which istiod reads west is not accepted",
 		Evidence: []finding.Evidence{{Cluster: "west", Field: "review of the token by the API server", Value: "[invalid bearer token]"}},
-		Effect:   "east keeps sending to the endpoints that west had then", Fix: []string{"istioctl create-remote-secret --context=west --name=west -n istio-system | kubectl --context=east apply -f -"},
+		Effect:   "east keeps sending to the endpoints that west had then",
+		Fix: []finding.Step{finding.Run(
+			finding.Shell("istioctl", "create-remote-secret", "--context=west", "--name=west", "-n", "istio-system").To(
+				finding.Kubectl("east", "apply", "-f", "-")))},
 	}}}
 	unusable := finding.Result{Findings: []finding.Finding{{
-		Code: "SEC008", Severity: finding.Error, Clusters: []string{"east", "west"}, Object: "secret istio-system/istio-remote-secret-west",
+		Code: "SEC008", Severity: finding.Error, Clusters: []string{"east", "west"}, Object: secret,
 		Title:    "istiod cannot use the kubeconfig of a remote secret",
 		Evidence: []finding.Evidence{{Cluster: "east", Field: "secret istio-system/istio-remote-secret-west", Value: "the kubeconfig is empty"}},
 		Effect:   "east gets no endpoints of west", Fix: refused.Findings[0].Fix,

@@ -138,7 +138,7 @@ func (p *probing) fromVantages(ctx context.Context, f *command.Frame, vantages [
 	if len(contexts) == 0 {
 		return nil
 	}
-	answers := command.Ask(ctx, f, contexts, func(ctx context.Context, c survey.Cluster) (map[facts.Vantage][][]facts.Attempt, error) {
+	answers := survey.Ask(ctx, f, contexts, func(ctx context.Context, c survey.Cluster) (map[facts.Vantage][][]facts.Attempt, error) {
 		out := map[facts.Vantage][][]facts.Attempt{}
 		var mu sync.Mutex
 		var all sync.WaitGroup

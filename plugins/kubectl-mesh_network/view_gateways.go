@@ -18,7 +18,7 @@ func gatewaysTable(p *report.Page, l network.Listing, now time.Time, wide bool) 
 	}
 	var rows [][]string
 	for _, g := range l.Gateways {
-		row := []string{g.Cluster, g.Network, g.Object, g.Type, g.Where(), ports(g), ready(g), age(g, now), g.Status}
+		row := []string{g.Cluster, g.Network, g.Object.String(), g.Type, g.Where(), ports(g), ready(g), age(g, now), g.Status}
 		if wide {
 			var from []string
 			for _, a := range g.Addresses {

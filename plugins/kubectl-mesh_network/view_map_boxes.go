@@ -33,14 +33,14 @@ func boxes(m network.Map) []box {
 		for _, c := range n.Clusters {
 			b.lines = append(b.lines, boxLine{text: c, cluster: true})
 			for _, g := range n.Gateways {
-				if g.Cluster == c && !isStatic(g) {
+				if g.Cluster == c && !g.IsStatic() {
 					b.lines = append(b.lines, gatewayLines("  ", g, "")...)
 				}
 			}
 		}
 		for _, g := range n.Gateways {
 			switch {
-			case isStatic(g):
+			case g.IsStatic():
 				b.lines = append(b.lines, gatewayLines("", g, " of the mesh networks")...)
 			case !slices.Contains(n.Clusters, g.Cluster):
 				b.lines = append(b.lines, gatewayLines("", g, " in "+g.Cluster)...)
@@ -63,8 +63,6 @@ func boxes(m network.Map) []box {
 	}
 	return out
 }
-
-func isStatic(g network.Gateway) bool { return strings.HasPrefix(g.Object, "configmap ") }
 
 // networkTitle is the name of a network, or words for one that has none.
 func networkTitle(m network.Map, name string) string {
@@ -131,7 +129,7 @@ func gatewaySeverity(g network.Gateway) finding.Severity {
 	case g.Status == network.StatusOK:
 		return ""
 	case len(g.Codes) == 0:
-		return finding.Info
+		return finding.Note
 	case !slices.ContainsFunc(g.Codes, func(c finding.Code) bool { return !slices.Contains(harmless, c) }):
 		return finding.Warning
 	default:
@@ -147,7 +145,7 @@ func routeSeverity(s network.RouteStatus) finding.Severity {
 	case network.RoutePartly:
 		return finding.Warning
 	case network.RouteUnknown:
-		return finding.Info
+		return finding.Note
 	default:
 		return ""
 	}

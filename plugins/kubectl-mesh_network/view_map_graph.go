@@ -145,7 +145,7 @@ func mapColor(s finding.Severity) string {
 		return "#d1242f"
 	case finding.Warning:
 		return "#bf8700"
-	case finding.Info:
+	case finding.Note:
 		return "#6e7781"
 	default:
 		return "#1a7f37"

@@ -30,14 +30,14 @@ const svgStyle = `
     .ok { stroke: #1a7f37; } .partly { stroke: #9a6700; stroke-dasharray: 8 4; }
     .broken { stroke: #d1242f; stroke-dasharray: 4 4; } .unknown { stroke: #6e7781; stroke-dasharray: 2 4; }
     text.error, text.broken { fill: #d1242f; stroke: none; } text.warning, text.partly { fill: #9a6700; stroke: none; }
-    text.info, text.unknown { fill: #57606a; stroke: none; } text.ok { fill: #1a7f37; stroke: none; }
+    text.note, text.unknown { fill: #57606a; stroke: none; } text.ok { fill: #1a7f37; stroke: none; }
     @media (prefers-color-scheme: dark) {
       svg { background: #0d1117; color: #e6edf3; }
       text { fill: #e6edf3; }
       .frame { fill: #161b22; stroke: #8b949e; } .pill { fill: #0d1117; stroke: #8b949e; }
       .ok { stroke: #3fb950; } .partly { stroke: #d29922; } .broken { stroke: #f85149; } .unknown { stroke: #8b949e; }
       text.error, text.broken { fill: #f85149; } text.warning, text.partly { fill: #d29922; }
-      text.info, text.unknown { fill: #8b949e; } text.ok { fill: #3fb950; }
+      text.note, text.unknown { fill: #8b949e; } text.ok { fill: #3fb950; }
     }
   `
 

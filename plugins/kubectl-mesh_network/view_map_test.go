@@ -267,7 +267,7 @@ func hostile(names [2]string) network.Map {
 	m := network.Map{Networks: []network.MapNetwork{}, Routes: []network.Route{}}
 	for i, name := range names {
 		m.Networks = append(m.Networks, network.MapNetwork{Network: name, Clusters: []string{fmt.Sprintf("%s-%d", name, i)}, Gateways: []network.Gateway{{
-			Cluster: fmt.Sprintf("%s-%d", name, i), Network: name, Object: "service " + name, Port: 15443, Status: name,
+			Cluster: fmt.Sprintf("%s-%d", name, i), Network: name, Object: finding.Named("service", name), Port: 15443, Status: name,
 			Addresses: []network.Address{{Address: name}}, Codes: []finding.Code{"GW010"},
 		}}})
 	}

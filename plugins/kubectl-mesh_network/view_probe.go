@@ -53,7 +53,7 @@ func vantageTable(p *report.Page, trials []network.Trial, wide bool) error {
 			if t.Certificate != nil {
 				shown = t.Certificate.Describe()
 			}
-			row = append(row, span(ms.Name), span(ms.Connect), span(ms.TLS), t.Object, t.ServerName, t.Tool, shown)
+			row = append(row, span(ms.Name), span(ms.Connect), span(ms.TLS), t.Object.String(), t.ServerName, t.Tool, shown)
 		}
 		if used {
 			row = slices.Insert(row, 3, t.Use())

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
@@ -13,7 +14,7 @@ import (
 
 // What a person sees of each outcome, on a terminal and in full.
 func TestProbeTable(t *testing.T) {
-	const gateway = "service istio-system/istio-eastwestgateway"
+	gateway := finding.In("service", "istio-system", "istio-eastwestgateway")
 	const name = "outbound_.5000_._.helloworld.sample.svc.cluster.local"
 	workload := &network.ShownCertificate{Identity: "spiffe://cluster.local/ns/sample/sa/helloworld", Issuer: "CN=Intermediate CA west,O=Istio"}
 	web := &network.ShownCertificate{DNSNames: []string{"www.example.com"}, Issuer: "CN=Web CA"}
@@ -38,7 +39,7 @@ func TestProbeTable(t *testing.T) {
 	resolved := pod
 	resolved.Address, resolved.IP = "gw.example.com", "10.0.0.1"
 	direct := trial("west", "network2", "10.1.0.10", network.NotDirect, "as usual between networks: timed out", network.Milliseconds{})
-	direct.From, direct.Tool, direct.Purpose, direct.Object, direct.Port = pod.From, "openssl", network.PodToPod, "pod sample/helloworld-5d5c8b9f7-00000", 5000
+	direct.From, direct.Tool, direct.Purpose, direct.Object, direct.Port = pod.From, "openssl", network.PodToPod, finding.In("pod", "sample", "helloworld-5d5c8b9f7-00000"), 5000
 	plane := trial("west", "network2", "203.0.113.11", network.Trusted, "by proxies of east", network.Milliseconds{})
 	plane.From, plane.Tool, plane.Purpose, plane.For, plane.Port = pod.From, "openssl", network.Discovery, "east", 15012
 	trials = append(trials, pod, resolved, plane, direct)

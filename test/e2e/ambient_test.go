@@ -322,7 +322,7 @@ func (f ambientFleet) healthy() {
 	f.t.Helper()
 	for _, program := range []string{network, binary} {
 		out := mesh(f.t, options{program: program, kubeconfig: f.Kubeconfig()}, "verify", "--context", "east")
-		if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "every rule judged") {
+		if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "every rule checked") {
 			f.t.Errorf("exit code %d\n%s%s", out.code, out.stdout, out.stderr)
 		}
 	}
@@ -381,14 +381,14 @@ func (f ambientFleet) find(want []string) {
 	f.within("findings", func() (string, error) {
 		doc := document(f.t, mesh(f.t, options{program: network, kubeconfig: f.Kubeconfig()}, "verify", "--context", "east", "-o", "json"))
 		if doc.Summary.NotJudged > 0 {
-			return "", fmt.Errorf("not judged: %+v", doc.Unknowns)
+			return "", fmt.Errorf("not checked: %+v", doc.Unknowns)
 		}
 		return cmp.Diff(want, summary(doc)), nil
 	})
 }
 
 // findRemotes waits until mesh-endpoints finds this, of which rules about sidecars are
-// not judged.
+// not checked.
 func (f ambientFleet) findRemotes(want []string) {
 	f.t.Helper()
 	f.within("findings of mesh-endpoints", func() (string, error) {
@@ -396,7 +396,7 @@ func (f ambientFleet) findRemotes(want []string) {
 		for _, u := range doc.Unknowns {
 			for _, code := range u.Codes {
 				if !strings.HasPrefix(string(code), "EP") {
-					return "", fmt.Errorf("not judged: %+v", u)
+					return "", fmt.Errorf("not checked: %+v", u)
 				}
 			}
 		}

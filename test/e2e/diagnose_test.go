@@ -252,7 +252,7 @@ func paste(t *testing.T, own *bed.Fleet, env []string, d diagnosisDocument) {
 	t.Helper()
 	var lines []string
 	for _, f := range d.Findings {
-		lines = append(lines, f.Fix...)
+		lines = append(lines, commands(f.Fix)...)
 	}
 	shell(t, own, env, strings.Join(lines, "\n"))
 }

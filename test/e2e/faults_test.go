@@ -22,7 +22,7 @@ func TestHealthyFleets(t *testing.T) {
 			f := c.Fleet()
 			plant(t, f)
 			out := mesh(t, options{}, "verify", "--contexts", contextsOf(f))
-			if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "nothing found, every rule judged") {
+			if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "nothing found, every rule checked") {
 				t.Errorf("exit code %d, output %q, %s", out.code, out.stdout, out.stderr)
 			}
 			later(t, binary, f, nil)
@@ -37,7 +37,7 @@ func TestFaults(t *testing.T) {
 			f := c.Fleet()
 			plant(t, f)
 			later(t, binary, f, slices.Sorted(slices.Values(c.Want)))
-			// At once, what needs time to show is not judged: nothing is
+			// At once, what needs time to show is not checked: nothing is
 			// found that is not there.
 			out := mesh(t, options{}, "verify", "--contexts", contextsOf(f), "-o", "json")
 			for _, s := range summary(document(t, out)) {
@@ -59,7 +59,7 @@ func later(t *testing.T, program string, f *istiotest.Fleet, want []string) {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 	if doc.Summary.NotJudged > 0 {
-		t.Errorf("not judged: %+v", doc.Unknowns)
+		t.Errorf("not checked: %+v", doc.Unknowns)
 	}
 	failing := slices.ContainsFunc(doc.Findings, func(f report.IdentifiedFinding) bool { return f.Severity == "error" })
 	if (code == 1) != failing || code > 1 {

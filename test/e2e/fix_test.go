@@ -77,11 +77,20 @@ func fixOf(t *testing.T, doc report.Report, code finding.Code) []string {
 	t.Helper()
 	for _, f := range doc.Findings {
 		if f.Code == code && len(f.Fix) > 0 {
-			return f.Fix
+			return commands(f.Fix)
 		}
 	}
 	t.Fatalf("no fix for %s in %v", code, summary(doc))
 	return nil
+}
+
+// commands are those of all steps of a fix, as they are pasted.
+func commands(fix []finding.Step) []string {
+	var out []string
+	for _, c := range finding.Commands(fix) {
+		out = append(out, c.String())
+	}
+	return out
 }
 
 // istiodStarts publishes the root of Secret cacerts, as an istiod does that has

@@ -49,7 +49,7 @@ func TestRealControlPlanes(t *testing.T) {
 					t.Errorf("%s: findings (-want +got):\n%s", doc.Command, diff)
 				}
 				if len(doc.Clusters) != 2 || doc.Summary.NotJudged > 0 {
-					t.Errorf("%s: clusters %v, not judged: %+v", doc.Command, doc.Clusters, doc.Unknowns)
+					t.Errorf("%s: clusters %v, not checked: %+v", doc.Command, doc.Clusters, doc.Unknowns)
 				}
 			}
 			if !c.ownRoot && !c.pending {

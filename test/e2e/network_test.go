@@ -90,7 +90,7 @@ func TestHealthyNetworks(t *testing.T) {
 			skipOthers(t, f)
 			plantByAge(t, f)
 			out := mesh(t, options{program: network}, "verify", "--contexts", contextsOf(f))
-			if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "nothing found, every rule judged") {
+			if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "nothing found, every rule checked") {
 				t.Errorf("exit code %d, output %q, %s", out.code, out.stdout, out.stderr)
 			}
 		})

@@ -134,7 +134,7 @@ func TestPrimaryAndRemote(t *testing.T) {
 				t.Errorf("findings (-want +got):\n%s\n%+v", diff, doc.Findings)
 			}
 			if len(doc.Clusters) != 2 || doc.Summary.NotJudged > 0 {
-				t.Errorf("clusters %v, not judged: %+v", doc.Clusters, doc.Unknowns)
+				t.Errorf("clusters %v, not checked: %+v", doc.Clusters, doc.Unknowns)
 			}
 		})
 	}

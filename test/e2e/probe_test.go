@@ -118,7 +118,7 @@ func TestProbe(t *testing.T) {
 	}
 	verified := document(t, run("verify", "--probe", "--from-pod", "east/shop/cart-0", "-o", "json"))
 	if len(verified.Findings) > 0 || verified.Summary.NotJudged > 0 {
-		t.Errorf("of gateways that are trusted: %v, not judged %+v", summary(verified), verified.Unknowns)
+		t.Errorf("of gateways that are trusted: %v, not checked %+v", summary(verified), verified.Unknowns)
 	}
 
 	if err := listeners["west"].Close(); err != nil {

@@ -184,7 +184,7 @@ func TestRemoteSecrets(t *testing.T) {
 		write(t, false, "west", func(string) string { return "" })
 		expect(t, "SEC008 error east,west")
 		out := mesh(t, options{program: program, kubeconfig: fleet.Kubeconfig()}, "diagnose", "cart.shop", "--contexts", "east,west", "-o", "json")
-		if !strings.Contains(out.stdout, `"partly"`) || !strings.Contains(out.stdout, "goes on with what it read of west before the remote secret was changed") {
+		if !strings.Contains(out.stdout, `"partial"`) || !strings.Contains(out.stdout, "goes on with what it read of west before the remote secret was changed") {
 			t.Errorf("exit code %d\n%s\n%s", out.code, out.stdout, out.stderr)
 		}
 	})

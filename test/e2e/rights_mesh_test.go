@@ -55,8 +55,8 @@ var (
 
 // noStrays is what is not known to those who may not list the Secrets of all namespaces.
 const noStrays = `exit 0
-not judged: east: secrets of all namespaces: forbidden (SEC002)
-not judged: west: secrets of all namespaces: forbidden (SEC002)`
+not checked: east: secrets of all namespaces: forbidden (SEC002)
+not checked: west: secrets of all namespaces: forbidden (SEC002)`
 
 var roles = []role{
 	{name: "mesh-endpoints", commands: []command{verifyEndpoints, secretsMatrix, listOfIstiod}, as: map[string]string{"verify": noStrays}},
@@ -65,8 +65,8 @@ var roles = []role{
 		name: "mesh-endpoints-without-reviews", with: []string{"mesh-endpoints", "mesh-endpoints-all-secrets"}, without: []string{"tokenreviews", "subjectaccessreviews"},
 		commands: []command{verifyEndpoints, secretsMatrix},
 		as: map[string]string{"verify": `exit 0
-not judged: east: review of the token by west: forbidden (SEC012)
-not judged: west: review of the token by east: forbidden (SEC012)`},
+not checked: east: review of the token by west: forbidden (SEC012)
+not checked: west: review of the token by east: forbidden (SEC012)`},
 	},
 	{name: "mesh-endpoints-proxies", with: []string{"mesh-endpoints", "mesh-endpoints-all-secrets"}, commands: []command{diagnoseCart, listOfEnvoy}},
 	{name: "mesh-endpoints-proxies-by-exec", with: []string{"mesh-endpoints", "mesh-endpoints-all-secrets"}, commands: []command{diagnoseCart, listOfEnvoy}},
@@ -169,7 +169,7 @@ func (r *reduced) run(m *liveMesh, told map[[2]string]string) {
 			continue
 		}
 		west := m.said(c, m.as(r.inWest, c))
-		if strings.Contains(west, "ERROR") && !explained(r.without) || strings.Contains(said, "not judged") && !strings.Contains(west, "forbidden") {
+		if strings.Contains(west, "ERROR") && !explained(r.without) || strings.Contains(said, "not checked") && !strings.Contains(west, "forbidden") {
 			m.t.Errorf("%s, without the right in west alone:\n%s", c.name, west)
 		}
 	}
@@ -200,8 +200,8 @@ func (m *liveMesh) wrongRemoteSecret(ctx context.Context, whole map[string]strin
 	if _, err := west.RbacV1().ClusterRoles().Update(ctx, role, metav1.UpdateOptions{}); err != nil {
 		m.t.Fatal(err)
 	}
-	const review = "not judged: east: review of the token by west: forbidden (SEC012)"
-	const other = "not judged: west: review of the token by east: forbidden (SEC012)"
+	const review = "not checked: east: review of the token by west: forbidden (SEC012)"
+	const other = "not checked: west: review of the token by east: forbidden (SEC012)"
 	fallback := whole["mesh-endpoints-without-reviews"]
 	for user, want := range map[string][]string{
 		"":       {"ERROR SEC014 east, west: istiod may not read all that it needs in west"},
@@ -211,7 +211,7 @@ func (m *liveMesh) wrongRemoteSecret(ctx context.Context, whole map[string]strin
 	}
 	for _, r := range all {
 		if r.name == "mesh-endpoints-without-reviews" {
-			m.expectOf(r.user, "SEC014", []string{"not judged: east: rights in west: forbidden (SEC014)", "not judged: west: rights in east: forbidden (SEC014)"})
+			m.expectOf(r.user, "SEC014", []string{"not checked: east: rights in west: forbidden (SEC014)", "not checked: west: rights in east: forbidden (SEC014)"})
 		}
 	}
 
@@ -388,7 +388,7 @@ func (m *liveMesh) said(c command, out outcome) string {
 		add("%s %s %s: %s", strings.ToUpper(f.Severity), f.Code, strings.Join(f.Clusters, ", "), f.Title)
 	}
 	for _, u := range doc.Unknowns {
-		add("not judged: %s: %s (%s)", u.Cluster, u.Reason, shown(u.Codes))
+		add("not checked: %s: %s (%s)", u.Cluster, u.Reason.Text, shown(u.Codes))
 	}
 	for _, g := range doc.Gaps {
 		add("not listed: %s: %s", g.Cluster, g.Reason)

@@ -59,7 +59,7 @@ func TestScenarios(t *testing.T) {
 					t.Errorf("%s (-want +got):\n%s", what, diff)
 				}
 				if doc.Summary.NotJudged > 0 {
-					t.Errorf("%s, not judged: %+v", what, doc.Unknowns)
+					t.Errorf("%s, not checked: %+v", what, doc.Unknowns)
 				}
 			}
 		})

@@ -1,13 +1,14 @@
 package certs
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // Root is one certificate that workloads take for a root.
@@ -51,9 +52,9 @@ func Compare(fleet *facts.Fleet) Comparison {
 	c := Comparison{Same: true, Roots: []Root{}, Trust: []Relation{}}
 	for _, m := range members {
 		roots, source, why := m.roots()
-		cr := ClusterRoots{Cluster: m.Context, Source: source, Roots: fingerprints(roots), Unknown: why}
-		if why == "" && len(roots) == 0 {
-			cr.Missing = "no root certificate: " + m.whyNoRoots()
+		cr := ClusterRoots{Cluster: m.Context, Source: source, Roots: fingerprints(roots), Unknown: why.Text}
+		if !unclear(why) && len(roots) == 0 {
+			cr.Missing = "no root certificate: " + m.whyNoRoots().Text
 		}
 		c.Clusters = append(c.Clusters, cr)
 		for _, r := range roots {
@@ -82,16 +83,16 @@ func Compare(fleet *facts.Fleet) Comparison {
 	return c
 }
 
-func (m *member) whyNoRoots() string {
+func (m *member) whyNoRoots() finding.Reason {
 	switch {
 	case m.publishedKnown:
-		return fmt.Sprintf("configmap istio-ca-root-cert %s", orElse(m.published.Problem, "holds none"))
+		return finding.Because("configmap istio-ca-root-cert " + orElse(m.published.Problem, "holds none"))
 	case m.ca != nil:
-		return fmt.Sprintf("%s in secret cacerts %s", m.ca.layout.root, orElse(m.ca.root.Problem, "holds none"))
+		return finding.Because(m.ca.layout.root + " in secret cacerts " + orElse(m.ca.root.Problem, "holds none"))
 	case !m.CACerts.Known():
-		return "configmap istio-ca-root-cert does not exist, and secret cacerts: " + m.CACerts.Why()
+		return rule.Unread("configmap istio-ca-root-cert does not exist, and secret cacerts", m.CACerts.State, m.CACerts.Why())
 	default:
-		return fmt.Sprintf("neither configmap istio-ca-root-cert nor a secret with a CA exists in namespace %s", m.SystemNamespace)
+		return finding.Because("neither configmap istio-ca-root-cert nor a secret with a CA exists in namespace " + m.SystemNamespace)
 	}
 }
 
@@ -234,7 +235,7 @@ func (m *member) trustedIn(c pki.Certificate, members []*member) []string {
 	}
 	for _, other := range members {
 		roots, _, why := other.roots()
-		if other == m || why != "" || len(roots) == 0 {
+		if other == m || unclear(why) || len(roots) == 0 {
 			continue
 		}
 		trusted := holds(roots, c)

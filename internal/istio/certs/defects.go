@@ -19,17 +19,27 @@ type defect struct {
 	severity finding.Severity
 	title    string
 	evidence []finding.Evidence
-	effect   string
-	// fatal: istiod refuses to load the bundle, at its start or at run time.
-	fatal bool
+	harm
 	// leak: the private key has to be given up.
 	leak bool
 }
 
-const (
-	effectCrash = "istiod refuses this CA: at its next start it exits, and until then it goes on with the one that it has in memory"
-	effectNotCA = "a running istiod takes this CA over, and at its next start it exits; the certificates that it gives to workloads do not verify"
-	effectPeers = "istiod accepts this CA, but the certificates that it gives to workloads do not verify: mTLS fails, also within the cluster"
+// harm is what a defect does.
+type harm struct {
+	effect string
+	// fatal: istiod refuses to load the bundle, at its start or at run time.
+	fatal bool
+}
+
+const effectCrash = "istiod refuses this CA: at its next start it exits, and until then it goes on with the one that it has in memory"
+
+// What most defects do.
+var (
+	harmCrash = harm{effect: effectCrash, fatal: true}
+	harmNotCA = harm{fatal: true, effect: "a running istiod takes this CA over, and at its next start it exits; " +
+		"the certificates that it gives to workloads do not verify"}
+	harmPeers = harm{effect: "istiod accepts this CA, but the certificates that it gives to workloads do not verify: " +
+		"mTLS fails, also within the cluster"}
 )
 
 // Loads reports whether istiod would load the CA in a Secret cacerts; that a
@@ -94,43 +104,43 @@ func missingKeys(b *bundle) defect {
 		}
 	}
 	return defect{
-		code: "CERT005", severity: finding.Error, fatal: true,
+		code: "CERT005", severity: finding.Error,
 		title: fmt.Sprintf("secret %s lacks %s", b.secret.Name, strings.Join(b.missing, ", ")),
 		evidence: []finding.Evidence{
 			{Field: "missing", Value: strings.Join(b.missing, ", ")},
 			{Field: "present", Value: strings.Join(present, ", ")},
 		},
-		effect: effectCrash + " (before 1.27 it may make a self-signed CA without a word instead)",
+		harm: harm{fatal: true, effect: effectCrash + " (before 1.27 it may make a self-signed CA without a word instead)"},
 	}
 }
 
 // unreadable names the values that are not what they should be.
 func unreadable(b *bundle) []defect {
 	var out []defect
-	add := func(key, problem, effect string, fatal bool) {
+	add := func(key, problem string, h harm) {
 		out = append(out, defect{
-			code: "CERT030", severity: finding.Error, fatal: fatal,
+			code: "CERT030", severity: finding.Error, harm: h,
 			title:    fmt.Sprintf("%s in secret %s %s", key, b.secret.Name, problem),
 			evidence: []finding.Evidence{{Field: b.at(key), Value: problem}},
-			effect:   effect,
 		})
 	}
 	if p := b.signing.Problem; p != "" {
-		add(b.layout.signing, p, effectCrash, true)
+		add(b.layout.signing, p, harmCrash)
 	} else if _, ok := b.keyed(); !ok {
-		add(b.layout.signing, "has no block of type CERTIFICATE that can be parsed", effectCrash, true)
+		add(b.layout.signing, "has no block of type CERTIFICATE that can be parsed", harmCrash)
 	}
 	if len(b.root.Certificates) == 0 && b.layout.root != b.layout.signing {
-		add(b.layout.root, orElse(b.root.Problem, "holds no certificate"), effectCrash, true)
+		add(b.layout.root, orElse(b.root.Problem, "holds no certificate"), harmCrash)
 	}
 	if p := b.key.Problem; p != "" {
-		add(b.layout.key, p, effectCrash, true)
+		add(b.layout.key, p, harmCrash)
 	}
 	// An empty chain is right for a CA that is its own root; of any other istiod
 	// wants to know when its first certificate ends (security/pkg/pki/ca/ca.go, minTTL).
 	said := b.layout.chain[0] == b.layout.signing && b.signing.Problem != ""
 	if len(b.chainText()) > 0 && b.chain.Problem != "" && !said {
-		add(b.chainKeys(), b.chain.Problem, "at its next start istiod exits; one that runs takes it over, and workloads lack the chain that leads to the root", true)
+		add(b.chainKeys(), b.chain.Problem, harm{fatal: true, effect: "at its next start istiod exits; " +
+			"one that runs takes it over, and workloads lack the chain that leads to the root"})
 	}
 	keys := append([]string{b.layout.root}, b.layout.chain...)
 	slices.Sort(keys)
@@ -138,7 +148,8 @@ func unreadable(b *bundle) []defect {
 		part := pki.ParseBundle(b.secret.Data[key])
 		isKey := func(block pki.Block) bool { return strings.Contains(block.Type, "PRIVATE KEY") }
 		if len(part.Certificates) > 0 && slices.ContainsFunc(part.Blocks, isKey) {
-			add(key, "holds a private key", "istiod hands this value to every workload, and with it the private key; the key has to be given up", false)
+			add(key, "holds a private key", harm{effect: "istiod hands this value to every workload, and with it the private key; " +
+				"the key has to be given up"})
 			out[len(out)-1].leak = true
 		}
 	}
@@ -168,16 +179,15 @@ func keyMismatch(b *bundle, signer pki.Certificate) *defect {
 		other = keyed
 	}
 	d := &defect{
-		code: "CERT007", severity: finding.Error, fatal: true,
+		code: "CERT007", severity: finding.Error, harm: harmCrash,
 		title: fmt.Sprintf("%s in secret %s is not the key of %s", b.layout.key, b.secret.Name, b.layout.signing),
 		evidence: []finding.Evidence{
 			{Field: b.at(b.layout.signing), Value: "public key sha256 " + pki.Short(other.PublicKeySHA256())},
 			{Field: b.at(b.layout.key), Value: "public key sha256 " + pki.Short(b.key.PublicKeySHA256)},
 		},
-		effect: effectCrash,
 	}
 	if b.key.PublicKeySHA256 == keyed.PublicKeySHA256() {
-		d.fatal, d.effect = false, effectPeers
+		d.harm = harmPeers
 	}
 	return d
 }
@@ -191,7 +201,7 @@ func signingPaths(b *bundle, signer pki.Certificate) ([]path, *defect) {
 	// An issuer that is there and may not sign is a fault of its own.
 	for _, issuer := range issuersByName(signer, b.chain.Certificates, b.root.Certificates) {
 		if why := maySign(issuer.Certificate); why != "" && signedBy(signer, issuer) {
-			return nil, ptr(notAllowed(b, issuer, why, effectCrash))
+			return nil, ptr(notAllowed(b, issuer, why, harmCrash))
 		}
 	}
 	for _, c := range append([]pki.Certificate{signer}, b.chain.Certificates...) {
@@ -200,10 +210,10 @@ func signingPaths(b *bundle, signer pki.Certificate) ([]path, *defect) {
 		}
 	}
 	if isConstraint(err) {
-		return nil, ptr(notAllowed(b, signer, "a certificate above it does not allow it to be a CA: "+err.Error(), effectCrash))
+		return nil, ptr(notAllowed(b, signer, "a certificate above it does not allow it to be a CA: "+err.Error(), harmCrash))
 	}
 	return nil, &defect{
-		code: "CERT006", severity: finding.Error, fatal: true,
+		code: "CERT006", severity: finding.Error, harm: harmCrash,
 		title: fmt.Sprintf("%s in secret %s does not lead to a root in %s", b.layout.signing, b.secret.Name, b.layout.root),
 		evidence: []finding.Evidence{
 			{Field: b.at(b.layout.signing), Value: describe(signer)},
@@ -211,7 +221,6 @@ func signingPaths(b *bundle, signer pki.Certificate) ([]path, *defect) {
 			{Field: b.at(b.chainKeys()), Value: holdings(b.chain)},
 			{Field: b.at(b.layout.root), Value: holdings(b.root)},
 		},
-		effect: effectCrash,
 	}
 }
 
@@ -227,10 +236,9 @@ func holdings(b pki.Bundle) string {
 // brokenSignature: crypto/x509, and so istiod, refuses signatures with SHA-1 and older.
 func brokenSignature(b *bundle, c pki.Certificate, hash string) defect {
 	return defect{
-		code: "CERT032", severity: finding.Error, fatal: true,
+		code: "CERT032", severity: finding.Error, harm: harmCrash,
 		title:    fmt.Sprintf("a CA certificate in secret %s is signed with %s, which istiod refuses", b.secret.Name, hash),
 		evidence: []finding.Evidence{{Field: b.whereIs(c), Value: describe(c)}, {Field: "signature", Value: c.SignatureAlgorithm.String()}},
-		effect:   effectCrash,
 	}
 }
 
@@ -255,9 +263,9 @@ func usage(b *bundle, signer pki.Certificate) *defect {
 		return nil
 	}
 	d := &defect{
-		code: "CERT009", severity: finding.Error, fatal: true,
-		title:  fmt.Sprintf("the extended key usage of %s in secret %s rules out server authentication", b.layout.signing, b.secret.Name),
-		effect: effectCrash + "; peers refuse the certificates beneath it",
+		code: "CERT009", severity: finding.Error,
+		title: fmt.Sprintf("the extended key usage of %s in secret %s rules out server authentication", b.layout.signing, b.secret.Name),
+		harm:  harm{fatal: true, effect: effectCrash + "; peers refuse the certificates beneath it"},
 	}
 	for _, c := range pki.Unique(append([]pki.Certificate{signer}, b.chain.Certificates...)) {
 		if limited(c) {
@@ -294,17 +302,15 @@ func usageNames(c pki.Certificate) string {
 // noCA: istiod looks at IsCA by itself when it starts, and not when it reloads
 // (security/pkg/pki/ca/ca.go, NewPluggedCertIstioCAOptions).
 func noCA(b *bundle, signer pki.Certificate) *defect {
-	d := notAllowed(b, signer, orElse(maySign(signer.Certificate), "it has no basic constraints that make it a CA"), effectNotCA)
-	d.fatal = true
+	d := notAllowed(b, signer, orElse(maySign(signer.Certificate), "it has no basic constraints that make it a CA"), harmNotCA)
 	return &d
 }
 
-func notAllowed(b *bundle, c pki.Certificate, why, effect string) defect {
+func notAllowed(b *bundle, c pki.Certificate, why string, h harm) defect {
 	return defect{
-		code: "CERT008", severity: finding.Error, fatal: effect == effectCrash,
+		code: "CERT008", severity: finding.Error, harm: h,
 		title:    fmt.Sprintf("a CA certificate in secret %s is not allowed to sign: %s", b.secret.Name, why),
 		evidence: []finding.Evidence{{Field: b.whereIs(c), Value: describe(c)}, {Field: "why", Value: why}},
-		effect:   effect,
 	}
 }
 
@@ -322,19 +328,18 @@ func presented(b *bundle, signer pki.Certificate, paths []path) *defect {
 		issuers = append(issuers, signer)
 	}
 	if !slices.ContainsFunc(issuers, func(c pki.Certificate) bool { return maySign(c.Certificate) == "" }) {
-		return ptr(notAllowed(b, issuers[0], maySign(issuers[0].Certificate), effectPeers))
+		return ptr(notAllowed(b, issuers[0], maySign(issuers[0].Certificate), harmPeers))
 	}
 	if c, ok := paths[0].tooLong(); ok && !slices.ContainsFunc(paths, func(p path) bool { _, long := p.tooLong(); return !long }) {
-		return ptr(notAllowed(b, c, fmt.Sprintf("its path length %d leaves no room for the CA certificates beneath it", c.MaxPathLen), effectPeers))
+		return ptr(notAllowed(b, c, fmt.Sprintf("its path length %d leaves no room for the CA certificates beneath it", c.MaxPathLen), harmPeers))
 	}
 	return &defect{
-		code: "CERT011", severity: finding.Error,
+		code: "CERT011", severity: finding.Error, harm: harmPeers,
 		title: fmt.Sprintf("%s in secret %s %s", b.chainKeys(), b.secret.Name, title),
 		evidence: []finding.Evidence{
 			{Field: b.at(b.layout.signing), Value: describe(signer)},
 			{Field: b.at(b.chainKeys()), Value: holdings(b.chain)},
 		},
-		effect: effectPeers,
 	}
 }
 
@@ -346,7 +351,7 @@ func revocations(b *bundle, now time.Time) []defect {
 		return nil
 	}
 	refused := func(title string, evidence ...finding.Evidence) []defect {
-		return []defect{{code: "CERT019", severity: finding.Error, fatal: true, title: title, evidence: evidence, effect: effectCrash}}
+		return []defect{{code: "CERT019", severity: finding.Error, title: title, evidence: evidence, harm: harmCrash}}
 	}
 	authorities, problem := b.chain.Every()
 	if problem != "" && b.chain.Problem != "" {
@@ -377,7 +382,7 @@ func revocations(b *bundle, now time.Time) []defect {
 					{Field: b.at(keyCACRL), Value: "issued by " + l.Issuer.String()},
 					{Field: "next update", Value: day(l.NextUpdate)},
 				},
-				effect: "proxies that check the list reject every certificate beneath this CA",
+				harm: harm{effect: "proxies that check the list reject every certificate beneath this CA"},
 			})
 		}
 	}

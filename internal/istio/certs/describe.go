@@ -2,12 +2,14 @@ package certs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -60,31 +62,68 @@ func span(d time.Duration) string {
 	}
 }
 
-// restart is the command that makes istiod read its CA anew.
-func restart(m *member) []string {
-	var out []string
+// restarts are the commands that make a cluster's istiods read their CA again.
+func restarts(m *member) []finding.Command {
+	var out []finding.Command
 	for _, i := range m.istiods {
-		out = append(out, finding.Kubectl(m.Context, "-n %s rollout restart deployment/%s", i.Namespace, i.Name))
-	}
-	if len(out) == 0 {
-		out = append(out, finding.Kubectl(m.Context, "-n %s rollout restart deployment/istiod", m.SystemNamespace))
+		out = append(out, finding.Kubectl(m.Context, "-n", i.Namespace, "rollout", "restart", "deployment/"+i.Name))
 	}
 	return out
 }
 
+// restart is a step that restarts a cluster's istiods. Where none runs in its system
+// namespace, there is no command for it: the control plane is elsewhere.
+func restart(m *member, format string, args ...any) finding.Step {
+	if len(m.istiods) > 0 {
+		return finding.Say(format, args...).By(restarts(m)...)
+	}
+	if !m.Istiods.Known() {
+		return finding.Say("Restart the istiod of %s, if there is one.", m.Context)
+	}
+	return finding.Say("Restart the istiod that manages %s. None runs in its namespace %s.", m.Context, m.SystemNamespace)
+}
+
 // replace is the command that makes Secret cacerts from the four files in the
 // current directory, in the layout that Istio documents.
-func replace(m *member) string {
-	create := fmt.Sprintf("-n %s create secret generic cacerts --from-file=ca-cert.pem --from-file=ca-key.pem --from-file=root-cert.pem --from-file=cert-chain.pem", m.SystemNamespace)
+func replace(m *member) finding.Command {
+	create := finding.Kubectl(m.Context, "-n", m.SystemNamespace, "create", "secret", "generic", istio.CACertsSecret,
+		"--from-file="+keyCACert, "--from-file="+keyCAKey, "--from-file="+keyRootCert, "--from-file="+keyCertChain)
 	if m.ca == nil {
-		return finding.Kubectl(m.Context, "%s", create)
+		return create
 	}
 	if m.ca.has(keyCACRL) {
-		create += " --from-file=" + keyCACRL
+		create.Args = append(create.Args, "--from-file="+keyCACRL)
 	}
-	verb := "replace"
-	if t := m.ca.secret.Type; t != "" && t != corev1.SecretTypeOpaque {
-		verb = "replace --force" // the type of a Secret cannot be changed
+	create.Args = append(create.Args, "--dry-run=client", "-o", "yaml")
+	if recreated(m) {
+		return create.To(finding.Kubectl(m.Context, "replace", "--force", "-f", "-"))
 	}
-	return finding.Kubectl(m.Context, "%s --dry-run=client -o yaml | %s", create, finding.Kubectl(m.Context, "%s -f -", verb))
+	return create.To(finding.Kubectl(m.Context, "replace", "-f", "-"))
+}
+
+// recreated reports whether replace deletes the Secret first: its type cannot be changed.
+func recreated(m *member) bool {
+	return m.ca != nil && m.ca.secret.Type != "" && m.ca.secret.Type != corev1.SecretTypeOpaque
+}
+
+// replacing are the steps that replace Secret cacerts of members by what is in the
+// current directory: step says so.
+func replacing(step finding.Step, members ...*member) []finding.Step {
+	var out []finding.Step
+	deleted := contexts(slices.DeleteFunc(slices.Clone(members), func(m *member) bool { return !recreated(m) }))
+	if len(deleted) > 0 {
+		out = append(out, finding.Say("Careful: in %s the next step deletes secret cacerts and creates it again, "+
+			"since its type cannot be changed. An istiod that starts in between does not find its CA.", finding.List(deleted)))
+	}
+	for _, m := range members {
+		step = step.By(replace(m))
+	}
+	return append(out, step)
+}
+
+// rootChanges warns that restarts change the root of clusters' workloads; the page of a
+// code has a way without an interruption.
+func rootChanges(page finding.Code, contexts ...string) finding.Step {
+	return finding.Say("Careful: from the restart of istiod on, mTLS in %s fails until all workloads and gateways there are restarted. "+
+		"\"explain %s\" has a way without an interruption.", finding.List(contexts), page)
 }

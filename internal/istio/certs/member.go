@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // Mode says where a cluster's workloads get their certificates from.
@@ -38,7 +40,7 @@ type member struct {
 	now     time.Time
 	istiods []istio.Istiod
 	mode    Mode
-	modeWhy string // why the mode is unknown
+	modeWhy finding.Reason // why the mode is unknown
 
 	meshes   []istio.MeshConfig
 	meshErrs []error
@@ -53,6 +55,7 @@ type member struct {
 }
 
 func newMember(c *facts.Cluster, now time.Time) *member {
+	c = withoutGaps(c)
 	m := &member{Cluster: c, now: now, istiods: istio.Istiods(c)}
 	m.meshes, m.meshErrs = istio.MeshConfigs(c)
 	if c.CACerts.State == facts.OK {
@@ -69,53 +72,72 @@ func newMember(c *facts.Cluster, now time.Time) *member {
 	return m
 }
 
+// withoutGaps is the cluster with every object that was read, and is not there, taken
+// for one that could not be read: the index of a dump can name a file that is missing.
+func withoutGaps(c *facts.Cluster) *facts.Cluster {
+	out := *c
+	out.CACerts, out.CASecret, out.RootCert = orMissing(c.CACerts), orMissing(c.CASecret), orMissing(c.RootCert)
+	out.ReaderAccess = orMissing(c.ReaderAccess)
+	return &out
+}
+
+func orMissing[T any](r facts.Read[*T]) facts.Read[*T] {
+	if r.State == facts.OK && r.Value == nil {
+		return facts.Read[*T]{State: facts.Failed, Reason: "the file is missing"}
+	}
+	return r
+}
+
+// unclear reports whether there is a reason for which something is not known.
+func unclear(why finding.Reason) bool { return why != finding.Reason{} }
+
 // findMode mirrors the order in which istiod decides (pilot/pkg/bootstrap/istio_ca.go,
 // createIstioCA and pilot/pkg/bootstrap/server.go, maybeCreateCA).
-func (m *member) findMode() (Mode, string) {
+func (m *member) findMode() (Mode, finding.Reason) {
 	if m.Unreached != nil {
-		return UnknownMode, "the cluster was not reached"
+		return UnknownMode, finding.ClusterUnreached
 	}
-	if !m.Istiods.Known() {
-		return UnknownMode, "deployments: " + m.Istiods.Why()
+	if why, lacks := rule.Lack("deployments", m.Istiods); lacks {
+		return UnknownMode, why
 	}
 	if len(m.istiods) == 0 {
-		return Remote, ""
+		return Remote, finding.Reason{}
 	}
 	for _, i := range m.istiods {
 		if !i.Setting(istio.EnvEnableCAServer, true) || i.Env(istio.EnvExternalCA) != "" || i.Env(istio.EnvKubernetesSigner) != "" {
-			return External, ""
+			return External, finding.Reason{}
 		}
 	}
 	for _, mesh := range m.meshes {
 		if addr := mesh.DefaultConfig.ProxyMetadata[istio.EnvCAAddress]; addr != "" && !strings.HasPrefix(addr, "istiod") {
-			return External, ""
+			return External, finding.Reason{}
 		}
 	}
 	for _, i := range m.istiods {
 		if i.CACertsVolume != istio.CACertsSecret {
-			return UnknownMode, "deployment " + i.Name + " does not mount secret cacerts as its CA"
+			return UnknownMode, finding.Because("deployment " + i.Name + " does not mount secret cacerts as its CA")
 		}
 		if name := i.Env(istio.EnvRootCertConfigMap); name != "" && name != istio.RootCertConfigMap {
-			return UnknownMode, "deployment " + i.Name + " publishes its root in configmap " + name
+			return UnknownMode, finding.Because("deployment " + i.Name + " publishes its root in configmap " + name)
 		}
 	}
-	if !m.CACerts.Known() {
-		return UnknownMode, "secret cacerts: " + m.CACerts.Why()
+	if why, lacks := rule.Lack("secret cacerts", m.CACerts); lacks {
+		return UnknownMode, why
 	}
 	if m.ca != nil {
 		// Without the variable a Secret that istiod once made is one like any other.
 		if m.generated() && slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return i.On(istio.EnvCACertsSelfSigned) }) {
-			return SelfSigned, ""
+			return SelfSigned, finding.Reason{}
 		}
-		return PluggedIn, ""
+		return PluggedIn, finding.Reason{}
 	}
 	if m.self != nil {
-		return SelfSigned, ""
+		return SelfSigned, finding.Reason{}
 	}
-	if !m.CASecret.Known() {
-		return UnknownMode, "secret istio-ca-secret: " + m.CASecret.Why()
+	if why, lacks := rule.Lack("secret istio-ca-secret", m.CASecret); lacks {
+		return UnknownMode, why
 	}
-	return NoCA, ""
+	return NoCA, finding.Reason{}
 }
 
 // generated reports whether Secret cacerts was made by istiod for itself.
@@ -142,11 +164,11 @@ func (m *member) current() *bundle {
 // roots are the certificates that the cluster's workloads trust: what istiod
 // publishes, and with multi-root trust the mesh config's caCertificates.
 // Where nothing is published, the Secret says what istiod would publish. why
-// is not empty when the roots cannot be known.
-func (m *member) roots() (roots []pki.Certificate, source, why string) {
+// is set when the roots cannot be known.
+func (m *member) roots() (roots []pki.Certificate, source string, why finding.Reason) {
 	switch {
 	case m.Unreached != nil:
-		return nil, "", "not reached"
+		return nil, "", finding.Reason{Kind: finding.Unreached, Text: "not reached"}
 	case m.publishedKnown:
 		roots, source = m.published.Certificates, "configmap "+istio.RootCertConfigMap
 	case m.RootCert.State == facts.Absent && m.ca != nil:
@@ -154,9 +176,9 @@ func (m *member) roots() (roots []pki.Certificate, source, why string) {
 	case m.RootCert.State == facts.Absent && m.self != nil:
 		roots, source = m.self.root.Certificates, "secret "+istio.CASecret
 	case m.RootCert.State == facts.Absent:
-		return nil, "", ""
+		return nil, "", finding.Reason{}
 	default:
-		return nil, "", "configmap " + istio.RootCertConfigMap + ": " + m.RootCert.Why()
+		return nil, "", m.rootCertUnread()
 	}
 	for _, mesh := range m.meshes {
 		anchors := m.anchorsInEffect(mesh)
@@ -167,7 +189,12 @@ func (m *member) roots() (roots []pki.Certificate, source, why string) {
 			source += " and caCertificates of configmap " + mesh.ConfigMap
 		}
 	}
-	return pki.Unique(roots), source, ""
+	return pki.Unique(roots), source, finding.Reason{}
+}
+
+// rootCertUnread is the reason where ConfigMap istio-ca-root-cert could not be read.
+func (m *member) rootCertUnread() finding.Reason {
+	return rule.Unread("configmap "+istio.RootCertConfigMap, m.RootCert.State, m.RootCert.Why())
 }
 
 // anchorsInEffect are the caCertificates of a mesh config, where workloads take them.
@@ -182,7 +209,7 @@ func (m *member) anchorsInEffect(mesh istio.MeshConfig) []istio.CACertificate {
 // rootless reports whether the cluster is known to give its workloads no root.
 func (m *member) rootless() bool {
 	roots, _, why := m.roots()
-	return why == "" && len(roots) == 0
+	return !unclear(why) && len(roots) == 0
 }
 
 // trusted are the roots, where it does not matter where they come from.

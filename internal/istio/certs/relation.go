@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -15,9 +16,9 @@ type Verdict string
 
 // The verdicts on an ordered pair of clusters.
 const (
-	Trusts      Verdict = "trusts"
-	Distrusts   Verdict = "distrusts"
-	CannotJudge Verdict = "unknown"
+	Trusts    Verdict = "trusts"
+	Distrusts Verdict = "distrusts"
+	Undecided Verdict = "unknown"
 )
 
 // Relation is the verdict on one ordered pair: does From trust To's certificates?
@@ -41,7 +42,7 @@ func relate(members []*member) [][]Relation {
 	out := make([][]Relation, len(members))
 	for i, from := range members {
 		roots, _, why := from.roots()
-		key := why + " " + strings.Join(fingerprints(roots), " ")
+		key := why.Text + " " + strings.Join(fingerprints(roots), " ")
 		if asked[key] == nil {
 			asked[key] = make([]*judged, len(members))
 		}
@@ -63,10 +64,10 @@ func relate(members []*member) [][]Relation {
 
 // accepts says whether workloads with these roots, or none for the reason why,
 // accept a certificate of to's CA.
-func accepts(roots []pki.Certificate, why string, to *member) (Verdict, string) {
+func accepts(roots []pki.Certificate, why finding.Reason, to *member) (Verdict, string) {
 	switch {
-	case why != "":
-		return CannotJudge, why
+	case unclear(why):
+		return Undecided, why.Text
 	case len(roots) == 0:
 		return Distrusts, "it holds no root"
 	}
@@ -96,8 +97,8 @@ func bySigner(roots []pki.Certificate, to *member, now time.Time) (Verdict, stri
 func byRoots(roots []pki.Certificate, to *member) (Verdict, string) {
 	theirs, _, why := to.roots()
 	switch {
-	case why != "":
-		return CannotJudge, to.Context + ": " + why
+	case unclear(why):
+		return Undecided, to.Context + ": " + why.Text
 	case len(theirs) == 0:
 		return Distrusts, to.Context + " has no CA"
 	}
@@ -113,7 +114,7 @@ func byRoots(roots []pki.Certificate, to *member) (Verdict, string) {
 	case 0:
 		return Distrusts, "holds no root that " + to.Context + " publishes"
 	default:
-		return CannotJudge, fmt.Sprintf("under which of its %d roots %s signs is not known", len(theirs), to.Context)
+		return Undecided, fmt.Sprintf("under which of its %d roots %s signs is not known", len(theirs), to.Context)
 	}
 }
 

@@ -11,7 +11,7 @@ func Roots(fleet *facts.Fleet) map[string][]pki.Certificate {
 	out := map[string][]pki.Certificate{}
 	for i := range fleet.Clusters {
 		m := newMember(&fleet.Clusters[i], fleet.At)
-		if roots, _, why := m.roots(); why == "" {
+		if roots, _, why := m.roots(); !unclear(why) {
 			out[m.Context] = roots
 		}
 	}

@@ -19,15 +19,15 @@ type Options struct {
 // DefaultExpiryWarn is the usual ExpiryWarn.
 const DefaultExpiryWarn = 30 * 24 * time.Hour
 
-// rule judges the fleet by one or several codes.
-type rule struct {
+// check judges the fleet by one or several codes.
+type check struct {
 	codes []finding.Code
 	judge func(*judgement)
 }
 
-// rules are in the order in which they run: one that explains another's
+// checks are in the order in which they run: one that explains another's
 // findings comes before it.
-var rules = []rule{
+var checks = []check{
 	{bundleCodes, judgeBundles},
 	{[]finding.Code{"CERT010", "CERT031", "CERT032", "CERT033"}, judgeCertificates},
 	{[]finding.Code{"CERT012"}, judgeLayout},
@@ -49,8 +49,8 @@ var rules = []rule{
 // Codes are all codes that Verify can find.
 func Codes() []finding.Code {
 	var out []finding.Code
-	for _, r := range rules {
-		out = append(out, r.codes...)
+	for _, c := range checks {
+		out = append(out, c.codes...)
 	}
 	return out
 }
@@ -80,11 +80,11 @@ func Verify(fleet *facts.Fleet, options Options) finding.Result {
 	j.relations = relate(j.members)
 	for _, m := range j.members {
 		if m.Unreached != nil {
-			j.CannotJudge(m.Context, "the cluster was not reached", Codes()...)
+			j.NotChecked(m.Context, finding.ClusterUnreached, Codes()...)
 		}
 	}
-	for _, r := range rules {
-		r.judge(j)
+	for _, c := range checks {
+		c.judge(j)
 	}
 	j.Sort()
 	return j.Result

@@ -18,8 +18,8 @@ var bundleCodes = []finding.Code{"CERT005", "CERT006", "CERT007", "CERT008", "CE
 // writes it into the pod within about a minute and a half.
 const settled = 2 * time.Minute
 
-func caCertsObject(m *member) string {
-	return "secret " + m.SystemNamespace + "/" + istio.CACertsSecret
+func caCertsObject(m *member) finding.Object {
+	return finding.In("secret", m.SystemNamespace, istio.CACertsSecret)
 }
 
 // pluggedIn are the members whose Secret cacerts can be judged; of the others
@@ -29,7 +29,7 @@ func (j *judgement) pluggedIn(codes ...finding.Code) []*member {
 	for _, m := range j.reached() {
 		switch m.mode {
 		case UnknownMode:
-			j.CannotJudge(m.Context, m.modeWhy, codes...)
+			j.NotChecked(m.Context, m.modeWhy, codes...)
 		case PluggedIn:
 			out = append(out, m)
 		}
@@ -45,7 +45,7 @@ func judgeBundles(j *judgement) {
 		for _, d := range defects(m.ca, j.now) {
 			f := finding.Finding{
 				Code: d.code, Severity: d.severity, Clusters: []string{m.Context}, Object: caCertsObject(m),
-				Title: d.title, Evidence: d.evidence, Effect: d.effect, Fix: mendBundle(m, d),
+				Title: d.title, Evidence: d.evidence, Effect: d.effect, Fix: fixBundle(m, d),
 			}
 			if d.fatal && fatal == "" {
 				fatal = f.ID()
@@ -55,24 +55,22 @@ func judgeBundles(j *judgement) {
 	}
 }
 
-func mendBundle(m *member, d defect) []string {
+func fixBundle(m *member, d defect) []finding.Step {
 	if d.leak {
-		return []string{"# that key is known to every workload now: make a new CA, and see \"explain CERT010\" for how to move to it"}
+		return []finding.Step{finding.Say("Make a new CA and move to it: every workload knows this key now. \"explain CERT010\" says how.")}
 	}
 	if d.code == "CERT011" {
-		return []string{
-			"# put the signing certificate first, then those above it, up to the root",
-			"cat ca-cert.pem root-cert.pem > cert-chain.pem",
-			replace(m),
-		}
+		chain := finding.Shell("cat", keyCACert, keyRootCert)
+		chain.Into = keyCertChain
+		order := finding.Say("Put the signing certificate first into cert-chain.pem, then those above it, up to the root:").By(chain)
+		return append([]finding.Step{order}, replacing(finding.Say("Then replace secret cacerts:"), m)...)
 	}
 	if d.code == "CERT019" {
-		return []string{
-			"# put the current revocation list of every CA in cert-chain.pem into ca-crl.pem",
-			replace(m),
-		}
+		return replacing(finding.Say("Put the current revocation list of every CA in cert-chain.pem into ca-crl.pem. "+
+			"Then replace secret cacerts:"), m)
 	}
-	return []string{"# with the four right files in the current directory", replace(m)}
+	return replacing(finding.Say("Put the right ca-cert.pem, ca-key.pem, root-cert.pem and cert-chain.pem into the current directory. "+
+		"Then replace secret cacerts:"), m)
 }
 
 // judgeLayout looks at what the tls layout of Secret cacerts does unasked.
@@ -93,13 +91,13 @@ func judgeLayout(j *judgement) {
 				{Field: b.at(keyCACert), Value: orElse(subjects(other.Certificates), orElse(other.Problem, "absent"))},
 			}
 			f.Effect = "changes to the *.pem keys have no effect, without a word from istiod"
-			f.Fix = []string{"# keep one layout; this one keeps the *.pem files of the current directory", replace(m)}
+			f.Fix = replacing(finding.Say("Keep one layout. This keeps the *.pem files of the current directory:"), m)
 		case b.has(keyCACRL):
 			f.Severity = finding.Warning
 			f.Title = "istiod reads no ca-crl.pem beside tls.crt in secret cacerts"
 			f.Evidence = []finding.Evidence{{Field: b.at(keyCACRL), Value: "present, and passed over"}}
 			f.Effect = "revoked certificates are accepted"
-			f.Fix = []string{"# use the layout of ca-cert.pem, which knows revocation lists", replace(m)}
+			f.Fix = replacing(finding.Say("Use the layout of ca-cert.pem, in which istiod reads revocation lists:"), m)
 		default:
 			continue
 		}
@@ -116,14 +114,15 @@ func judgeInUse(j *judgement) {
 		sameText := bytes.Equal(m.ca.secret.Data[m.ca.layout.root], publishedText(m))
 		switch {
 		case !m.RootCert.Known():
-			j.CannotJudge(m.Context, "configmap istio-ca-root-cert: "+m.RootCert.Why(), "CERT004")
+			j.NotChecked(m.Context, m.rootCertUnread(), "CERT004")
 			continue
 		case !m.publishedKnown || len(roots) == 0 || sameText:
 			continue
 		}
 		changed := lastWritten(m.ca.secret)
 		if !changed.IsZero() && j.now.Sub(changed) < settled {
-			j.CannotJudge(m.Context, "secret cacerts changed less than 2 minutes ago: istiod may still be reading it", "CERT004")
+			reason := finding.Because("secret cacerts changed less than 2 minutes ago: istiod may still be reading it")
+			j.NotChecked(m.Context, reason, "CERT004")
 			continue
 		}
 		f := finding.Finding{
@@ -161,7 +160,10 @@ func whyNotInUse(m *member, changed time.Time) []finding.Evidence {
 	var out []finding.Evidence
 	started := istio.OldestStart(m.Cluster)
 	if !changed.IsZero() && !started.IsZero() && changed.After(started) {
-		out = append(out, finding.Evidence{Field: "secret cacerts was written", Value: changed.UTC().Format(time.RFC3339) + ", after istiod started at " + started.UTC().Format(time.RFC3339)})
+		out = append(out, finding.Evidence{
+			Field: "secret cacerts was written",
+			Value: changed.UTC().Format(time.RFC3339) + ", after istiod started at " + started.UTC().Format(time.RFC3339),
+		})
 	}
 	if m.self != nil && sameSet(m.self.root.Certificates, m.published.Certificates) {
 		return append(out, finding.Evidence{Field: "in use", Value: "the self-signed CA in secret istio-ca-secret: istiod does not watch for a cacerts that comes after it"})
@@ -172,25 +174,29 @@ func whyNotInUse(m *member, changed time.Time) []finding.Evidence {
 	return append(out, finding.Evidence{Field: istio.EnvMultiRoot, Value: "true: istiod takes a new root-cert.pem only if it extends or shortens the old one, in 1.29 byte by byte"})
 }
 
-func takeOver(m *member, broken bool) []string {
+func takeOver(m *member, broken bool) []finding.Step {
 	if broken {
-		return append([]string{"# mend the secret first: istiod would not come back after a restart; then"}, restart(m)...)
+		return []finding.Step{restart(m, "Fix the secret first: else istiod does not come back after a restart. Then restart istiod:")}
 	}
-	fix := restart(m)
 	if sameSet(m.ca.root.Certificates, m.published.Certificates) {
-		return fix
+		return []finding.Step{restart(m, "Restart istiod, which then reads the CA in the secret:")}
 	}
-	if m.self == nil || !sameSet(m.self.root.Certificates, m.published.Certificates) {
-		fix = append([]string{"# first make sure that root-cert.pem of every cluster holds the old root and the new one"}, fix...)
+	first := finding.Say("First make sure that root-cert.pem of every cluster holds the old root and the new one.")
+	if m.self != nil && sameSet(m.self.root.Certificates, m.published.Certificates) {
+		first = rootChanges("CERT001", m.Context)
 	}
-	return append(fix, "# then restart the workloads, or wait about 12 hours until they have new certificates")
+	return []finding.Step{
+		first,
+		restart(m, "Restart istiod, which then reads the CA in the secret:"),
+		finding.Say("Then restart the workloads, or wait about 12 hours until they have new certificates."),
+	}
 }
 
 // judgeGone: the CA that istiod has in memory is in no Secret any more.
 func judgeGone(j *judgement) {
 	for _, m := range j.reached() {
 		if m.mode == UnknownMode {
-			j.CannotJudge(m.Context, m.modeWhy, "CERT034")
+			j.NotChecked(m.Context, m.modeWhy, "CERT034")
 			continue
 		}
 		gone := m.mode == NoCA || m.mode == SelfSigned && m.ca == nil && !sameSet(m.self.root.Certificates, m.published.Certificates)
@@ -210,10 +216,8 @@ func judgeGone(j *judgement) {
 				{Field: "secret istio-ca-secret", Value: selfSignedOr(m, "does not exist")},
 			},
 			Effect: "the next istiod pod that starts, in an update or when a node is drained, " + next + ", and this cluster is cut off from the others",
-			Fix: []string{
-				"# before istiod restarts: put the files of the CA back; if its key is lost, a new intermediate of the same root",
-				replace(m),
-			},
+			Fix: replacing(finding.Say("Before istiod restarts, put the files of the CA back. "+
+				"If its key is lost, take those of a new intermediate of the same root:"), m),
 		})
 	}
 }

@@ -10,8 +10,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
-const nowhereUsed = "none for traffic: nothing that is in use leads to it"
-
 // expiryError is when an expiry becomes urgent.
 const expiryError = 7 * 24 * time.Hour
 
@@ -66,10 +64,12 @@ func judgeCertificates(j *judgement) {
 	for _, m := range j.reached() {
 		codes := []finding.Code{"CERT010", "CERT031", "CERT032", "CERT033"}
 		if m.mode == UnknownMode {
-			j.CannotJudge(m.Context, m.modeWhy+"; only the published roots were judged", codes...)
+			why := m.modeWhy
+			why.Text += "; only the published roots were checked"
+			j.NotChecked(m.Context, why, codes...)
 		}
 		if !m.RootCert.Known() {
-			j.CannotJudge(m.Context, "configmap istio-ca-root-cert: "+m.RootCert.Why(), codes...)
+			j.NotChecked(m.Context, m.rootCertUnread(), codes...)
 		}
 	}
 	all := j.certificatesInUse()
@@ -84,7 +84,7 @@ func judgeCertificates(j *judgement) {
 				Title:    "a CA certificate is too weak: " + why,
 				Evidence: []finding.Evidence{{Field: "key", Value: h.Key()}},
 				Effect:   "such a key can be broken by somebody with means",
-				Fix:      []string{"# make a new CA certificate with RSA 4096 or ECDSA P-256"},
+				Fix:      []finding.Step{finding.Say("Make a new CA certificate with RSA 4096 or ECDSA P-256.")},
 			}))
 		}
 		j.judgeOutliving(h, all)
@@ -128,7 +128,7 @@ func (j *judgement) judgeOutliving(h *held, all []*held) {
 			{Field: "its issuer ends", Value: day(issuer.NotAfter) + " (" + describe(issuer.Certificate) + ")"},
 		},
 		Effect: "its own date promises time that it does not have: it stops working with its issuer",
-		Fix:    []string{"# renew the issuer first; the earlier of the two dates is the one to keep an eye on"},
+		Fix:    []finding.Step{finding.Say("Renew the issuer first. Watch the earlier of the two dates.")},
 	})
 	f.Clusters = contexts(in)
 	j.Add(f)
@@ -148,7 +148,7 @@ func (j *judgement) judgeExpiry(h *held, all []*held) {
 		Code: "CERT010", Severity: finding.Error,
 		Evidence: []finding.Evidence{{Field: "valid", Value: h.NotBefore.UTC().Format(time.RFC3339) + " to " + h.NotAfter.UTC().Format(time.RFC3339)}},
 	}
-	d := j.dependence(h)
+	d, used := j.dependence(h), true
 	switch {
 	case len(d.in) > 0:
 		f.Effect, f.Fix = d.effect(), h.renewal(d.in)
@@ -157,8 +157,8 @@ func (j *judgement) judgeExpiry(h *held, all []*held) {
 		f.Severity, f.Fix = finding.Warning, h.removal()
 		f.Effect = "none for istiod, which finds another of its name and key; but Envoy may take this one, and then mTLS fails (envoyproxy/envoy issue 45210)"
 	default:
-		f.Severity, f.Fix = finding.Warning, h.removal()
-		f.Effect = nowhereUsed
+		f.Severity, f.Fix, used = finding.Warning, h.removal(), false
+		f.Effect = "none for traffic: nothing that is in use leads to it"
 	}
 	switch {
 	case notYet:
@@ -167,7 +167,7 @@ func (j *judgement) judgeExpiry(h *held, all []*held) {
 		f.Title = fmt.Sprintf("a %s expired %s ago", kind, span(left))
 	default:
 		f.Title = fmt.Sprintf("a %s expires in %s", kind, span(left))
-		if f.Effect != nowhereUsed {
+		if used {
 			f.Effect = "from then on " + f.Effect
 		}
 		if left >= expiryError {
@@ -188,22 +188,19 @@ func (h *held) renewedBy(o *held, now time.Time) bool {
 		slices.ContainsFunc(o.in, func(m *member) bool { return slices.Contains(h.in, m) })
 }
 
-func (h *held) removal() []string {
+func (h *held) removal() []finding.Step {
 	if h.root {
-		return []string{"# take it out of root-cert.pem, and restart istiod"}
+		return []finding.Step{finding.Say("Remove it from root-cert.pem, and restart istiod.")}
 	}
-	return []string{"# take it out of cert-chain.pem"}
+	return []finding.Step{finding.Say("Remove it from cert-chain.pem.")}
 }
 
-func (h *held) renewal(in []*member) []string {
+func (h *held) renewal(in []*member) []finding.Step {
 	if h.root {
-		return []string{"# a root is replaced in three steps, with both roots trusted in between: \"explain CERT010\""}
+		return []finding.Step{finding.Say("Replace the root in three steps, with both roots trusted in between: \"explain CERT010\" has them.")}
 	}
-	fix := []string{"# with a new intermediate of the same root in the current directory; istiod takes it over while it runs"}
-	for _, m := range in {
-		fix = append(fix, replace(m))
-	}
-	return fix
+	return replacing(finding.Say("Put the files of a new intermediate of the same root into the current directory. "+
+		"istiod loads it while it runs:"), in...)
 }
 
 func (h *held) notSelfSigned() finding.Finding {
@@ -212,19 +209,21 @@ func (h *held) notSelfSigned() finding.Finding {
 		Title:    "a certificate that workloads take for a root is an intermediate",
 		Evidence: []finding.Evidence{{Field: "its issuer", Value: h.Issuer()}},
 		Effect:   "peers that want a complete chain refuse it, and clusters with different intermediates of one root do not trust one another",
-		Fix:      []string{"# put the self-signed root at the end of the chain into root-cert.pem"},
+		Fix:      []finding.Step{finding.Say("Put the self-signed root at the end of the chain into root-cert.pem.")},
 	}
 	if h.tls {
 		// cert-manager fills ca.crt with the issuer's certificate, whatever that is.
 		f.Code = "CERT012"
-		f.Fix = []string{"# let the issuer be the root itself, or use the layout of ca-cert.pem with the root in root-cert.pem"}
+		f.Fix = []finding.Step{
+			finding.Say("Let the root itself be the issuer, or use the layout of ca-cert.pem with the root in root-cert.pem."),
+		}
 	}
 	return h.finding(f)
 }
 
 // finding completes a finding about this certificate: which it is and where it was found.
 func (h *held) finding(f finding.Finding) finding.Finding {
-	f.Clusters, f.Object = contexts(h.in), "certificate "+pki.Short(h.SHA256)
+	f.Clusters, f.Object = contexts(h.in), finding.Named("certificate", pki.Short(h.SHA256))
 	f.Evidence = append(append([]finding.Evidence{{Field: "certificate", Value: describe(h.Certificate)}}, f.Evidence...), h.where...)
 	return f
 }

@@ -3,12 +3,14 @@ package certs
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // judgeMultiRoot: trust anchors in the mesh config that nobody gets.
@@ -22,8 +24,8 @@ func judgeMultiRoot(j *judgement) {
 			if len(anchors) == 0 {
 				continue
 			}
-			if !istio.TakesAnchors(mesh.DefaultConfig.ProxyMetadata) && !m.Proxies.Known() {
-				j.CannotJudge(m.Context, "pods: "+m.Proxies.Why(), "CERT016")
+			if why, lacks := rule.Lack("pods", m.Proxies); lacks && !istio.TakesAnchors(mesh.DefaultConfig.ProxyMetadata) {
+				j.NotChecked(m.Context, why, "CERT016")
 				continue
 			}
 			why := m.inert(mesh, anchors)
@@ -31,17 +33,42 @@ func judgeMultiRoot(j *judgement) {
 				continue
 			}
 			j.Add(finding.Finding{
-				Code: "CERT016", Severity: finding.Error, Clusters: []string{m.Context}, Object: "configmap " + m.SystemNamespace + "/" + mesh.ConfigMap,
+				Code: "CERT016", Severity: finding.Error, Clusters: []string{m.Context},
+				Object:   finding.In("configmap", m.SystemNamespace, mesh.ConfigMap),
 				Title:    "the further roots in caCertificates of the mesh config are not in effect",
 				Evidence: append([]finding.Evidence{{Field: "caCertificates", Value: fmt.Sprintf("%d entries", len(anchors))}}, why...),
 				Effect:   "workloads do not trust these roots, though the mesh config says so",
-				Fix: []string{
-					finding.Kubectl(m.Context, "-n %s set env deployment/%s %s=true", m.SystemNamespace, m.istiods[0].Name, istio.EnvMultiRoot),
-					fmt.Sprintf("# and in the mesh config: defaultConfig.proxyMetadata.%s: \"true\"; then restart the workloads", istio.EnvXDSAgent),
-				},
+				Fix:      m.takeAnchors(mesh),
 			})
 		}
 	}
+}
+
+// takeAnchors are the steps that make workloads take the further roots of a mesh config.
+func (m *member) takeAnchors(mesh istio.MeshConfig) []finding.Step {
+	var out []finding.Step
+	if slices.ContainsFunc(furtherRoots(mesh), func(a istio.CACertificate) bool { return anchorProblem(a) != "" }) {
+		out = append(out, finding.Say("Correct the entries of caCertificates: each pem has to begin with a CA certificate."))
+	}
+	var set []finding.Command
+	for _, i := range m.withoutMultiRoot(mesh) {
+		set = append(set, finding.Kubectl(m.Context, "-n", i.Namespace, "set", "env", "deployment/"+i.Name, istio.EnvMultiRoot+"=true"))
+	}
+	if len(set) > 0 {
+		out = append(out, finding.Say("Let istiod send them, which restarts it:").By(set...))
+	}
+	if !istio.TakesAnchors(mesh.DefaultConfig.ProxyMetadata) {
+		out = append(out, finding.Say("In the mesh config, set defaultConfig.proxyMetadata.%s to \"true\". Then restart the workloads.",
+			istio.EnvXDSAgent))
+	}
+	return out
+}
+
+// withoutMultiRoot are the istiods with this mesh config that do not send further roots.
+func (m *member) withoutMultiRoot(mesh istio.MeshConfig) []istio.Istiod {
+	return slices.DeleteFunc(slices.Clone(m.istiods), func(i istio.Istiod) bool {
+		return i.MeshConfigMap() != mesh.ConfigMap || i.On(istio.EnvMultiRoot)
+	})
 }
 
 // furtherRoots are the entries of caCertificates that are about roots: an entry
@@ -58,21 +85,13 @@ func furtherRoots(mesh istio.MeshConfig) []istio.CACertificate {
 // switches without which no anchor reaches a workload.
 func (m *member) inert(mesh istio.MeshConfig, anchors []istio.CACertificate) []finding.Evidence {
 	var why []finding.Evidence
-	for _, i := range m.istiods {
-		if i.MeshConfigMap() == mesh.ConfigMap && !i.On(istio.EnvMultiRoot) {
-			why = append(why, finding.Evidence{Field: "deployment " + i.Name + ", " + istio.EnvMultiRoot, Value: orElse(i.Env(istio.EnvMultiRoot), "not set")})
-		}
+	for _, i := range m.withoutMultiRoot(mesh) {
+		why = append(why, finding.Evidence{
+			Field: "deployment " + i.Name + ", " + istio.EnvMultiRoot, Value: orElse(i.Env(istio.EnvMultiRoot), "not set"),
+		})
 	}
 	for n, a := range anchors {
-		if a.PEM == "" {
-			continue
-		}
-		b := pki.ParseBundle([]byte(a.PEM))
-		problem := b.Problem
-		if c, ok := b.First(); ok && !c.IsCA {
-			problem = "is not a CA certificate"
-		}
-		if problem != "" {
+		if problem := anchorProblem(a); problem != "" {
 			why = append(why, finding.Evidence{Field: fmt.Sprintf("caCertificates[%d].pem", n), Value: problem + ": istiod takes none of the entries"})
 		}
 	}
@@ -92,23 +111,44 @@ func (m *member) inert(mesh istio.MeshConfig, anchors []istio.CACertificate) []f
 	return why
 }
 
+// anchorProblem says why istiod refuses an entry of caCertificates; "" where it does not.
+func anchorProblem(a istio.CACertificate) string {
+	if a.PEM == "" {
+		return ""
+	}
+	b := pki.ParseBundle([]byte(a.PEM))
+	if c, ok := b.First(); ok && !c.IsCA {
+		return "is not a CA certificate"
+	}
+	return b.Problem
+}
+
 // meshKnown reports whether the member's mesh configs could be read, and notes
 // the codes if not. A cluster without a control plane has none of its own.
 func (m *member) meshKnown(j *judgement, codes ...finding.Code) bool {
+	why, lacks := rule.Lack("deployments", m.Istiods)
 	switch {
-	case !m.Istiods.Known():
-		j.CannotJudge(m.Context, "deployments: "+m.Istiods.Why(), codes...)
-		return false
+	case lacks:
 	case len(m.istiods) == 0:
 		return false
-	case !m.MeshConfigs.Known():
-		j.CannotJudge(m.Context, "configmap istio: "+m.MeshConfigs.Why(), codes...)
-		return false
-	case len(m.meshErrs) > 0:
-		j.CannotJudge(m.Context, m.meshErrs[0].Error(), codes...)
+	default:
+		why = m.meshUnread(istio.MeshConfigMap)
+	}
+	if unclear(why) {
+		j.NotChecked(m.Context, why, codes...)
 		return false
 	}
 	return true
+}
+
+// meshUnread says why the mesh configs of the member are not known; configMap is that
+// of the one which is wanted.
+func (m *member) meshUnread(configMap string) finding.Reason {
+	why, lacks := rule.Lack("configmap "+configMap, m.MeshConfigs)
+	if !lacks && len(m.meshErrs) > 0 {
+		return finding.Because(m.meshErrs[0].Error())
+	}
+	return why
 }
 
 // accepted are the trust domains whose workloads the cluster's servers let in
@@ -173,7 +213,8 @@ func judgeTrustDomains(j *judgement) {
 				domains = append(domains, wanted[c]...)
 			}
 			slices.Sort(domains)
-			f.Fix = append(f.Fix, fmt.Sprintf("# %s: add to the mesh config  trustDomainAliases: [%s]", server, strings.Join(slices.Compact(domains), ", ")))
+			f.Fix = append(f.Fix, finding.Say("In the mesh config of %s, add to trustDomainAliases: [%s].",
+				server, strings.Join(slices.Compact(domains), ", ")))
 		}
 		for _, s := range refusing {
 			add(s, refused)
@@ -192,18 +233,18 @@ func judgeTrustDomains(j *judgement) {
 // (pilot/pkg/serviceregistry/kube/controller/multicluster.go).
 func judgeRemoteTrustDomains(j *judgement) {
 	for _, p := range j.reached() {
-		if !p.Istiods.Known() {
-			j.CannotJudge(p.Context, "deployments: "+p.Istiods.Why(), "CERT018")
+		if why, lacks := rule.Lack("deployments", p.Istiods); lacks {
+			j.NotChecked(p.Context, why, "CERT018")
 		}
 		for _, primary := range p.istiods {
 			if !primary.AtLeast("1.29.0") {
 				if primary.Version == nil {
-					j.CannotJudge(p.Context, "the version of istiod is not in its image's tag", "CERT018")
+					j.NotChecked(p.Context, finding.Because("the version of istiod is not in its image's tag"), "CERT018")
 				}
 				continue
 			}
-			if !p.RemoteSecrets.Known() {
-				j.CannotJudge(p.Context, "remote secrets: "+p.RemoteSecrets.Why(), "CERT018")
+			if why, lacks := rule.Lack("remote secrets", p.RemoteSecrets); lacks {
+				j.NotChecked(p.Context, why, "CERT018")
 				continue
 			}
 			for _, s := range p.RemoteSecrets.Value {
@@ -218,47 +259,53 @@ func judgeRemoteTrustDomains(j *judgement) {
 
 func (j *judgement) judgeReader(p *member, primary istio.Istiod, s facts.RemoteSecret, k *member) {
 	identity := "system:serviceaccount:" + k.SystemNamespace + ":" + istio.ReaderIdentity
-	switch {
-	case s.Identity != identity:
+	if s.Identity != identity {
 		return // what another identity may do is the business of the remote secrets' own rules
-	case !k.ReaderAccess.Known():
-		j.CannotJudge(k.Context, "access of "+identity+": "+k.ReaderAccess.Why(), "CERT018")
+	}
+	if k.ReaderAccess.State != facts.OK {
+		j.NotChecked(k.Context, rule.Unread("access of "+identity, k.ReaderAccess.State, k.ReaderAccess.Why()), "CERT018")
 		return
-	case k.ReaderAccess.Value.Status.Allowed:
+	}
+	if k.ReaderAccess.Value.Status.Allowed {
 		return
 	}
 	effect := fmt.Sprintf("istiod of %s never counts %s as synced, and watches in vain", p.Context, k.Context)
 	if primary.Before("1.29.2") {
-		effect = fmt.Sprintf("istiod of %s gives %s's workloads the name spiffe:///ns/…, without a trust domain: TLS to services that run only there fails", p.Context, k.Context)
+		effect = fmt.Sprintf("istiod of %s gives %s's workloads the name spiffe:///ns/…, without a trust domain: "+
+			"TLS to services that run only there fails", p.Context, k.Context)
 	}
 	j.Add(finding.Finding{
-		Code: "CERT018", Severity: finding.Error, Clusters: []string{k.Context, p.Context}, Object: "serviceaccount " + k.SystemNamespace + "/" + istio.ReaderIdentity,
-		Title: fmt.Sprintf("istiod of %s may not read the mesh config of %s", p.Context, k.Context),
+		Code: "CERT018", Severity: finding.Error, Clusters: []string{k.Context, p.Context},
+		Object: finding.In("serviceaccount", k.SystemNamespace, istio.ReaderIdentity),
+		Title:  fmt.Sprintf("istiod of %s may not read the mesh config of %s", p.Context, k.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: p.Context, Field: "istiod " + primary.Name, Value: "version " + primary.Version.String() + ", which reads the remote cluster's trust domain"},
 			{Cluster: p.Context, Field: "secret " + s.Name, Value: "reads " + k.Context + " as " + s.Identity},
 			{Cluster: k.Context, Field: "list configmaps in " + k.SystemNamespace, Value: "denied to " + identity},
 		},
 		Effect: effect,
-		Fix: []string{
-			"# bring the role istio-reader-clusterrole-… up to the primary's version; or, at once",
-			finding.Kubectl(k.Context, "create clusterrole istio-reader-configmaps --verb=get,list,watch --resource=configmaps"),
-			finding.Kubectl(k.Context, "create clusterrolebinding istio-reader-configmaps --clusterrole=istio-reader-configmaps --serviceaccount=%s:%s", k.SystemNamespace, istio.ReaderIdentity),
+		Fix: []finding.Step{
+			finding.Say("Upgrade the role istio-reader-clusterrole-… in %s to the version of the primary.", k.Context),
+			finding.Say("Until then, let the account read the ConfigMaps:").By(
+				finding.Kubectl(k.Context, "create", "clusterrole", "istio-reader-configmaps", "--verb=get,list,watch", "--resource=configmaps"),
+				finding.Kubectl(k.Context, "create", "clusterrolebinding", "istio-reader-configmaps", "--clusterrole=istio-reader-configmaps",
+					"--serviceaccount="+k.SystemNamespace+":"+istio.ReaderIdentity),
+			),
 		},
 	})
 }
 
 func (j *judgement) judgeRemoteMesh(p *member, primary istio.Istiod, k *member) {
-	if !p.MeshConfigs.Known() || len(p.meshErrs) > 0 {
-		j.CannotJudge(p.Context, "configmap "+primary.MeshConfigMap()+": "+p.MeshConfigs.Why(), "CERT018")
+	if why := p.meshUnread(primary.MeshConfigMap()); unclear(why) {
+		j.NotChecked(p.Context, why, "CERT018")
 		return
 	}
 	i := slices.IndexFunc(p.meshes, func(m istio.MeshConfig) bool { return m.ConfigMap == primary.MeshConfigMap() })
 	if i < 0 || p.meshes[i].TrustDomain == istio.DefaultTrustDomain {
 		return
 	}
-	if !k.MeshConfigs.Known() {
-		j.CannotJudge(k.Context, "configmap "+primary.MeshConfigMap()+": "+k.MeshConfigs.Why(), "CERT018")
+	if why, lacks := rule.Lack("configmap "+primary.MeshConfigMap(), k.MeshConfigs); lacks {
+		j.NotChecked(k.Context, why, "CERT018")
 		return
 	}
 	for _, cm := range k.MeshConfigs.Value {
@@ -267,17 +314,23 @@ func (j *judgement) judgeRemoteMesh(p *member, primary istio.Istiod, k *member) 
 		}
 	}
 	domain := p.meshes[i].TrustDomain
+	missing := finding.In("configmap", k.SystemNamespace, primary.MeshConfigMap())
 	j.Add(finding.Finding{
-		Code: "CERT018", Severity: finding.Error, Clusters: []string{k.Context, p.Context}, Object: "configmap " + k.SystemNamespace + "/" + primary.MeshConfigMap(),
-		Title: fmt.Sprintf("istiod of %s takes %s for the trust domain of %s, for want of a configmap there", p.Context, istio.DefaultTrustDomain, k.Context),
+		Code: "CERT018", Severity: finding.Error, Clusters: []string{k.Context, p.Context}, Object: missing,
+		Title: fmt.Sprintf("istiod of %s takes %s for the trust domain of %s, for want of a configmap there",
+			p.Context, istio.DefaultTrustDomain, k.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: p.Context, Field: "configmap " + primary.MeshConfigMap() + ", trustDomain", Value: domain},
 			{Cluster: p.Context, Field: "istiod " + primary.Name, Value: "version " + primary.Version.String() + ", revision " + primary.Revision},
-			{Cluster: k.Context, Field: "configmap " + k.SystemNamespace + "/" + primary.MeshConfigMap(), Value: "does not exist"},
+			{Cluster: k.Context, Field: missing.String(), Value: "does not exist"},
 		},
-		Effect: fmt.Sprintf("clients of %s expect names of %s from workloads of %s, and TLS to them fails", p.Context, istio.DefaultTrustDomain, k.Context),
-		Fix: append([]string{
-			finding.Kubectl(k.Context, "-n %s create configmap %s --from-literal=mesh=%s", k.SystemNamespace, primary.MeshConfigMap(), finding.Quote("trustDomain: "+domain)),
-		}, restart(p)...),
+		Effect: fmt.Sprintf("clients of %s expect names of %s from workloads of %s, and TLS to them fails",
+			p.Context, istio.DefaultTrustDomain, k.Context),
+		Fix: []finding.Step{
+			finding.Say("Name the trust domain of %s in a mesh config of its own:", k.Context).By(
+				finding.Kubectl(k.Context, "-n", k.SystemNamespace, "create", "configmap", primary.MeshConfigMap(),
+					"--from-literal=mesh=trustDomain: "+strconv.Quote(domain))),
+			restart(p, "Then restart istiod of %s, which reads it when it starts:", p.Context),
+		},
 	})
 }

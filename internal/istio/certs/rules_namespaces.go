@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // newborn is how long istiod may take to write its root into a new namespace,
@@ -26,9 +27,9 @@ var ignoredNamespaces = []string{"kube-public", "kube-node-lease", "local-path-s
 // namespace holds, since a pod mounts that of its own.
 func judgeNamespaces(j *judgement) {
 	for _, m := range j.reached() {
-		switch why := m.cannotJudgeNamespaces(); {
-		case why != "":
-			j.CannotJudge(m.Context, why, "CERT014")
+		switch why := m.namespacesUnread(); {
+		case unclear(why):
+			j.NotChecked(m.Context, why, "CERT014")
 			continue
 		case len(m.istiods) == 0 && m.RootCerts.Known() && len(m.RootCerts.Value) == 0:
 			continue // no mesh here, or none that gives roots: FLT008 says so
@@ -51,19 +52,19 @@ func judgeNamespaces(j *judgement) {
 	}
 }
 
-func (m *member) cannotJudgeNamespaces() string {
-	switch {
-	case !m.RootCert.Known():
-		return "configmap istio-ca-root-cert: " + m.RootCert.Why()
-	case !m.RootCerts.Known():
-		return "configmaps of all namespaces: " + m.RootCerts.Why()
-	case !m.Namespaces.Known():
-		return "namespaces: " + m.Namespaces.Why()
-	case !m.Istiods.Known():
-		return "deployments: " + m.Istiods.Why()
-	default:
-		return ""
+// namespacesUnread says why the roots of namespaces cannot be compared.
+func (m *member) namespacesUnread() finding.Reason {
+	if !m.RootCert.Known() {
+		return m.rootCertUnread()
 	}
+	if why, lacks := rule.Lack("configmaps of all namespaces", m.RootCerts); lacks {
+		return why
+	}
+	if why, lacks := rule.Lack("namespaces", m.Namespaces); lacks {
+		return why
+	}
+	why, _ := rule.Lack("deployments", m.Istiods)
+	return why
 }
 
 // lagging are the mesh namespaces without a root, and the namespaces with
@@ -115,38 +116,47 @@ func inMesh(ns corev1.Namespace) bool {
 }
 
 func systemRootMissing(m *member) finding.Finding {
+	object := finding.In("configmap", m.SystemNamespace, istio.RootCertConfigMap)
+	var logs []finding.Command
+	for _, i := range m.istiods {
+		logs = append(logs, finding.Kubectl(m.Context, "-n", i.Namespace, "logs", "deployment/"+i.Name, "--tail=50"))
+	}
 	return finding.Finding{
-		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: "configmap " + m.SystemNamespace + "/" + istio.RootCertConfigMap,
+		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: object,
 		Title:    "configmap istio-ca-root-cert is missing in the system namespace: istiod publishes no root",
-		Evidence: []finding.Evidence{{Field: "configmap " + m.SystemNamespace + "/" + istio.RootCertConfigMap, Value: "does not exist"}},
+		Evidence: []finding.Evidence{{Field: object.String(), Value: "does not exist"}},
 		Effect:   "new pods with a sidecar do not start, since they mount it",
-		Fix:      append([]string{finding.Kubectl(m.Context, "-n %s logs deployment/istiod --tail=50", m.SystemNamespace)}, restart(m)...),
+		Fix: []finding.Step{
+			finding.Say("Read the log of istiod, which says why the ConfigMap is missing:").By(logs...),
+			restart(m, "Then restart istiod, which writes it when it starts:"),
+		},
 	}
 }
 
 func missingIn(m *member, namespaces []string) finding.Finding {
 	return finding.Finding{
-		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: "configmaps missing",
+		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Kind("configmaps missing"),
 		Title:    fmt.Sprintf("configmap istio-ca-root-cert is missing in %s", count(namespaces)),
 		Evidence: []finding.Evidence{{Field: "missing in", Value: strings.Join(namespaces, ", ")}},
 		Effect:   "new pods with a sidecar do not start there, since they mount it",
-		Fix: append([]string{
-			"# istiod writes it anew when it starts; if it does not, its log says why",
-		}, restart(m)...),
+		Fix: []finding.Step{
+			restart(m, "Restart istiod, which writes it when it starts. If it does not, its log says why:"),
+		},
 	}
 }
 
 func staleIn(m *member, namespaces []string) finding.Finding {
 	f := finding.Finding{
-		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: "configmaps stale",
+		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Kind("configmaps stale"),
 		Title: fmt.Sprintf("configmap istio-ca-root-cert holds another root in %s than in %s", count(namespaces), m.SystemNamespace),
 		Evidence: []finding.Evidence{
 			{Field: "in " + m.SystemNamespace, Value: describeAll(m.published.Certificates)},
 		},
 		Effect: "pods there do not trust istiod, or their peers: no configuration, no certificates, failing mTLS",
-		Fix: append([]string{
-			"# istiod writes it anew when it starts; a second writer, such as another mesh's istiod, shows in the evidence",
-		}, restart(m)...),
+		Fix: []finding.Step{
+			finding.Say("If the evidence names a second writer, such as the istiod of another mesh, stop that one first."),
+			restart(m, "Restart istiod, which writes the right root when it starts:"),
+		},
 	}
 	for _, cm := range m.RootCerts.Value {
 		if !slices.Contains(namespaces, cm.Namespace) || len(f.Evidence) > 5 {

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // judgeProxies: a workload renews its certificate and the roots that it trusts at about
@@ -22,18 +23,18 @@ func judgeProxies(j *judgement) {
 	for _, m := range j.reached() {
 		asked := j.Proxies[m.Context]
 		switch why := m.unpublished(external); {
-		case why != "":
-			j.CannotJudge(m.Context, why, "CERT015")
+		case unclear(why):
+			j.NotChecked(m.Context, why, "CERT015")
 			continue
 		case asked.State != facts.OK:
-			j.CannotJudge(m.Context, "pods with a sidecar: "+asked.Why(), "CERT015")
+			j.NotChecked(m.Context, rule.Unread("pods with a sidecar", asked.State, asked.Why()), "CERT015")
 			continue
 		}
 		var old []outdated
 		for _, p := range asked.Value {
 			o, why := m.outdated(p)
-			if why != "" {
-				j.CannotJudge(m.Context, fmt.Sprintf("proxy of pod %s/%s: %s", p.Pod.Namespace, p.Pod.Name, why), "CERT015")
+			if unclear(why) {
+				j.NotChecked(m.Context, why, "CERT015")
 			} else if o.severity != "" {
 				old = append(old, o)
 			}
@@ -45,18 +46,18 @@ func judgeProxies(j *judgement) {
 }
 
 // unpublished says why it is not known what workloads of the cluster should trust.
-func (m *member) unpublished(external bool) string {
+func (m *member) unpublished(external bool) finding.Reason {
 	switch {
 	case m.mode == External, m.mode == Remote && external:
-		return "something other than istiod signs, and its roots need not be those of configmap " + istio.RootCertConfigMap
+		return finding.Because("something other than istiod signs, and its roots need not be those of configmap " + istio.RootCertConfigMap)
 	case m.mode == UnknownMode:
 		return m.modeWhy
 	case m.RootCert.State == facts.Absent, m.publishedKnown && len(m.published.Certificates) == 0:
-		return "configmap " + istio.RootCertConfigMap + " has no root"
+		return finding.Because("configmap " + istio.RootCertConfigMap + " has no root")
 	case !m.publishedKnown:
-		return "configmap " + istio.RootCertConfigMap + ": " + m.RootCert.Why()
+		return m.rootCertUnread()
 	}
-	return ""
+	return finding.Reason{}
 }
 
 // outdated is what is old about the certificates of a proxy.
@@ -68,21 +69,22 @@ type outdated struct {
 }
 
 // outdated compares what a proxy has with what istiod publishes; it says why it cannot.
-func (m *member) outdated(p facts.ProxyMaterial) (o outdated, why string) {
+func (m *member) outdated(p facts.ProxyMaterial) (o outdated, why finding.Reason) {
+	proxy := fmt.Sprintf("proxy of pod %s/%s", p.Pod.Namespace, p.Pod.Name)
 	switch p.State {
 	case facts.OK:
 	case facts.Absent:
-		return o, "the pod is gone meanwhile"
+		return o, finding.Because(proxy + ": the pod is gone meanwhile")
 	default:
-		return o, p.Why()
+		return o, rule.Unread(proxy, p.State, p.Why())
 	}
 	chain, trusted := pki.ParseBundle(p.Value.Chain).Certificates, pki.ParseBundle(p.Value.Roots).Certificates
 	if len(chain) == 0 || len(trusted) == 0 {
-		return o, "it has no certificate of the mesh yet"
+		return o, finding.Because(proxy + ": it has no certificate of the mesh yet")
 	}
 	leaf := chain[0]
 	if len(leaf.Certificate.Subject.Organization) > 0 || leaf.IsCA {
-		return o, "its certificate is none that istiod makes, but of " + leaf.Issuer()
+		return o, finding.Because(proxy + ": its certificate is none that istiod makes, but of " + leaf.Issuer())
 	}
 	o.pod = p.Pod
 	field := func(what string) string { return fmt.Sprintf("pod %s/%s, %s", p.Pod.Namespace, p.Pod.Name, what) }
@@ -111,7 +113,7 @@ func (m *member) outdated(p facts.ProxyMaterial) (o outdated, why string) {
 	case len(lacks) > 0:
 		note(finding.Warning, "do not trust all roots published there", finding.Evidence{Field: field("trusts"), Value: shortNames(trusted)})
 	}
-	return o, ""
+	return o, finding.Reason{}
 }
 
 // unsigned reports whether peers that trust what the cluster publishes refuse a chain that
@@ -150,18 +152,37 @@ func (m *member) oldMaterial(old []outdated, asked int) finding.Finding {
 	if f.Severity == finding.Warning {
 		f.Effect = "they refuse workloads with certificates of those roots, until they renew theirs: at half of its life, mostly 12 hours"
 	}
-	var restarts []string
+	var workloads []istio.WorkloadRef
 	for _, o := range old {
 		f.Evidence = append(f.Evidence, o.evidence...)
-		w := istio.WorkloadOf(o.pod)
-		command := finding.Kubectl(m.Context, "-n %s rollout restart %s/%s", finding.Quote(w.Namespace), w.Kind, finding.Quote(w.Name))
-		if w.Kind == "pod" {
-			command = finding.Kubectl(m.Context, "-n %s delete pod %s", finding.Quote(w.Namespace), finding.Quote(w.Name))
-		}
-		if !slices.Contains(restarts, command) {
-			restarts = append(restarts, command)
+		if w := istio.WorkloadOf(o.pod); !slices.Contains(workloads, w) {
+			workloads = append(workloads, w)
 		}
 	}
-	f.Fix = append([]string{"# when istiod signs with a CA of these roots (CERT004), and so for all workloads like these:"}, restarts...)
+	f.Fix = m.renewProxies(workloads)
 	return f
+}
+
+// renewProxies are the steps that give proxies certificates and roots of now.
+func (m *member) renewProxies(workloads []istio.WorkloadRef) []finding.Step {
+	var restarted []finding.Command
+	var others []finding.Step
+	for _, w := range workloads {
+		switch w.Kind {
+		case "deployment", "daemonset", "statefulset":
+			restarted = append(restarted, finding.Kubectl(m.Context, "-n", w.Namespace, "rollout", "restart", w.Kind+"/"+w.Name))
+		case "pod":
+			others = append(others,
+				finding.Say("Careful: nothing recreates %s. Keep its manifest, delete it, and create it again:", w).
+					By(finding.Kubectl(m.Context, "-n", w.Namespace, "delete", "pod/"+w.Name)))
+		default:
+			others = append(others, finding.Say("Recreate the pods of %s.", w))
+		}
+	}
+	first := finding.Say("First make sure that istiod signs with a CA of these roots (CERT004).")
+	if len(restarted) == 0 {
+		return append([]finding.Step{first}, others...)
+	}
+	again := finding.Say("Then restart these workloads, and all others that are like them:").By(restarted...)
+	return append([]finding.Step{first, again}, others...)
 }

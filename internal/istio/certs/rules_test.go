@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,7 +36,7 @@ func judge(t *testing.T, c istiotest.Case) {
 		t.Errorf("findings (-want +got):\n%s\n%+v", diff, result.Findings)
 	}
 	if len(result.Unknowns) > 0 {
-		t.Errorf("everything was readable, and yet not judged: %+v", result.Unknowns)
+		t.Errorf("everything was readable, and yet not checked: %+v", result.Unknowns)
 	}
 	for _, f := range result.Findings {
 		complete(t, f)
@@ -48,15 +49,32 @@ func complete(t *testing.T, f finding.Finding) {
 	if f.Title == "" || f.Effect == "" || len(f.Clusters) == 0 {
 		t.Errorf("%s lacks a title, an effect or a cluster: %+v", f.Code, f)
 	}
-	if f.Severity != finding.Info && len(f.Evidence) == 0 {
+	if f.Severity != finding.Note && len(f.Evidence) == 0 {
 		t.Errorf("%s has no evidence", f.ID())
 	}
 	if f.Severity == finding.Error && len(f.Fix) == 0 {
 		t.Errorf("%s has no fix", f.ID())
 	}
-	for _, line := range f.Fix {
-		if strings.Contains(line, "kubectl") && !strings.HasPrefix(line, "# ") && !strings.Contains(line, "--context=") {
-			t.Errorf("%s: a command without --context: %s", f.ID(), line)
+	warned := false
+	for _, step := range f.Fix {
+		warned = warned || strings.HasPrefix(step.Say, "Careful: ")
+		end, deletes := ".", false
+		if len(step.Run) > 0 {
+			end = ":"
+		}
+		for _, command := range step.Run {
+			for c := &command; c != nil; c = c.Pipe {
+				if c.Args[0] == "kubectl" && c.Context() == "" {
+					t.Errorf("%s: a command without --context: %s", f.ID(), command)
+				}
+				deletes = deletes || slices.Contains(c.Args, "delete") || slices.Contains(c.Args, "--force")
+			}
+		}
+		if !strings.HasSuffix(step.Say, end) || !unicode.IsUpper([]rune(step.Say)[0]) {
+			t.Errorf("%s: %q is no sentence before %d commands", f.ID(), step.Say, len(step.Run))
+		}
+		if deletes && !warned {
+			t.Errorf("%s deletes, and no step before says \"Careful:\": %+v", f.ID(), f.Fix)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func TestWithoutSecretsTheRestIsJudged(t *testing.T) {
 				"CERT018", "CERT019", "CERT020", "CERT030", "CERT031", "CERT032", "CERT033", "CERT034",
 			}
 			if diff := cmp.Diff(want, codesOf(r, "west")); diff != "" {
-				t.Errorf("not judged (-want +got):\n%s", diff)
+				t.Errorf("not checked (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -80,7 +80,7 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 		}
 		all := slices.Sorted(slices.Values(Codes()))
 		if diff := cmp.Diff(all, codesOf(r, "west")); diff != "" {
-			t.Errorf("%q: not judged (-want +got):\n%s", state, diff)
+			t.Errorf("%q: not checked (-want +got):\n%s", state, diff)
 		}
 	}
 }
@@ -95,7 +95,7 @@ func TestAnUnreachedClusterHidesNothingOfTheOthers(t *testing.T) {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(slices.Sorted(slices.Values(Codes())), codesOf(r, "north")); diff != "" {
-		t.Errorf("not judged (-want +got):\n%s", diff)
+		t.Errorf("not checked (-want +got):\n%s", diff)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestAFreshSecretIsNotJudged(t *testing.T) {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]finding.Code{"CERT004"}, codesOf(r, "west")); diff != "" {
-		t.Errorf("not judged (-want +got):\n%s", diff)
+		t.Errorf("not checked (-want +got):\n%s", diff)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // stepConnected is about where the proxy of the source is connected.
@@ -44,7 +45,7 @@ type connections struct {
 	// not know, by cluster ID and pod.
 	at, stray map[[2]string][]place
 	// unread says by context why the connections of a control plane are not known.
-	unread map[string][]string
+	unread map[string][]finding.Reason
 	asked  []string // replicas that answered
 	// revisions are those of replicas, by primary and pod.
 	revisions map[[2]string]string
@@ -53,7 +54,7 @@ type connections struct {
 func newConnections(fleet *facts.Fleet, views map[string]facts.Read[[]facts.IstiodView]) *connections {
 	c := &connections{
 		fleet: fleet, expected: map[string][]string{}, own: map[string]bool{}, ids: map[string]map[string]bool{},
-		at: map[[2]string][]place{}, stray: map[[2]string][]place{}, unread: map[string][]string{},
+		at: map[[2]string][]place{}, stray: map[[2]string][]place{}, unread: map[string][]finding.Reason{},
 		revisions: map[[2]string]string{},
 	}
 	reads := map[string]map[string]string{} // by primary and cluster ID: the context
@@ -84,10 +85,10 @@ func newConnections(fleet *facts.Fleet, views map[string]facts.Read[[]facts.Isti
 		k := &fleet.Clusters[i]
 		switch {
 		case k.Unreached != nil:
-			c.unread[k.Context] = []string{"the cluster was not reached"}
+			c.unread[k.Context] = []finding.Reason{finding.ClusterUnreached}
 			continue
 		case !k.Istiods.Known():
-			c.unread[k.Context] = []string{"deployments: " + k.Istiods.Why()}
+			c.unread[k.Context] = []finding.Reason{rule.Unread("deployments", k.Istiods.State, k.Istiods.Why())}
 			continue
 		}
 		injects := slices.ContainsFunc(k.Services.Value, func(s corev1.Service) bool { return s.Name == localInjector && s.Namespace == k.SystemNamespace })
@@ -98,7 +99,10 @@ func newConnections(fleet *facts.Fleet, views map[string]facts.Read[[]facts.Isti
 		}
 		for _, i := range k.Istiods.Value {
 			if i.Namespace != k.SystemNamespace {
-				c.unread[k.Context] = append(c.unread[k.Context], fmt.Sprintf("istiod %s is in namespace %s, and those of %s alone are asked", i.Name, i.Namespace, k.SystemNamespace))
+				c.unread[k.Context] = append(c.unread[k.Context], finding.Reason{
+					Kind: finding.NotRead,
+					Text: fmt.Sprintf("istiod %s is in namespace %s, and those of %s alone are asked", i.Name, i.Namespace, k.SystemNamespace),
+				})
 			}
 		}
 		for _, p := range k.IstiodPods.Value {
@@ -115,13 +119,13 @@ func newConnections(fleet *facts.Fleet, views map[string]facts.Read[[]facts.Isti
 func (c *connections) read(primary string, views facts.Read[[]facts.IstiodView], contexts map[string]string) {
 	switch {
 	case views.State != facts.OK:
-		c.unread[primary] = append(c.unread[primary], "istiod: "+views.Why())
+		c.unread[primary] = append(c.unread[primary], rule.Unread("istiod", views.State, views.Why()))
 	case len(views.Value) == 0:
-		c.unread[primary] = append(c.unread[primary], "no pod of istiod is running")
+		c.unread[primary] = append(c.unread[primary], finding.Because("no pod of istiod is running"))
 	}
 	for _, v := range views.Value {
 		if v.Proxies.State != facts.OK {
-			c.unread[primary] = append(c.unread[primary], v.Pod+": "+v.Proxies.Why())
+			c.unread[primary] = append(c.unread[primary], rule.Unread(v.Pod, v.Proxies.State, v.Proxies.Why()))
 			continue
 		}
 		c.asked = append(c.asked, v.Pod+" of "+primary)
@@ -269,7 +273,7 @@ func (j *judgement) judgeConnections() {
 	}
 	for i := range j.fleet.Clusters {
 		if k := &j.fleet.Clusters[i]; j.Seen.NotAsked != "" && k.Unreached == nil && len(istio.Istiods(k)) > 0 {
-			j.unknown.CannotJudge(k.Context, j.Seen.NotAsked, "EP020")
+			j.unknown.NotChecked(k.Context, finding.Reason{Kind: finding.NotAsked, Text: j.Seen.NotAsked}, "EP020")
 		}
 	}
 	if j.Seen.NotAsked != "" {
@@ -277,20 +281,20 @@ func (j *judgement) judgeConnections() {
 	}
 	for context, reasons := range j.connections.unread {
 		for _, reason := range reasons {
-			j.unknown.CannotJudge(context, reason, "EP020")
+			j.unknown.NotChecked(context, reason, "EP020")
 		}
 	}
 	for _, c := range j.clusters {
 		if c.apart {
 			continue
 		}
-		if !c.Pods.Known() {
-			j.unknown.CannotJudge(c.Context, "pods: "+c.Pods.Why(), "EP020")
+		if reason, lacks := rule.Lack("pods", c.Pods); lacks {
+			j.unknown.NotChecked(c.Context, reason, "EP020")
 			continue
 		}
 		j.misplaced(c)
-		if f, why := j.lone(c); why != "" {
-			j.unknown.CannotJudge(c.Context, why, "EP020")
+		if f, why := j.lone(c); why != (finding.Reason{}) {
+			j.unknown.NotChecked(c.Context, why, "EP020")
 		} else if f.Code != "" {
 			j.add("", f)
 		}
@@ -340,15 +344,15 @@ func (j *judgement) connection(c *cluster, p *facts.Pod) finding.Finding {
 		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: c.Context, Field: pod + ", discoveryAddress", Value: config.DiscoveryAddress})
 	}
 	f.Effect = "they obey the mesh config, policies and remote secrets there, and not those of " + cmp.Or(strings.Join(expected, " or "), "their own cluster")
-	f.Fix = []string{
-		"# which control plane injects there, and with which discoveryAddress: kubectl mesh-network verify",
-		"# pods that are made anew are injected anew:",
-		finding.Kubectl(c.Context, "-n %s delete pod %s", finding.Quote(p.Namespace), finding.Quote(p.Name)),
+	f.Fix = []finding.Step{
+		finding.Say("See which control plane injects the pods there, and with which discoveryAddress:").By(
+			finding.Shell("kubectl", "mesh-network", "verify", "--contexts", strings.Join(f.Clusters, ","))),
+		recreate(c, p),
 	}
 	switch {
 	case len(where) == 0 && len(others) > 0:
 		f.Severity, f.Clusters = finding.Error, finding.Distinct(append(primaries(others), c.Context))
-		f.Object = "cluster " + others[0].id
+		f.Object = finding.Named("cluster", others[0].id)
 		f.Title = fmt.Sprintf("proxies of %s are connected to istiod of %s as proxies of cluster %s", c.Context, finding.List(primaries(others)), others[0].id)
 		f.Evidence = append([]finding.Evidence{
 			{Cluster: others[0].primary, Field: "istiod " + others[0].replica + ", connected", Value: pod + " as of cluster " + others[0].id},
@@ -367,44 +371,53 @@ func (j *judgement) connection(c *cluster, p *facts.Pod) finding.Finding {
 	}
 	if w, ok := j.connections.otherRevision(p, where); ok {
 		own, there := p.Labels[istio.LabelRevision], j.connections.revisions[[2]string{w.primary, w.replica}]
-		f.Object = "revision " + own
+		f.Object = finding.Named("revision", own)
 		f.Title = fmt.Sprintf("proxies of %s that were injected for revision %s are connected to istiod of revision %s", c.Context, own, there)
 		f.Evidence = append(f.Evidence,
 			finding.Evidence{Cluster: c.Context, Field: pod + ", label " + istio.LabelRevision, Value: own},
 			finding.Evidence{Cluster: w.primary, Field: "istiod " + w.replica + ", label " + istio.LabelRevision, Value: there})
 		f.Effect = fmt.Sprintf("they obey the mesh config of revision %s, and what its version makes of the mesh, and not those of %s", there, own)
-		f.Fix = []string{
-			"# the discoveryAddress that leads there is set in meshConfig.defaultConfig of revision " + own + ", or in",
-			"# annotation proxy.istio.io/config of the pods: take it away; then have the pods made anew:",
-			finding.Kubectl(c.Context, "-n %s delete pod %s", finding.Quote(p.Namespace), finding.Quote(p.Name)),
+		f.Fix = []finding.Step{
+			finding.Say("Remove the discoveryAddress that leads there: it is set in meshConfig.defaultConfig of revision %s, "+
+				"or in annotation proxy.istio.io/config of the pods.", own),
+			recreate(c, p),
 		}
 		return f
 	}
 	return finding.Finding{}
 }
 
+// recreate is the step that has a pod injected again.
+func recreate(c *cluster, p *facts.Pod) finding.Step {
+	if p.Owner.Name == "" {
+		return finding.Say("Recreate pod %s: it has no workload that does.", key(p.Namespace, p.Name))
+	}
+	return finding.Say("Careful: this ends the requests that the pod serves. Its workload recreates it, and the injector runs again:").By(
+		finding.Kubectl(c.Context, "-n", p.Namespace, "delete", "pod/"+p.Name))
+}
+
 // lone is the finding about proxies of a cluster that are connected nowhere, or why that
 // cannot be told.
-func (j *judgement) lone(c *cluster) (finding.Finding, string) {
+func (j *judgement) lone(c *cluster) (finding.Finding, finding.Reason) {
 	pods, total := j.connections.unconnected(c.Cluster)
 	switch {
 	case len(pods) == 0:
-		return finding.Finding{}, ""
+		return finding.Finding{}, finding.Reason{}
 	case len(j.connections.unread) > 0:
-		return finding.Finding{}, "not all replicas of all control planes said which proxies are connected to them"
+		return finding.Finding{}, finding.Because("not all replicas of all control planes said which proxies are connected to them")
 	case j.connections.fresh():
-		return finding.Finding{}, "a control plane has just started, and proxies may be about to connect"
+		return finding.Finding{}, finding.Because("a control plane has just started, and proxies may be about to connect")
 	case len(pods) == total && !j.connections.own[c.Context]:
-		return finding.Finding{}, "no proxy is connected to a control plane of the fleet: one that is none of it may direct them"
+		return finding.Finding{}, finding.Because("no proxy is connected to a control plane of the fleet: one that is none of it may direct them")
 	case j.Seen.Again == nil || j.Seen.Again.Pods[c.Context] == nil:
-		return finding.Finding{}, "istiod was asked once only, and proxies may be about to connect"
+		return finding.Finding{}, finding.Because("istiod was asked once only, and proxies may be about to connect")
 	}
 	first, _ := j.before.unconnected(c.Cluster)
 	both := slices.DeleteFunc(slices.Clone(pods), func(p *facts.Pod) bool { return !slices.Contains(first, p) })
 	there := func(p *facts.Pod) bool { return j.Seen.Again.Pods[c.Context][key(p.Namespace, p.Name)] }
 	at := slices.IndexFunc(both, there)
 	if at < 0 {
-		return finding.Finding{}, "" // gone meanwhile, or connected
+		return finding.Finding{}, finding.Reason{} // gone meanwhile, or connected
 	}
 	p := both[at]
 	f := finding.Finding{
@@ -415,15 +428,17 @@ func (j *judgement) lone(c *cluster) (finding.Finding, string) {
 			{Field: "replicas of istiod that were asked", Value: finding.List(j.connections.asked)},
 		},
 		Effect: "they keep what they were told last: new and gone endpoints, and changed policies, pass them by",
-		Fix: []string{
-			"# its log says why it does not connect:",
-			finding.Kubectl(c.Context, "-n %s logs %s -c %s --tail=100", finding.Quote(p.Namespace), finding.Quote(p.Name), istio.ProxyContainer),
-		},
+		Fix:    []finding.Step{finding.Say("Look in its log for why it does not connect:").By(logsOf(c, p.Namespace, p.Name))},
 	}
 	if config, ok := istio.ProxyConfigOf(p); ok {
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "pod " + key(p.Namespace, p.Name) + ", discoveryAddress", Value: config.DiscoveryAddress})
 	}
-	return f, ""
+	return f, finding.Reason{}
+}
+
+// logsOf is the command that prints what the proxy of a pod logged last.
+func logsOf(c *cluster, namespace, pod string) finding.Command {
+	return finding.Kubectl(c.Context, "-n", namespace, "logs", "pod/"+pod, "-c", istio.ProxyContainer, "--tail=100")
 }
 
 // connected is where the proxy of the source is connected: what it is given is what the
@@ -437,7 +452,7 @@ func (w *walk) connected() bool {
 		w.warn(f)
 		at := primaries(append(w.connections.where(w.source.Cluster, p), w.connections.miscalled(w.source.Cluster, p)...))
 		if !slices.Contains(at, w.v.Context) {
-			w.unclear(stepConnected, w.source.Context, f.Title)
+			w.unclear(stepConnected, w.source.Context, finding.Because(f.Title))
 			w.path.Code, w.path.Cause, w.path.Summary = f.Code, f.ID(), f.Title
 			return false
 		}
@@ -449,7 +464,7 @@ func (w *walk) connected() bool {
 	}
 	for _, context := range w.connections.expected[w.source.Context] {
 		for _, reason := range w.connections.unread[context] {
-			w.unknown.CannotJudge(context, reason, "EP020")
+			w.unknown.NotChecked(context, reason, "EP020")
 		}
 	}
 	if pods, _ := w.connections.unconnected(w.source.Cluster); !slices.Contains(pods, p) {
@@ -460,8 +475,8 @@ func (w *walk) connected() bool {
 	case f.Code != "":
 		w.warn(f)
 		return w.ok(stepConnected, "%s (%s)", f.Title, f.Code)
-	case why != "" && len(w.connections.unread) == 0:
-		w.unknown.CannotJudge(w.source.Context, why, "EP020")
+	case why != (finding.Reason{}) && len(w.connections.unread) == 0:
+		w.unknown.NotChecked(w.source.Context, why, "EP020")
 	}
 	return true
 }

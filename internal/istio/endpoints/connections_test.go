@@ -258,7 +258,8 @@ func TestConnections(t *testing.T) {
 func TestConnectionsOfADump(t *testing.T) {
 	l := link(istiotest.Serving(istiotest.Networked("east", "west")))
 	result := Verify(l.Fleet, Options{Seen: &facts.Seen{NotAsked: "clusters of a dump cannot be asked"}})
-	if len(result.Findings) > 0 || len(result.Unknowns) != 2 || !slices.Equal(result.Unknowns[0].Codes, []finding.Code{"EP020"}) {
+	if len(result.Findings) > 0 || len(result.Unknowns) != 2 || !slices.Equal(result.Unknowns[0].Codes, []finding.Code{"EP020"}) ||
+		result.Unknowns[0].Reason.Kind != finding.NotAsked {
 		t.Errorf("%+v", result)
 	}
 }

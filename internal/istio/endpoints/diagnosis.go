@@ -10,18 +10,18 @@ type Verdict string
 // The verdicts, the worst first.
 const (
 	Broken  Verdict = "broken"  // they do not, and something is wrong
-	Partly  Verdict = "partly"  // some of its endpoints or ports are not reached
+	Partial Verdict = "partial" // broken in part: some of its endpoints or ports are not reached
 	Unknown Verdict = "unknown" // not all that decides could be read
-	Stays   Verdict = "stays"   // they do not as long as all is well, as somebody set it
+	Local   Verdict = "local"   // they do not as long as all is well, as somebody set it
 	Nothing Verdict = "nothing" // there is nothing to reach
 	Reaches Verdict = "reaches" // they do
 )
 
 // Verdicts lists all verdicts, the worst first.
-var Verdicts = []Verdict{Broken, Partly, Unknown, Stays, Nothing, Reaches}
+var Verdicts = []Verdict{Broken, Partial, Unknown, Local, Nothing, Reaches}
 
 // Failed reports whether the verdict is that something does not get through.
-func (v Verdict) Failed() bool { return v == Broken || v == Partly }
+func (v Verdict) Failed() bool { return v == Broken || v == Partial }
 
 // Diagnosis is why requests for one service get from each cluster to each other
 // one, or do not.

@@ -5,13 +5,14 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // unnamed notes the clusters whose services are not known, by which they are judged.
 func (j *judgement) unnamed() {
 	for _, c := range j.clusters {
-		if !c.Services.Known() && !c.apart {
-			j.unknown.CannotJudge(c.Context, "services: "+c.Services.Why(), codes...)
+		if reason, lacks := rule.Lack("services", c.Services); lacks && !c.apart {
+			j.unknown.NotChecked(c.Context, reason, codes...)
 		}
 	}
 }
@@ -21,21 +22,22 @@ func (j *judgement) unnamed() {
 func (j *judgement) doubt(context string, code finding.Code, causes ...string) {
 	for _, u := range j.Known.Unknowns {
 		if u.Cluster == context && slices.ContainsFunc(u.Codes, func(c finding.Code) bool { return slices.Contains(causes, string(c)) }) {
-			j.unknown.CannotJudge(context, u.Reason, code)
+			j.unknown.NotChecked(context, u.Reason, code)
 		}
 	}
 }
 
 // unidentified says why it is not known that none of the remote secrets of the source's control
 // plane leads to the cluster: there is one that leads to no other, and the cluster's own
-// ID was not read; "" where it is known.
-func (w *walk) unidentified() string {
-	if w.to.Istiods.Known() {
-		return ""
+// ID was not read; the zero Reason where it is known.
+func (w *walk) unidentified() finding.Reason {
+	reason, lacks := rule.Lack("deployments", w.to.Istiods)
+	if !lacks {
+		return reason
 	}
 	watched, _ := w.v.Clusters()
 	if slices.ContainsFunc(watched, func(c istio.Watched) bool { return c.Context == "" }) {
-		return "deployments: " + w.to.Istiods.Why()
+		return reason
 	}
-	return ""
+	return finding.Reason{}
 }

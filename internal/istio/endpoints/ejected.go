@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // Live is what proxies that stand for sources have, where they were asked.
@@ -22,13 +23,14 @@ const stepProxy = "proxy"
 // One address of a gateway stands for all pods behind it.
 func (w *walk) ejected() bool {
 	live, asked := w.Live[w.from.Source]
+	proxy := "proxy of pod " + w.from.Pod
 	switch {
 	case !asked:
 		return true
 	case live.State == facts.Absent:
-		return w.notAsked("the pod is gone meanwhile")
+		return w.notAsked(finding.Because(proxy + ": the pod is gone meanwhile"))
 	case live.State != facts.OK:
-		return w.notAsked(live.Why())
+		return w.notAsked(rule.Unread(proxy, live.State, live.Why()))
 	}
 	has := 0
 	var evidence []finding.Evidence
@@ -47,25 +49,30 @@ func (w *walk) ejected() bool {
 					if n := len(e.Behind); n > 0 {
 						what += ", the gateway for " + finding.Plural(n, "endpoint")
 					}
-					evidence = append(evidence, finding.Evidence{Cluster: w.source.Context, Field: "proxy of pod " + w.from.Pod + ", " + what, Value: strings.Join(its.Flags, ", ")})
+					evidence = append(evidence, finding.Evidence{
+						Cluster: w.source.Context, Field: proxy + ", " + what, Value: strings.Join(its.Flags, ", "),
+					})
 				}
 			}
 		}
 	}
 	if has == 0 {
-		return w.notAsked(fmt.Sprintf("it has none of the addresses that are expected; see list %s --from %s/%s", w.service, w.source.Context, w.from.Pod))
+		return w.notAsked(finding.Because(fmt.Sprintf("%s: it has none of the addresses that are expected; see list %s --from %s/%s",
+			proxy, w.service, w.source.Context, w.from.Pod)))
 	}
 	if len(evidence) == 0 {
 		return w.ok(stepProxy, "the proxy of pod %s holds nothing against the endpoints that it has", w.from.Pod)
 	}
+	namespace, pod := cut(w.from.Pod)
 	f := finding.Finding{
 		Code: "EP023", Severity: finding.Warning, Clusters: finding.Distinct([]string{w.source.Context, w.to.Context}), Object: w.service.object(),
 		Title:    fmt.Sprintf("a proxy of %s has taken endpoints of %s out, since requests to them failed", w.source.Context, w.to.Context),
 		Evidence: evidence,
 		Effect:   "it sends nothing there for a while; an address of a gateway stands for all pods behind it",
-		Fix: []string{
-			"# why did requests fail? whether gateways are reached: kubectl mesh-network probe --contexts " + finding.Quote(w.source.Context+","+w.to.Context) + " --from-pod " + finding.Quote(w.source.Context+"/"+w.from.Pod),
-			finding.Kubectl(w.source.Context, "-n %s logs %s -c istio-proxy --tail=100", finding.Quote(w.namespaceOfSource()), finding.Quote(w.podOfSource())),
+		Fix: []finding.Step{
+			finding.Say("Check whether gateways are reached:").By(finding.Shell("kubectl", "mesh-network", "probe",
+				"--contexts", w.source.Context+","+w.to.Context, "--from-pod", w.source.Context+"/"+w.from.Pod)),
+			finding.Say("Look in the proxy's log for why requests failed:").By(logsOf(w.source, namespace, pod)),
 		},
 	}
 	if len(evidence) == has {
@@ -79,17 +86,7 @@ func (w *walk) ejected() bool {
 
 // notAsked: what the proxy holds against the endpoints is not known; what istiod makes of
 // the API objects is, and stands.
-func (w *walk) notAsked(reason string) bool {
-	w.unknown.CannotJudge(w.source.Context, "proxy of pod "+w.from.Pod+": "+reason, "EP023")
+func (w *walk) notAsked(reason finding.Reason) bool {
+	w.unknown.NotChecked(w.source.Context, reason, "EP023")
 	return true
-}
-
-func (w *walk) namespaceOfSource() string {
-	namespace, _, _ := strings.Cut(w.from.Pod, "/")
-	return namespace
-}
-
-func (w *walk) podOfSource() string {
-	_, name, _ := strings.Cut(w.from.Pod, "/")
-	return name
 }

@@ -51,7 +51,7 @@ var codes = []finding.Code{
 func (d *Diagnosis) Sources() []Source {
 	var out []Source
 	for _, p := range d.Paths {
-		if (p.Verdict == Reaches || p.Verdict == Partly) && p.From.Pod != "" && !slices.Contains(out, p.From) {
+		if (p.Verdict == Reaches || p.Verdict == Partial) && p.From.Pod != "" && !slices.Contains(out, p.From) {
 			out = append(out, p.From)
 		}
 	}
@@ -152,7 +152,7 @@ type judgement struct {
 	known map[string]finding.Finding
 	found []*found
 	at    map[string]*found // by ID
-	// unknown are the reasons for which paths of a cluster were not judged.
+	// unknown are the reasons for which paths of a cluster were not checked.
 	unknown finding.Result
 	// last is what control planes said of themselves last, and connections the proxies that
 	// are connected to them; before are those of an earlier look.
@@ -191,7 +191,7 @@ func newJudgement(fleet *facts.Fleet, options Options) *judgement {
 func (j *judgement) unreached() {
 	for i := range j.fleet.Clusters {
 		if c := &j.fleet.Clusters[i]; c.Unreached != nil {
-			j.unknown.CannotJudge(c.Context, "the cluster was not reached", codes...)
+			j.unknown.NotChecked(c.Context, finding.ClusterUnreached, codes...)
 		}
 	}
 	j.unnamed()
@@ -242,7 +242,7 @@ func (j *judgement) result() finding.Result {
 	out := j.unknown
 	causes := map[string]bool{}
 	for _, f := range j.found {
-		if n := len(f.services); n > 0 && !strings.HasPrefix(f.Object, "service ") && !j.asked {
+		if n := len(f.services); n > 0 && f.Object.Kind != kindService && !j.asked {
 			names := f.services[:min(n, mostExamples)]
 			text := fmt.Sprintf("%d: %s", n, strings.Join(names, ", "))
 			if n > mostExamples {

@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 func TestHealthyFleets(t *testing.T) {
@@ -56,9 +57,9 @@ func verify(t *testing.T, c istiotest.Case) {
 	if diff := cmp.Diff(slices.Sorted(slices.Values(c.Want)), istiotest.Summarize(result)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s\n%+v", diff, result.Findings)
 	}
-	result.Unknowns = slices.DeleteFunc(result.Unknowns, func(u finding.Unknown) bool { return strings.Contains(u.Reason, "ambient mode") })
+	result.Unknowns = slices.DeleteFunc(result.Unknowns, func(u finding.Unknown) bool { return u.Reason == reasonAmbient })
 	if len(result.Unknowns) > 0 {
-		t.Errorf("everything was readable, and yet not judged: %+v", result.Unknowns)
+		t.Errorf("everything was readable, and yet not checked: %+v", result.Unknowns)
 	}
 	complete(t, result)
 }
@@ -120,9 +121,24 @@ func complete(t *testing.T, result finding.Result) {
 				t.Errorf("%s: evidence %q: %q", f.ID(), e.Field, e.Value)
 			}
 		}
-		for _, line := range f.Fix {
-			if strings.Contains(line, "kubectl") && !strings.HasPrefix(line, "# ") && !strings.Contains(line, "--context=") || strings.TrimSpace(line) != line {
-				t.Errorf("%s: fix %q", f.ID(), line)
+		for _, s := range f.Fix {
+			end := ":"
+			if len(s.Run) == 0 {
+				end = "."
+			}
+			if !strings.HasSuffix(s.Say, end) && (s.Say != "" || len(s.Run) == 0) || strings.TrimSpace(s.Say) != s.Say {
+				t.Errorf("%s: fix %q before %d commands", f.ID(), s.Say, len(s.Run))
+			}
+			deletes := slices.ContainsFunc(s.Run, func(c finding.Command) bool { return slices.Contains(c.Args, "delete") })
+			if deletes && !strings.HasPrefix(s.Say, "Careful: ") {
+				t.Errorf("%s: fix %q before %q", f.ID(), s.Say, s.Run)
+			}
+		}
+		for _, c := range finding.Commands(f.Fix) {
+			for at := &c; at != nil; at = at.Pipe {
+				if at.Args[0] == "kubectl" && !strings.HasPrefix(at.Args[1], "mesh-") && at.Context() == "" {
+					t.Errorf("%s: fix %q", f.ID(), c)
+				}
 			}
 		}
 	}
@@ -166,7 +182,10 @@ func TestKnownCauses(t *testing.T) {
 // What mends a cluster that is not read is in one place: its cause, where one is known.
 func TestFixOfTheCause(t *testing.T) {
 	f := fleetOf(t, "no remote secret").Facts()
-	cause := finding.Finding{Code: "SEC001", Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "no remote secret", Fix: []string{"the command"}}
+	cause := finding.Finding{
+		Code: "SEC001", Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "no remote secret",
+		Fix: []finding.Step{finding.Run(finding.Shell("the", "command"))},
+	}
 	for name, known := range map[string]finding.Result{"known": {Findings: []finding.Finding{cause}}, "not known": {}} {
 		_, result, err := Diagnose(f, "sample", "helloworld", Options{Known: known})
 		if err != nil {
@@ -174,10 +193,8 @@ func TestFixOfTheCause(t *testing.T) {
 		}
 		var commands []string
 		for _, found := range result.Findings {
-			for _, line := range found.Fix {
-				if !strings.HasPrefix(line, "#") {
-					commands = append(commands, line)
-				}
+			for _, c := range finding.Commands(found.Fix) {
+				commands = append(commands, c.String())
 			}
 		}
 		if len(commands) != 1 || (commands[0] == "the command") != (name == "known") {
@@ -308,6 +325,11 @@ func TestUnreadable(t *testing.T) {
 			if len(result.Findings) > 0 || len(result.Unknowns) == 0 {
 				t.Errorf("%+v", result)
 			}
+			for _, u := range result.Unknowns {
+				if u.Reason.Kind != finding.Forbidden && u.Reason.Kind != finding.Failed {
+					t.Errorf("%s: %+v", u.Cluster, u.Reason)
+				}
+			}
 		})
 	}
 }
@@ -316,7 +338,7 @@ func TestUnreadable(t *testing.T) {
 func TestUnnamedServices(t *testing.T) {
 	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
 	fleet.Clusters[1].Services = facts.Read[[]corev1.Service]{State: facts.Forbidden}
-	want := []finding.Unknown{{Cluster: "west", Reason: "services: forbidden", Codes: Codes()}}
+	want := []finding.Unknown{{Cluster: "west", Reason: finding.Reason{Kind: finding.Forbidden, Text: "services: forbidden"}, Codes: Codes()}}
 	if diff := cmp.Diff(want, Verify(fleet, Options{}).Unknowns); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -326,11 +348,12 @@ func TestUnnamedServices(t *testing.T) {
 func TestDoubts(t *testing.T) {
 	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
 	known := finding.Result{}
-	known.CannotJudge("west", "gateways of networking.istio.io: forbidden", "GW010", "GW011")
-	known.CannotJudge("east", "review of the token by west: forbidden", "SEC012")
-	known.CannotJudge("east", "workloadentries: forbidden", "NET011") // which stops nothing
-	gateway := finding.Unknown{Cluster: "west", Reason: "gateways of networking.istio.io: forbidden", Codes: []finding.Code{"EP032"}}
-	token := finding.Unknown{Cluster: "east", Reason: "review of the token by west: forbidden", Codes: []finding.Code{"EP030"}}
+	forbidden := func(what string) finding.Reason { return rule.Unread(what, facts.Forbidden, "forbidden") }
+	known.NotChecked("west", forbidden("gateways of networking.istio.io"), "GW010", "GW011")
+	known.NotChecked("east", forbidden("review of the token by west"), "SEC012")
+	known.NotChecked("east", forbidden("workloadentries"), "NET011") // which stops nothing
+	gateway := finding.Unknown{Cluster: "west", Reason: forbidden("gateways of networking.istio.io"), Codes: []finding.Code{"EP032"}}
+	token := finding.Unknown{Cluster: "east", Reason: forbidden("review of the token by west"), Codes: []finding.Code{"EP030"}}
 	_, asked, err := Diagnose(fleet, "sample", "helloworld", Options{Known: known})
 	if err != nil {
 		t.Fatal(err)
@@ -356,7 +379,7 @@ func TestUnreached(t *testing.T) {
 	if diff := cmp.Diff([]string{"EP031 error west"}, istiotest.Summarize(result)); diff != "" {
 		t.Error(diff)
 	}
-	if len(result.Unknowns) != 1 || result.Unknowns[0].Cluster != "north" {
+	if len(result.Unknowns) != 1 || result.Unknowns[0].Cluster != "north" || result.Unknowns[0].Reason != finding.ClusterUnreached {
 		t.Errorf("%+v", result.Unknowns)
 	}
 	if _, _, err := Diagnose(fleet, "other", "helloworld", Options{}); err == nil || !strings.Contains(err.Error(), "there is helloworld.sample") {

@@ -71,7 +71,9 @@ func (w *walk) freezes(f finding.Finding) bool {
 func (w *walk) outlives(f finding.Finding, held map[string]bool) bool {
 	f.Title = fmt.Sprintf("%s goes on with what it read of %s before the remote secret was changed, until it restarts", w.v.name(), w.to.Context)
 	f.Effect = fmt.Sprintf("requests from %s get to the pods in %s that it knows of, and once istiod restarts to none", w.source.Context, w.to.Context)
-	f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.v.Context, Field: w.service.object() + ", addresses that istiod still has", Value: finding.List(slices.Sorted(maps.Keys(held)))})
+	f.Evidence = append(f.Evidence, finding.Evidence{
+		Cluster: w.v.Context, Field: w.service.text() + ", addresses that istiod still has", Value: finding.List(slices.Sorted(maps.Keys(held))),
+	})
 	w.lost = true
 	w.blame(stepReads, f)
 	return false
@@ -109,10 +111,14 @@ func (w *walk) keeps() bool {
 		return w.ok(stepReads, "%s (%s)", f.Title, w.frozen.cause.Code)
 	}
 	if len(lacks) > 0 {
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: w.service.object() + ", pods that it does not know", Value: finding.List(finding.Distinct(lacks))})
+		f.Evidence = append(f.Evidence, finding.Evidence{
+			Cluster: w.to.Context, Field: w.service.text() + ", pods that it does not know", Value: finding.List(finding.Distinct(lacks)),
+		})
 	}
 	if len(stale) > 0 {
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.v.Context, Field: w.service.object() + ", addresses that it still has", Value: finding.List(finding.Distinct(stale))})
+		f.Evidence = append(f.Evidence, finding.Evidence{
+			Cluster: w.v.Context, Field: w.service.text() + ", addresses that it still has", Value: finding.List(finding.Distinct(stale)),
+		})
 	}
 	f.Severity = finding.Error
 	f.Title = fmt.Sprintf("%s cannot read %s any more, and sends to the pods that it had then", w.v.name(), w.to.Context)

@@ -49,10 +49,10 @@ func TestFrozen(t *testing.T) {
 		"one replica does not say": {flat, "SEC012", []facts.IstiodView{replica("istiod-0", addresses(flat)), silent}, []string{"east > west: broken SEC012"},
 			[]string{"EP030 error east < SEC012", "SEC012 error east,west"}, "a cause"},
 		"nobody was asked": {flat, "SEC017", nil, []string{"east > west: broken SEC017"}, []string{"EP030 error east < SEC017", "SEC017 error east,west"}, "a cause"},
-		"a pod that is gone": {flat, "SEC015", []facts.IstiodView{replica("istiod-0", addresses(flat, "10.9.9.9"))}, []string{"east > west: partly SEC015"},
-			[]string{"EP030 error east < SEC015", "SEC015 error east,west"}, "a cause"},
-		"a new pod": {flat, "SEC013", []facts.IstiodView{replica("istiod-0", without(addresses(flat), one))}, []string{"east > west: partly SEC013"},
-			[]string{"EP030 error east < SEC013", "SEC013 error east,west"}, "a cause"},
+		"a pod that is gone": {flat, "SEC015", []facts.IstiodView{replica("istiod-0", addresses(flat, "10.9.9.9"))},
+			[]string{"east > west: partial SEC015"}, []string{"EP030 error east < SEC015", "SEC015 error east,west"}, "a cause"},
+		"a new pod": {flat, "SEC013", []facts.IstiodView{replica("istiod-0", without(addresses(flat), one))},
+			[]string{"east > west: partial SEC013"}, []string{"EP030 error east < SEC013", "SEC013 error east,west"}, "a cause"},
 		"behind a gateway one is as good as all": {far, "SEC012", []facts.IstiodView{replica("istiod-0", facts.Addresses{"sample/helloworld": {"10.9.9.9": true}})}, nil,
 			[]string{"EP030 warning east < SEC012", "SEC012 error east,west"}, "until istiod of east restarts"},
 		"never good": {flat, "SEC008", []facts.IstiodView{replica("istiod-0", addresses(flat))}, []string{"east > west: broken SEC008"},
@@ -62,7 +62,7 @@ func TestFrozen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			known := finding.Result{Findings: []finding.Finding{{
 				Code: c.cause, Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "a cause", Effect: "x",
-				Evidence: []finding.Evidence{{Field: "a", Value: "b"}}, Fix: []string{"# x"},
+				Evidence: []finding.Evidence{{Field: "a", Value: "b"}}, Fix: []finding.Step{finding.Say("Do x.")},
 			}}}
 			options := Options{Known: known, Seen: &facts.Seen{Istiods: map[string]facts.Read[[]facts.IstiodView]{"east": {State: facts.OK, Value: c.says}}}}
 			d, result, err := Diagnose(c.fleet.Facts(), "sample", "helloworld", options)
@@ -132,7 +132,7 @@ func TestUnusableInPlace(t *testing.T) {
 		held facts.Addresses
 		want []string
 	}{
-		"read before": {facts.Addresses{"sample/helloworld": {"10.9.9.9": true}}, []string{"east > west: partly EP030"}},
+		"read before": {facts.Addresses{"sample/helloworld": {"10.9.9.9": true}}, []string{"east > west: partial EP030"}},
 		"never read":  {facts.Addresses{}, []string{"east > west: broken EP030"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // The names of the steps.
@@ -31,7 +32,10 @@ const (
 )
 
 // essential is what the control plane's view of a cluster needs to be of use.
-var essential = []string{"everything", "namespaces", "services", "endpointslices", "pods", "the mesh config", "peerauthentications", "destinationrules"}
+var essential = []istio.Part{
+	istio.PartEverything, istio.PartNamespaces, istio.PartServices, istio.PartEndpointSlices, istio.PartPods, istio.PartMeshConfig,
+	istio.PartPeerAuthentications, istio.PartDestinationRules,
+}
 
 // has: the cluster has the service.
 func (w *walk) has() bool {
@@ -44,28 +48,28 @@ func (w *walk) has() bool {
 // reads: the control plane of the source reads the cluster.
 func (w *walk) reads() bool {
 	if w.v == nil {
-		reason := "no control plane was found"
-		if !w.source.Istiods.Known() {
-			reason = "deployments: " + w.source.Istiods.Why()
+		reason, lacks := rule.Lack("deployments", w.source.Istiods)
+		if !lacks {
+			reason = finding.Because("no control plane was found")
 		}
 		return w.unclear(stepReads, w.source.Context, reason)
 	}
 	watched, ok := w.v.watched[w.to.Context]
 	w.id = watched.ID
 	_, served := w.v.watched[w.source.Context]
-	if secrets := w.by[w.v.Context].RemoteSecrets; (!ok || !served) && !secrets.Known() {
-		return w.unclear(stepReads, w.v.Context, "remote secrets: "+secrets.Why())
+	if reason, lacks := rule.Lack("remote secrets", w.by[w.v.Context].RemoteSecrets); (!ok || !served) && lacks {
+		return w.unclear(stepReads, w.v.Context, reason)
 	}
 	if own := istio.ClusterID(w.source.Cluster); w.source.Context != w.v.Context && own != "" && own != w.v.ids[w.source.Context] {
 		return w.fault(stepReads, w.refusedProxies(own))
 	}
-	if why := w.unidentified(); !ok && why != "" {
+	if why := w.unidentified(); !ok && why != (finding.Reason{}) {
 		return w.unclear(stepReads, w.to.Context, why)
 	}
 	if !ok {
 		code, ignored := w.ignored(istio.ClusterID(w.to.Cluster))
-		if ignored.Secret == "" && w.Unsure[[2]string{w.v.Context, w.to.Context}] != "" {
-			return w.unclear(stepReads, w.v.Context, w.Unsure[[2]string{w.v.Context, w.to.Context}])
+		if why := w.Unsure[[2]string{w.v.Context, w.to.Context}]; ignored.Secret == "" && why != "" {
+			return w.unclear(stepReads, w.v.Context, finding.Because(why))
 		}
 		if w.id = ignored.ID; code == "SEC008" || code == "SEC009" {
 			if held, known := w.held(); known && len(held) > 0 {
@@ -78,7 +82,7 @@ func (w *walk) reads() bool {
 		f := w.unread(fmt.Sprintf("%s cannot read %s: its clients get no endpoints there, or old ones", w.v.name(), w.to.Context))
 		f.Effect = fmt.Sprintf("requests from %s get to no pod in %s, or to those alone that it had when it was last read", w.source.Context, w.to.Context)
 		f.Evidence = []finding.Evidence{{Cluster: w.v.Context, Field: "remote secret", Value: watched.Secret}}
-		f.CausedBy, f.Fix = cause, []string{"# once its cause is mended it reads it"}
+		f.CausedBy, f.Fix = cause, byItsCause()
 		if !w.freezes(f) {
 			return w.fault(stepReads, f)
 		}
@@ -87,15 +91,14 @@ func (w *walk) reads() bool {
 		w.doubt(w.v.Context, "EP030", "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021")
 	}
 	for _, context := range []string{w.v.Context, w.source.Context, w.to.Context} {
-		for _, what := range w.v.unread[context] {
-			kind, _, _ := strings.Cut(what, ":")
-			if slices.Contains(essential, kind) {
-				return w.unclear(stepReads, context, what)
+		for _, u := range w.v.unread[context] {
+			if slices.Contains(essential, u.part) {
+				return w.unclear(stepReads, context, u.reason)
 			}
 		}
 	}
 	if watched.State == istio.Unknown {
-		return w.unclear(stepReads, w.to.Context, watched.Reason)
+		return w.unclear(stepReads, w.to.Context, finding.Because(watched.Reason))
 	}
 	if w.frozen != nil {
 		return true // keeps tells of it
@@ -109,7 +112,7 @@ func (w *walk) reads() bool {
 // unread begins a finding about a cluster that a control plane does not read.
 func (w *walk) unread(title string) finding.Finding {
 	return finding.Finding{
-		Code: "EP030", Severity: finding.Error, Clusters: []string{w.v.Context}, Object: "cluster " + w.to.Context, Title: title,
+		Code: "EP030", Severity: finding.Error, Clusters: []string{w.v.Context}, Object: finding.Named("cluster", w.to.Context), Title: title,
 		Effect: fmt.Sprintf("requests from %s get to no pod in %s", w.source.Context, w.to.Context),
 	}
 }
@@ -132,24 +135,37 @@ func (w *walk) unwatched(code finding.Code, ignored istio.Ignored) finding.Findi
 		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: "cluster ID", Value: own})
 	}
 	if own != "" && own == w.v.Istiod.ClusterID() {
-		f.Fix = []string{
-			"# give each cluster an ID of its own in the values of istiod's installation:",
-			"# global.multiCluster.clusterName; then have its pods and remote secrets made anew",
+		f.Fix = []finding.Step{
+			finding.Say("Give each cluster its own ID in the values of istiod's installation: global.multiCluster.clusterName."),
+			finding.Say("Then recreate its pods and the remote secrets."),
 		}
 	} else {
-		if ignored.Secret != "" {
-			ns, secretName, _ := strings.Cut(ignored.Secret, "/")
-			f.Fix = append(f.Fix, finding.Kubectl(w.v.Context, "-n %s delete secret %s", finding.Quote(ns), finding.Quote(secretName)))
-		}
-		f.Fix = append(f.Fix, fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s",
-			finding.Quote(w.to.Context), finding.Quote(name), finding.Quote(w.v.Istiod.Namespace), finding.Kubectl(w.v.Context, "apply -f -")))
+		f.Fix = w.recreateSecret(w.to.Context, name, ignored.Secret)
 	}
 	if f.CausedBy = w.knowsOf(w.v.Context, w.to.Context, "SEC"); f.CausedBy == "" {
-		f.CausedBy = w.knows("", []string{w.v.Context}, string(code))
+		f.CausedBy = w.knows(finding.Object{}, []string{w.v.Context}, string(code))
 	}
 	w.leave(&f)
 	return f
 }
+
+// recreateSecret are the steps that give the control plane a remote secret for a cluster, under
+// a cluster ID; instead of another one, namespace/name, unless that is "".
+func (w *walk) recreateSecret(context, id, instead string) []finding.Step {
+	create := finding.Shell("istioctl", "create-remote-secret", "--context="+context, "--name="+id, "-n", w.v.Istiod.Namespace).To(
+		finding.Kubectl(w.v.Context, "apply", "-f", "-"))
+	if instead == "" {
+		return []finding.Step{finding.Run(create)}
+	}
+	namespace, name := cut(instead)
+	return []finding.Step{
+		finding.Say("Careful: until the second command is done istiod of %s has no endpoints of %s, and requests to them stop:",
+			w.v.Context, context).By(finding.Kubectl(w.v.Context, "-n", namespace, "delete", "secret/"+name), create),
+	}
+}
+
+// byItsCause is the fix of what goes when its cause does.
+func byItsCause() []finding.Step { return []finding.Step{finding.Say("Fixing the cause fixes this.")} }
 
 // ignored is the secret that leads to the cluster, or has its ID, and that istiod ignores.
 func (w *walk) ignored(own string) (finding.Code, istio.Ignored) {
@@ -159,7 +175,7 @@ func (w *walk) ignored(own string) (finding.Code, istio.Ignored) {
 				continue
 			}
 			if at := istio.FindCluster(w.fleet, s); at >= 0 && w.fleet.Clusters[at].Context == w.to.Context || at < 0 && i.ID == own {
-				return secretCode(i, w.v), i
+				return secretCode(i.Cause), i
 			}
 		}
 	}
@@ -167,13 +183,13 @@ func (w *walk) ignored(own string) (finding.Code, istio.Ignored) {
 }
 
 // secretCode is the code for a secret of which istiod makes no cluster.
-func secretCode(i istio.Ignored, v *view) finding.Code {
-	switch {
-	case i.ID == v.Istiod.ClusterID():
+func secretCode(cause istio.IgnoredCause) finding.Code {
+	switch cause {
+	case istio.OwnClusterID:
 		return "SEC006"
-	case strings.HasSuffix(i.Reason, "already has this cluster ID"):
+	case istio.DuplicateClusterID:
 		return "SEC005"
-	case strings.Contains(i.Reason, "is not allowed"):
+	case istio.ForbiddenAuthentication:
 		return "SEC009"
 	default:
 		return "SEC008"
@@ -193,7 +209,7 @@ func (w *walk) secretsOf(c *cluster) string {
 func (w *walk) refusedProxies(own string) finding.Finding {
 	known := w.v.ids[w.source.Context]
 	f := finding.Finding{
-		Code: "EP030", Severity: finding.Error, Clusters: []string{w.v.Context}, Object: "cluster " + w.source.Context,
+		Code: "EP030", Severity: finding.Error, Clusters: []string{w.v.Context}, Object: finding.Named("cluster", w.source.Context),
 		Title: fmt.Sprintf("%s refuses the proxies of %s: it knows the cluster as %s", w.v.name(), w.source.Context, known),
 		Evidence: []finding.Evidence{
 			{Field: "remote secrets", Value: w.secretsOf(w.by[w.v.Context])},
@@ -204,40 +220,38 @@ func (w *walk) refusedProxies(own string) finding.Finding {
 	if known == "" {
 		f.Title = fmt.Sprintf("%s has no remote secret for %s, and refuses its proxies", w.v.name(), w.source.Context)
 	}
-	if watched, ok := w.v.watched[w.source.Context]; ok {
-		ns, name, _ := strings.Cut(watched.Secret, "/")
-		f.Fix = append(f.Fix, finding.Kubectl(w.v.Context, "-n %s delete secret %s", finding.Quote(ns), finding.Quote(name)))
-	}
-	f.Fix = append(f.Fix, fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s",
-		finding.Quote(w.source.Context), finding.Quote(own), finding.Quote(w.v.Istiod.Namespace), finding.Kubectl(w.v.Context, "apply -f -")))
-	f.CausedBy = w.knows("", []string{w.v.Context}, "SEC004")
+	f.Fix = w.recreateSecret(w.source.Context, own, w.v.watched[w.source.Context].Secret)
+	f.CausedBy = w.knows(finding.Object{}, []string{w.v.Context}, "SEC004")
 	w.leave(&f)
 	return f
 }
 
 // leave names the error that causes that a cluster is not read, where it was found, and
-// leaves the command that mends it to it: what is deleted and made anew by both cannot
-// be pasted twice.
+// leaves the command that fixes it to it: what both delete and recreate cannot be pasted
+// twice.
 func (w *walk) leave(f *finding.Finding) {
 	cause, ok := w.known[f.CausedBy]
 	if ok {
 		f.Title += fmt.Sprintf(" (%s)", cause.Code)
 	}
 	if len(cause.Fix) > 0 {
-		f.Fix = []string{"# once its cause is mended it reads it"}
+		f.Fix = byItsCause()
 	}
 }
+
+// reasonAmbient is why paths from ambient workloads are not known.
+var reasonAmbient = finding.Because("it has no sidecars but ambient mode, and only what sidecars are given is judged")
 
 // judged: what ztunnel does for ambient workloads is not predicted, only what sidecars are given.
 func (w *walk) judged() bool {
 	if len(w.source.networks) > 0 || !w.source.ambient() {
 		return true
 	}
-	w.unclear(stepReads, w.source.Context, "it has no sidecars but ambient mode, and only what sidecars are given is judged")
+	w.unclear(stepReads, w.source.Context, reasonAmbient)
 	if f, ok := w.knownOfAmbient(); ok && w.asked {
 		w.warn(f)
 		w.path.Code, w.path.Cause = f.Code, f.ID()
-		w.path.Summary = f.Title + "; what else ambient workloads are given is not judged"
+		w.path.Summary = f.Title + "; what else ambient workloads are given is not checked"
 	}
 	return false
 }
@@ -279,18 +293,19 @@ func (w *walk) hidden(v *view, in *cluster) finding.Finding {
 		labels = ns.Labels
 	}
 	f := finding.Finding{
-		Code: "EP015", Severity: finding.Error, Clusters: []string{in.Context}, Object: "namespace " + w.service.namespace,
+		Code: "EP015", Severity: finding.Error, Clusters: []string{in.Context}, Object: finding.Named("namespace", w.service.namespace),
 		Title: fmt.Sprintf("%s does not look after namespace %s of %s: discovery selectors", v.name(), w.service.namespace, in.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: v.Context, Field: "mesh config, discoverySelectors", Value: compact(v.Mesh.DiscoverySelectors)},
 			{Cluster: in.Context, Field: "labels of namespace " + w.service.namespace, Value: cmp.Or(inline(labels), "none")},
 		},
 		Effect: fmt.Sprintf("for it, services of %s have no pods in %s", w.service.namespace, in.Context),
-		Fix:    []string{"# give the namespace a label that the selectors ask for"},
+		Fix:    []finding.Step{finding.Say("Give the namespace a label that the selectors ask for.")},
 	}
 	for _, s := range v.Mesh.DiscoverySelectors {
-		if s != nil && len(s.MatchLabels) > 0 {
-			f.Fix = []string{finding.Kubectl(in.Context, "label namespace %s %s", finding.Quote(w.service.namespace), strings.ReplaceAll(inline(s.MatchLabels), ", ", " "))}
+		if s != nil && len(s.MatchLabels) > 0 && !strings.HasPrefix(pairs(s.MatchLabels)[0], "-") {
+			label := append([]string{"label", "namespace/" + w.service.namespace}, pairs(s.MatchLabels)...)
+			f.Fix = []finding.Step{finding.Run(finding.Kubectl(in.Context, label...))}
 			break
 		}
 	}
@@ -308,19 +323,22 @@ func (w *walk) exists() bool {
 	}
 	there := w.source.namespaces[w.service.namespace] != nil
 	f := finding.Finding{
-		Code: "EP001", Severity: w.when(finding.Info), Clusters: []string{w.source.Context}, Object: w.service.object(),
+		Code: "EP001", Severity: w.when(finding.Note), Clusters: []string{w.source.Context}, Object: w.service.object(),
 		Title:    fmt.Sprintf("%s has no Service %s, so its clients cannot resolve the name", w.source.Context, w.service),
-		Evidence: []finding.Evidence{{Cluster: w.source.Context, Field: w.service.object(), Value: "none"}},
+		Evidence: []finding.Evidence{{Cluster: w.source.Context, Field: w.service.text(), Value: "none"}},
 		Effect:   fmt.Sprintf("\"no such host\" in %s, though its proxies know the endpoints", w.source.Context),
 	}
 	if !there {
-		f.Code, f.Object = "EP002", "namespace "+w.service.namespace
+		f.Code, f.Object = "EP002", finding.Named("namespace", w.service.namespace)
 		f.Title = fmt.Sprintf("%s has no namespace %s, so its clients cannot resolve names of services there", w.source.Context, w.service.namespace)
 		f.Evidence = []finding.Evidence{{Cluster: w.source.Context, Field: "namespace " + w.service.namespace, Value: "none"}}
-		f.Fix = append(f.Fix, finding.Kubectl(w.source.Context, "create namespace %s", finding.Quote(w.service.namespace)))
+		f.Fix = append(f.Fix, finding.Run(apply(w.source.Context, map[string]any{
+			"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]string{"name": w.service.namespace},
+		})))
 	}
-	f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: w.service.object(), Value: portsOf(w.to.services[w.service.key])})
-	f.Fix = append(f.Fix, "# the same Service; it needs no pods there", copyOf(w.to.services[w.service.key], w.source.Context))
+	other := w.to.services[w.service.key]
+	f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: w.service.text(), Value: portsOf(other)})
+	f.Fix = append(f.Fix, finding.Say("Create the same Service there. It needs no pods:").By(copyOf(other, w.source.Context)))
 	return w.fault(stepService, f)
 }
 
@@ -330,7 +348,7 @@ func (w *walk) captures() bool {
 }
 
 // copyOf is the command that makes the same Service elsewhere.
-func copyOf(s *corev1.Service, context string) string {
+func copyOf(s *corev1.Service, context string) finding.Command {
 	type portSpec struct {
 		Name        string  `json:"name,omitempty"`
 		Port        int32   `json:"port"`
@@ -355,13 +373,32 @@ func copyOf(s *corev1.Service, context string) string {
 	case s.Spec.ClusterIP == corev1.ClusterIPNone:
 		spec["clusterIP"] = corev1.ClusterIPNone
 	}
-	text, err := json.Marshal(map[string]any{
+	return apply(context, map[string]any{
 		"apiVersion": "v1", "kind": "Service", "metadata": map[string]string{"name": s.Name, "namespace": s.Namespace}, "spec": spec,
 	})
-	if err != nil {
-		panic(err) // strings and numbers alone
-	}
-	return "echo " + finding.Quote(string(text)) + " | " + finding.Kubectl(context, "apply -f -")
+}
+
+// apply is the command that makes an object.
+func apply(context string, object any) finding.Command {
+	return finding.Shell("printf", "%s", compact(object)).To(finding.Kubectl(context, "apply", "-f", "-"))
+}
+
+// edit is the command that opens an object in an editor.
+func edit(context, kind, namespace, name string) finding.Command {
+	return finding.Kubectl(context, "-n", namespace, "edit", kind+"/"+name)
+}
+
+// operation is one of a JSON patch.
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+// patchService is the command that changes a field of the service in a cluster.
+func (w *walk) patchService(context string, o operation) finding.Command {
+	return finding.Kubectl(context,
+		"-n", w.service.namespace, "patch", "service/"+w.service.name, "--type=json", "-p", compact([]operation{o}))
 }
 
 // sameKind: what the Service is in the first cluster decides for all
@@ -373,10 +410,11 @@ func (w *walk) sameKind() bool {
 		f := w.differs("EP005", odd, other, "kind", kindOf)
 		f.Title = fmt.Sprintf("Service %s is %s in %s and %s in %s", w.service, f.Evidence[0].Value, odd.Context, f.Evidence[1].Value, other.Context)
 		f.Effect = "each control plane takes the Service of its own cluster for all, and the endpoints of the other are not used as such"
-		f.Fix = []string{
-			"# make them alike; the kind of a Service cannot be changed, so it has to be made anew",
-			finding.Kubectl(odd.Context, "-n %s delete service %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name)),
-			copyOf(other.services[w.service.key], odd.Context),
+		f.Fix = []finding.Step{
+			finding.Say("Make the Services alike. The kind of a Service cannot be changed: it has to be deleted and created again."),
+			finding.Say("Careful: requests for %s in %s fail until the second command is done:", w.service, odd.Context).By(
+				finding.Kubectl(odd.Context, "-n", w.service.namespace, "delete", "service/"+w.service.name),
+				copyOf(other.services[w.service.key], odd.Context)),
 		}
 		return w.fault(stepKind, f)
 	}
@@ -408,20 +446,24 @@ func portsOf(s *corev1.Service) string {
 // judgeable reports whether something was read of a cluster, and notes for the codes that
 // need it where it was not.
 func judgeable[T any](w *walk, in *cluster, r facts.Read[T], what string, codes ...finding.Code) bool {
-	if !r.Known() {
-		w.unknown.CannotJudge(in.Context, what+": "+r.Why(), codes...)
+	reason, lacks := rule.Lack(what, r)
+	if lacks {
+		w.unknown.NotChecked(in.Context, reason, codes...)
 	}
-	return r.Known()
+	return !lacks
 }
 
-func inline(labels map[string]string) string {
+// pairs are labels as kubectl takes them.
+func pairs(labels map[string]string) []string {
 	var out []string
 	for k, v := range labels {
 		out = append(out, k+"="+v)
 	}
 	slices.Sort(out)
-	return strings.Join(out, ", ")
+	return out
 }
+
+func inline(labels map[string]string) string { return strings.Join(pairs(labels), ", ") }
 
 // compact is a value in one line.
 func compact(v any) string {

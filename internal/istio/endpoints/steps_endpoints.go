@@ -10,13 +10,14 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // gets asks what the source is given for each port.
 func (w *walk) gets() bool {
 	d := w.definition()
 	if d == nil {
-		return w.unclear(stepEndpoints, w.v.Context, "no Service "+w.service.String()+" is known to "+w.v.name())
+		return w.unclear(stepEndpoints, w.v.Context, finding.Because("no Service "+w.service.String()+" is known to "+w.v.name()))
 	}
 	judgeable(w, w.by[w.v.Context], w.by[w.v.Context].Sidecars, "sidecars", "EP012")
 	judgeable(w, w.to, w.to.Nodes, "nodes", "EP016", "EP017")
@@ -48,21 +49,22 @@ func (w *walk) visible(p *port) bool {
 		definition := w.contextOf(p.given.Definition)
 		s := w.by[definition].services[w.service.key]
 		f := w.unexported(definition, w.v, "namespace "+w.from.proxy.Namespace, w.from.proxy.Namespace, s)
-		f.Severity = w.when(finding.Info)
+		f.Severity = w.when(finding.Note)
 		f.Effect = fmt.Sprintf("clients in namespace %s of %s do not know the service, wherever its pods are", w.from.proxy.Namespace, w.source.Context)
 		return w.fault(stepScope, f)
 	case istio.HiddenBySidecar:
-		name, _, _ := strings.Cut(strings.TrimPrefix(p.given.Absent, "Sidecar "), " ")
-		ns, sidecar, _ := strings.Cut(name, "/")
+		sidecar := finding.In("sidecar", p.given.Sidecar.Namespace, p.given.Sidecar.Name)
+		name := key(sidecar.Namespace, sidecar.Name)
 		return w.fault(stepScope, finding.Finding{
-			Code: "EP012", Severity: w.when(finding.Info), Clusters: []string{w.v.Context}, Object: "sidecar " + name,
+			Code: "EP012", Severity: w.when(finding.Note), Clusters: []string{w.v.Context}, Object: sidecar,
 			Title: fmt.Sprintf("Sidecar %s hides %s from clients in %s", name, w.service, w.from.proxy.Namespace),
 			Evidence: []finding.Evidence{
-				{Field: "sidecar " + name + ", egress hosts", Value: finding.List(w.egress(ns, sidecar))},
+				{Field: sidecar.String() + ", egress hosts", Value: finding.List(w.egress(sidecar.Namespace, sidecar.Name))},
 				{Field: "hosts that would name it", Value: "./" + p.given.Host + ", " + w.service.namespace + "/*"},
 			},
 			Effect: "those clients do not know the service: their requests go past the mesh, or are refused",
-			Fix:    []string{"# add " + w.service.namespace + "/" + p.given.Host + " to its hosts", finding.Kubectl(w.v.Context, "-n %s edit sidecar %s", finding.Quote(ns), finding.Quote(sidecar))},
+			Fix: []finding.Step{finding.Say("Add %s/%s to its hosts:", w.service.namespace, p.given.Host).By(
+				edit(w.v.Context, sidecar.Kind, sidecar.Namespace, sidecar.Name))},
 		})
 	}
 	return true
@@ -98,20 +100,24 @@ func (w *walk) unexported(context string, v *view, who, namespace string, s *cor
 		Title: fmt.Sprintf("Service %s of %s is not exported to %s", w.service, context, who),
 	}
 	if to := s.Annotations[istio.AnnotationExportTo]; to != "" {
-		f.Evidence = []finding.Evidence{{Cluster: context, Field: w.service.object() + ", annotation " + istio.AnnotationExportTo, Value: to}}
-		f.Fix = []string{
-			"# or take the annotation away: then all namespaces know it",
-			finding.Kubectl(context, "-n %s annotate service %s %s=%s --overwrite", finding.Quote(w.service.namespace), finding.Quote(w.service.name),
-				istio.AnnotationExportTo, finding.Quote(strings.Join(append(strings.Split(to, ","), namespace), ","))),
+		f.Evidence = []finding.Evidence{{Cluster: context, Field: w.service.text() + ", annotation " + istio.AnnotationExportTo, Value: to}}
+		f.Fix = []finding.Step{
+			finding.Say("Export it to the namespace as well, or remove the annotation, which exports it to all namespaces:").By(
+				w.annotate(context, istio.AnnotationExportTo+"="+strings.Join(append(strings.Split(to, ","), namespace), ","), "--overwrite")),
 		}
 		if to == "~" || to == "." && namespace == w.service.namespace {
-			f.Fix = []string{finding.Kubectl(context, "-n %s annotate service %s %s-", finding.Quote(w.service.namespace), finding.Quote(w.service.name), istio.AnnotationExportTo)}
+			f.Fix = []finding.Step{finding.Run(w.annotate(context, istio.AnnotationExportTo+"-"))}
 		}
 		return f
 	}
 	f.Evidence = []finding.Evidence{{Cluster: v.Context, Field: "mesh config, defaultServiceExportTo", Value: strings.Join(v.Mesh.DefaultServiceExportTo, ", ")}}
-	f.Fix = []string{finding.Kubectl(context, "-n %s annotate service %s %s='*'", finding.Quote(w.service.namespace), finding.Quote(w.service.name), istio.AnnotationExportTo)}
+	f.Fix = []finding.Step{finding.Run(w.annotate(context, istio.AnnotationExportTo+"=*"))}
 	return f
+}
+
+// annotate is the command that annotates the service in a cluster.
+func (w *walk) annotate(context string, args ...string) finding.Command {
+	return finding.Kubectl(context, append([]string{"-n", w.service.namespace, "annotate", "service/" + w.service.name}, args...)...)
 }
 
 // sort finds what of the answer concerns the cluster.
@@ -201,7 +207,8 @@ func (w *walk) notReady(s *corev1.Service, dropped []istio.Dropped) finding.Find
 		Code: "EP033", Severity: w.when(finding.Warning), Clusters: []string{w.to.Context}, Object: w.service.object(),
 		Title:  fmt.Sprintf("no pod of %s is ready in %s", w.service, w.to.Context),
 		Effect: fmt.Sprintf("requests get to no pod in %s", w.to.Context),
-		Fix:    []string{finding.Kubectl(w.to.Context, "-n %s describe pods -l %s", finding.Quote(w.service.namespace), finding.Quote(strings.ReplaceAll(inline(s.Spec.Selector), ", ", ",")))},
+		Fix: []finding.Step{finding.Say("Look why the pods are not ready:").By(
+			finding.Kubectl(w.to.Context, "-n", w.service.namespace, "describe", "pods", "-l", strings.Join(pairs(s.Spec.Selector), ",")))},
 	}
 	for _, d := range dropped {
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: cmp.Or(d.Pod, d.Address), Value: string(d.Reason)})
@@ -239,8 +246,7 @@ func (w *walk) selectsNothing(s *corev1.Service) bool {
 				{Cluster: w.to.Context, Field: "pods with " + inline(other.Spec.Selector), Value: fmt.Sprint(n)},
 			},
 			Effect: fmt.Sprintf("requests get to no pod in %s", w.to.Context),
-			Fix: []string{finding.Kubectl(w.to.Context, "-n %s patch service %s --type=json -p %s", finding.Quote(s.Namespace), finding.Quote(s.Name),
-				finding.Quote(`[{"op":"replace","path":"/spec/selector","value":`+compact(other.Spec.Selector)+`}]`))},
+			Fix:    []finding.Step{finding.Run(w.patchService(w.to.Context, operation{"replace", "/spec/selector", other.Spec.Selector}))},
 		})
 	}
 	return w.nothing(stepEndpoints, fmt.Sprintf("%s has the Service %s and no pods of it", w.to.Context, w.service))
@@ -343,16 +349,17 @@ func (w *walk) odd(a, b *cluster, value func(*corev1.Service) string) (odd, othe
 func (w *walk) differs(code finding.Code, odd, other *cluster, field string, value func(*corev1.Service) string) finding.Finding {
 	f := finding.Finding{Code: code, Severity: finding.Error, Clusters: []string{odd.Context}, Object: w.service.object()}
 	for _, c := range []*cluster{odd, other} {
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: c.Context, Field: w.service.object() + ", " + field, Value: value(c.services[w.service.key])})
+		f.Evidence = append(f.Evidence, finding.Evidence{
+			Cluster: c.Context, Field: w.service.text() + ", " + field, Value: value(c.services[w.service.key]),
+		})
 	}
 	return f
 }
 
-// patch is the command that replaces a field of the odd Service's port.
-func (w *walk) patch(odd *cluster, is func(corev1.ServicePort) bool, op, field string, value any) string {
+// patch is the fix that replaces a field of the odd Service's port.
+func (w *walk) patch(odd *cluster, is func(corev1.ServicePort) bool, op, field string, value any) []finding.Step {
 	i := slices.IndexFunc(odd.services[w.service.key].Spec.Ports, is)
-	return finding.Kubectl(odd.Context, "-n %s patch service %s --type=json -p %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name),
-		finding.Quote(fmt.Sprintf(`[{"op":%q,"path":"/spec/ports/%d/%s","value":%s}]`, op, i, field, compact(value))))
+	return []finding.Step{finding.Run(w.patchService(odd.Context, operation{op, fmt.Sprintf("/spec/ports/%d/%s", i, field), value}))}
 }
 
 func (w *walk) otherName(counts *cluster, p *port) finding.Finding {
@@ -365,7 +372,7 @@ func (w *walk) otherName(counts *cluster, p *port) finding.Finding {
 	f.Title = fmt.Sprintf("port %d of %s is named %s in %s and %s in %s", p.number, w.service, f.Evidence[0].Value, odd.Context, f.Evidence[1].Value, other.Context)
 	f.Effect = "endpoints of the one are none for clients of the other: istiod matches them by the port's name"
 	right, _ := numbered(other.services[w.service.key], p.number)
-	f.Fix = []string{w.patch(odd, func(o corev1.ServicePort) bool { return int(o.Port) == p.number }, "replace", "name", right.Name)}
+	f.Fix = w.patch(odd, func(o corev1.ServicePort) bool { return int(o.Port) == p.number }, "replace", "name", right.Name)
 	return f
 }
 
@@ -379,7 +386,7 @@ func (w *walk) otherNumber(counts *cluster, p *port) finding.Finding {
 	f.Title = fmt.Sprintf("port %s of %s is %s in %s and %s in %s", quoted(p.name), w.service, f.Evidence[0].Value, odd.Context, f.Evidence[1].Value, other.Context)
 	f.Effect = "the gateway of the one is asked for the other's number, does not know it, and resets the connection"
 	right, _ := named(other.services[w.service.key], p.name)
-	f.Fix = []string{w.patch(odd, func(o corev1.ServicePort) bool { return o.Name == p.name }, "replace", "port", right.Port)}
+	f.Fix = w.patch(odd, func(o corev1.ServicePort) bool { return o.Name == p.name }, "replace", "port", right.Port)
 	return f
 }
 
@@ -387,7 +394,8 @@ func (w *walk) noPort(counts *cluster, p *port) finding.Finding {
 	f := w.differs("EP004", w.to, counts, "ports", portsOf)
 	f.Title = fmt.Sprintf("Service %s has no port %d (%s) in %s", w.service, p.number, cmp.Or(p.name, "no name"), w.to.Context)
 	f.Effect = fmt.Sprintf("clients elsewhere get no endpoint of %s for the port", w.to.Context)
-	f.Fix = []string{"# add the port, with the same name and number", finding.Kubectl(w.to.Context, "-n %s edit service %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name))}
+	f.Fix = []finding.Step{finding.Say("Add the port, with the same name and number:").By(
+		edit(w.to.Context, kindService, w.service.namespace, w.service.name))}
 	return f
 }
 
@@ -405,9 +413,10 @@ func (w *walk) otherProtocol(counts *cluster, p *port) finding.Finding {
 	right := value(other.services[w.service.key])
 	f.Title = fmt.Sprintf("port %s of %s is %s in %s and %s in %s", quoted(p.name), w.service, value(odd.services[w.service.key]), odd.Context, right, other.Context)
 	f.Effect = "each control plane takes the protocol of its own Service: requests are routed and counted differently"
-	f.Fix = []string{"# give both the same appProtocol", finding.Kubectl(odd.Context, "-n %s edit service %s", finding.Quote(w.service.namespace), finding.Quote(w.service.name))}
+	f.Fix = []finding.Step{finding.Say("Give both the same appProtocol:").By(
+		edit(odd.Context, kindService, w.service.namespace, w.service.name))}
 	if right != unnamedProtocol {
-		f.Fix = []string{w.patch(odd, func(o corev1.ServicePort) bool { return o.Name == p.name }, "add", "appProtocol", right)}
+		f.Fix = w.patch(odd, func(o corev1.ServicePort) bool { return o.Name == p.name }, "add", "appProtocol", right)
 	}
 	return f
 }
@@ -460,37 +469,39 @@ func (w *walk) scope() bool {
 			Title:    fmt.Sprintf("%s stays in each cluster: the mesh config of %s says that it is local", w.service, w.v.Context),
 			Evidence: []finding.Evidence{{Field: "mesh config, serviceSettings", Value: w.clusterLocal(p.given.Host)}},
 			Effect:   fmt.Sprintf("clients in %s get endpoints of their own cluster alone", w.source.Context),
-			Fix:      []string{"# if that is not meant, take the host out of serviceSettings", w.editMesh()},
+			Fix:      []finding.Step{finding.Say("If that is not intended, remove the host from serviceSettings:").By(w.editMesh())},
 		})
 	case p.all(istio.OtherNode):
 		return w.answer(stepScope, finding.Finding{
 			Code: "EP017", Clusters: []string{w.contextOf(p.given.Definition)}, Object: w.service.object(),
 			Title:    fmt.Sprintf("%s stays on the node of the client: internalTrafficPolicy is Local", w.service),
-			Evidence: []finding.Evidence{{Field: w.service.object() + ", internalTrafficPolicy", Value: "Local"}},
+			Evidence: []finding.Evidence{{Field: w.service.text() + ", internalTrafficPolicy", Value: "Local"}},
 			Effect:   "clients get endpoints of their own node alone",
-			Fix: []string{"# if that is not meant", finding.Kubectl(w.contextOf(p.given.Definition), "-n %s patch service %s -p %s",
-				finding.Quote(w.service.namespace), finding.Quote(w.service.name), finding.Quote(`{"spec":{"internalTrafficPolicy":"Cluster"}}`))},
+			Fix: []finding.Step{finding.Say("If that is not intended, let clients use endpoints of all nodes:").By(finding.Kubectl(
+				w.contextOf(p.given.Definition),
+				"-n", w.service.namespace, "patch", "service/"+w.service.name, "-p", `{"spec":{"internalTrafficPolicy":"Cluster"}}`))},
 		})
 	case p.all(istio.NotExported):
 		if !judgeable(w, w.to, w.to.ServiceExports, "serviceexports", "EP014") {
-			return w.unclear(stepScope, w.to.Context, "serviceexports: "+w.to.ServiceExports.Why())
+			return w.unclear(stepScope, w.to.Context, rule.Unread("serviceexports", w.to.ServiceExports.State, w.to.ServiceExports.Why()))
 		}
 		f := finding.Finding{
-			Code: "EP014", Severity: w.when(finding.Info), Clusters: []string{w.to.Context}, Object: w.service.object(),
+			Code: "EP014", Severity: w.when(finding.Note), Clusters: []string{w.to.Context}, Object: w.service.object(),
 			Title: fmt.Sprintf("%s does not export %s, and %s takes exported services alone", w.to.Context, w.service, w.v.name()),
 			Evidence: []finding.Evidence{
 				{Cluster: w.v.Context, Field: "istiod, " + istio.EnvMCSDiscovery, Value: w.v.Istiod.Env(istio.EnvMCSDiscovery)},
 				{Cluster: w.to.Context, Field: "serviceexport " + w.service.key, Value: "none"},
 			},
 			Effect: fmt.Sprintf("clients in %s get no endpoint of %s", w.source.Context, w.to.Context),
-			Fix: []string{"echo " + finding.Quote(compact(map[string]any{
-				"apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ServiceExport", "metadata": map[string]string{"name": w.service.name, "namespace": w.service.namespace},
-			})) + " | " + finding.Kubectl(w.to.Context, "apply -f -")},
+			Fix: []finding.Step{finding.Run(apply(w.to.Context, map[string]any{
+				"apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ServiceExport",
+				"metadata": map[string]string{"name": w.service.name, "namespace": w.service.namespace},
+			}))},
 		}
 		if w.v.Istiod.On(istio.EnvMCSClusterLocal) {
 			f.Title = fmt.Sprintf("%s keeps the names under cluster.local to each cluster", w.v.name())
 			f.Evidence = []finding.Evidence{{Cluster: w.v.Context, Field: "istiod, " + istio.EnvMCSClusterLocal, Value: "true"}}
-			f.Fix = []string{"# clients have to use " + w.service.name + "." + w.service.namespace + ".svc.clusterset.local"}
+			f.Fix = []finding.Step{finding.Say("Let clients use %s.svc.clusterset.local.", w.service)}
 		}
 		return w.fault(stepScope, f)
 	}
@@ -508,6 +519,6 @@ func (w *walk) clusterLocal(host string) string {
 	return "clusterLocal by default for " + host
 }
 
-func (w *walk) editMesh() string {
-	return finding.Kubectl(w.v.Context, "-n %s edit configmap %s", finding.Quote(w.v.Istiod.Namespace), finding.Quote(w.v.Istiod.MeshConfigMap()))
+func (w *walk) editMesh() finding.Command {
+	return edit(w.v.Context, "configmap", w.v.Istiod.Namespace, w.v.Istiod.MeshConfigMap())
 }

@@ -18,7 +18,9 @@ type gateway struct {
 	proxy   istio.Source
 }
 
-func (g gateway) object() string { return "service " + key(g.service.Namespace, g.service.Name) }
+func (g gateway) object() finding.Object {
+	return finding.In(kindService, g.service.Namespace, g.service.Name)
+}
 
 // gatewaysOf are the Services behind an address, with a proxy of each.
 func (w *walk) gatewaysOf(e istio.Endpoint) []gateway {
@@ -101,7 +103,7 @@ func (w *walk) receivesBy(g gateway, p *port) (finding.Finding, bool) {
 				Title:    fmt.Sprintf("requests for services in %s go through a gateway that does not work", w.to.Context),
 				Evidence: []finding.Evidence{{Cluster: w.source.Context, Field: "clients get", Value: w.way()}},
 				Effect:   fmt.Sprintf("requests from %s to %s are refused, reset or time out", w.source.Context, w.to.Context),
-				Fix:      []string{"# mend its cause"}, CausedBy: cause,
+				Fix:      byItsCause(), CausedBy: cause,
 			}, false
 		}
 	}
@@ -110,7 +112,7 @@ func (w *walk) receivesBy(g gateway, p *port) (finding.Finding, bool) {
 	if why := v.unread[g.in.Context]; len(why) > 0 || v.ids[w.to.Context] == "" {
 		return finding.Finding{}, true // what the gateway knows is not known
 	}
-	given := w.ask(question{v, g.in.Context, g.object(), "", p.number}, g.proxy)
+	given := w.ask(question{v, g.in.Context, g.object().String(), "", p.number}, g.proxy)
 	switch given.Reason {
 	case istio.NoService:
 		if in := w.by[w.to.Context]; !v.Sees(v.ids[w.to.Context], w.service.namespace) {
@@ -177,13 +179,21 @@ func (w *walk) subsets(g gateway, p *port) (finding.Finding, bool) {
 				},
 				Effect: fmt.Sprintf("the gateway of %s resets the connections of requests for the subset", g.in.Context),
 			}
-			for _, rule := range p.given.Rules {
-				ns, name := cut(rule)
-				f.Fix = append(f.Fix, fmt.Sprintf(`echo "{\"apiVersion\":\"networking.istio.io/v1\",\"kind\":\"DestinationRule\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"},\"spec\":$(%s)}" | %s`,
-					name, ns, specOf(w.v.Context, ns, "destinationrule", name), finding.Kubectl(g.in.view.Context, "apply -f -")))
+			var copies []finding.Command
+			for _, name := range p.given.Rules {
+				copies = append(copies, copyRule(name, w.v.Context, g.in.view.Context))
 			}
+			f.Fix = []finding.Step{finding.Say("Copy the DestinationRule to %s:", g.in.view.Context).By(copies...)}
 			return f, false
 		}
 	}
 	return finding.Finding{}, true
+}
+
+// copyRule is the command that makes a DestinationRule of one cluster in another.
+func copyRule(key, from, to string) finding.Command {
+	namespace, name := cut(key)
+	head := fmt.Sprintf(`{"apiVersion":"networking.istio.io/v1","kind":"DestinationRule","metadata":%s,"spec":`,
+		compact(map[string]string{"name": name, "namespace": namespace}))
+	return specOf(finding.In("destinationrule", namespace, name), from, head, "}").To(finding.Kubectl(to, "apply", "-f", "-"))
 }

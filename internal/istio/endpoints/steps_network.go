@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -80,11 +81,14 @@ func (w *walk) headless() bool {
 		return w.nothing(stepNetwork, fmt.Sprintf("headless: in %s the name has the pods of that cluster alone", w.source.Context))
 	}
 	return w.fault(stepNetwork, finding.Finding{
-		Code: "EP006", Severity: w.when(finding.Info), Clusters: finding.Distinct([]string{w.source.Context, w.to.Context}), Object: w.service.object(),
-		Title:    fmt.Sprintf("%s is headless, and headless services do not cross networks", w.service),
-		Evidence: []finding.Evidence{{Field: w.service.object() + ", clusterIP", Value: "None"}, {Cluster: w.source.Context, Field: "network of clients", Value: cmp.Or(w.from.Network, "none")}},
-		Effect:   fmt.Sprintf("clients in %s reach the pods of their own network alone", w.source.Context),
-		Fix:      []string{"# reach it by a second Service that has an address, with the same selector in both clusters"},
+		Code: "EP006", Severity: w.when(finding.Note), Clusters: finding.Distinct([]string{w.source.Context, w.to.Context}), Object: w.service.object(),
+		Title: fmt.Sprintf("%s is headless, and headless services do not cross networks", w.service),
+		Evidence: []finding.Evidence{
+			{Field: w.service.text() + ", clusterIP", Value: "None"},
+			{Cluster: w.source.Context, Field: "network of clients", Value: cmp.Or(w.from.Network, "none")},
+		},
+		Effect: fmt.Sprintf("clients in %s reach the pods of their own network alone", w.source.Context),
+		Fix:    []finding.Step{finding.Say("Reach it by a second Service that has an address, with the same selector in both clusters.")},
 	})
 }
 
@@ -108,13 +112,13 @@ func (w *walk) astray(astray []istio.Endpoint) finding.Finding {
 // noGateway: the network of the endpoints has no gateway.
 func (w *walk) noGateway(network string) finding.Finding {
 	f := finding.Finding{
-		Code: "EP031", Severity: finding.Error, Clusters: []string{w.to.Context}, Object: "network " + network,
+		Code: "EP031", Severity: finding.Error, Clusters: []string{w.to.Context}, Object: finding.Named("network", network),
 		Title:    fmt.Sprintf("%s knows no gateway of network %s, and gives out addresses of its pods", w.v.name(), network),
 		Evidence: []finding.Evidence{{Cluster: w.v.Context, Field: "gateways of " + network, Value: "none"}},
 		Effect:   fmt.Sprintf("requests from %s to %s time out", w.source.Context, w.to.Context),
-		Fix: []string{
-			"# install an east-west gateway there; its Service needs label " + istio.LabelNetwork + "=" + network + " and port 15443",
-			finding.Kubectl(w.to.Context, "get services -A -l %s", istio.LabelNetwork),
+		Fix: []finding.Step{
+			finding.Say("Install an east-west gateway there. Its Service needs label "+istio.LabelNetwork+"=%s and port 15443.", network),
+			finding.Say("See which gateways are there:").By(finding.Kubectl(w.to.Context, "get", "services", "-A", "-l", istio.LabelNetwork)),
 		},
 	}
 	for _, c := range w.v.candidates {
@@ -124,10 +128,11 @@ func (w *walk) noGateway(network string) finding.Finding {
 			})
 		}
 	}
-	f.CausedBy = cmp.Or(w.knows("network "+network, []string{w.to.Context}, "GW001"), w.knows("network "+network, nil, "GW001"),
-		w.knows("", []string{w.to.Context}, "GW002", "GW033", "GW030", "GW004", "GW005", "GW006", "GW007", "GW008", "GW003", "GW016", "GW017", "GW018", "AMB008"))
+	f.CausedBy = cmp.Or(w.knows(f.Object, []string{w.to.Context}, "GW001"), w.knows(f.Object, nil, "GW001"),
+		w.knows(finding.Object{}, []string{w.to.Context}, "GW002", "GW033", "GW030", "GW004", "GW005", "GW006", "GW007", "GW008", "GW003",
+			"GW016", "GW017", "GW018", "AMB008"))
 	if f.CausedBy != "" {
-		f.Fix = []string{"# once its cause is mended, clients get the gateway's address"}
+		f.Fix = byItsCause()
 	}
 	return f
 }
@@ -135,7 +140,7 @@ func (w *walk) noGateway(network string) finding.Finding {
 // endpointUnknown: nothing says on which network the endpoints are.
 func (w *walk) endpointUnknown(e istio.Endpoint, given finding.Evidence) finding.Finding {
 	f := finding.Finding{
-		Code: "EP031", Severity: finding.Error, Clusters: []string{w.to.Context}, Object: "namespace " + w.to.SystemNamespace,
+		Code: "EP031", Severity: finding.Error, Clusters: []string{w.to.Context}, Object: finding.Named("namespace", w.to.SystemNamespace),
 		Title: fmt.Sprintf("the network of pods in %s is not known, so that clients on others get their addresses", w.to.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: w.to.Context, Field: "namespace " + w.to.SystemNamespace + ", label " + istio.LabelNetwork, Value: "none"},
@@ -143,13 +148,17 @@ func (w *walk) endpointUnknown(e istio.Endpoint, given finding.Evidence) finding
 			given,
 		},
 		Effect: fmt.Sprintf("requests from %s to %s time out", w.source.Context, w.to.Context),
-		Fix: []string{finding.Kubectl(w.to.Context, "label namespace %s %s=%s", finding.Quote(w.to.SystemNamespace), istio.LabelNetwork,
-			finding.Quote(cmp.Or(w.networkOf(w.to), "NETWORK")))},
+	}
+	f.Fix = []finding.Step{finding.Say("Label namespace %s with the name of the network: "+istio.LabelNetwork+".", w.to.SystemNamespace)}
+	if network := w.networkOf(w.to); network != "" {
+		f.Fix = []finding.Step{
+			finding.Run(finding.Kubectl(w.to.Context, "label", "namespace/"+w.to.SystemNamespace, istio.LabelNetwork+"="+network)),
+		}
 	}
 	if e.Pod == "" {
 		f.Evidence[1] = finding.Evidence{Cluster: w.to.Context, Field: "endpoint " + e.Address, Value: "is no pod"}
 	}
-	f.CausedBy = w.knows("", []string{w.to.Context}, "NET001", "NET004", "NET005")
+	f.CausedBy = w.knows(finding.Object{}, []string{w.to.Context}, "NET001", "NET004", "NET005")
 	return f
 }
 
@@ -175,29 +184,31 @@ func (w *walk) sourceUnknown(given finding.Evidence) finding.Finding {
 		network = ns.Labels[istio.LabelNetwork]
 	}
 	f := finding.Finding{
-		Code: "EP031", Severity: finding.Error, Clusters: []string{w.source.Context}, Object: "proxies without network",
+		Code: "EP031", Severity: finding.Error, Clusters: []string{w.source.Context}, Object: finding.Kind("proxies without network"),
 		Title: fmt.Sprintf("proxies in %s do not know their network, and get addresses of pods of other networks", w.source.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: w.source.Context, Field: "pod " + cmp.Or(w.from.Pod, "(none)") + ", " + istio.EnvProxyNetwork, Value: "none"}, given,
 		},
 		Effect: fmt.Sprintf("requests from %s to %s time out", w.source.Context, w.to.Context),
-		Fix:    []string{"# in the values of istiod's installation: global.network: " + cmp.Or(network, "NETWORK")},
+		Fix: []finding.Step{
+			finding.Say("Set global.network in the values of istiod's installation to %s.", cmp.Or(network, "the name of the network")),
+		},
 	}
-	if ns, name, ok := strings.Cut(w.from.Pod, "/"); ok {
-		f.Fix = append(f.Fix, w.restart(w.source, w.source.pods[key(ns, name)]))
+	if w.from.Pod != "" {
+		f.Fix = append(f.Fix, w.restart(w.source, w.source.pods[w.from.Pod]))
 	}
-	f.CausedBy = w.knows("", []string{w.source.Context}, "NET002", "NET005")
+	f.CausedBy = w.knows(finding.Object{}, []string{w.source.Context}, "NET002", "NET005")
 	return f
 }
 
-// restart is the command that has the pods of a workload made anew.
-func (w *walk) restart(c *cluster, p *facts.Pod) string {
+// restart is the step that recreates the pods of a workload.
+func (w *walk) restart(c *cluster, p *facts.Pod) finding.Step {
 	o := istio.WorkloadOf(p)
 	switch o.Kind {
 	case "deployment", "statefulset", "daemonset":
-		return finding.Kubectl(c.Context, "-n %s rollout restart %s/%s", finding.Quote(o.Namespace), o.Kind, finding.Quote(o.Name))
+		return finding.Run(finding.Kubectl(c.Context, "-n", o.Namespace, "rollout", "restart", o.Kind+"/"+o.Name))
 	}
-	return "# and have the pods of " + o.String() + " made anew"
+	return finding.Say("Recreate the pods of %s.", o)
 }
 
 // overlap: on one network an address belongs to one pod.
@@ -215,9 +226,11 @@ func (w *walk) overlap() {
 					Evidence: []finding.Evidence{
 						{Cluster: w.to.Context, Field: "address " + e.Address, Value: "pod " + e.Pod}, {Cluster: other, Field: "address " + o.Address, Value: "pod " + o.Pod},
 					},
-					Effect:   "requests for one get to the other",
-					Fix:      []string{"# give the clusters different networks and a gateway each, or ranges of pod addresses that do not overlap"},
-					CausedBy: w.knows("", finding.Distinct([]string{other, w.to.Context}), "NET007"),
+					Effect: "requests for one get to the other",
+					Fix: []finding.Step{
+						finding.Say("Give the clusters different networks and a gateway each, or ranges of pod addresses that do not overlap."),
+					},
+					CausedBy: w.knows(finding.Object{}, finding.Distinct([]string{other, w.to.Context}), "NET007"),
 				})
 				w.lost = true
 				return
@@ -263,7 +276,7 @@ func (w *walk) mutualTLS() bool {
 // plain is the finding about endpoints that do not take mutual TLS.
 func (w *walk) plain(v *view, endpoints []istio.Dropped) finding.Finding {
 	first := endpoints[0]
-	ns, name, _ := strings.Cut(first.Plain.Object, "/")
+	object := finding.In(strings.ToLower(first.Plain.Kind), first.Plain.First.Namespace, first.Plain.First.Name)
 	f := finding.Finding{
 		Severity: finding.Error, Clusters: []string{v.Context},
 		Effect:   fmt.Sprintf("istiod leaves out the endpoints of %s without a word: clients in %s do not get to them", w.to.Context, w.source.Context),
@@ -271,14 +284,15 @@ func (w *walk) plain(v *view, endpoints []istio.Dropped) finding.Finding {
 	}
 	switch first.Plain.Kind {
 	case "DestinationRule":
-		ns, name, _ = strings.Cut(strings.Split(first.Plain.Object, ", ")[0], "/")
-		f.Code, f.Object = "EP008", "destinationrule "+first.Plain.Object
+		f.Code, f.Object = "EP008", object
 		f.Title = fmt.Sprintf("DestinationRule %s turns the mesh's TLS off, and gateways between networks take nothing else", first.Plain.Object)
-		f.Fix = []string{"# tls.mode ISTIO_MUTUAL, or no tls at all", finding.Kubectl(v.Context, "-n %s edit destinationrule %s", finding.Quote(ns), finding.Quote(name))}
+		f.Fix = []finding.Step{finding.Say("Set tls.mode to ISTIO_MUTUAL, or remove tls:").By(
+			edit(v.Context, object.Kind, object.Namespace, object.Name))}
 	case "PeerAuthentication":
-		f.Code, f.Object = "EP009", "peerauthentication "+first.Plain.Object
+		f.Code, f.Object = "EP009", object
 		f.Title = fmt.Sprintf("PeerAuthentication %s turns mutual TLS off, and gateways between networks take nothing else", first.Plain.Object)
-		f.Fix = []string{"# mode STRICT, PERMISSIVE or UNSET", finding.Kubectl(v.Context, "-n %s edit peerauthentication %s", finding.Quote(ns), finding.Quote(name))}
+		f.Fix = []finding.Step{finding.Say("Set the mode to STRICT, PERMISSIVE or UNSET:").By(
+			edit(v.Context, object.Kind, object.Namespace, object.Name))}
 	default:
 		f = w.uninjected(endpoints)
 	}
@@ -299,16 +313,16 @@ func (w *walk) uninjected(endpoints []istio.Dropped) finding.Finding {
 		f.Code, f.Object = "EP024", w.service.object()
 		f.Title = fmt.Sprintf("endpoints of %s in %s are no pods that istiod knows, and cannot be reached from another network", w.service, w.to.Context)
 		f.Evidence[0].Value = "no targetRef to a pod"
-		f.Fix = []string{"# make the EndpointSlices name their pods (targetRef), or give the Service a selector", finding.Kubectl(w.to.Context,
-			"-n %s get endpointslices -l kubernetes.io/service-name=%s -o yaml", finding.Quote(w.service.namespace), finding.Quote(w.service.name))}
+		f.Fix = []finding.Step{finding.Say("Make the EndpointSlices name their pods (targetRef), or give the Service a selector:").By(
+			finding.Kubectl(w.to.Context, "-n", w.service.namespace, "get", "endpointslices", "-l", discoveryv1.LabelServiceName+"="+w.service.name, "-o", "yaml"))}
 		return f
 	}
 	o := istio.WorkloadOf(first)
-	f.Code, f.Object = "EP007", o.String()
+	f.Code, f.Object = "EP007", finding.In(o.Kind, o.Namespace, o.Name)
 	f.Title = fmt.Sprintf("pods of %s in %s have no sidecar, and cannot be reached from another network", o, w.to.Context)
 	ns := w.to.namespaces[first.Namespace]
 	if ns != nil && !injects(ns) && !injectsPod(first) {
-		f.Code, f.Object = "EP002", "namespace "+first.Namespace
+		f.Code, f.Object = "EP002", finding.Named("namespace", first.Namespace)
 		f.Title = fmt.Sprintf("namespace %s of %s is not labelled for injection: its pods cannot be reached from another network", first.Namespace, w.to.Context)
 		label := "istio-injection=enabled"
 		for _, c := range w.clusters {
@@ -320,7 +334,7 @@ func (w *walk) uninjected(endpoints []istio.Dropped) finding.Finding {
 			}
 		}
 		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: "labels of namespace " + first.Namespace, Value: cmp.Or(inline(ns.Labels), "none")})
-		f.Fix = append(f.Fix, finding.Kubectl(w.to.Context, "label namespace %s %s --overwrite", finding.Quote(first.Namespace), finding.Quote(label)))
+		f.Fix = append(f.Fix, finding.Run(finding.Kubectl(w.to.Context, "label", "namespace/"+first.Namespace, label, "--overwrite")))
 	}
 	f.Fix = append(f.Fix, w.restart(w.to, first))
 	return f

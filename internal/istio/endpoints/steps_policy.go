@@ -56,7 +56,7 @@ func (w *walk) prefers(p *port, title string) finding.Finding {
 			{Field: "decides", Value: by}, {Cluster: w.source.Context, Field: "locality of clients", Value: cmp.Or(w.from.proxy.Locality.String(), "none")},
 		},
 		Effect: fmt.Sprintf("clients in %s use endpoints nearer than %s", w.source.Context, w.to.Context),
-		Fix:    []string{"# if that is not meant, change " + by},
+		Fix:    []finding.Step{finding.Say("If that is not intended, change %s.", by)},
 	}
 }
 
@@ -91,18 +91,17 @@ func (w *walk) admits() bool {
 	// A policy that keeps this client out in its own cluster too is meant.
 	for _, a := range denying {
 		if why := w.foreign(a, v); why != "" {
-			name := key(a.Namespace, a.Name)
+			name, object := key(a.Namespace, a.Name), finding.In("authorizationpolicy", a.Namespace, a.Name)
 			w.warn(finding.Finding{
-				Code: "EP019", Severity: finding.Warning, Clusters: []string{v.Context}, Object: "authorizationpolicy " + name,
+				Code: "EP019", Severity: finding.Warning, Clusters: []string{v.Context}, Object: object,
 				Title: fmt.Sprintf("AuthorizationPolicy %s lets in clients of its own cluster, and the same ones of %s not: %s", name, w.source.Context, why),
 				Evidence: []finding.Evidence{
-					{Cluster: v.Context, Field: "authorizationpolicy " + name + ", rules", Value: compact(a.Spec.Rules)},
+					{Cluster: v.Context, Field: object.String() + ", rules", Value: compact(a.Spec.Rules)},
 					{Cluster: w.source.Context, Field: "trust domain", Value: w.v.Mesh.TrustDomain},
 				},
 				Effect: fmt.Sprintf("requests of those clients in %s are answered with 403 (RBAC: access denied)", w.source.Context),
-				Fix: []string{
-					"# name the clients by namespaces, or by principals of every trust domain", finding.Kubectl(v.Context, "-n %s edit authorizationpolicy %s", finding.Quote(a.Namespace), finding.Quote(a.Name)),
-				},
+				Fix: []finding.Step{finding.Say("Name the clients by namespaces, or by principals of every trust domain:").By(
+					edit(v.Context, object.Kind, object.Namespace, object.Name))},
 			})
 			return true
 		}

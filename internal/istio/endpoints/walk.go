@@ -21,7 +21,13 @@ type service struct {
 func (s service) String() string { return s.name + "." + s.namespace }
 
 // object is the Service as a finding names it.
-func (s service) object() string { return "service " + s.key }
+func (s service) object() finding.Object { return finding.In(kindService, s.namespace, s.name) }
+
+// text is the Service as evidence names it.
+func (s service) text() string { return s.object().String() }
+
+// kindService is the kind of the object of findings about one service.
+const kindService = "service"
 
 // diagnose judges the paths of one service between all clusters.
 func (j *judgement) diagnose(namespace, name string) *Diagnosis {
@@ -130,7 +136,7 @@ func (w *walk) run() Path {
 	}
 	switch {
 	case w.lost && w.path.Verdict != Broken:
-		w.path.Verdict = Partly
+		w.path.Verdict = Partial
 	case w.path.Verdict == "" && w.asked:
 		w.path.Verdict, w.path.Summary = Reaches, w.way()
 		if w.frozen != nil {
@@ -169,10 +175,10 @@ func (w *walk) ok(step, format string, args ...any) bool {
 }
 
 // unclear ends the walk: what decides could not be read of a cluster.
-func (w *walk) unclear(step, context, reason string) bool {
-	w.path.Verdict, w.path.Summary = Unknown, "not known of "+context+": "+reason
+func (w *walk) unclear(step, context string, reason finding.Reason) bool {
+	w.path.Verdict, w.path.Summary = Unknown, "not known of "+context+": "+reason.Text
 	w.path.Steps = append(w.path.Steps, Step{Name: step, Outcome: Unclear, Detail: w.path.Summary})
-	w.unknown.CannotJudge(context, reason, codes...)
+	w.unknown.NotChecked(context, reason, codes...)
 	return false
 }
 
@@ -186,8 +192,8 @@ func (w *walk) nothing(step, text string) bool {
 // answer ends the walk: requests stay away because somebody set it so. It is worth
 // saying to those who ask.
 func (w *walk) answer(step string, f finding.Finding) bool {
-	f.Severity = finding.Info
-	w.path.Verdict = Stays
+	f.Severity = finding.Note
+	w.path.Verdict = Local
 	if !w.lost {
 		w.path.Summary, w.path.Code = f.Title, f.Code
 	}
@@ -251,10 +257,10 @@ func (v *view) name() string { return "istiod of " + v.Context }
 
 // known finds what other rules know: an error with one of the codes about all of the
 // clusters, and about the object where one is given.
-func (j *judgement) knows(object string, contexts []string, codes ...string) string {
+func (j *judgement) knows(object finding.Object, contexts []string, codes ...string) string {
 	for _, code := range codes {
 		for _, f := range j.Known.Findings {
-			if f.Severity != finding.Error || !strings.HasPrefix(string(f.Code), code) || object != "" && f.Object != object {
+			if f.Severity != finding.Error || !strings.HasPrefix(string(f.Code), code) || object != (finding.Object{}) && f.Object != object {
 				continue
 			}
 			if !slices.ContainsFunc(contexts, func(c string) bool { return !slices.Contains(f.Clusters, c) }) {

@@ -10,7 +10,9 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // world is what paths are judged from: the clusters, and what their control planes
@@ -76,7 +78,13 @@ type view struct {
 	candidates []istio.Candidate
 	// several: the clusters that it reads are on more than one network.
 	several bool
-	unread  map[string][]string // by context: what is not known of it
+	unread  map[string][]unread // by context: what is not known of it
+}
+
+// unread is a part of a cluster that was not read, and why.
+type unread struct {
+	part   istio.Part
+	reason finding.Reason
 }
 
 // source is a proxy whose requests are judged.
@@ -200,7 +208,7 @@ func isProxy(p *facts.Pod) bool {
 }
 
 func (w *world) newView(iv *istio.View) *view {
-	v := &view{View: iv, ids: map[string]string{}, watched: map[string]istio.Watched{}, unread: map[string][]string{}}
+	v := &view{View: iv, ids: map[string]string{}, watched: map[string]istio.Watched{}, unread: map[string][]unread{}}
 	watched, ignored := iv.Clusters()
 	v.ignored = ignored
 	contexts := map[string]string{}
@@ -211,7 +219,11 @@ func (w *world) newView(iv *istio.View) *view {
 		contexts[c.ID] = cmp.Or(c.Context, c.ID)
 	}
 	for _, u := range iv.Unread() {
-		v.unread[contexts[u.Cluster]] = append(v.unread[contexts[u.Cluster]], u.What+": "+u.Why)
+		context, reason := contexts[u.Cluster], rule.Unread(u.What, u.State, u.Why)
+		if u.Part == istio.PartEverything {
+			reason.Kind = finding.Unreached
+		}
+		v.unread[context] = append(v.unread[context], unread{u.Part, reason})
 	}
 	v.gateways, v.candidates = iv.Gateways(), iv.Candidates()
 	networks := map[string]bool{}

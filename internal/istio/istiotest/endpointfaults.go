@@ -55,12 +55,12 @@ var EndpointFaults = []EndpointCase{
 	{Asked: []string{"EP001 error east"}, Case: Case{Name: "no Service for the name", Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 		east.Network.Drop(east.Service("helloworld"), east.Slice("helloworld"))
 	})}, Paths: []string{"east > west: broken EP001", "west > east: nothing"}},
-	{Asked: []string{"EP001 error north"}, Case: Case{Name: "two of three have the Service", Want: []string{"EP001 info north"}, Fleet: func() *Fleet {
+	{Asked: []string{"EP001 error north"}, Case: Case{Name: "two of three have the Service", Want: []string{"EP001 note north"}, Fleet: func() *Fleet {
 		f := Serving(Networked("east", "north", "west"))
 		f.Clusters[1].Network.Drop(f.Clusters[1].Service("helloworld"), f.Clusters[1].Slice("helloworld"))
 		return f
 	}}, Paths: []string{"east > north: nothing", "north > east: broken EP001", "north > west: broken EP001", "west > north: nothing"}},
-	{Asked: []string{"EP002 error north"}, Case: Case{Name: "no namespace", Want: []string{"EP002 info north"}, Fleet: func() *Fleet {
+	{Asked: []string{"EP002 error north"}, Case: Case{Name: "no namespace", Want: []string{"EP002 note north"}, Fleet: func() *Fleet {
 		f := Serving(Networked("east", "north", "west"))
 		n := f.Clusters[1]
 		delete(n.Namespaces, "sample")
@@ -88,11 +88,11 @@ var EndpointFaults = []EndpointCase{
 		slice := east.Slice("helloworld")
 		slice.Ports = append(slice.Ports, slice.Ports[0])
 		slice.Ports[1].Name, slice.Ports[1].Port = ptr("admin"), ptr(int32(9000))
-	})}, Paths: []string{"east > west: partly EP004"}},
+	})}, Paths: []string{"east > west: partial EP004"}},
 	{Case: Case{Name: "headless in one", Want: []string{"EP005 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Service("helloworld").Spec.ClusterIP = corev1.ClusterIPNone
 	})}, Paths: []string{"east > west: broken EP005", "west > east: broken EP005"}},
-	{Asked: []string{"EP006 error east,west"}, Case: Case{Name: "headless", Want: []string{"EP006 info east,west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+	{Asked: []string{"EP006 error east,west"}, Case: Case{Name: "headless", Want: []string{"EP006 note east,west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
 			c.Service("helloworld").Spec.ClusterIP = corev1.ClusterIPNone
 		}
@@ -101,7 +101,7 @@ var EndpointFaults = []EndpointCase{
 		Paths: []string{"east > west: broken EP007"}},
 	{Case: Case{Name: "one pod without sidecar", Want: []string{"EP007 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		delete(west.Network.Pods[1].Labels, istio.LabelTLSMode)
-	})}, Paths: []string{"east > west: partly EP007"}},
+	})}, Paths: []string{"east > west: partial EP007"}},
 	{Case: Case{Name: "a rule that turns TLS off", Want: []string{"EP008 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 		east.Network.More = append(east.Network.More, rule("helloworld", &api.TrafficPolicy{TLS: &api.ClientTLS{Mode: "DISABLE"}}))
 	})}, Paths: []string{"east > west: broken EP008", "west > east: broken EP008"}},
@@ -124,15 +124,15 @@ var EndpointFaults = []EndpointCase{
 	{Case: Case{Name: "not exported to the gateway", Want: []string{"EP011 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Service("helloworld").Annotations = map[string]string{istio.AnnotationExportTo: "."}
 	})}, Paths: []string{"east > west: broken EP011"}},
-	{Asked: []string{"EP012 error east"}, Case: Case{Name: "a Sidecar that does not name the service", Want: []string{"EP012 info east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+	{Asked: []string{"EP012 error east"}, Case: Case{Name: "a Sidecar that does not name the service", Want: []string{"EP012 note east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 		east.Network.More = append(east.Network.More, &api.Sidecar{ObjectMeta: inSample("default"), Spec: api.SidecarSpec{Egress: []api.EgressListener{{Hosts: []string{"istio-system/*"}}}}})
 	})}, Paths: []string{"east > west: broken EP012"}},
-	{Asked: []string{"EP013 info east", "EP013 info west"}, Case: Case{Name: "local to each cluster", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+	{Asked: []string{"EP013 note east", "EP013 note west"}, Case: Case{Name: "local to each cluster", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
 			c.Mesh["istio"]["serviceSettings"] = settings("*.sample.svc.cluster.local")
 		}
-	})}, Paths: []string{"east > west: stays EP013", "west > east: stays EP013"}},
-	{Asked: []string{"EP014 error west"}, Case: Case{Name: "not exported by a ServiceExport", Want: []string{"EP014 info west"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
+	})}, Paths: []string{"east > west: local EP013", "west > east: local EP013"}},
+	{Asked: []string{"EP014 error west"}, Case: Case{Name: "not exported by a ServiceExport", Want: []string{"EP014 note west"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
 		for _, c := range f.Clusters {
 			c.Env[istio.EnvMCSDiscovery] = "true"
 		}
@@ -145,17 +145,17 @@ var EndpointFaults = []EndpointCase{
 		}
 		delete(west.Namespaces["sample"], "mesh")
 	})}, Paths: []string{"east > west: broken EP015"}},
-	{Asked: []string{"EP016 info east", "EP016 info west"}, Case: Case{Name: "failover between regions", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+	{Asked: []string{"EP016 note east", "EP016 note west"}, Case: Case{Name: "failover between regions", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		located(f)
 		for _, c := range f.Clusters {
 			c.Network.More = append(c.Network.More, outlierDetection("helloworld"))
 		}
-	})}, Paths: []string{"east > west: stays EP016", "west > east: stays EP016"}},
-	{Asked: []string{"EP017 info east", "EP017 info west"}, Case: Case{Name: "internal traffic policy", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+	})}, Paths: []string{"east > west: local EP016", "west > east: local EP016"}},
+	{Asked: []string{"EP017 note east", "EP017 note west"}, Case: Case{Name: "internal traffic policy", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
 			c.Service("helloworld").Spec.InternalTrafficPolicy = ptr(corev1.ServiceInternalTrafficPolicyLocal)
 		}
-	})}, Paths: []string{"east > west: stays EP017", "west > east: stays EP017"}},
+	})}, Paths: []string{"east > west: local EP017", "west > east: local EP017"}},
 	{Case: Case{Name: "rules that differ", Want: []string{"EP018 warning east,west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
 		east.Network.More = append(east.Network.More, outlierDetection("helloworld"))
 		west.Network.More = append(west.Network.More, rule("helloworld", nil))
@@ -172,7 +172,7 @@ var EndpointFaults = []EndpointCase{
 		p.Status.PodIP = east.Network.Pods[0].Status.PodIP
 		p.Status.PodIPs[0].IP = p.Status.PodIP
 		west.Slice("helloworld").Endpoints[0].Addresses[0] = p.Status.PodIP
-	})}, Paths: []string{"east > west: partly EP021", "west > east: partly EP021"}},
+	})}, Paths: []string{"east > west: partial EP021", "west > east: partial EP021"}},
 	{Case: Case{Name: "another protocol", Want: []string{"EP022 warning west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Service("helloworld").Spec.Ports[0].AppProtocol = ptr("tcp")
 	})}, Paths: []string{}},

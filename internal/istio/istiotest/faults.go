@@ -203,7 +203,7 @@ var Faults = []Case{
 		Fleet: change(func(_ *Fleet, _, west *Cluster) { west.Plug(Root(Spec{Name: "Other root"}).Sub(Spec{})) }),
 	},
 	{
-		Name: "two roots of one name", Want: []string{"CERT002 error east,west", "CERT021 info east,west < CERT002"},
+		Name: "two roots of one name", Want: []string{"CERT002 error east,west", "CERT021 note east,west < CERT002"},
 		Fleet: change(func(_ *Fleet, _, west *Cluster) { west.Plug(Root(Spec{Name: "Root CA"}).Sub(Spec{})) }),
 	},
 	{
@@ -259,7 +259,7 @@ var Faults = []Case{
 	{Name: "certificate that does not parse", Want: []string{"CERT030 error west"}, Fleet: bundle(func(d map[string]string) {
 		d["ca-cert.pem"] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 	})},
-	{Name: "private key in root-cert.pem", Want: []string{"CERT030 error west", "CERT003 info east,west"}, Fleet: change(func(_ *Fleet, _, west *Cluster) {
+	{Name: "private key in root-cert.pem", Want: []string{"CERT030 error west", "CERT003 note east,west"}, Fleet: change(func(_ *Fleet, _, west *Cluster) {
 		west.CACerts["root-cert.pem"] += west.CACerts["ca-key.pem"]
 		west.Published = west.CACerts["root-cert.pem"]
 	})},
@@ -346,7 +346,7 @@ var Faults = []Case{
 		east.trust(old, renewed)
 		west.trust(old, renewed)
 	})},
-	{Name: "root expired, and renewed in one cluster only", Want: []string{"CERT010 error east", "CERT003 info west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
+	{Name: "root expired, and renewed in one cluster only", Want: []string{"CERT010 error east", "CERT003 note west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
 		old, renewed := renewal()
 		for _, c := range []*Cluster{east, west} {
 			c.Plug(renewed.Sub(Spec{}))
@@ -354,7 +354,7 @@ var Faults = []Case{
 		east.trust(old)
 		west.trust(renewed)
 	})},
-	{Name: "root of the other cluster expired here, and renewed there", Want: []string{"CERT010 error east", "CERT003 info west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
+	{Name: "root of the other cluster expired here, and renewed there", Want: []string{"CERT010 error east", "CERT003 note west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
 		old, renewed := renewal()
 		own := Root(Spec{NotBefore: Now.Add(-70 * day)})
 		east.Plug(own.Sub(Spec{}))
@@ -439,7 +439,7 @@ var Faults = []Case{
 		west.NoControlPlane(east)
 		west.Published = Root(Spec{}).PEM()
 	})},
-	{Name: "rotation on its way", Want: []string{"CERT003 info west"}, Fleet: change(func(_ *Fleet, _, west *Cluster) {
+	{Name: "rotation on its way", Want: []string{"CERT003 note west"}, Fleet: change(func(_ *Fleet, _, west *Cluster) {
 		west.CACerts["root-cert.pem"] += Root(Spec{NotBefore: Now.Add(-time.Hour)}).PEM()
 		west.Published = west.CACerts["root-cert.pem"]
 	})},
@@ -447,7 +447,7 @@ var Faults = []Case{
 		west.CACerts["root-cert.pem"] += Root(Spec{NotBefore: Now.AddDate(-5, 0, 0)}).PEM()
 		west.Published = west.CACerts["root-cert.pem"]
 	})},
-	{Name: "same root in another text", Want: []string{"CERT003 info east,west"}, Fleet: change(func(_ *Fleet, _, west *Cluster) {
+	{Name: "same root in another text", Want: []string{"CERT003 note east,west"}, Fleet: change(func(_ *Fleet, _, west *Cluster) {
 		west.CACerts["root-cert.pem"] = strings.ReplaceAll(west.CACerts["root-cert.pem"], "\n", "\r\n")
 		west.Published = west.CACerts["root-cert.pem"]
 	})},

@@ -126,7 +126,7 @@ var ambientFaults = []Case{
 		west.Mesh["istio"]["trustDomain"] = "west.example.com"
 		west.Mesh["istio"]["trustDomainAliases"] = []string{"cluster.local"}
 	})},
-	{Name: "two ambient gateways of one network", Want: []string{"AMB007 info west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+	{Name: "two ambient gateways of one network", Want: []string{"AMB007 note west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		west.another("second", "203.0.113.44")
 	})},
 	{Name: "second ambient gateway without an address", Want: []string{"AMB003 warning west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {

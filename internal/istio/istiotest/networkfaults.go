@@ -135,7 +135,7 @@ var networkFaults = []Case{
 		inject(west.Network.GatewayPods[0], "network1")
 		SetEnv(west.Network.GatewayPods[0], istio.EnvProxyNetworkView, "network1")
 	})},
-	{Name: "application labelled as a gateway, without an address", Want: []string{"NET014 info west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) { west.stray() })},
+	{Name: "application labelled as a gateway, without an address", Want: []string{"NET014 note west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) { west.stray() })},
 	{Name: "application labelled as a gateway, with an address", Want: []string{"NET014 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
 		s := west.stray()
 		s.Spec.Type, s.Status.LoadBalancer.Ingress = corev1.ServiceTypeLoadBalancer, []corev1.LoadBalancerIngress{{IP: "203.0.113.77"}}

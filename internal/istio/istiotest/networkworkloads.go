@@ -84,7 +84,7 @@ var workloadFaults = []Case{
 		}
 		west.Network.More = append(west.Network.More, s)
 	})},
-	{Name: "different mesh IDs", Want: []string{"NET031 info east,west"}, Fleet: networked(func(f *Fleet, _, _ *Cluster) {
+	{Name: "different mesh IDs", Want: []string{"NET031 note east,west"}, Fleet: networked(func(f *Fleet, _, _ *Cluster) {
 		for i, c := range f.Clusters {
 			eachPod(c.Network.Pods, func(p *corev1.Pod) { SetEnv(p, istio.EnvProxyMeshID, fmt.Sprintf("mesh%d", i+1)) })
 		}

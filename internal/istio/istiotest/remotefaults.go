@@ -510,7 +510,7 @@ var RemoteFaults = []RemoteCase{
 		s.ClusterID, s.Server, s.Identity, s.Access, s.Invalid = "token", "", "", facts.Access{}, "the kubeconfig cannot be read"
 		c := w.Cluster("east")
 		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
-	}), []string{"SEC026 info east"}},
+	}), []string{"SEC026 note east"}},
 }
 
 // rename gives a remote secret another key, which istiod takes for the cluster's name.

@@ -2,9 +2,12 @@ package network
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -50,33 +53,43 @@ func evidenceOf(groups []group) []finding.Evidence {
 // mostRestarts is how many workloads a fix restarts by name.
 const mostRestarts = 8
 
-// restarts are the commands that have the pods of workloads made anew.
-func restarts(context string, groups []group) []string {
-	var out []string
+// restarts are the steps that recreate the pods of workloads.
+func restarts(context string, groups []group) []finding.Step {
+	var commands []finding.Command
+	var further []finding.Step
 	seen := map[string]bool{}
 	for _, g := range groups {
 		if seen[g.String()] {
 			continue
 		}
-		seen[g.String()] = true
-		if len(out) == mostRestarts {
-			out = append(out, "# and the other workloads: -o wide lists them all")
+		if len(seen) == mostRestarts {
+			further = append(further, finding.Say("Restart the other workloads too: -o wide lists them all."))
 			break
 		}
+		seen[g.String()] = true
 		switch g.Kind {
 		case "deployment", "statefulset", "daemonset":
-			out = append(out, finding.Kubectl(context, "-n %s rollout restart %s/%s", finding.Quote(g.Namespace), g.Kind, finding.Quote(g.Name)))
+			commands = append(commands, finding.Kubectl(context, "-n", g.Namespace, "rollout", "restart", g.Kind+"/"+g.Name))
 		default:
-			out = append(out, fmt.Sprintf("# and have the pods of %s made anew", g.WorkloadRef))
+			further = append(further, finding.Say("Recreate the pods of %s.", g.WorkloadRef))
 		}
 	}
-	return out
+	if len(commands) == 0 {
+		return further
+	}
+	return append([]finding.Step{finding.Say("Restart the workloads:").By(commands...)}, further...)
 }
 
 // setInjected says how what the injector gives to sidecars is set: there is no
 // command for it that fits every installation.
-func setInjected(network string) string {
-	return "# in the values of istiod's installation: global.network: " + network
+func setInjected(network string) finding.Step {
+	return finding.Say("Set global.network to %s in the values of istiod's installation.", network)
+}
+
+// within is a reason that holds in a cluster, for what is said of another one.
+func within(why finding.Reason, context string) finding.Reason {
+	why.Text += " in " + context
+	return why
 }
 
 func orNone(s string) string { return cmp.Or(s, "none") }
@@ -91,13 +104,48 @@ func (m *member) systemLabel() finding.Evidence {
 }
 
 // labelNamespace is the command that gives the system namespace its network.
-func (m *member) labelNamespace(network string) string {
-	return finding.Kubectl(m.Context, "label namespace %s %s=%s --overwrite", finding.Quote(m.SystemNamespace), istio.LabelNetwork, finding.Quote(network))
+func (m *member) labelNamespace(network string) finding.Command {
+	return finding.Kubectl(m.Context, "label", "namespace/"+m.SystemNamespace, istio.LabelNetwork+"="+network, "--overwrite")
+}
+
+// document is a value of maps, strings and numbers as JSON.
+func document(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // of such values there is none
+	}
+	return string(text)
+}
+
+// apply is the command that applies an object.
+func apply(context string, object any) finding.Command {
+	return finding.Shell("printf", "%s", document(object)).To(finding.Kubectl(context, "apply", "-f", "-"))
+}
+
+// causeFixes is the fix of what another finding explains.
+var causeFixes = []finding.Step{finding.Say("Fixing the cause fixes this.")}
+
+// toLoadBalancer is the command that makes a Service a load balancer.
+func (g *gateway) toLoadBalancer() finding.Command {
+	return g.patch(map[string]any{"type": corev1.ServiceTypeLoadBalancer})
+}
+
+// patch is the command that changes the spec of the Service.
+func (g *gateway) patch(spec map[string]any) finding.Command {
+	return g.kubectl("patch", "-p", document(map[string]any{"spec": spec}))
 }
 
 // kubectl is a command about the Service of a gateway.
-func (g *gateway) kubectl(verb, rest string) string {
-	return finding.Kubectl(g.member.Context, "-n %s %s service %s %s", finding.Quote(g.service.Namespace), verb, finding.Quote(g.service.Name), rest)
+func (g *gateway) kubectl(verb string, rest ...string) finding.Command {
+	return finding.Kubectl(g.member.Context, append([]string{"-n", g.service.Namespace, verb, "service/" + g.service.Name}, rest...)...)
+}
+
+// at names a part of the Service of a gateway in evidence.
+func (g *gateway) at(part string) string { return g.object().String() + ", " + part }
+
+// annotation is evidence of an annotation of the Service.
+func (g *gateway) annotation(name, value string) finding.Evidence {
+	return finding.Evidence{Field: g.at("annotation " + name), Value: value}
 }
 
 // finding begins a finding about the Service of a gateway.

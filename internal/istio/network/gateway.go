@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
@@ -87,7 +88,9 @@ func (g *gateway) isStray() bool {
 	return !g.has(g.port()) || g.service.Labels["istio"] == "" && g.service.Spec.Selector["istio"] == ""
 }
 
-func (g *gateway) object() string { return "service " + g.service.Namespace + "/" + g.service.Name }
+func (g *gateway) object() finding.Object {
+	return finding.In("service", g.service.Namespace, g.service.Name)
+}
 
 // port is the port of the Service that other networks go to.
 func (g *gateway) port() int {

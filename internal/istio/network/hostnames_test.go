@@ -53,7 +53,7 @@ func TestHostnameFindings(t *testing.T) {
 		},
 		"private": {
 			map[string][]string{host: {"192.168.1.1"}}, false, "the gateway's host name leads to a private address",
-			host + ": 192.168.1.1, seen from this machine", "# nothing if the networks are connected; else give the load balancer a public address",
+			host + ": 192.168.1.1, seen from this machine", "Give the load balancer a public address, unless the networks are connected: then do nothing.",
 		},
 		"ignored": {
 			map[string][]string{host: {"198.51.100.1"}}, true, "the control plane ignores the gateway's host name",
@@ -73,7 +73,12 @@ func TestHostnameFindings(t *testing.T) {
 					continue
 				}
 				complete(t, found)
-				got := []string{found.Title, found.Evidence[0].Value, found.Fix[len(found.Fix)-1]}
+				last := found.Fix[len(found.Fix)-1]
+				text := last.Say
+				if n := len(last.Run); n > 0 {
+					text = last.Run[n-1].String()
+				}
+				got := []string{found.Title, found.Evidence[0].Value, text}
 				if diff := cmp.Diff([]string{c.title, c.evidence, c.lastOfFix}, got); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}

@@ -61,14 +61,14 @@ func Compare(fleet *facts.Fleet) Matrix {
 	out := Matrix{Networks: []string{}, Clusters: []ClusterLabels{}, Gaps: []Gap{}}
 	for _, c := range fleet.Clusters {
 		if c.Unreached != nil {
-			out.Gaps = append(out.Gaps, Gap{c.Context, "the cluster was not reached"})
+			out.Gaps = append(out.Gaps, Gap{c.Context, finding.ClusterUnreached.Text})
 		}
 	}
 	var names []string
 	for _, m := range w.members {
 		for _, n := range []need{namespaces, pods, services} {
-			if why := m.lacks(n); why != "" {
-				out.Gaps = append(out.Gaps, Gap{m.Context, why})
+			if why := m.lacks(n); why != nothing {
+				out.Gaps = append(out.Gaps, Gap{m.Context, why.Text})
 			}
 		}
 		row := m.labels(w.several)

@@ -27,7 +27,7 @@ type Gateway struct {
 	// NetworkFrom says what makes it the gateway of that network.
 	NetworkFrom string `json:"networkFrom"`
 	// Object is what it is: a service, a gateway of the Gateway API, or a configmap.
-	Object string `json:"object"`
+	Object finding.Object `json:"object"`
 	// Type is that of the Service, or the class of the Gateway.
 	Type      string    `json:"type,omitempty"`
 	Addresses []Address `json:"addresses"`
@@ -45,6 +45,9 @@ type Gateway struct {
 	// Status is "ok" or a few words on what is wrong; Codes are of the findings about it.
 	Status string         `json:"status"`
 	Codes  []finding.Code `json:"codes"`
+
+	// same are the IDs of the entries of other mesh networks that are this one, on a map.
+	same []string
 }
 
 // Address is an address of a gateway.
@@ -97,21 +100,21 @@ func (w *world) list(fleet *facts.Fleet, result finding.Result, options Options)
 	out := Listing{Gateways: []Gateway{}, Gaps: []Gap{}}
 	for _, c := range fleet.Clusters {
 		if c.Unreached != nil {
-			out.Gaps = append(out.Gaps, Gap{c.Context, "the cluster was not reached"})
+			out.Gaps = append(out.Gaps, Gap{c.Context, finding.ClusterUnreached.Text})
 		}
 	}
 	for _, m := range w.members {
 		for _, n := range []need{services, kubernetesGateways, istiods} {
-			if why := m.lacks(n); why != "" {
-				out.Gaps = append(out.Gaps, Gap{m.Context, why})
+			if why := m.lacks(n); why != nothing {
+				out.Gaps = append(out.Gaps, Gap{m.Context, why.Text})
 			}
 		}
 		for _, g := range m.gateways {
-			out.Gateways = append(out.Gateways, g.row(result, options))
+			out.Gateways = append(out.Gateways, w.row(g, result, options))
 		}
 		for i := range m.KubernetesGateways.Value {
 			if k := &m.KubernetesGateways.Value[i]; k.Labels[istio.LabelNetwork] != "" && (k.Spec.GatewayClassName == api.ClassRemote || len(k.Spec.Addresses) > 0) {
-				out.Gateways = append(out.Gateways, m.kubernetesRow(k, result, options))
+				out.Gateways = append(out.Gateways, w.kubernetesRow(m, k, result, options))
 			}
 		}
 	}
@@ -122,7 +125,7 @@ func (w *world) list(fleet *facts.Fleet, result finding.Result, options Options)
 			}
 			r := newRow(v.Context, c, options)
 			r.Object, r.KnownTo = v.configMap(), []string{v.Context}
-			r.judge(result, options)
+			w.judge(&r, result, options)
 			out.Gateways = append(out.Gateways, r)
 		}
 	}
@@ -141,7 +144,8 @@ func newRow(context string, c istio.Candidate, options Options) Gateway {
 	return r
 }
 
-func (g *gateway) row(result finding.Result, options Options) Gateway {
+// row is what the control planes make of the Service of a gateway.
+func (w *world) row(g *gateway, result finding.Result, options Options) Gateway {
 	m := g.member
 	c := istio.Candidate{Network: g.network, NetworkFrom: "label " + istio.LabelNetwork}
 	var known []string
@@ -170,14 +174,15 @@ func (g *gateway) row(result finding.Result, options Options) Gateway {
 		r.Status, r.Codes = statusStray, []finding.Code{"NET014"}
 		return r
 	}
-	r.judge(result, options)
+	w.judge(&r, result, options)
 	if r.Status == StatusOK && len(known) == 0 {
 		r.Status = problem // nothing is found of gateways that nobody needs
 	}
 	return r
 }
 
-func (m *member) kubernetesRow(k *api.KubernetesGateway, result finding.Result, options Options) Gateway {
+// kubernetesRow is what they make of a Gateway of the Gateway API.
+func (w *world) kubernetesRow(m *member, k *api.KubernetesGateway, result finding.Result, options Options) Gateway {
 	c := istio.Candidate{Network: k.Labels[istio.LabelNetwork], NetworkFrom: "label " + istio.LabelNetwork, Problem: "ignored"}
 	var known []string
 	for _, v := range m.viewers {
@@ -195,9 +200,9 @@ func (m *member) kubernetesRow(k *api.KubernetesGateway, result finding.Result, 
 	}
 	r := newRow(m.Context, c, options)
 	created := k.CreationTimestamp.UTC()
-	r.Object, r.Type, r.Created = "gateway "+k.Namespace+"/"+k.Name, k.Spec.GatewayClassName, &created
+	r.Object, r.Type, r.Created = kubernetesObject(k), k.Spec.GatewayClassName, &created
 	r.KnownTo = append(r.KnownTo, finding.Distinct(known)...)
-	r.judge(result, options)
+	w.judge(&r, result, options)
 	if r.Status == StatusOK && len(known) == 0 {
 		r.Status = c.Problem
 	}
@@ -205,12 +210,12 @@ func (m *member) kubernetesRow(k *api.KubernetesGateway, result finding.Result, 
 }
 
 // judge takes the status from the findings.
-func (r *Gateway) judge(result finding.Result, options Options) {
+func (w *world) judge(r *Gateway, result finding.Result, options Options) {
 	noted := false // of the host name there is nothing but a note
 	for _, f := range result.Findings {
-		if r.isAbout(f) {
+		if w.isAbout(r, f) {
 			r.Codes = append(r.Codes, f.Code)
-			noted = noted || f.Code == "GW003" && f.Severity == finding.Info
+			noted = noted || f.Code == "GW003" && f.Severity == finding.Note
 		}
 	}
 	slices.Sort(r.Codes)
@@ -240,19 +245,27 @@ func (r *Gateway) judge(result finding.Result, options Options) {
 func isLetter(c rune) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 // isAbout reports whether a finding is about the gateway: it is the object, or
-// one of those that are in the evidence for an address that is there twice.
-func (r *Gateway) isAbout(f finding.Finding) bool {
+// one of those that have an address which is there twice.
+func (w *world) isAbout(r *Gateway, f finding.Finding) bool {
 	if !slices.Contains(f.Clusters, r.Cluster) || f.ObjectIn != "" && f.ObjectIn != r.Cluster {
 		return false
 	}
-	if f.Object == r.Object {
-		// Of the mesh networks of one control plane every entry has the same object.
-		return !strings.HasPrefix(r.Object, "configmap ") || slices.ContainsFunc(f.Evidence, func(e finding.Evidence) bool {
-			return slices.ContainsFunc(r.Addresses, func(a Address) bool { return strings.HasPrefix(e.Value, a.Address) })
-		})
+	if f.Object == r.Object && !r.IsStatic() {
+		return true
 	}
-	return f.Code == "GW031" && slices.ContainsFunc(f.Evidence, func(e finding.Evidence) bool { return e.Cluster == r.Cluster && e.Field == r.Object })
+	return slices.ContainsFunc(w.subjects[f.ID()], func(s subject) bool {
+		if s.cluster != r.Cluster || s.object != r.Object {
+			return false
+		}
+		// Of the mesh networks of one control plane every entry has the same object.
+		return !r.IsStatic() || slices.ContainsFunc(r.Addresses, func(a Address) bool {
+			return a.Address == s.address || slices.Contains(a.Resolved, s.address)
+		})
+	})
 }
+
+// IsStatic reports whether it is an address of the mesh networks.
+func (r *Gateway) IsStatic() bool { return r.Object.Kind == "configmap" }
 
 // Where joins the addresses of a gateway.
 func (r Gateway) Where() string {
@@ -269,5 +282,5 @@ func (r Gateway) Where() string {
 
 // ID names a gateway for scripts.
 func (r Gateway) ID() string {
-	return fmt.Sprintf("%s/%s", r.Cluster, strings.ReplaceAll(r.Object, " ", "/"))
+	return fmt.Sprintf("%s/%s", r.Cluster, strings.ReplaceAll(r.Object.String(), " ", "/"))
 }

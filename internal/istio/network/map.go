@@ -118,8 +118,8 @@ func Draw(fleet *facts.Fleet, options Options) Map {
 		}
 		members = append(members, m)
 		for _, n := range []need{pods, namespaces} {
-			if why := m.lacks(n); why != "" {
-				out.Gaps = append(out.Gaps, Gap{m.Context, why})
+			if why := m.lacks(n); why != nothing {
+				out.Gaps = append(out.Gaps, Gap{m.Context, why.Text})
 			}
 		}
 		out.on(w.placeOf(m)).Clusters = append(out.on(w.placeOf(m)).Clusters, m.Context)
@@ -171,9 +171,10 @@ func (m *Map) on(name string) *MapNetwork {
 // add puts a gateway on the network. An address of the mesh networks counts
 // once, however many control planes have it.
 func (n *MapNetwork) add(g Gateway) {
-	if g.isStatic() {
+	if g.IsStatic() {
 		for i := range n.Gateways {
-			if o := &n.Gateways[i]; o.isStatic() && o.Where() == g.Where() && o.Port == g.Port {
+			if o := &n.Gateways[i]; o.IsStatic() && o.Where() == g.Where() && o.Port == g.Port {
+				o.same = append(o.same, g.ID())
 				o.KnownTo = finding.Distinct(append(o.KnownTo, g.KnownTo...))
 				return
 			}
@@ -184,13 +185,10 @@ func (n *MapNetwork) add(g Gateway) {
 
 // Leads reports whether it is the gateway of a hop.
 func (r *Gateway) Leads(h Hop) bool {
-	return (r.ID() == h.Gateway || r.isStatic() && strings.Contains(h.Gateway, "/configmap/")) && slices.ContainsFunc(r.Addresses, func(a Address) bool {
+	return (r.ID() == h.Gateway || slices.Contains(r.same, h.Gateway)) && slices.ContainsFunc(r.Addresses, func(a Address) bool {
 		return a.Address == h.Address || slices.Contains(a.Resolved, h.Address)
 	})
 }
-
-// isStatic reports whether it is an address of the mesh networks.
-func (r *Gateway) isStatic() bool { return strings.HasPrefix(r.Object, "configmap ") }
 
 // Arrow gathers routes that are alike: from each of From to each of To.
 type Arrow struct {

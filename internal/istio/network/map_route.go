@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -86,8 +85,8 @@ func mostOf(counts map[string]int) string {
 // broken in part.
 func (d *drawing) route(a, b *member) Route {
 	r := Route{From: a.Context, To: b.Context, Way: NoWay, Through: []Hop{}, Status: RouteUnknown, Codes: []finding.Code{}}
-	if a.doubt != "" || b.doubt != "" {
-		r.Reason = cmp.Or(a.doubt, b.doubt)
+	if a.doubt != nothing || b.doubt != nothing {
+		r.Reason = cmp.Or(a.doubt, b.doubt).Text
 		return r
 	}
 	var each []Route
@@ -97,7 +96,7 @@ func (d *drawing) route(a, b *member) Route {
 		}
 	}
 	if len(each) == 0 {
-		r.Reason = cmp.Or(a.lacks(istiods), "no control plane that was read programs the proxies of "+a.Context)
+		r.Reason = cmp.Or(a.lacks(istiods).Text, "no control plane that was read programs the proxies of "+a.Context)
 		return r
 	}
 	r = each[0]
@@ -129,8 +128,8 @@ func (d *drawing) seenBy(v *view, a, b *member) Route {
 	r := Route{From: a.Context, To: b.Context, Way: NoWay, Through: []Hop{}, Status: RouteOK, Codes: []finding.Code{}}
 	if v.ids[b] == "" {
 		r.Status, r.Reason = RouteBroken, v.name()+" has no remote secret for "+b.Context
-		if why := v.own.lacks(remoteSecrets); why != "" {
-			r.Status, r.Reason = RouteUnknown, why+" in "+v.Context
+		if why := v.own.lacks(remoteSecrets); why != nothing {
+			r.Status, r.Reason = RouteUnknown, within(why, v.Context).Text
 		} else if v.readsStrangers() {
 			r.Status, r.Reason = RouteUnknown, v.name()+" has remote secrets for clusters that were not recognized"
 		}
@@ -147,13 +146,13 @@ func (d *drawing) seenBy(v *view, a, b *member) Route {
 		d.doubt(&r, unjudged(a, "NET003", "NET004", "NET007"), unjudged(b, "NET003", "NET006", "NET007", "NET011"))
 	case r.ToNetwork == "":
 		r.Way, r.Status, r.Reason = Direct, RouteBroken, "the workloads of "+b.Context+" have no network"
-		if why := b.lacks(pods | namespaces); why != "" {
-			r.Way, r.Status, r.Reason = NoWay, RouteUnknown, why+" in "+b.Context
+		if why := b.lacks(pods | namespaces); why != nothing {
+			r.Way, r.Status, r.Reason = NoWay, RouteUnknown, within(why, b.Context).Text
 			break
 		}
 		d.cite(&r, finding.Warning, about(b, "NET001"))
-	case r.FromNetwork == "" && a.lacks(pods) != "":
-		r.Status, r.Reason = RouteUnknown, a.lacks(pods)+" in "+a.Context
+	case r.FromNetwork == "" && a.lacks(pods) != nothing:
+		r.Status, r.Reason = RouteUnknown, within(a.lacks(pods), a.Context).Text
 	case r.FromNetwork == "" && !v.Istiod.AtLeast("1.30.0"):
 		r.Way, r.Status, r.Reason = Direct, RouteBroken, "the proxies of "+a.Context+" do not know their network"
 		d.cite(&r, finding.Warning, about(a, "NET002", "NET005"))
@@ -239,7 +238,7 @@ func (d *drawing) byGateway(v *view, a, b *member, r *Route) {
 	}
 	d.kinds(v, a, b, r)
 	toNetwork := func(f finding.Finding) bool {
-		return f.Code == "GW018" && f.Object == "network "+r.ToNetwork && slices.Contains(f.Clusters, a.Context)
+		return f.Code == "GW018" && f.Object == finding.Named("network", r.ToNetwork) && slices.Contains(f.Clusters, a.Context)
 	}
 	d.explain(r, RoutePartly, toNetwork, about(a, "NET002", "NET003", "NET004", "NET005", "NET030"), about(b, "NET001", "NET003", "NET004", "NET006", "NET030", "NET011"))
 	d.explain(r, RoutePartly, about(v.own, "NET009"))
@@ -275,8 +274,9 @@ func (d *drawing) withoutGateway(v *view, r *Route) {
 		return
 	}
 	r.Way, r.Status, r.Reason = NoWay, RouteBroken, "network "+r.ToNetwork+" has no gateway"
+	decisive := []istio.Part{istio.PartEverything, istio.PartServices, istio.PartNodes, istio.PartMeshConfig, istio.PartKubernetesGateways}
 	for _, u := range v.Unread() {
-		if slices.Contains([]string{"everything", "services", "nodes", "the mesh config", "gateways of the Gateway API"}, u.What) {
+		if slices.Contains(decisive, u.Part) {
 			r.Status = RouteUnknown
 			r.Reason += fmt.Sprintf(" that was seen, and not read: %s of %s", u.What, cmp.Or(v.contexts[u.Cluster], u.Cluster))
 			for _, g := range d.rows {
@@ -290,7 +290,7 @@ func (d *drawing) withoutGateway(v *view, r *Route) {
 		}
 	}
 	for _, f := range d.result.Findings {
-		if f.Code != "GW001" || f.Object != "network "+r.ToNetwork {
+		if f.Code != "GW001" || f.Object != finding.Named("network", r.ToNetwork) {
 			continue
 		}
 		if cause := d.root(f); cause.ID() != f.ID() {
@@ -308,7 +308,7 @@ func (d *drawing) kinds(v *view, a, b *member, r *Route) {
 	_, reached := b.workloads()
 	lack := func(code finding.Code) func(finding.Finding) bool {
 		return func(f finding.Finding) bool {
-			return f.Code == code && f.Object == "network "+r.ToNetwork && slices.Contains(f.Clusters, a.Context)
+			return f.Code == code && f.Object == finding.Named("network", r.ToNetwork) && slices.Contains(f.Clusters, a.Context)
 		}
 	}
 	status := map[bool]RouteStatus{true: RouteBroken, false: RoutePartly}
@@ -340,9 +340,9 @@ func (m *member) workloads() (sidecars, ambient bool) {
 
 // rowOf is the row of a gateway in the listing; nil where there is none.
 func (d *drawing) rowOf(v *view, c istio.CandidateRef) *Gateway {
-	context, object := cmp.Or(v.contexts[c.Cluster], v.Context), strings.ToLower(c.Kind)+" "+c.Namespace+"/"+c.Name
+	context, object := cmp.Or(v.contexts[c.Cluster], v.Context), refObject(v, c)
 	if c.Kind == "MeshNetworks" {
-		context, object = v.Context, v.configMap()
+		context = v.Context
 	}
 	for i := range d.rows {
 		if g := &d.rows[i]; g.Cluster == context && g.Object == object && (c.Kind != "MeshNetworks" || g.Network == c.Name) {
@@ -359,7 +359,7 @@ func (d *drawing) faultsOf(g *Gateway) []finding.Finding {
 	var out []finding.Finding
 	for _, f := range d.result.Findings {
 		stray := f.Code == "NET014" && slices.Contains(g.Codes, f.Code) && slices.Contains(f.Clusters, g.Cluster)
-		if f.Severity == finding.Error && !slices.Contains([]finding.Code{"GW009", "GW017", "PR006"}, f.Code) && (stray || g.isAbout(f)) {
+		if f.Severity == finding.Error && !slices.Contains([]finding.Code{"GW009", "GW017", "PR006"}, f.Code) && (stray || d.isAbout(g, f)) {
 			out = append(out, f)
 		}
 	}
@@ -397,7 +397,7 @@ func (d *drawing) cite(r *Route, severity finding.Severity, matter func(finding.
 	}
 }
 
-// doubt makes a route that is ok unknown where a rule that matters was not judged.
+// doubt makes a route that is ok unknown where a rule that matters was not checked.
 func (d *drawing) doubt(r *Route, matter ...func(finding.Unknown) finding.Code) {
 	if r.Status != RouteOK {
 		return
@@ -405,7 +405,7 @@ func (d *drawing) doubt(r *Route, matter ...func(finding.Unknown) finding.Code) 
 	for _, u := range d.result.Unknowns {
 		for _, m := range matter {
 			if code := m(u); code != "" && r.Status == RouteOK {
-				r.Status, r.Reason = RouteUnknown, u.Reason+" in "+u.Cluster
+				r.Status, r.Reason = RouteUnknown, within(u.Reason, u.Cluster).Text
 			}
 		}
 	}
@@ -418,7 +418,7 @@ func about(m *member, codes ...finding.Code) func(finding.Finding) bool {
 	}
 }
 
-// unjudged is the first of some codes that was not judged in a cluster; "" for none.
+// unjudged is the first of some codes that was not checked in a cluster; "" for none.
 func unjudged(m *member, codes ...finding.Code) func(finding.Unknown) finding.Code {
 	return func(u finding.Unknown) finding.Code {
 		for _, c := range codes {

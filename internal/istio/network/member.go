@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // need is what has to have been read of a cluster.
@@ -36,34 +37,41 @@ const (
 	injectorValues
 )
 
-// lacks says which of what is needed was not read, and why; "" where all was.
-func (m *member) lacks(n need) string {
+// lacks says which of what is needed was not read, and why; nothing where all was.
+func (m *member) lacks(n need) finding.Reason {
 	for _, r := range []struct {
-		need  need
-		name  string
-		known bool
-		why   string
+		need need
+		why  finding.Reason
 	}{
-		{pods, "pods", m.Pods.Known(), m.Pods.Why()},
-		{services, "services", m.Services.Known(), m.Services.Why()},
-		{namespaces, "namespaces", m.Namespaces.Known(), m.Namespaces.Why()},
-		{nodes, "nodes", m.Nodes.Known(), m.Nodes.Why()},
-		{meshConfigs, "mesh configs", m.MeshConfigs.Known(), m.MeshConfigs.Why()},
-		{istiods, "deployments", m.Istiods.Known(), m.Istiods.Why()},
-		{remoteSecrets, "remote secrets", m.RemoteSecrets.Known(), m.RemoteSecrets.Why()},
-		{webhooks, "mutatingwebhookconfigurations", m.Webhooks.Known(), m.Webhooks.Why()},
-		{gateways, "gateways of " + "networking.istio.io", m.Gateways.Known(), m.Gateways.Why()},
-		{kubernetesGateways, "gateways of " + "gateway.networking.k8s.io", m.KubernetesGateways.Known(), m.KubernetesGateways.Why()},
-		{workloadEntries, "workloadentries", m.WorkloadEntries.Known(), m.WorkloadEntries.Why()},
-		{serviceEntries, "serviceentries", m.ServiceEntries.Known(), m.ServiceEntries.Why()},
-		{networkPolicies, "networkpolicies", m.NetworkPolicies.Known(), m.NetworkPolicies.Why()},
-		{injectorValues, "values of the injector", m.Injectors.Known(), m.Injectors.Why()},
+		{pods, lack("pods", m.Pods)},
+		{services, lack("services", m.Services)},
+		{namespaces, lack("namespaces", m.Namespaces)},
+		{nodes, lack("nodes", m.Nodes)},
+		{meshConfigs, lack("mesh configs", m.MeshConfigs)},
+		{istiods, lack("deployments", m.Istiods)},
+		{remoteSecrets, lack("remote secrets", m.RemoteSecrets)},
+		{webhooks, lack("mutatingwebhookconfigurations", m.Webhooks)},
+		{gateways, lack("gateways of networking.istio.io", m.Gateways)},
+		{kubernetesGateways, lack("gateways of gateway.networking.k8s.io", m.KubernetesGateways)},
+		{workloadEntries, lack("workloadentries", m.WorkloadEntries)},
+		{serviceEntries, lack("serviceentries", m.ServiceEntries)},
+		{networkPolicies, lack("networkpolicies", m.NetworkPolicies)},
+		{injectorValues, lack("values of the injector", m.Injectors)},
 	} {
-		if n&r.need != 0 && !r.known {
-			return r.name + ": " + r.why
+		if n&r.need != 0 && r.why != nothing {
+			return r.why
 		}
 	}
-	return ""
+	return nothing
+}
+
+// nothing is the reason of what is known.
+var nothing finding.Reason
+
+// lack is why something was not read; nothing where it was.
+func lack[T any](what string, r facts.Read[T]) finding.Reason {
+	why, _ := rule.Lack(what, r)
+	return why
 }
 
 // member is one cluster that was reached, as the rules see it.
@@ -73,8 +81,8 @@ type member struct {
 	// apart: it has nothing to do with the other clusters of the fleet, or with
 	// a mesh at all.
 	apart bool
-	// doubt says why it is not known whether it has; "" where it is.
-	doubt string
+	// doubt says why it is not known whether it has; nothing where it is.
+	doubt finding.Reason
 
 	// label is the network of the system namespace.
 	label string
@@ -156,15 +164,15 @@ func (m *member) values() finding.Evidence {
 	return finding.Evidence{Field: "configmap " + m.SystemNamespace + "/" + m.istiods[0].InjectorConfigMap() + ", global.network", Value: orNone(m.setting)}
 }
 
-// unseen says why it is not known what the mesh networks say of the cluster; ""
-// where it is.
-func (m *member) unseen() string {
+// unseen says why it is not known what the mesh networks say of the cluster;
+// nothing where it is.
+func (m *member) unseen() finding.Reason {
 	for _, v := range m.viewers {
-		if why := v.own.lacks(meshConfigs); why != "" {
-			return why + " in " + v.Context
+		if why := v.own.lacks(meshConfigs); why != nothing {
+			return within(why, v.Context)
 		}
 	}
-	return ""
+	return nothing
 }
 
 // homes are the networks that are said to be the cluster's own.

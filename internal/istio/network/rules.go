@@ -19,8 +19,8 @@ type Options struct {
 	Trials []Trial
 }
 
-// rule judges the fleet by one or several codes.
-type rule struct {
+// check judges the fleet by one or several codes.
+type check struct {
 	codes []finding.Code
 	// needs is what has to have been read of a cluster for it to be judged.
 	needs need
@@ -30,7 +30,7 @@ type rule struct {
 
 // rules are in the order in which they run: one that explains another's
 // findings comes before it.
-var rules = []rule{
+var rules = []check{
 	{[]finding.Code{"NET006"}, pods | namespaces | webhooks, judgeInjected},
 	{[]finding.Code{"NET001"}, pods | namespaces | meshConfigs | remoteSecrets, judgeSystemNamespace},
 	{[]finding.Code{"NET002", "NET005"}, pods, judgeClientNetwork},
@@ -88,7 +88,7 @@ var rules = []rule{
 }
 
 // trialRules judge what came of trying addresses, where that was asked for.
-var trialRules = []rule{
+var trialRules = []check{
 	{[]finding.Code{"GW013", "GW036", "GW037"}, services, judgeTrials},
 	{[]finding.Code{"GW013", "PR004", "PR006", "PR008", "PR013"}, services | pods | istiods | webhooks | remoteSecrets, judgePlaneTrials},
 	{[]finding.Code{"NET008"}, pods, judgeDirectTrials},
@@ -97,7 +97,7 @@ var trialRules = []rule{
 // Codes are all codes that Verify can find.
 func Codes() []finding.Code { return codesOfRules(slices.Concat(rules, trialRules)) }
 
-func codesOfRules(rules []rule) []finding.Code {
+func codesOfRules(rules []check) []finding.Code {
 	var out []finding.Code
 	for _, r := range rules {
 		out = append(out, r.codes...)
@@ -127,16 +127,16 @@ func verify(w *world, fleet *facts.Fleet, options Options) finding.Result {
 	}
 	for i := range fleet.Clusters {
 		if c := &fleet.Clusters[i]; c.Unreached != nil {
-			j.CannotJudge(c.Context, "the cluster was not reached", codesOfRules(inForce)...)
+			j.NotChecked(c.Context, finding.ClusterUnreached, codesOfRules(inForce)...)
 		}
 	}
 	for _, r := range inForce {
 		var able []*member
 		for _, m := range w.members {
-			if why := m.lacks(r.needs); why != "" {
-				j.CannotJudge(m.Context, why, r.codes...)
-			} else if m.doubt != "" {
-				j.CannotJudge(m.Context, m.doubt, r.codes...)
+			if why := m.lacks(r.needs); why != nothing {
+				j.NotChecked(m.Context, why, r.codes...)
+			} else if m.doubt != nothing {
+				j.NotChecked(m.Context, m.doubt, r.codes...)
 			} else if !m.apart {
 				able = append(able, m)
 			}
@@ -148,11 +148,11 @@ func verify(w *world, fleet *facts.Fleet, options Options) finding.Result {
 }
 
 // of returns the ID of the first finding with one of the codes, in their order,
-// that is about an object of a cluster; "" when there is none.
-func (j *judgement) of(context, object string, codes ...finding.Code) string {
+// that is about an object of a cluster, the zero one for any; "" when there is none.
+func (j *judgement) of(context string, object finding.Object, codes ...finding.Code) string {
 	for _, code := range codes {
 		for _, f := range j.Findings {
-			if f.Code == code && slices.Contains(f.Clusters, context) && (object == "" || f.Object == object) {
+			if f.Code == code && slices.Contains(f.Clusters, context) && (object == finding.Object{} || f.Object == object) {
 				return f.ID()
 			}
 		}

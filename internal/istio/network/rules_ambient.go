@@ -25,6 +25,11 @@ func (m *member) eastWest() []*api.KubernetesGateway {
 	return out
 }
 
+// gatewayCommand is a command about a Gateway of the Gateway API.
+func gatewayCommand(m *member, k *api.KubernetesGateway, verb string, rest ...string) finding.Command {
+	return finding.Kubectl(m.Context, append([]string{"-n", k.Namespace, verb, "gateways.gateway.networking.k8s.io/" + k.Name}, rest...)...)
+}
+
 // judgeAmbientGate: in every control plane a setting decides whether ambient
 // workloads know of other networks (pilot/pkg/features/ambient.go).
 func judgeAmbientGate(j *judgement, members []*member) {
@@ -39,17 +44,19 @@ func judgeAmbientGate(j *judgement, members []*member) {
 			}
 			k := members[at].eastWest()[0]
 			j.Add(finding.Finding{
-				Code: "AMB001", Severity: finding.Error, Clusters: []string{m.Context}, Object: "deployment " + i.Namespace + "/" + i.Name,
-				Title: "the control plane does not know of ambient mode across networks",
+				Code: "AMB001", Severity: finding.Error, Clusters: []string{m.Context},
+				Object: finding.In("deployment", i.Namespace, i.Name),
+				Title:  "the control plane does not know of ambient mode across networks",
 				Evidence: []finding.Evidence{
 					{Cluster: m.Context, Field: "istiod " + i.Name + ", " + istio.EnvAmbient, Value: orNone(i.Env(istio.EnvAmbient))},
 					{Cluster: m.Context, Field: "istiod " + i.Name + ", " + istio.EnvAmbientMultiNetwork, Value: orNone(i.Env(istio.EnvAmbientMultiNetwork))},
-					{Cluster: members[at].Context, Field: "gateway " + k.Namespace + "/" + k.Name, Value: "of class " + api.ClassEastWest},
+					{Cluster: members[at].Context, Field: kubernetesObject(k).String(), Value: "of class " + api.ClassEastWest},
 				},
 				Effect: "ambient workloads there do not find services of other clusters, and gateways of that class are not made",
-				Fix: []string{
-					"# for good: with values.pilot.env of istiod's installation (and profile ambient)",
-					finding.Kubectl(m.Context, "-n %s set env deployment/%s %s=true", finding.Quote(i.Namespace), finding.Quote(i.Name), istio.EnvAmbientMultiNetwork),
+				Fix: []finding.Step{
+					finding.Say("Set %s to true in values.pilot.env of istiod's installation, with profile ambient.", istio.EnvAmbientMultiNetwork),
+					finding.Say("To set it at once, until the next installation; this restarts istiod:").
+						By(finding.Kubectl(m.Context, "-n", i.Namespace, "set", "env", "deployment/"+i.Name, istio.EnvAmbientMultiNetwork+"=true")),
 				},
 			})
 		}
@@ -59,7 +66,7 @@ func judgeAmbientGate(j *judgement, members []*member) {
 // lacking is what istiod asks of the gateway of an ambient network and does not
 // find; it passes such a gateway over (pilot/pkg/serviceregistry/ambient/networks.go).
 func lacking(k *api.KubernetesGateway) []finding.Evidence {
-	object := "gateway " + k.Namespace + "/" + k.Name
+	object := kubernetesObject(k).String()
 	var out []finding.Evidence
 	bad := func(field, value string) {
 		out = append(out, finding.Evidence{Field: object + ", " + field, Value: value})
@@ -115,15 +122,16 @@ func judgeEastWest(j *judgement, members []*member) {
 				continue
 			}
 			f := finding.Finding{
-				Code: "AMB003", Severity: finding.Error, Clusters: []string{m.Context}, Object: "gateway " + k.Namespace + "/" + k.Name,
+				Code: "AMB003", Severity: finding.Error, Clusters: []string{m.Context}, Object: kubernetesObject(k),
 				Title: "the gateway of an ambient network does not count", Evidence: evidence,
 				Effect: fmt.Sprintf("ambient workloads of other clusters do not reach services of %s", m.Context),
-				Fix: []string{
-					finding.Kubectl(m.Context, "-n %s describe gateways.gateway.networking.k8s.io %s", finding.Quote(k.Namespace), finding.Quote(k.Name)),
-				},
+				Fix:    []finding.Step{finding.Say("Read what the conditions of the Gateway say:").By(gatewayCommand(m, k, "describe"))},
 			}
 			if k.Labels[istio.LabelNetwork] == "" {
-				f.Fix = []string{finding.Kubectl(m.Context, "-n %s label gateways.gateway.networking.k8s.io %s %s=%s", finding.Quote(k.Namespace), finding.Quote(k.Name), istio.LabelNetwork, finding.Quote(cmp.Or(m.home(), "NETWORK")))}
+				f.Fix = []finding.Step{
+					finding.Say("Label the Gateway with its network:").
+						By(gatewayCommand(m, k, "label", istio.LabelNetwork+"="+cmp.Or(m.home(), "NETWORK"))),
+				}
 			}
 			if network := cmp.Or(k.Labels[istio.LabelNetwork], m.home()); othersLead(members, k, network) {
 				f.Severity, f.Effect = finding.Warning, "no ambient workload of another cluster goes through it: another gateway of "+network+" counts"
@@ -144,15 +152,15 @@ func othersLead(members []*member, k *api.KubernetesGateway, network string) boo
 	})
 }
 
-// serviceOf is the Service that istiod has made of a Gateway; "service" where there
-// is none.
-func (m *member) serviceOf(k *api.KubernetesGateway) string {
+// serviceOf is the Service that istiod has made of a Gateway; one without a name where
+// there is none.
+func (m *member) serviceOf(k *api.KubernetesGateway) finding.Object {
 	for _, g := range m.gateways {
 		if g.service.Namespace == k.Namespace && g.service.Labels[istio.LabelGatewayName] == k.Name {
 			return g.object()
 		}
 	}
-	return "service"
+	return finding.Kind("service")
 }
 
 // judgeKinds: sidecars and ambient proxies each need a gateway of their kind
@@ -167,11 +175,19 @@ func judgeKinds(j *judgement, members []*member) {
 		title    string
 		gateways string
 		effect   string
-		fix      string
+		fix      finding.Step
 	}
 	lacks := []lack{
-		{"AMB008", "sidecars", "sidecars have no gateway to %s: those that there are take other proxies", "for ambient proxies alone", "requests of sidecars to it fail", "# give the network an east-west gateway with port 15443 beside the ambient one, or move the clients to ambient mode"},
-		{"AMB010", "ambient workloads", "ambient workloads have no gateway to %s that counts for them", "and no Gateway of class " + api.ClassEastWest + " that counts", "ambient clients are given no endpoints there", "# give the network a gateway of class istio-east-west with port 15008 as well"},
+		{
+			"AMB008", "sidecars", "sidecars have no gateway to %s: those that there are take other proxies",
+			"for ambient proxies alone", "requests of sidecars to it fail",
+			finding.Say("Give the network an east-west gateway with port 15443 besides the ambient one, or move the clients to ambient mode."),
+		},
+		{
+			"AMB010", "ambient workloads", "ambient workloads have no gateway to %s that counts for them",
+			"and no Gateway of class " + api.ClassEastWest + " that counts", "ambient clients are given no endpoints there",
+			finding.Say("Give the network a gateway of class %s with port %d as well.", api.ClassEastWest, istio.HBONEPort),
+		},
 	}
 	for _, v := range j.viewsOf(members) {
 		if !v.complete(members) {
@@ -214,13 +230,13 @@ func judgeKinds(j *judgement, members []*member) {
 				}
 				slices.SortFunc(evidence[1:], func(a, b finding.Evidence) int { return strings.Compare(a.Cluster+a.Field, b.Cluster+b.Field) })
 				f := finding.Finding{
-					Code: l.code, Severity: finding.Error, Clusters: finding.Distinct(clusters), Object: "network " + network,
+					Code: l.code, Severity: finding.Error, Clusters: finding.Distinct(clusters), Object: finding.Named("network", network),
 					Title: fmt.Sprintf(l.title, network), Evidence: evidence,
-					Effect: l.effect, Fix: []string{l.fix},
+					Effect: l.effect, Fix: []finding.Step{l.fix},
 				}
 				for _, m := range v.members {
 					if i == 1 && f.CausedBy == "" && t.endpoints[network][m] > 0 {
-						f.CausedBy = j.of(m.Context, "", "AMB003")
+						f.CausedBy = j.of(m.Context, finding.Object{}, "AMB003")
 					}
 				}
 				j.Gather(f)

@@ -27,21 +27,27 @@ func judgeEastWestAddress(j *judgement, members []*member) {
 			}) {
 				continue
 			}
-			object := "gateway " + k.Namespace + "/" + k.Name
+			object := kubernetesObject(k)
 			var evidence []finding.Evidence
-			var fix []string
+			var fix []finding.Step
 			if inside := m.inside(k); len(inside) > 0 {
-				evidence = append(evidence, finding.Evidence{Field: object + ", status.addresses", Value: strings.Join(inside, ", ") + ", which only the cluster itself knows"})
+				evidence = append(evidence, finding.Evidence{
+					Field: object.String() + ", status.addresses", Value: strings.Join(inside, ", ") + ", which only the cluster itself knows",
+				})
 				for _, c := range k.Status.Conditions {
 					if c.Type == "Programmed" {
-						evidence = append(evidence, finding.Evidence{Field: object + ", condition Programmed", Value: conditionText(c)})
+						evidence = append(evidence, finding.Evidence{Field: object.String() + ", condition Programmed", Value: conditionText(c)})
 					}
 				}
-				fix = append(fix, "# the Service of the Gateway needs an address that other clusters reach", finding.Kubectl(m.Context, "-n %s get services -l %s=%s", finding.Quote(k.Namespace), istio.LabelGatewayName, finding.Quote(k.Name)))
+				fix = append(fix, finding.Say("Give the Service of the Gateway an address that other clusters reach. This is the Service:").
+					By(finding.Kubectl(m.Context, "-n", k.Namespace, "get", "services", "-l", istio.LabelGatewayName+"="+k.Name)))
 			}
 			if at := slices.IndexFunc(k.Spec.Listeners, istio.IsEastWestListener); k.Spec.Listeners[at].Port != istio.HBONEPort {
-				evidence = append(evidence, finding.Evidence{Field: object + ", listener " + k.Spec.Listeners[at].Name + ", port", Value: fmt.Sprintf("%d, and clients go to %d", k.Spec.Listeners[at].Port, istio.HBONEPort)})
-				fix = append(fix, fmt.Sprintf("# the listener of protocol HBONE is to have port %d", istio.HBONEPort), editGateway(m, k))
+				evidence = append(evidence, finding.Evidence{
+					Field: object.String() + ", listener " + k.Spec.Listeners[at].Name + ", port",
+					Value: fmt.Sprintf("%d, and clients go to %d", k.Spec.Listeners[at].Port, istio.HBONEPort),
+				})
+				fix = append(fix, finding.Say("Set the port of the listener of protocol HBONE to %d:", istio.HBONEPort).By(editGateway(m, k)))
 			}
 			if len(evidence) == 0 {
 				continue
@@ -53,7 +59,7 @@ func judgeEastWestAddress(j *judgement, members []*member) {
 				CausedBy: j.of(m.Context, m.serviceOf(k), "GW002", "GW004", "GW030", "GW007"),
 			}
 			if f.CausedBy != "" {
-				f.Fix = []string{"# once its cause is mended, the status of the Gateway follows"}
+				f.Fix = []finding.Step{finding.Say("Fix the cause: the status of the Gateway then follows.")}
 			}
 			j.Add(f)
 		}
@@ -81,6 +87,6 @@ func (m *member) inside(k *api.KubernetesGateway) []string {
 	return out
 }
 
-func editGateway(m *member, k *api.KubernetesGateway) string {
-	return finding.Kubectl(m.Context, "-n %s edit gateways.gateway.networking.k8s.io %s", finding.Quote(k.Namespace), finding.Quote(k.Name))
+func editGateway(m *member, k *api.KubernetesGateway) finding.Command {
+	return gatewayCommand(m, k, "edit")
 }

@@ -86,11 +86,11 @@ func judgeGlobalServices(j *judgement, members []*member) {
 		j.Add(finding.Finding{
 			Code: "AMB002", Severity: finding.Error, Clusters: []string{m.Context}, Object: v.configMap(),
 			Title:    fmt.Sprintf("%s labelled as global, and the mesh config makes them none", isAre(n, "service")),
-			Evidence: append(evidence, finding.Evidence{Field: v.configMap() + ", serviceScopeConfigs", Value: scopes(v.Mesh)}),
+			Evidence: append(evidence, finding.Evidence{Field: v.configMap().String() + ", serviceScopeConfigs", Value: scopes(v.Mesh)}),
 			Effect:   "ambient workloads here get no endpoints of other clusters for them, and gateways here take in no requests to them",
-			Fix: []string{
-				"# serviceScopeConfigs: [{servicesSelector: {matchLabels: {" + istio.LabelGlobal + `: "true"}}, scope: GLOBAL}]`,
-				v.edit(),
+			Fix: []finding.Step{
+				finding.Say(`Add {servicesSelector: {matchLabels: {` + istio.LabelGlobal + `: "true"}}, scope: GLOBAL} to the list ` +
+					"serviceScopeConfigs of the mesh config:").By(v.edit()),
 			},
 		})
 	}
@@ -135,14 +135,15 @@ func (j *judgement) oneSided(a, b *member, global map[*member]map[string]*corev1
 	if len(byConfig) > 0 {
 		slices.Sort(byConfig)
 		f := finding.Finding{
-			Code: "AMB002", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}), Object: y.configMap() + " of " + b.Context,
-			Title: fmt.Sprintf("%s global by the mesh config of %s and not by that of %s", isAre(len(byConfig), "service"), a.Context, b.Context),
+			Code: "AMB002", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}),
+			Object: finding.Named("serviceScopeConfigs of", b.Context),
+			Title:  fmt.Sprintf("%s global by the mesh config of %s and not by that of %s", isAre(len(byConfig), "service"), a.Context, b.Context),
 			Evidence: []finding.Evidence{
-				{Cluster: a.Context, Field: x.configMap() + ", serviceScopeConfigs", Value: "take " + finding.List(byConfig)},
-				{Cluster: b.Context, Field: y.configMap() + ", serviceScopeConfigs", Value: scopes(y.Mesh)},
+				{Cluster: a.Context, Field: x.configMap().String() + ", serviceScopeConfigs", Value: "take " + finding.List(byConfig)},
+				{Cluster: b.Context, Field: y.configMap().String() + ", serviceScopeConfigs", Value: scopes(y.Mesh)},
 			},
 			Effect: fmt.Sprintf("ambient workloads of %s get no endpoints of %s for them", b.Context, a.Context),
-			Fix:    []string{"# give both the same serviceScopeConfigs", y.edit()},
+			Fix:    []finding.Step{finding.Say("Give both control planes the same serviceScopeConfigs:").By(y.edit())},
 		}
 		if apart {
 			f.Severity = finding.Error
@@ -156,13 +157,20 @@ func (j *judgement) oneSided(a, b *member, global map[*member]map[string]*corev1
 	slices.Sort(byLabel)
 	namespace, name, _ := strings.Cut(byLabel[0], "/")
 	f := finding.Finding{
-		Code: "AMB002", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}), Object: "services of " + b.Context,
-		Title: fmt.Sprintf("%s global in %s and not in %s", isAre(len(byLabel), "service"), a.Context, b.Context),
+		Code: "AMB002", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}),
+		Object: finding.Named("services of", b.Context),
+		Title:  fmt.Sprintf("%s global in %s and not in %s", isAre(len(byLabel), "service"), a.Context, b.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: a.Context, Field: "global", Value: finding.List(byLabel)}, {Cluster: b.Context, Field: "global", Value: "none of them"},
 		},
 		Effect: fmt.Sprintf("ambient workloads of %s get no endpoints of %s for them", a.Context, b.Context),
-		Fix:    []string{"# with value false it is said to be meant so", finding.Kubectl(b.Context, "-n %s label service %s %s=true", finding.Quote(namespace), finding.Quote(name), istio.LabelGlobal)},
+		Fix: []finding.Step{
+			finding.Say("Make the service global here too; label it with value false instead if it is local by design:").
+				By(finding.Kubectl(b.Context, "-n", namespace, "label", "service/"+name, istio.LabelGlobal+"=true")),
+		},
+	}
+	if len(byLabel) > 1 {
+		f.Fix = append(f.Fix, finding.Say("Label the other services in the same way."))
 	}
 	if apart {
 		f.Effect = "ambient workloads of neither cluster get endpoints of the other one for them"
@@ -173,7 +181,7 @@ func (j *judgement) oneSided(a, b *member, global map[*member]map[string]*corev1
 // waypoints finds global services that have a waypoint in one of two clusters alone.
 func (j *judgement) waypoints(a, b *member, global map[*member]map[string]*corev1.Service) {
 	var evidence []finding.Evidence
-	var fix []string
+	var fix []finding.Command
 	for _, name := range slices.Sorted(maps.Keys(global[a])) {
 		x, y := global[a][name], global[b][name]
 		if y == nil || (a.waypointOf(x) == "") == (b.waypointOf(y) == "") {
@@ -185,7 +193,8 @@ func (j *judgement) waypoints(a, b *member, global map[*member]map[string]*corev
 		}{{a, x}, {b, y}} {
 			evidence = append(evidence, finding.Evidence{Cluster: side.m.Context, Field: "service " + name + ", waypoint", Value: orNone(side.m.waypointOf(side.s))})
 			if side.m.waypointOf(side.s) == "" {
-				fix = append(fix, finding.Kubectl(side.m.Context, "-n %s label service %s %s=%s", finding.Quote(side.s.Namespace), finding.Quote(side.s.Name), istio.LabelWaypoint, finding.Quote(cmp.Or(a.waypointOf(x), b.waypointOf(y)))))
+				fix = append(fix, finding.Kubectl(side.m.Context, "-n", side.s.Namespace, "label", "service/"+side.s.Name,
+					istio.LabelWaypoint+"="+cmp.Or(a.waypointOf(x), b.waypointOf(y))))
 			}
 		}
 	}
@@ -197,11 +206,14 @@ func (j *judgement) waypoints(a, b *member, global map[*member]map[string]*corev
 		evidence, fix = append(evidence[:mostRestarts], finding.Evidence{Field: "further services", Value: fmt.Sprint(n - mostRestarts/2)}), fix[:mostRestarts/2]
 	}
 	j.Add(finding.Finding{
-		Code: "AMB009", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}), Object: "waypoints",
+		Code: "AMB009", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}), Object: finding.Kind("waypoints"),
 		Title:    fmt.Sprintf("%s a waypoint in one cluster and none in another one", hasOrHave(n, "global service")),
 		Evidence: evidence,
 		Effect:   "policies and routes of the waypoint count for the requests that go through the one cluster, and not for the others",
-		Fix:      append([]string{"# with a waypoint there too; or take the label away in the other cluster"}, fix...),
+		Fix: []finding.Step{
+			finding.Say("If the waypoint is not meant, remove label %s where it is set.", istio.LabelWaypoint),
+			finding.Say("Else deploy the waypoint in the other cluster too, and label the service there:").By(fix...),
+		},
 	})
 }
 
@@ -240,7 +252,8 @@ func judgeAmbientNamespaces(j *judgement, members []*member) {
 		for _, name := range slices.Sorted(maps.Keys(by)) {
 			o := where[name]
 			j.Add(finding.Finding{
-				Code: "AMB013", Severity: finding.Warning, Clusters: finding.Distinct([]string{m.Context, o.Context}), Object: "namespace " + name + " of " + m.Context,
+				Code: "AMB013", Severity: finding.Warning, Clusters: finding.Distinct([]string{m.Context, o.Context}),
+				Object: finding.Named("namespace", name), ObjectIn: m.Context,
 				Title: fmt.Sprintf("namespace %s is in ambient mode in %s and not in %s", name, o.Context, m.Context),
 				Evidence: []finding.Evidence{
 					{Cluster: o.Context, Field: "namespace " + name + ", label " + istio.LabelDataplaneMode, Value: "ambient"},
@@ -248,7 +261,11 @@ func judgeAmbientNamespaces(j *judgement, members []*member) {
 					{Cluster: m.Context, Field: "services with pods outside of the mesh", Value: finding.List(finding.Distinct(by[name]))},
 				},
 				Effect: fmt.Sprintf("its pods in %s take no mutual TLS: they are not reached from other networks, and policies do not count for them", m.Context),
-				Fix:    []string{"# takes effect at once; " + istio.LabelDataplaneMode + "=none if it is meant to be so", finding.Kubectl(m.Context, "label namespace %s %s=ambient", finding.Quote(name), istio.LabelDataplaneMode)},
+				Fix: []finding.Step{
+					finding.Say("Label the namespace, which takes effect at once. " +
+						"If its pods stay outside of the mesh by design, label it with value none instead:").
+						By(finding.Kubectl(m.Context, "label", "namespace/"+name, istio.LabelDataplaneMode+"=ambient")),
+				},
 			})
 		}
 	}
@@ -273,14 +290,18 @@ func judgeAmbientTrustDomains(j *judgement, members []*member) {
 				continue
 			}
 			j.Add(finding.Finding{
-				Code: "AMB006", Severity: finding.Error, Clusters: finding.Distinct([]string{a.Context, b.Context}), Object: "trust domain",
-				Title: "ambient clusters have different trust domains",
+				Code: "AMB006", Severity: finding.Error, Clusters: finding.Distinct([]string{a.Context, b.Context}),
+				Object: finding.Kind("trust domain"),
+				Title:  "ambient clusters have different trust domains",
 				Evidence: []finding.Evidence{
-					{Cluster: a.Context, Field: x.configMap() + ", trustDomain", Value: x.Mesh.TrustDomain},
-					{Cluster: b.Context, Field: y.configMap() + ", trustDomain", Value: y.Mesh.TrustDomain},
+					{Cluster: a.Context, Field: x.configMap().String() + ", trustDomain", Value: x.Mesh.TrustDomain},
+					{Cluster: b.Context, Field: y.configMap().String() + ", trustDomain", Value: y.Mesh.TrustDomain},
 				},
 				Effect: "ambient clients expect their own trust domain in the certificates of the other cluster, and refuse them",
-				Fix:    []string{"# give all of them the same trustDomain, and restart istiod, ztunnel and the gateways", y.edit()},
+				Fix: []finding.Step{
+					finding.Say("Give all clusters the same trustDomain:").By(y.edit()),
+					finding.Say("Then restart istiod, ztunnel and the gateways."),
+				},
 			})
 		}
 	}
@@ -302,7 +323,7 @@ func judgeSeveralGateways(j *judgement, members []*member) {
 			for i := range m.KubernetesGateways.Value {
 				k := &m.KubernetesGateways.Value[i]
 				if network := k.Labels[istio.LabelNetwork]; m != v.own && network != v.own.label && k.Spec.GatewayClassName == api.ClassEastWest && len(lacking(k)) == 0 {
-					by[network] = append(by[network], finding.Evidence{Cluster: m.Context, Field: "gateway " + k.Namespace + "/" + k.Name, Value: addressesOf(k)})
+					by[network] = append(by[network], finding.Evidence{Cluster: m.Context, Field: kubernetesObject(k).String(), Value: addressesOf(k)})
 				}
 			}
 		}
@@ -315,10 +336,10 @@ func judgeSeveralGateways(j *judgement, members []*member) {
 				clusters = append(clusters, e.Cluster)
 			}
 			j.Gather(finding.Finding{
-				Code: "AMB007", Severity: finding.Info, Clusters: finding.Distinct(clusters), Object: "network " + network,
+				Code: "AMB007", Severity: finding.Note, Clusters: finding.Distinct(clusters), Object: finding.Named("network", network),
 				Title: fmt.Sprintf("%s has several gateways for ambient workloads, of which a service uses one", network), Evidence: by[network],
 				Effect: "requests of ambient clients on other networks to a service go through one of them, also those for pods of other clusters; when it fails no other takes over",
-				Fix:    []string{"# nothing to mend as long as each of them reaches all clusters of the network"},
+				Fix:    []finding.Step{finding.Say("Change nothing as long as each of the gateways reaches all clusters of the network.")},
 			})
 		}
 	}

@@ -53,7 +53,9 @@ func (v *view) gatewayAt(addresses []string) *gateway {
 
 func (j *judgement) exposure(m *member, v *view, g *gateway, ports []int) {
 	if len(g.pods) == 0 || slices.ContainsFunc(g.pods, func(p *facts.Pod) bool { return p.Labels[istio.LabelGatewayName] != "" }) {
-		j.CannotJudge(m.Context, "what "+g.object()+" of "+v.Context+" passes on is not among what is read", "PR006")
+		j.NotChecked(m.Context, finding.Reason{
+			Kind: finding.NotRead, Text: fmt.Sprintf("what %s of %s passes on is not among what is read", g.object(), v.Context),
+		}, "PR006")
 		return
 	}
 	straight := slices.ContainsFunc(g.pods, func(p *facts.Pod) bool { return "app="+p.Labels["app"] == istio.IstiodSelector })
@@ -66,7 +68,7 @@ func (j *judgement) exposure(m *member, v *view, g *gateway, ports []int) {
 			continue
 		}
 		if !g.has(port) {
-			bad(g.object()+", ports", "no "+fmt.Sprint(port)+"; there are "+portsOf(g.service))
+			bad(g.at("ports"), "no "+fmt.Sprint(port)+"; there are "+portsOf(g.service))
 			continue
 		}
 		if straight {
@@ -78,7 +80,7 @@ func (j *judgement) exposure(m *member, v *view, g *gateway, ports []int) {
 			continue
 		}
 		if !v.own.VirtualServices.Known() {
-			j.CannotJudge(m.Context, "virtualservices in "+v.Context+": "+v.own.VirtualServices.Why(), "PR006")
+			j.NotChecked(m.Context, lack("virtualservices in "+v.Context, v.own.VirtualServices), "PR006")
 			continue
 		}
 		if value := v.unrouted(servers, port); value != "" {
@@ -93,10 +95,10 @@ func (j *judgement) exposure(m *member, v *view, g *gateway, ports []int) {
 		Title:    "the gateway to which the remote cluster goes does not lead to istiod",
 		Evidence: evidence,
 		Effect:   fmt.Sprintf("proxies of %s get no configuration and no certificates, or pods there are not injected", m.Context),
-		Fix: []string{
-			"# Service, Gateway and VirtualService have to have 15012 and 15017; samples/multicluster of the release has them:",
-			finding.Kubectl(v.Context, "-n %s apply -f samples/multicluster/expose-istiod.yaml", finding.Quote(v.Istiod.Namespace)),
-			"# for a revision: expose-istiod-rev.yaml.tmpl",
+		Fix: []finding.Step{
+			finding.Say("Give the Service of the gateway ports %d and %d.", portDiscovery, portInjection),
+			finding.Say("Apply the Gateway and the VirtualService of the release's samples; for a revision take expose-istiod-rev.yaml.tmpl:").
+				By(finding.Kubectl(v.Context, "-n", v.Istiod.Namespace, "apply", "-f", "samples/multicluster/expose-istiod.yaml")),
 		},
 	})
 }

@@ -62,10 +62,11 @@ func judgeFlat(j *judgement, members []*member) {
 			j.Add(finding.Finding{
 				Code: "NET007", Severity: severity, Clusters: []string{a.Context, b.Context},
 				Title: fmt.Sprintf(title, a.Context, b.Context), Evidence: evidence, Effect: effect,
-				Fix: []string{
-					"# give each cluster a network of its own, and a gateway to it; then set global.network likewise and restart the workloads",
-					a.labelNamespace(cmp.Or(a.label, "network-of-"+a.Context)),
-					b.labelNamespace("network-of-" + b.Context),
+				Fix: []finding.Step{
+					finding.Say("Install an east-west gateway in each of the two clusters."),
+					finding.Say("Careful: requests between them stop where there is no gateway yet. Give each cluster its own network:").
+						By(a.labelNamespace(cmp.Or(a.label, "network-of-"+a.Context)), b.labelNamespace("network-of-"+b.Context)),
+					finding.Say("Set global.network likewise in the values of each installation of istiod, and restart the workloads."),
 				},
 			})
 		}

@@ -2,7 +2,6 @@ package network
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,12 +46,13 @@ func judgeLoadBalancer(j *judgement, members []*member) {
 					case g.takesHeader():
 					case j.resets(g, m.Annotation, m.Value, trials):
 					default:
-						j.CannotJudge(g.member.Context, "annotation "+m.Annotation+" of "+g.object()+" puts a header before each connection; whether the gateway's pods take it, which an EnvoyFilter can make them do, is not read", "GW014")
+						j.NotChecked(g.member.Context, finding.Because(fmt.Sprintf("annotation %s of %s puts a header before each connection; "+
+							"whether the gateway's pods take it, which an EnvoyFilter can make them do, is not read", m.Annotation, g.object())), "GW014")
 					}
 					continue
 				}
 				annotations = append(annotations, m.Annotation)
-				evidence = append(evidence, finding.Evidence{Field: g.object() + ", annotation " + m.Annotation, Value: orNone(m.Value)})
+				evidence = append(evidence, g.annotation(m.Annotation, orNone(m.Value)))
 			}
 		}
 		if len(evidence) == 0 {
@@ -61,10 +61,11 @@ func judgeLoadBalancer(j *judgement, members []*member) {
 		f := g.finding("GW014", finding.Error, "the load balancer of the gateway ends TLS or speaks HTTP itself")
 		f.Evidence = evidence
 		f.Effect = fmt.Sprintf("clients on other networks do not get to the certificates of %s: their connections to it fail in the TLS handshake", g.network)
-		f.Fix = []string{"# the gateway's ports have to be passed through as TCP"}
+		pass := finding.Say("Make the load balancer pass the gateway's ports through as TCP:")
 		for _, a := range annotations {
-			f.Fix = append(f.Fix, g.kubectl("annotate", a+"-"))
+			pass = pass.By(g.kubectl("annotate", a+"-"))
 		}
+		f.Fix = []finding.Step{pass}
 		j.Add(f)
 	}
 }
@@ -80,9 +81,12 @@ func (j *judgement) resets(g *gateway, annotation, value string, trials []Trial)
 	if slices.ContainsFunc(trials, func(t Trial) bool { return t.elsewhere }) {
 		f.Severity = finding.Error
 	}
-	f.Evidence = append([]finding.Evidence{{Field: g.object() + ", annotation " + annotation, Value: orNone(value)}}, evidenceOfTrials(trials)...)
+	f.Evidence = append([]finding.Evidence{g.annotation(annotation, orNone(value))}, evidenceOfTrials(trials)...)
 	f.Effect = fmt.Sprintf("clients on other networks do not get to %s: the gateway takes the header for the beginning of TLS", g.network)
-	f.Fix = []string{"# the gateway's ports have to be passed through as TCP, or its pods told of the header (gatewayTopology.proxyProtocol)", g.kubectl("annotate", annotation+"-")}
+	f.Fix = []finding.Step{
+		finding.Say("Make the load balancer pass the gateway's ports through as TCP:").By(g.kubectl("annotate", annotation+"-")),
+		finding.Say("Or tell the gateway's pods of the header: gatewayTopology.proxyProtocol in their proxy config."),
+	}
 	j.Add(f)
 	return true
 }
@@ -120,12 +124,15 @@ func judgeExternalIPs(j *judgement, members []*member) {
 		}
 		f := g.finding("GW035", finding.Warning, "the gateway's externalIPs are announced with the port of the nodes")
 		f.Evidence = []finding.Evidence{
-			{Field: g.object() + ", externalIPs that no node has", Value: strings.Join(strange, ", ")},
-			{Field: g.object() + ", annotation " + istio.AnnotationNodeSelector, Value: cmp.Or(s.Annotations[istio.AnnotationNodeSelector], "empty")},
+			{Field: g.at("externalIPs that no node has"), Value: strings.Join(strange, ", ")},
+			g.annotation(istio.AnnotationNodeSelector, cmp.Or(s.Annotations[istio.AnnotationNodeSelector], "empty")),
 			{Field: "announced port", Value: fmt.Sprintf("%d, the nodePort of %d", s.Spec.Ports[at].NodePort, g.port())},
 		}
 		f.Effect = fmt.Sprintf("clients connect to port %d of addresses at which Kubernetes serves port %d: they are refused unless something there forwards it", s.Spec.Ports[at].NodePort, g.port())
-		f.Fix = []string{"# without the annotation the port of the Service is announced", g.kubectl("annotate", istio.AnnotationNodeSelector+"-")}
+		f.Fix = []finding.Step{
+			finding.Say("Remove the annotation, so that istiod advertises the port of the Service:").
+				By(g.kubectl("annotate", istio.AnnotationNodeSelector+"-")),
+		}
 		j.Add(f)
 	}
 }
@@ -167,8 +174,11 @@ func judgePolicies(j *judgement, members []*member) {
 				f.Severity, f.Title = finding.Warning, fmt.Sprintf("network policies of the gateway's pods let port %d in from pods alone", target)
 				f.Effect = "where the network plugin enforces network policies and sees the address of the client, connections from other networks time out"
 			}
-			f.Evidence = []finding.Evidence{{Field: "network policies of the gateway's pods", Value: finding.List(blocking)}, {Field: g.object() + ", targetPort of " + fmt.Sprint(port), Value: fmt.Sprint(target)}}
-			f.Fix = []string{g.allow(target)}
+			f.Evidence = []finding.Evidence{
+				{Field: "network policies of the gateway's pods", Value: finding.List(blocking)},
+				{Field: fmt.Sprintf("%s, targetPort of %d", g.object(), port), Value: fmt.Sprint(target)},
+			}
+			f.Fix = []finding.Step{finding.Say("Let the port in:").By(g.allow(target))}
 			j.Add(f)
 			break
 		}
@@ -244,8 +254,8 @@ func admitted(from []networkingv1.NetworkPolicyPeer) admission {
 }
 
 // allow is the command that lets a port of the gateway's pods in.
-func (g *gateway) allow(port int) string {
-	text, err := json.Marshal(map[string]any{
+func (g *gateway) allow(port int) finding.Command {
+	return apply(g.member.Context, map[string]any{
 		"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
 		"metadata": map[string]any{"name": g.service.Name + "-networks", "namespace": g.service.Namespace},
 		"spec": map[string]any{
@@ -253,8 +263,4 @@ func (g *gateway) allow(port int) string {
 			"ingress": []any{map[string]any{"ports": []any{map[string]any{"port": port, "protocol": "TCP"}}}},
 		},
 	})
-	if err != nil {
-		return "# allow it with a network policy"
-	}
-	return "echo " + finding.Quote(string(text)) + " | " + finding.Kubectl(g.member.Context, "apply -f -")
 }

@@ -20,10 +20,10 @@ func judgeStray(j *judgement, members []*member) {
 		return
 	}
 	for _, m := range members {
-		severity := finding.Info
+		severity := finding.Note
 		effect := "nothing today, as no address of theirs can be reached from outside; with one, a share of the requests from other networks would go there"
 		var evidence []finding.Evidence
-		var fix []string
+		remove := finding.Say("Remove the label:")
 		for _, g := range m.gateways {
 			if !g.stray {
 				continue
@@ -33,16 +33,16 @@ func judgeStray(j *judgement, members []*member) {
 				severity, effect = finding.Error, "requests from other networks go there instead of to a gateway, as large a share as it has of the network's addresses, and fail"
 				value += ", counts as gateway " + addresses[0].Address
 			}
-			evidence = append(evidence, finding.Evidence{Field: g.object(), Value: value})
-			fix = append(fix, g.kubectl("label", istio.LabelNetwork+"-"))
+			evidence = append(evidence, finding.Evidence{Field: g.object().String(), Value: value})
+			remove = remove.By(g.kubectl("label", istio.LabelNetwork+"-"))
 		}
 		if len(evidence) == 0 {
 			continue
 		}
 		j.Add(finding.Finding{
-			Code: "NET014", Severity: severity, Clusters: []string{m.Context}, Object: "services",
+			Code: "NET014", Severity: severity, Clusters: []string{m.Context}, Object: finding.Kind("services"),
 			Title:    fmt.Sprintf("%s labelled as gateways of a network, and are none", isAre(len(evidence), "service")),
-			Evidence: evidence, Effect: effect, Fix: fix,
+			Evidence: evidence, Effect: effect, Fix: []finding.Step{remove},
 		})
 	}
 }
@@ -72,13 +72,15 @@ func judgeGatewayNetwork(j *judgement, members []*member) {
 			return istio.EnvProxyNetwork + " " + variable(p, istio.EnvProxyNetwork)
 		})
 		f := g.finding("NET013", finding.Error, fmt.Sprintf("the gateway leads to %s by its label, and is on %s itself", g.network, own))
-		f.Evidence = append([]finding.Evidence{labelEvidence(g.object(), g.network)}, evidenceOf(groups)...)
+		f.Evidence = append([]finding.Evidence{labelEvidence(g.object().String(), g.network)}, evidenceOf(groups)...)
 		f.Evidence = append(f.Evidence, g.member.systemLabel())
 		f.Effect = fmt.Sprintf("requests for %s come to a gateway that takes the pods of %s for its own, and forwards them to other gateways or not at all", g.network, own)
 		if slices.Contains(g.member.homes(), own) && g.labelled {
-			f.Fix = []string{g.kubectl("label", istio.LabelNetwork+"="+finding.Quote(own)+" --overwrite")}
+			f.Fix = []finding.Step{finding.Say("Give the Service the network of its pods:").By(g.labelNetwork(own))}
 		} else {
-			f.Fix = append([]string{"# give the gateway the network of its label (label " + istio.LabelNetwork + " of its pods), then"}, restarts(g.member.Context, groups)...)
+			f.Fix = append([]finding.Step{
+				finding.Say("Give the gateway's pods label %s with the network of the Service, %s.", istio.LabelNetwork, g.network),
+			}, restarts(g.member.Context, groups)...)
 		}
 		j.Add(f)
 	}
@@ -98,21 +100,31 @@ func judgeForeignGateway(j *judgement, members []*member) {
 		if others || slices.ContainsFunc(m.viewers, func(v *view) bool { return v.ranges(g.network) }) {
 			continue
 		}
-		if why := m.unseen(); why != "" {
-			j.CannotJudge(m.Context, why, "GW034")
+		if why := m.unseen(); why != nothing {
+			j.NotChecked(m.Context, why, "GW034")
 			continue
 		}
 		own := m.home()
 		f := g.finding("GW034", finding.Error, fmt.Sprintf("the gateway leads to %s, and nothing in the cluster is on it", g.network))
-		f.Evidence = []finding.Evidence{labelEvidence(g.object(), g.network), {Field: "network of the cluster", Value: strings.Join(m.homes(), ", ")}}
+		f.Evidence = []finding.Evidence{
+			labelEvidence(g.object().String(), g.network), {Field: "network of the cluster", Value: strings.Join(m.homes(), ", ")},
+		}
 		f.Effect = fmt.Sprintf("requests from other networks for %s come here and end here, and %s is not reached through it", g.network, own)
 		if g.labelled {
-			f.Fix = []string{g.kubectl("label", istio.LabelNetwork+"="+finding.Quote(own)+" --overwrite"), "# and give its pods the same network (global.network and networkGateway of the gateway's installation)"}
+			f.Fix = []finding.Step{
+				finding.Say("Give the Service the network of the cluster:").By(g.labelNetwork(own)),
+				finding.Say("Give its pods the same network: global.network and networkGateway in the values of the gateway's installation."),
+			}
 		} else {
-			f.Fix = []string{"# take it out of the mesh networks"}
+			f.Fix = []finding.Step{finding.Say("Remove the gateway from meshNetworks in the mesh config.")}
 		}
 		j.Add(f)
 	}
+}
+
+// labelNetwork is the command that gives the Service of a gateway a network.
+func (g *gateway) labelNetwork(network string) finding.Command {
+	return g.kubectl("label", istio.LabelNetwork+"="+network, "--overwrite")
 }
 
 // ranges reports whether the mesh networks put ranges of addresses on a network.
@@ -140,14 +152,19 @@ func judgeNetworkView(j *judgement, members []*member) {
 			return istio.EnvProxyNetworkView + " " + orNone(variable(p, istio.EnvProxyNetworkView))
 		})
 		f := g.finding("NET012", finding.Warning, "the gateway forwards to other networks than its own")
-		f.Evidence = append([]finding.Evidence{labelEvidence(g.object(), g.network)}, evidenceOf(groups)...)
+		f.Evidence = append([]finding.Evidence{labelEvidence(g.object().String(), g.network)}, evidenceOf(groups)...)
 		f.Effect = "requests that came for this network are sent on to gateways of others: detours, and loops between gateways"
+		set := finding.Say("Let the gateway forward to its own network alone:")
 		for _, o := range groups {
 			if o.Kind == "deployment" || o.Kind == "daemonset" {
-				f.Fix = append(f.Fix, finding.Kubectl(g.member.Context, "-n %s set env %s/%s -c %s %s=%s", finding.Quote(o.Namespace), o.Kind, finding.Quote(o.Name), istio.ProxyContainer, istio.EnvProxyNetworkView, finding.Quote(g.network)))
+				set = set.By(finding.Kubectl(g.member.Context, "-n", o.Namespace, "set", "env", o.Kind+"/"+o.Name,
+					"-c", istio.ProxyContainer, istio.EnvProxyNetworkView+"="+g.network))
 			}
 		}
-		f.Fix = append(f.Fix, "# for good, in the values of the gateway's installation: networkGateway: "+g.network)
+		if len(set.Run) > 0 {
+			f.Fix = []finding.Step{set}
+		}
+		f.Fix = append(f.Fix, finding.Say("Set networkGateway to %s in the values of the gateway's installation, so that it stays.", g.network))
 		j.Add(f)
 	}
 }
@@ -159,16 +176,20 @@ func judgeBackends(j *judgement, members []*member) {
 			continue
 		}
 		f := g.finding("GW012", g.severity(), "no pod behind the gateway is ready")
-		f.Evidence = []finding.Evidence{{Field: g.object() + ", selector", Value: inline(g.service.Spec.Selector)}, {Field: "pods", Value: fmt.Sprintf("%d, none of them ready", len(g.pods))}}
+		f.Evidence = []finding.Evidence{
+			{Field: g.at("selector"), Value: inline(g.service.Spec.Selector)},
+			{Field: "pods", Value: fmt.Sprintf("%d, none of them ready", len(g.pods))},
+		}
 		if len(g.pods) == 0 {
 			f.Evidence[1].Value = "none"
 		}
 		f.Effect = fmt.Sprintf("istiod announces it all the same: requests from other networks for %s are refused or time out", g.network)
-		f.Fix = []string{finding.Kubectl(g.member.Context, "-n %s get pods -l %s", finding.Quote(g.service.Namespace), finding.Quote(inline(g.service.Spec.Selector)))}
+		show := finding.Kubectl(g.member.Context, "-n", g.service.Namespace, "get", "pods", "-l", inline(g.service.Spec.Selector))
 		if len(g.pods) > 0 {
-			f.Fix = append(f.Fix, finding.Kubectl(g.member.Context, "-n %s describe pod %s", finding.Quote(g.pods[0].Namespace), finding.Quote(g.pods[0].Name)))
+			f.Fix = []finding.Step{finding.Say("See why they are not ready:").
+				By(show, finding.Kubectl(g.member.Context, "-n", g.pods[0].Namespace, "describe", "pod/"+g.pods[0].Name))}
 		} else {
-			f.Fix = append(f.Fix, "# scale its workload up, or correct the selector")
+			f.Fix = []finding.Step{finding.Say("Scale the gateway's workload up, or correct the selector, so that this lists its pods:").By(show)}
 		}
 		j.Add(f)
 	}
@@ -194,22 +215,29 @@ func judgeLocalPolicy(j *judgement, members []*member) {
 		if len(without) == len(g.addresses()) {
 			f.Severity = finding.Error
 		}
-		f.Evidence = []finding.Evidence{{Field: g.object() + ", externalTrafficPolicy", Value: "Local"}, {Field: "announced nodes without a ready pod of the gateway", Value: strings.Join(without, ", ")}}
+		f.Evidence = []finding.Evidence{
+			{Field: g.at("externalTrafficPolicy"), Value: "Local"},
+			{Field: "announced nodes without a ready pod of the gateway", Value: strings.Join(without, ", ")},
+		}
 		f.Effect = fmt.Sprintf("%d of %d connections from other networks to %s time out", len(without), len(g.addresses()), g.network)
-		f.Fix = []string{
-			"# or name only the nodes with pods in annotation " + istio.AnnotationNodeSelector,
-			g.kubectl("patch", `-p '{"spec":{"externalTrafficPolicy":"Cluster"}}'`),
+		f.Fix = []finding.Step{
+			finding.Say("Let each node send connections on to the pods:").
+				By(g.patch(map[string]any{"externalTrafficPolicy": corev1.ServiceExternalTrafficPolicyCluster})),
+			finding.Say("Or select only the nodes with pods of the gateway, by annotation %s.", istio.AnnotationNodeSelector),
 		}
 		j.Add(f)
 	}
 }
 
 // inline writes labels as a selector on a command line.
-func inline(labels map[string]string) string {
+func inline(labels map[string]string) string { return strings.Join(pairs(labels), ",") }
+
+// pairs are labels as kubectl label takes them.
+func pairs(labels map[string]string) []string {
 	var out []string
 	for k, v := range labels {
 		out = append(out, k+"="+v)
 	}
 	slices.Sort(out)
-	return strings.Join(out, ",")
+	return out
 }

@@ -42,15 +42,17 @@ func judgeHidden(j *judgement, members []*member) {
 			for _, v := range blind {
 				g.concern(&f, v.Context)
 				f.Evidence = append(f.Evidence, finding.Evidence{
-					Cluster: v.Context, Field: v.configMap() + ", discoverySelectors", Value: "do not select namespace " + ns.Name + " of " + m.Context,
+					Cluster: v.Context, Field: v.configMap().String() + ", discoverySelectors",
+					Value: "do not select namespace " + ns.Name + " of " + m.Context,
 				})
 			}
 			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Context, Field: "namespace " + ns.Name + ", labels", Value: orNone(inline(ns.Labels))})
 			f.Effect = fmt.Sprintf("to %s the network %s has no such gateway: its clients try addresses of pods there, and time out", blind[0].name(), g.network)
-			f.Fix = []string{"# give the namespace a label that the selectors ask for:"}
+			f.Fix = []finding.Step{finding.Say("Give the namespace a label that the discovery selectors ask for.")}
 			for _, s := range blind[0].Mesh.DiscoverySelectors {
 				if s != nil && len(s.MatchLabels) > 0 {
-					f.Fix = append(f.Fix, finding.Kubectl(m.Context, "label namespace %s %s", finding.Quote(ns.Name), strings.ReplaceAll(inline(s.MatchLabels), ",", " ")))
+					f.Fix = []finding.Step{finding.Say("Give the namespace a label that the discovery selectors ask for:").
+						By(finding.Kubectl(m.Context, append([]string{"label", "namespace/" + ns.Name, "--"}, pairs(s.MatchLabels)...)...))}
 					break
 				}
 			}
@@ -71,11 +73,11 @@ func judgePorts(j *judgement, members []*member) {
 		switch {
 		case !g.labelled:
 		case label != "" && err != nil:
-			wrong = []finding.Evidence{{Field: g.object() + ", label " + istio.LabelGatewayPort, Value: label + ": it is not a number, and 15443 counts"}}
+			wrong = []finding.Evidence{{Field: g.at("label " + istio.LabelGatewayPort), Value: label + ": it is not a number, and 15443 counts"}}
 		case label == "" && annotation != "" && annotation != strconv.Itoa(istio.DefaultGatewayPort):
-			wrong = []finding.Evidence{{Field: g.object() + ", annotation " + istio.LabelGatewayPort, Value: annotation + ": only a label of that name counts"}}
+			wrong = []finding.Evidence{g.annotation(istio.LabelGatewayPort, annotation+": only a label of that name counts")}
 		}
-		ports := finding.Evidence{Field: g.object() + ", ports", Value: portsOf(g.service)}
+		ports := finding.Evidence{Field: g.at("ports"), Value: portsOf(g.service)}
 		if len(wrong) > 0 {
 			f := g.finding("GW008", finding.Warning, "the port of the gateway is set in a way that does not count")
 			f.Evidence = append(wrong, ports)
@@ -87,7 +89,7 @@ func judgePorts(j *judgement, members []*member) {
 			if _, err := strconv.Atoi(port); err != nil {
 				port = "15443"
 			}
-			f.Fix = []string{g.kubectl("label", istio.LabelGatewayPort+"="+port+" --overwrite")}
+			f.Fix = []finding.Step{finding.Say("Set the port by a label:").By(g.kubectl("label", istio.LabelGatewayPort+"="+port, "--overwrite"))}
 			j.Add(f)
 		}
 		if !misses {
@@ -101,7 +103,7 @@ func judgePorts(j *judgement, members []*member) {
 			f.Title = fmt.Sprintf("the gateway's Service does not have port %d", istio.HBONEPort)
 			f.Evidence[0].Value = fmt.Sprintf("%d, as its Gateway is of class %s", istio.HBONEPort, k.Spec.GatewayClassName)
 			f.Effect = fmt.Sprintf("ambient clients on other networks go to port %d all the same: their connections to %s are refused", istio.HBONEPort, g.network)
-			f.Fix = []string{fmt.Sprintf("# the listener of protocol HBONE is to have port %d", istio.HBONEPort), editGateway(g.member, k)}
+			f.Fix = []finding.Step{finding.Say("Give the listener of protocol HBONE port %d:", istio.HBONEPort).By(editGateway(g.member, k))}
 			j.Add(f)
 			continue
 		}
@@ -112,9 +114,10 @@ func judgePorts(j *judgement, members []*member) {
 		if slices.ContainsFunc(g.service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == name }) {
 			name = "tls-networks"
 		}
-		f.Fix = []string{g.kubectl("patch", fmt.Sprintf(`-p '{"spec":{"ports":[{"name":"%s","port":%d,"targetPort":%d}]}}'`, name, g.port(), g.port()))}
+		added := []any{map[string]any{"name": name, "port": g.port(), "targetPort": g.port()}}
+		f.Fix = []finding.Step{finding.Say("Add the port:").By(g.patch(map[string]any{"ports": added}))}
 		if f.CausedBy = j.of(g.member.Context, g.object(), "GW008"); f.CausedBy != "" {
-			f.Fix = []string{"# once its cause is mended it has"}
+			f.Fix = causeFixes
 		}
 		j.Add(f)
 	}
@@ -151,7 +154,7 @@ func judgeType(j *judgement, members []*member) {
 		s := g.service
 		_, annotated := s.Annotations[istio.AnnotationNodeSelector]
 		kind := cmp.Or(string(s.Spec.Type), string(corev1.ServiceTypeClusterIP))
-		typed := finding.Evidence{Field: g.object() + ", type", Value: kind}
+		typed := finding.Evidence{Field: g.at("type"), Value: kind}
 		switch {
 		case len(s.Spec.ExternalIPs) > 0:
 		case s.Spec.Type == corev1.ServiceTypeLoadBalancer:
@@ -159,25 +162,31 @@ func judgeType(j *judgement, members []*member) {
 				continue
 			}
 			f := g.finding("GW002", g.severity(), "the gateway has no external address: the load balancer is pending")
-			f.Evidence = []finding.Evidence{typed, {Field: g.object() + ", status.loadBalancer.ingress", Value: "none, " + Age(j.fleet.At.Sub(s.CreationTimestamp.Time)) + " after it was made"}}
+			f.Evidence = []finding.Evidence{typed, {
+				Field: g.at("status.loadBalancer.ingress"), Value: "none, " + Age(j.fleet.At.Sub(s.CreationTimestamp.Time)) + " after it was made",
+			}}
 			f.Evidence = append(f.Evidence, g.events(j.fleet.At)...)
 			f.Effect = g.lost()
-			f.Fix = []string{
-				"# its events say what the load balancer's controller says; without one, install it (MetalLB for instance), or use a NodePort (GW004)",
-				finding.Kubectl(g.member.Context, "-n %s events --for service/%s", finding.Quote(s.Namespace), finding.Quote(s.Name)),
+			f.Fix = []finding.Step{
+				finding.Say("See what the load balancer's controller says:").
+					By(finding.Kubectl(g.member.Context, "-n", s.Namespace, "events", "--for=service/"+s.Name)),
+				finding.Say("If the cluster has no such controller, install one (for example MetalLB), or make the Service a NodePort (GW004)."),
 			}
 			j.Add(f)
 		case s.Spec.Type == corev1.ServiceTypeNodePort && !annotated:
 			f := g.finding("GW004", g.severity(), "the gateway is a NodePort Service that does not say on which nodes")
-			f.Evidence = []finding.Evidence{typed, {Field: g.object() + ", annotation " + istio.AnnotationNodeSelector, Value: "none"}}
+			f.Evidence = []finding.Evidence{typed, g.annotation(istio.AnnotationNodeSelector, "none")}
 			f.Effect = g.lost()
-			f.Fix = []string{"# {} selects all nodes; of each its ExternalIP counts", g.kubectl("annotate", istio.AnnotationNodeSelector+"='{}'")}
+			f.Fix = []finding.Step{
+				finding.Say("Select the nodes of which istiod advertises the ExternalIP; {} selects all:").
+					By(g.kubectl("annotate", istio.AnnotationNodeSelector+"={}")),
+			}
 			j.Add(f)
 		case s.Spec.Type != corev1.ServiceTypeNodePort:
 			f := g.finding("GW030", g.severity(), fmt.Sprintf("the gateway is a Service of type %s, which has no address outside of the cluster", kind))
-			f.Evidence = []finding.Evidence{typed, {Field: g.object() + ", externalIPs", Value: "none"}}
+			f.Evidence = []finding.Evidence{typed, {Field: g.at("externalIPs"), Value: "none"}}
 			f.Effect = g.lost()
-			f.Fix = []string{g.kubectl("patch", `-p '{"spec":{"type":"LoadBalancer"}}'`)}
+			f.Fix = []finding.Step{finding.Say("Make the Service a load balancer:").By(g.toLoadBalancer())}
 			j.Add(f)
 		}
 	}
@@ -250,7 +259,7 @@ func judgeNodes(j *judgement, members []*member) {
 				external = append(external, n.Name)
 			}
 		}
-		written := finding.Evidence{Field: g.object() + ", annotation " + istio.AnnotationNodeSelector, Value: cmp.Or(text, "empty")}
+		written := g.annotation(istio.AnnotationNodeSelector, cmp.Or(text, "empty"))
 		if len(matching) == 0 || invalid {
 			f := g.finding("GW006", g.severity(), "no node has the labels that the gateway's annotation asks for")
 			f.Evidence = []finding.Evidence{written, {Field: "nodes", Value: fmt.Sprintf("%d, none of them selected", len(g.member.Nodes.Value))}}
@@ -260,28 +269,31 @@ func judgeNodes(j *judgement, members []*member) {
 				f.Evidence[1].Value = fmt.Sprintf("%d of %d selected", len(matching), len(g.member.Nodes.Value))
 				f.Effect = "nodes are announced that are not meant to be"
 			}
-			f.Fix = []string{"# {} selects all nodes", g.kubectl("annotate", istio.AnnotationNodeSelector+"='{}' --overwrite")}
+			f.Fix = []finding.Step{
+				finding.Say("Select nodes that exist; {} selects all:").By(g.kubectl("annotate", istio.AnnotationNodeSelector+"={}", "--overwrite")),
+			}
 			j.Add(f)
 		}
 		if len(matching) > 0 && len(external) == 0 {
 			f := g.finding("GW005", g.severity(), "no node of the gateway has an ExternalIP")
 			f.Evidence = []finding.Evidence{written, {Field: "selected nodes", Value: finding.List(matching) + ", without an address of type ExternalIP"}}
 			f.Effect = g.lost()
-			f.Fix = []string{
-				"# an InternalIP never counts; name the addresses by which other clusters reach the nodes",
-				g.kubectl("patch", `-p '{"spec":{"externalIPs":["ADDRESS"]}}'`),
-				g.kubectl("annotate", istio.AnnotationNodeSelector+"-"),
+			f.Fix = []finding.Step{
+				finding.Say("Replace ADDRESS by the addresses at which other clusters reach the nodes; istiod never uses an InternalIP:").By(
+					g.patch(map[string]any{"externalIPs": []string{"ADDRESS"}}), g.kubectl("annotate", istio.AnnotationNodeSelector+"-"),
+				),
 			}
 			j.Add(f)
 		}
 	}
 }
 
-func refObject(v *view, r istio.CandidateRef) string {
+// refObject is what makes a candidate: a Service, a Gateway, or the mesh networks.
+func refObject(v *view, r istio.CandidateRef) finding.Object {
 	if r.Kind == "MeshNetworks" {
 		return v.configMap()
 	}
-	return strings.ToLower(r.Kind) + " " + r.Namespace + "/" + r.Name
+	return finding.In(strings.ToLower(r.Kind), r.Namespace, r.Name)
 }
 
 // judgeNodePortHBONE: the port for ambient proxies is announced as it is, without
@@ -297,9 +309,9 @@ func judgeNodePortHBONE(j *judgement, members []*member) {
 			continue
 		}
 		f := g.finding("GW009", finding.Error, "ambient proxies are sent to port 15008 of nodes, where the gateway does not listen")
-		f.Evidence = []finding.Evidence{{Field: g.object() + ", nodePort of 15008", Value: fmt.Sprint(g.service.Spec.Ports[at].NodePort)}}
+		f.Evidence = []finding.Evidence{{Field: g.at("nodePort of 15008"), Value: fmt.Sprint(g.service.Spec.Ports[at].NodePort)}}
 		f.Effect = "requests of ambient workloads on other networks are refused"
-		f.Fix = []string{g.kubectl("patch", `-p '{"spec":{"type":"LoadBalancer"}}'`)}
+		f.Fix = []finding.Step{finding.Say("Make the Service a load balancer, which has port %d itself:", istio.HBONEPort).By(g.toLoadBalancer())}
 		j.Add(f)
 	}
 }

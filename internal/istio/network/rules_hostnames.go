@@ -60,7 +60,7 @@ func judgeHostnames(j *judgement, members []*member) {
 				if !ok || c.Problem != "" {
 					continue
 				}
-				if f, ok := j.hostname(v, c); ok {
+				if f, _, ok := j.hostname(v, c); ok {
 					f.Object, f.Clusters = g.object(), []string{m.Context}
 					j.Add(f)
 					break
@@ -73,75 +73,82 @@ func judgeHostnames(j *judgement, members []*member) {
 			if c.Kind == "Service" || c.Problem != "" || c.Kind == "Gateway" && v.contexts[c.Cluster] != v.Context {
 				continue
 			}
-			if f, ok := j.hostname(v, c); ok {
+			if f, hosts, ok := j.hostname(v, c); ok {
 				f.Object, f.Clusters = refObject(v, c.CandidateRef), []string{v.Context}
 				j.Gather(f)
+				for _, host := range hosts {
+					j.concerns(f, subject{cluster: v.Context, object: f.Object, address: host})
+				}
 			}
 		}
 	}
 }
 
-// ignoredName is what a control plane that resolves no names makes of them.
-const ignoredName = "the control plane ignores the gateway's host name"
-
-// hostname judges the host names of what a control plane takes for a gateway.
-func (j *judgement) hostname(v *view, c istio.Candidate) (finding.Finding, bool) {
-	f := finding.Finding{Code: "GW003"}
-	say := func(severity finding.Severity, title, effect string, e finding.Evidence) {
+// hostname judges the host names of what a control plane takes for a gateway, and
+// returns those with which something is wrong.
+func (j *judgement) hostname(v *view, c istio.Candidate) (f finding.Finding, hosts []string, ok bool) {
+	f.Code = "GW003"
+	deployment := "deployment/" + v.Istiod.Name
+	connected := finding.Say("Give the load balancer a public address, unless the networks are connected: then do nothing.")
+	resolve := finding.Say("Let istiod's name servers resolve it. Where they cannot, its log says \"could not resolve hostname\":").
+		By(finding.Kubectl(v.Context, "-n", v.Istiod.Namespace, "logs", deployment, "--since=1h"))
+	unset := finding.Say("Let istiod resolve host names:").
+		By(finding.Kubectl(v.Context, "-n", v.Istiod.Namespace, "set", "env", deployment, istio.EnvResolveHostnames+"-"))
+	host := ""
+	say := func(severity finding.Severity, fix finding.Step, title, effect string, e finding.Evidence) {
 		if f.Severity == "" || severity.AtLeast(f.Severity) && severity != f.Severity {
-			f.Severity, f.Title, f.Effect = severity, title, effect
+			f.Severity, f.Title, f.Effect, f.Fix = severity, title, effect, []finding.Step{fix}
 		}
 		f.Evidence = append(f.Evidence, e)
+		hosts = append(hosts, host)
 	}
 	for _, a := range c.Addresses {
 		if _, err := netip.ParseAddr(a.Address); err == nil {
 			continue
 		}
 		context := cmp.Or(v.contexts[c.Cluster], v.Context)
-		found, answered := j.Hosts[a.Address]
+		host = a.Address
+		found, answered := j.Hosts[host]
 		seen := finding.Evidence{Field: a.From, Value: a.Address}
 		switch {
 		case !v.Istiod.Setting(istio.EnvResolveHostnames, true):
-			say(finding.Error, ignoredName, fmt.Sprintf("istiod has no address for the gateway of %s: clients on other networks try addresses of pods, and time out", c.Network),
-				finding.Evidence{Cluster: v.Context, Field: "istiod " + v.Istiod.Name + ", " + istio.EnvResolveHostnames, Value: v.Istiod.Env(istio.EnvResolveHostnames) + ": host name " + a.Address + " does not count"})
+			say(finding.Error, unset, "the control plane ignores the gateway's host name",
+				fmt.Sprintf("istiod has no address for the gateway of %s: clients on other networks try addresses of pods, and time out", c.Network),
+				finding.Evidence{
+					Cluster: v.Context, Field: "istiod " + v.Istiod.Name + ", " + istio.EnvResolveHostnames,
+					Value: v.Istiod.Env(istio.EnvResolveHostnames) + ": host name " + host + " does not count",
+				})
 		case j.Hosts == nil:
-			j.CannotJudge(context, "istiod resolves host name "+a.Address+" of a gateway itself; whether it can is not seen from here", "GW003")
+			why := "istiod resolves host name " + host + " of a gateway itself; whether it can is not seen from here"
+			j.NotChecked(context, finding.Reason{Kind: finding.NotRead, Text: why}, "GW003")
 		case !answered:
-			j.CannotJudge(context, "host name "+a.Address+" of a gateway, asked for on this machine: "+cmp.Or(j.HostFailures[a.Address], "not asked for"), "GW003")
+			why := finding.Reason{Kind: finding.Failed, Text: j.HostFailures[host]}
+			if why.Text == "" {
+				why = finding.Reason{Kind: finding.NotRead, Text: "not asked for"}
+			}
+			why.Text = "host name " + host + " of a gateway, asked for on this machine: " + why.Text
+			j.NotChecked(context, why, "GW003")
 		case len(found) == 0:
 			seen.Value += " does not exist, seen from this machine"
-			say(finding.Warning, "the gateway's host name is not known to this machine",
+			say(finding.Warning, resolve, "the gateway's host name is not known to this machine",
 				fmt.Sprintf("unless the name servers of istiod know it, clients on other networks try addresses of pods on %s, and time out", c.Network), seen)
 		default:
 			for _, address := range found {
 				ip := addressOf(address)
 				switch {
 				case isLocal(ip):
-					say(finding.Error, "the gateway's host name leads to an address that no other machine reaches",
+					say(finding.Error, resolve, "the gateway's host name leads to an address that no other machine reaches",
 						fmt.Sprintf("requests from other networks to %s end on the machine of the client", c.Network),
 						finding.Evidence{Field: a.From, Value: a.Address + ": " + address + ", seen from this machine"})
 				case isPrivate(ip):
-					say(finding.Info, "the gateway's host name leads to a private address",
+					say(finding.Note, connected, "the gateway's host name leads to a private address",
 						fmt.Sprintf("only networks between which private addresses are routed reach %s", c.Network),
 						finding.Evidence{Field: a.From, Value: a.Address + ": " + address + ", seen from this machine"})
 				}
 			}
 		}
 	}
-	switch {
-	case f.Severity == "":
-		return f, false
-	case f.Severity == finding.Info:
-		f.Fix = []string{"# nothing if the networks are connected; else give the load balancer a public address"}
-	case f.Title == ignoredName:
-		f.Fix = []string{finding.Kubectl(v.Context, "-n %s set env deployment/%s %s-", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name), istio.EnvResolveHostnames)}
-	default:
-		f.Fix = []string{
-			"# resolve it where istiod runs; its log says: could not resolve hostname",
-			finding.Kubectl(v.Context, "-n %s logs deployment/%s --since=1h", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name)),
-		}
-	}
-	return f, true
+	return f, hosts, f.Severity != ""
 }
 
 // isLocal reports whether an address means another machine to each one.

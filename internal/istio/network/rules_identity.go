@@ -17,9 +17,12 @@ import (
 func judgeMeshIDs(j *judgement, members []*member) {
 	var ids []string
 	f := finding.Finding{
-		Code: "NET031", Severity: finding.Info, Object: "mesh ID", Title: "the clusters have different mesh IDs",
+		Code: "NET031", Severity: finding.Note, Object: finding.Kind("mesh ID"), Title: "the clusters have different mesh IDs",
 		Effect: "dashboards show the requests between them as those of several meshes; nothing else depends on it",
-		Fix:    []string{"# in the values of every installation of istiod the same global.meshID, and then restart the workloads"},
+		Fix: []finding.Step{
+			finding.Say("Set the same global.meshID in the values of every installation of istiod."),
+			finding.Say("Then restart the workloads."),
+		},
 	}
 	for _, m := range members {
 		counts := map[string]int{}
@@ -70,11 +73,11 @@ func judgeClusterIDs(j *judgement, members []*member) {
 			return istio.EnvProxyClusterID + " " + variable(p, istio.EnvProxyClusterID)
 		})
 		f := finding.Finding{
-			Code: "NET032", Severity: finding.Error, Clusters: []string{m.Context}, Object: "sidecars",
+			Code: "NET032", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Kind("sidecars"),
 			Title:    fmt.Sprintf("%s of a cluster by another name than istiod has for it", isAre(len(odd), "proxy")),
 			Evidence: evidenceOf(groups),
 			Effect:   "istiod looks for them in another cluster: it refuses their tokens, so that they get no certificate and no configuration",
-			CausedBy: j.of(m.Context, "", "PR003"),
+			CausedBy: j.of(m.Context, finding.Object{}, "PR003"),
 		}
 		if len(odd) > 1 {
 			f.Title = fmt.Sprintf("%d proxies are of a cluster by another name than istiod has for it", len(odd))
@@ -82,10 +85,12 @@ func judgeClusterIDs(j *judgement, members []*member) {
 		for _, v := range serving {
 			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: v.Context, Field: "cluster ID for " + v.name(), Value: v.ids[m]})
 		}
-		f.Fix = append([]string{"# in the values of the installation that injects them: global.multiCluster.clusterName: " + serving[0].ids[m], "# then"}, restarts(m.Context, groups)...)
+		first := finding.Say("Set global.multiCluster.clusterName to %s in the values of the installation that injects the pods.",
+			serving[0].ids[m])
 		if f.CausedBy != "" {
-			f.Fix = append([]string{"# once its cause is mended"}, restarts(m.Context, groups)...)
+			first = finding.Say("Fix the cause first.")
 		}
+		f.Fix = append([]finding.Step{first}, restarts(m.Context, groups)...)
 		j.Add(f)
 	}
 }

@@ -2,7 +2,6 @@ package network
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -33,7 +32,9 @@ func (s server) mode() string {
 	return cmp.Or(s.server.TLS.Mode, "PASSTHROUGH")
 }
 
-func (s server) object() string { return "gateway " + s.gateway.Namespace + "/" + s.gateway.Name }
+func (s server) object() finding.Object {
+	return finding.In("gateway", s.gateway.Namespace, s.gateway.Name)
+}
 
 // coversMesh reports whether the hosts of the server are Services of the mesh.
 func (s server) coversMesh() bool {
@@ -60,7 +61,7 @@ func judgeListeners(j *judgement, members []*member) {
 		}
 		planes, why := g.configuration()
 		if planes == nil {
-			j.CannotJudge(g.member.Context, why, "GW010", "GW011", "GW019")
+			j.NotChecked(g.member.Context, why, "GW010", "GW011", "GW019")
 			continue
 		}
 		var on, beside, elsewhere []server // where the Service sends to, on other ports of its pods, and for other pods
@@ -118,12 +119,18 @@ func (g *gateway) otherPort(config *member, beside []server) finding.Finding {
 	f.Clusters = finding.Distinct([]string{g.member.Context, config.Context})
 	f.Evidence = []finding.Evidence{{Cluster: g.member.Context, Field: fmt.Sprintf("%s, targetPort of %d", g.object(), g.port()), Value: fmt.Sprint(target)}}
 	for _, s := range beside {
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: config.Context, Field: s.object() + ", port with " + autoPassthrough, Value: fmt.Sprint(s.server.Port.Number)})
+		f.Evidence = append(f.Evidence, finding.Evidence{
+			Cluster: config.Context, Field: s.object().String() + ", port with " + autoPassthrough, Value: fmt.Sprint(s.server.Port.Number),
+		})
 	}
 	f.Effect = fmt.Sprintf("connections from other networks to %s are refused", g.network)
 	for i, p := range g.service.Spec.Ports {
 		if int(p.Port) == g.port() {
-			f.Fix = []string{g.kubectl("patch", fmt.Sprintf(`--type=json -p '[{"op":"replace","path":"/spec/ports/%d/targetPort","value":%d}]'`, i, beside[0].server.Port.Number))}
+			path := fmt.Sprintf("/spec/ports/%d/targetPort", i)
+			patch := []any{map[string]any{"op": "replace", "path": path, "value": beside[0].server.Port.Number}}
+			f.Fix = []finding.Step{
+				finding.Say("Send to the port on which the pods listen:").By(g.kubectl("patch", "--type=json", "-p", document(patch))),
+			}
 		}
 	}
 	return f
@@ -131,21 +138,21 @@ func (g *gateway) otherPort(config *member, beside []server) finding.Finding {
 
 // configuration are the control planes that tell the gateway's pods what to do;
 // nil, and why, where what they tell was not read.
-func (g *gateway) configuration() ([]*view, string) {
+func (g *gateway) configuration() ([]*view, finding.Reason) {
 	var out []*view
 	for _, v := range g.member.viewers {
 		if !v.programs(g.member) || slices.ContainsFunc(out, func(o *view) bool { return o.own == v.own }) {
 			continue
 		}
-		if !v.own.Gateways.Known() {
-			return nil, "gateways of networking.istio.io in " + v.Context + ": " + v.own.Gateways.Why()
+		if why := v.own.lacks(gateways); why != nothing {
+			return nil, within(why, v.Context)
 		}
 		out = append(out, v)
 	}
 	if out == nil {
-		return nil, "no control plane that was read programs the gateway"
+		return nil, finding.Because("no control plane that was read programs the gateway")
 	}
-	return out, ""
+	return out, nothing
 }
 
 // labelDirectPorts keeps istiod from taking the port of a Gateway for that of a Service.
@@ -215,14 +222,13 @@ func (g *gateway) noListener(config *member, on, passing, elsewhere []server) fi
 		labels = g.service.Spec.Selector
 	}
 	at := func(s server, what, value string) {
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: config.Context, Field: s.object() + ", " + what, Value: value})
+		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: config.Context, Field: s.object().String() + ", " + what, Value: value})
 	}
-	patch := func(s server, spec any) {
-		text, err := json.Marshal(map[string]any{"spec": spec})
-		if err == nil {
-			f.Fix = []string{finding.Kubectl(config.Context, "-n %s patch gateways.networking.istio.io %s --type=merge -p %s", finding.Quote(s.gateway.Namespace), finding.Quote(s.gateway.Name), finding.Quote(string(text)))}
-		}
+	patch := func(s server, careful finding.Step, spec any) {
+		f.Fix = []finding.Step{careful.By(finding.Kubectl(config.Context, "-n", s.gateway.Namespace,
+			"patch", "gateways.networking.istio.io/"+s.gateway.Name, "--type=merge", "-p", document(map[string]any{"spec": spec})))}
 	}
+	replaced := finding.Say("Careful: what the only server of this Gateway lets in today stops. Replace it by one for other networks:")
 	listener := map[string]any{
 		"port": map[string]any{"number": g.port(), "name": "tls", "protocol": "TLS"}, "tls": map[string]any{"mode": autoPassthrough}, "hosts": []string{"*.local"},
 	}
@@ -233,7 +239,7 @@ func (g *gateway) noListener(config *member, on, passing, elsewhere []server) fi
 			at(s, "hosts", strings.Join(s.server.Hosts, ", "))
 		}
 		if len(passing[0].gateway.Spec.Servers) == 1 {
-			patch(passing[0], map[string]any{"servers": []any{listener}})
+			patch(passing[0], replaced, map[string]any{"servers": []any{listener}})
 		}
 	case len(on) > 0:
 		f.Title = "the Gateway of the gateway's pods does not have TLS mode " + autoPassthrough
@@ -241,7 +247,7 @@ func (g *gateway) noListener(config *member, on, passing, elsewhere []server) fi
 			at(s, "tls.mode", s.mode())
 		}
 		if len(on[0].gateway.Spec.Servers) == 1 {
-			patch(on[0], map[string]any{"servers": []any{listener}})
+			patch(on[0], replaced, map[string]any{"servers": []any{listener}})
 		}
 	case len(elsewhere) > 0 && elsewhere[0].foreign:
 		f.Title = "the Gateway with TLS mode " + autoPassthrough + " is in another namespace than the gateway's pods"
@@ -254,18 +260,17 @@ func (g *gateway) noListener(config *member, on, passing, elsewhere []server) fi
 			at(s, "selector", inline(s.gateway.Spec.Selector))
 		}
 		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: g.member.Context, Field: "pod " + g.pods[0].Namespace + "/" + g.pods[0].Name + ", labels", Value: inline(g.pods[0].Labels)})
-		patch(elsewhere[0], map[string]any{"selector": labels})
+		careful := finding.Say("Careful: the pods that this Gateway selects today stop listening for it. Select the gateway's pods:")
+		patch(elsewhere[0], careful, map[string]any{"selector": labels})
 	default:
 		f.Evidence = []finding.Evidence{{Cluster: config.Context, Field: fmt.Sprintf("Gateways with port %d for these pods", g.port()), Value: "none"}}
 	}
 	if len(f.Fix) == 0 {
-		text, err := json.Marshal(map[string]any{
-			"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": map[string]any{"name": "cross-network-gateway", "namespace": g.service.Namespace},
-			"spec": map[string]any{"selector": labels, "servers": []any{listener}},
-		})
-		if err == nil {
-			f.Fix = []string{"echo " + finding.Quote(string(text)) + " | " + finding.Kubectl(config.Context, "apply -f -")}
-		}
+		f.Fix = []finding.Step{finding.Say("Create a Gateway for what comes from other networks:").By(apply(config.Context, map[string]any{
+			"apiVersion": "networking.istio.io/v1", "kind": "Gateway",
+			"metadata": map[string]any{"name": "cross-network-gateway", "namespace": g.service.Namespace},
+			"spec":     map[string]any{"selector": labels, "servers": []any{listener}},
+		}))}
 	}
 	return f
 }
@@ -287,13 +292,14 @@ func (j *judgement) twice(g *gateway, config *member, passing []server) {
 					f := g.finding("GW011", finding.Error, "two Gateways cover the same Services on the gateway's port")
 					g.concern(&f, config.Context)
 					f.Evidence = []finding.Evidence{
-						{Cluster: config.Context, Field: a.object() + ", hosts", Value: strings.Join(a.server.Hosts, ", ")},
-						{Cluster: config.Context, Field: b.object() + ", hosts", Value: strings.Join(b.server.Hosts, ", ")},
+						{Cluster: config.Context, Field: a.object().String() + ", hosts", Value: strings.Join(a.server.Hosts, ", ")},
+						{Cluster: config.Context, Field: b.object().String() + ", hosts", Value: strings.Join(b.server.Hosts, ", ")},
 					}
 					f.Effect = "the gateway's proxies refuse the listener as a whole and keep the old one, or have none: connections from other networks are refused"
-					f.Fix = []string{
-						"# keep one of them, with host *.local",
-						finding.Kubectl(config.Context, "-n %s delete gateways.networking.istio.io %s", finding.Quote(b.gateway.Namespace), finding.Quote(b.gateway.Name)),
+					f.Fix = []finding.Step{
+						finding.Say("Let one of the two Gateways have host *.local."),
+						finding.Say("Careful: everything that the other one lets in stops. Delete it:").
+							By(finding.Kubectl(config.Context, "-n", b.gateway.Namespace, "delete", "gateways.networking.istio.io/"+b.gateway.Name)),
 					}
 					j.Add(f)
 					return
@@ -310,6 +316,11 @@ func overlapping(a, b string) bool {
 		return a == b || wild && strings.HasSuffix(strings.TrimPrefix(a, "*"), suffix)
 	}
 	return within(a, b) || within(b, a)
+}
+
+// kubernetesObject names a Gateway of the Gateway API.
+func kubernetesObject(k *api.KubernetesGateway) finding.Object {
+	return finding.In("gateway", k.Namespace, k.Name)
 }
 
 // judgeKubernetesGateways: a Gateway of the Gateway API with a network gives
@@ -341,15 +352,17 @@ func judgeKubernetesGateways(j *judgement, members []*member) {
 					continue
 				}
 				j.Add(finding.Finding{
-					Code: "GW016", Severity: finding.Error, Clusters: finding.Distinct([]string{m.Context, v.Context}), Object: "gateway " + k.Namespace + "/" + k.Name,
+					Code: "GW016", Severity: finding.Error, Clusters: finding.Distinct([]string{m.Context, v.Context}), Object: kubernetesObject(&k),
 					Title: "a Gateway that is to give the addresses of a network gives none",
 					Evidence: []finding.Evidence{
-						labelEvidence("gateway "+k.Namespace+"/"+k.Name, network), {Field: "class", Value: k.Spec.GatewayClassName}, {Field: v.name(), Value: why},
+						labelEvidence(kubernetesObject(&k).String(), network),
+						{Field: "class", Value: k.Spec.GatewayClassName}, {Field: v.name(), Value: why},
 					},
 					Effect: fmt.Sprintf("clients on other networks do not get these addresses for %s", network),
-					Fix: []string{
-						"# spec.addresses with type IPAddress or Hostname, a listener on 15443 with TLS mode Passthrough (or of protocol HBONE), class " + api.ClassRemote + " beside the control plane",
-						finding.Kubectl(m.Context, "-n %s edit gateways.gateway.networking.k8s.io %s", finding.Quote(k.Namespace), finding.Quote(k.Name)),
+					Fix: []finding.Step{
+						finding.Say("Give it spec.addresses of type IPAddress or Hostname, and a listener of protocol HBONE, or on port %d with TLS "+
+							"mode Passthrough. One of class %s has to be in the control plane's own cluster:", istio.DefaultGatewayPort, api.ClassRemote).
+							By(finding.Kubectl(m.Context, "-n", k.Namespace, "edit", "gateways.gateway.networking.k8s.io/"+k.Name)),
 					},
 				})
 				break

@@ -23,12 +23,12 @@ func (j *judgement) viewsOf(members []*member) []*view {
 }
 
 // configMap is where the mesh networks of a control plane are.
-func (v *view) configMap() string {
-	return "configmap " + v.Istiod.Namespace + "/" + v.Istiod.MeshConfigMap()
+func (v *view) configMap() finding.Object {
+	return finding.In("configmap", v.Istiod.Namespace, v.Istiod.MeshConfigMap())
 }
 
-func (v *view) edit() string {
-	return finding.Kubectl(v.Context, "-n %s edit configmap %s", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.MeshConfigMap()))
+func (v *view) edit() finding.Command {
+	return finding.Kubectl(v.Context, "-n", v.Istiod.Namespace, "edit", "configmap/"+v.Istiod.MeshConfigMap())
 }
 
 // judgeMeshNetworks: what of the mesh networks has no effect. Labels come before
@@ -93,7 +93,7 @@ func judgeMeshNetworks(j *judgement, members []*member) {
 			Code: "NET009", Severity: severity, Clusters: []string{v.Context}, Object: v.configMap(),
 			Title: "mesh networks in the mesh config have no effect, or not the one that is written there", Evidence: evidence,
 			Effect: "clusters are on other networks than they seem to be, or have no gateway where one is written",
-			Fix:    []string{"# correct key " + istio.MeshNetworksKey + "; istiod takes it over at once", v.edit()},
+			Fix:    []finding.Step{finding.Say("Correct key %s, which istiod reads again at once:", istio.MeshNetworksKey).By(v.edit())},
 		})
 	}
 }
@@ -149,7 +149,6 @@ func judgeSameMeshNetworks(j *judgement, members []*member) {
 	f := finding.Finding{
 		Code: "NET010", Severity: finding.Error, Title: "the control planes have different mesh networks",
 		Effect: "what one cluster reaches through a gateway another one takes to be near, or does not reach",
-		Fix:    []string{"# bring key " + istio.MeshNetworksKey + " to the same content everywhere, with the cluster IDs that each control plane has"},
 	}
 	common := map[string]int{}
 	for _, v := range views {
@@ -157,6 +156,8 @@ func judgeSameMeshNetworks(j *judgement, members []*member) {
 			common[line]++
 		}
 	}
+	var edits []finding.Command
+	edited := map[*member][]finding.Object{}
 	for _, v := range views {
 		f.Clusters = append(f.Clusters, v.Context)
 		var lines []string
@@ -169,12 +170,20 @@ func judgeSameMeshNetworks(j *judgement, members []*member) {
 		if value == "" {
 			value = "nothing that the others do not have"
 		}
-		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: v.Context, Field: v.configMap() + ", " + istio.MeshNetworksKey, Value: value})
-		f.Fix = append(f.Fix, v.edit())
+		f.Evidence = append(f.Evidence, finding.Evidence{
+			Cluster: v.Context, Field: v.configMap().String() + ", " + istio.MeshNetworksKey, Value: value,
+		})
+		if !slices.Contains(edited[v.own], v.configMap()) { // control planes can share one
+			edited[v.own] = append(edited[v.own], v.configMap())
+			edits = append(edits, v.edit())
+		}
 	}
 	slices.Sort(f.Clusters)
 	f.Clusters = slices.Compact(f.Clusters)
-	f.Fix = slices.Compact(f.Fix)
+	f.Fix = []finding.Step{
+		finding.Say("Give key %s the same content everywhere, with the cluster IDs that each control plane has:", istio.MeshNetworksKey).
+			By(edits...),
+	}
 	j.Add(f)
 }
 

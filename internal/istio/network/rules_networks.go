@@ -17,8 +17,8 @@ import (
 // not look at the label (pkg/kube/inject/webhook.go, applyMetadata).
 func judgeInjected(j *judgement, members []*member) {
 	for _, m := range members {
-		if why := m.lacks(injectorValues); why != "" && len(m.istiods) > 0 {
-			j.CannotJudge(m.Context, why, "NET006") // of new pods
+		if why := m.lacks(injectorValues); why != nothing && len(m.istiods) > 0 {
+			j.NotChecked(m.Context, why, "NET006") // of new pods
 		}
 		for _, injected := range []struct{ network, from string }{
 			{m.injected, "most sidecars, " + istio.EnvProxyNetwork}, {m.webhook, "injection webhook, net"}, {m.setting, ""},
@@ -28,13 +28,17 @@ func judgeInjected(j *judgement, members []*member) {
 			}
 			n := len(slices.DeleteFunc(slices.Clone(m.proxies), func(p *facts.Pod) bool { return variable(p, istio.EnvProxyNetwork) != injected.network }))
 			f := finding.Finding{
-				Code: "NET006", Severity: finding.Error, Clusters: []string{m.Context}, Object: "namespace " + m.SystemNamespace,
+				Code: "NET006", Severity: finding.Error, Clusters: []string{m.Context},
+				Object:   finding.Named("namespace", m.SystemNamespace),
 				Title:    fmt.Sprintf("the system namespace says network %s, and pods are injected with %s", m.label, injected.network),
 				Evidence: []finding.Evidence{m.systemLabel(), {Field: injected.from, Value: injected.network}},
-				Effect:   fmt.Sprintf("pods with a sidecar are taken to be on %s and all others on %s: where the gateway leads to one of them only, requests to the others fail", injected.network, m.label),
-				Fix: []string{
-					"# if the pods are right:", m.labelNamespace(injected.network),
-					"# if the label is right, or was changed after the pods had started:", setInjected(m.label),
+				Effect: fmt.Sprintf("pods with a sidecar are taken to be on %s and all others on %s: where the gateway leads to one of them only, "+
+					"requests to the others fail", injected.network, m.label),
+				Fix: []finding.Step{
+					finding.Say("If the network of the pods is right, give it to the system namespace, and do nothing else:").
+						By(m.labelNamespace(injected.network)),
+					finding.Say("If the label is right, or was changed after the pods had started, follow the next steps instead."),
+					setInjected(m.label),
 				},
 			}
 			if m.set {
@@ -46,7 +50,7 @@ func judgeInjected(j *judgement, members []*member) {
 				f.Title = fmt.Sprintf("the system namespace says network %s, and new pods are injected with %s", m.label, injected.network)
 			case m.set && m.setting == m.label:
 				f.Title = fmt.Sprintf("the network was changed after pods had started: they are on %s, and the cluster is on %s", injected.network, m.label)
-				f.Fix = []string{"# the injector gives the new network to pods that are made anew:"}
+				f.Fix = []finding.Step{finding.Say("Change no setting: the injector gives new pods the new network.")}
 			}
 			if n > 0 {
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "pods with " + injected.network, Value: fmt.Sprint(n)})
@@ -72,11 +76,11 @@ func judgeSystemNamespace(j *judgement, members []*member) {
 			continue
 		}
 		if len(m.viewers) == 0 {
-			j.CannotJudge(m.Context, "no control plane that was read reads this cluster", "NET001")
+			j.NotChecked(m.Context, finding.Because("no control plane that was read watches this cluster"), "NET001")
 			continue
 		}
-		if why := m.unseen(); why != "" {
-			j.CannotJudge(m.Context, why, "NET001")
+		if why := m.unseen(); why != nothing {
+			j.NotChecked(m.Context, why, "NET001")
 			continue
 		}
 		lost, others, ambient := m.withoutNetwork()
@@ -84,11 +88,15 @@ func judgeSystemNamespace(j *judgement, members []*member) {
 			continue
 		}
 		f := finding.Finding{
-			Code: "NET001", Severity: finding.Warning, Clusters: []string{m.Context}, Object: "namespace " + m.SystemNamespace,
+			Code: "NET001", Severity: finding.Warning, Clusters: []string{m.Context}, Object: finding.Named("namespace", m.SystemNamespace),
 			Title:    "the system namespace has no network, in a fleet of several",
 			Evidence: []finding.Evidence{m.systemLabel(), {Field: "networks of the fleet", Value: strings.Join(j.networks, ", ")}},
-			Effect:   "pods without a network of their own, such as those without a sidecar, count as reachable from everywhere: clients on other networks send requests to their addresses, and time out",
-			Fix:      []string{"# takes effect at once, without a restart", m.labelNamespace(cmp.Or(m.home(), "NETWORK"))},
+			Effect: "pods without a network of their own, such as those without a sidecar, count as reachable from everywhere: " +
+				"clients on other networks send requests to their addresses, and time out",
+			Fix: []finding.Step{
+				finding.Say("Label the system namespace, which takes effect at once, without a restart:").
+					By(m.labelNamespace(cmp.Or(m.home(), "NETWORK"))),
+			},
 		}
 		if len(lost) > 0 || ambient > 0 {
 			f.Severity = finding.Error
@@ -100,7 +108,7 @@ func judgeSystemNamespace(j *judgement, members []*member) {
 			f.Evidence = append(f.Evidence, finding.Evidence{Field: "pods in ambient mode without a network", Value: fmt.Sprint(ambient)})
 		}
 		if m.injected == "" && m.webhook == "" && len(m.proxies) > 0 {
-			f.Fix = append(f.Fix, "# NET002 as well: sidecars need it for themselves")
+			f.Fix = append(f.Fix, finding.Say("Fix NET002 as well: sidecars need the network for themselves."))
 			if m.setting == "" {
 				f.Fix = append(f.Fix, setInjected(cmp.Or(m.home(), "NETWORK")))
 			}
@@ -178,10 +186,10 @@ func judgeClientNetwork(j *judgement, members []*member) {
 		if len(without) > 0 {
 			groups := byWorkload(without, says)
 			f := finding.Finding{
-				Code: "NET002", Severity: severity, Clusters: []string{m.Context}, Object: "sidecars",
+				Code: "NET002", Severity: severity, Clusters: []string{m.Context}, Object: finding.Kind("sidecars"),
 				Title:    fmt.Sprintf("%s does not know its network", finding.Plural(len(without), "proxy")),
 				Evidence: evidenceOf(groups), Effect: effect,
-				Fix: append([]string{setInjected(cmp.Or(m.home(), "NETWORK")), "# then"}, restarts(m.Context, groups)...),
+				Fix: append([]finding.Step{setInjected(cmp.Or(m.home(), "NETWORK"))}, restarts(m.Context, groups)...),
 			}
 			if len(without) > 1 {
 				f.Title = fmt.Sprintf("%d proxies do not know their network", len(without))
@@ -190,17 +198,17 @@ func judgeClientNetwork(j *judgement, members []*member) {
 				f.Evidence = append(f.Evidence, m.values())
 			}
 			if m.set && m.setting != "" {
-				f.Fix = append([]string{"# the injector gives a network to pods that are made anew:"}, restarts(m.Context, groups)...)
+				f.Fix = append([]finding.Step{finding.Say("Change no setting: the injector gives new pods a network.")}, restarts(m.Context, groups)...)
 			}
 			if m.injected == "" && m.label == "" {
-				f.CausedBy = j.of(m.Context, "", "NET001")
+				f.CausedBy = j.of(m.Context, finding.Object{}, "NET001")
 			}
 			j.Add(f)
 		}
 		if len(old) > 0 {
 			groups := byWorkload(old, says)
 			j.Add(finding.Finding{
-				Code: "NET005", Severity: severity, Clusters: []string{m.Context}, Object: "sidecars",
+				Code: "NET005", Severity: severity, Clusters: []string{m.Context}, Object: finding.Kind("sidecars"),
 				Title: fmt.Sprintf("%s older than the setting of the network, and without one", isAre(len(old), "pod")),
 				Evidence: append([]finding.Evidence{
 					{Field: "first pod with " + istio.EnvProxyNetwork, Value: "made " + first.UTC().Format(time.RFC3339)},
@@ -247,12 +255,13 @@ func judgeLabelAndEnvironment(j *judgement, members []*member) {
 			return fmt.Sprintf("label %s, %s %s", p.Labels[istio.LabelNetwork], istio.EnvProxyNetwork, variable(p, istio.EnvProxyNetwork))
 		})
 		j.Add(finding.Finding{
-			Code: "NET003", Severity: finding.Error, Clusters: []string{m.Context}, Object: "pods",
+			Code: "NET003", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Kind("pods"),
 			Title:    fmt.Sprintf("%s on one network for others, and on another for %s", isAre(len(odd), "pod"), itselfThemselves(len(odd))),
 			Evidence: evidenceOf(groups),
 			Effect:   "others reach them by the gateway of the one network, they reach others as if they were on the other: requests fail in one direction",
-			Fix: append([]string{
-				"# take label and proxyMetadata (annotation proxy.istio.io/config) out of the workload, the injector sets both; then",
+			Fix: append([]finding.Step{
+				finding.Say("Remove label %s and proxyMetadata (annotation proxy.istio.io/config) from the workload: the injector sets both.",
+					istio.LabelNetwork),
 			}, restarts(m.Context, groups)...),
 		})
 	}
@@ -281,36 +290,40 @@ func judgeForeignPods(j *judgement, members []*member) {
 				strangers = append(strangers, p)
 			}
 		}
-		says := func(p *facts.Pod) string {
-			return "network " + cmp.Or(variable(p, istio.EnvProxyNetwork), p.Labels[istio.LabelNetwork])
+		network := func(p *facts.Pod) string {
+			return cmp.Or(variable(p, istio.EnvProxyNetwork), p.Labels[istio.LabelNetwork])
 		}
-		if len(orphans) > 0 && j.incomplete != "" {
-			j.CannotJudge(m.Context, j.incomplete, "NET004")
+		says := func(p *facts.Pod) string { return "network " + network(p) }
+		if len(orphans) > 0 && j.incomplete != nothing {
+			j.NotChecked(m.Context, j.incomplete, "NET004")
 		} else if len(orphans) > 0 && (j.several || len(m.gateways) > 0) {
 			groups := byWorkload(orphans, says)
 			f := finding.Finding{
-				Code: "NET004", Severity: finding.Error, Clusters: []string{m.Context}, Object: "pods",
+				Code: "NET004", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Kind("pods"),
 				Title:    fmt.Sprintf("%s on a network that nothing else is on", isAre(len(orphans), "pod")),
 				Evidence: append(evidenceOf(groups), finding.Evidence{Field: "networks of the fleet", Value: strings.Join(j.networks, ", ")}),
 				Effect:   "others are given their addresses and no gateway, and they go through gateways even to their own cluster",
-				Fix:      append([]string{"# correct the network where the workload sets it (label " + istio.LabelNetwork + ", proxyMetadata), then"}, restarts(m.Context, groups)...),
+				Fix: append([]finding.Step{
+					finding.Say("Correct the network where the workload sets it (label %s, proxyMetadata).", istio.LabelNetwork),
+				}, restarts(m.Context, groups)...),
 			}
-			if near := nearest(says(orphans[0])[len("network "):], j.networks); near != "" {
+			if near := nearest(network(orphans[0]), j.networks); near != "" {
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "meant is perhaps", Value: near})
 			}
 			j.Add(f)
 		}
-		if why := m.unseen(); len(strangers) > 0 && why != "" {
-			j.CannotJudge(m.Context, why, "NET030")
+		if why := m.unseen(); len(strangers) > 0 && why != nothing {
+			j.NotChecked(m.Context, why, "NET030")
 		} else if len(strangers) > 0 && j.several {
 			groups := byWorkload(strangers, says)
 			j.Add(finding.Finding{
-				Code: "NET030", Severity: finding.Error, Clusters: []string{m.Context}, Object: "pods",
+				Code: "NET030", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Kind("pods"),
 				Title:    fmt.Sprintf("%s on a network of other clusters, which has no gateway here", isAre(len(strangers), "pod")),
 				Evidence: append(evidenceOf(groups), finding.Evidence{Field: "network of the cluster", Value: strings.Join(m.homes(), ", ")}),
 				Effect:   "others go to them directly or through gateways of other clusters, and they go to their own cluster through its gateway",
-				Fix: append([]string{
-					"# take the network out of the workload (label " + istio.LabelNetwork + ", proxyMetadata), unless its nodes really are on that network; then",
+				Fix: append([]finding.Step{
+					finding.Say("Remove the network from the workload (label %s, proxyMetadata), unless its nodes really are on that network.",
+						istio.LabelNetwork),
 				}, restarts(m.Context, groups)...),
 			})
 		}

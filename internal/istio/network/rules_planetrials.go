@@ -13,13 +13,17 @@ import (
 // clusters are told to find them.
 func judgePlaneTrials(j *judgement, members []*member) {
 	for _, m := range members {
-		by := map[[2]string][]Trial{}
-		var owners [][2]string
+		type place struct {
+			cluster string
+			object  finding.Object
+		}
+		by := map[place][]Trial{}
+		var owners []place
 		for _, t := range j.Trials {
 			if t.For != m.Context {
 				continue
 			}
-			owner := [2]string{t.Cluster, t.Object}
+			owner := place{t.Cluster, t.Object}
 			if by[owner] == nil {
 				owners = append(owners, owner)
 			}
@@ -89,8 +93,8 @@ func (j *judgement) sayEffect(f *finding.Finding, m *member, bad []Trial, effect
 	}
 	f.Title += ", seen from " + bad[0].From
 	f.Effect = fmt.Sprintf("if %s sees the same, %s", m.Context, effect)
-	if from := j.fromPodOf([]*member{m}); from != "" && !slices.ContainsFunc(bad, func(t Trial) bool { return t.Pod() != "" }) {
-		f.Fix = append(f.Fix, "# see whether a pod of the remote cluster reaches it:", from)
+	if from, ok := j.fromPodOf([]*member{m}); ok && !slices.ContainsFunc(bad, func(t Trial) bool { return t.Pod() != "" }) {
+		f.Fix = append(f.Fix, finding.Say("See whether a pod of the remote cluster reaches it:").By(from))
 	}
 }
 
@@ -130,11 +134,11 @@ func (j *judgement) planeUnreached(m *member, trials []Trial) {
 	f.Title = fmt.Sprintf("the control plane's address %s %s", worst.Address, map[Verdict]string{
 		Refused: "refuses connections", TimedOut: "does not answer in time", NoRoute: "has no route to it",
 	}[worst.Result])
-	f.Fix = []string{fmt.Sprintf("# let %s through to port %d: firewall, security group, loadBalancerSourceRanges, NetworkPolicy", m.Context, worst.Port)}
+	first := letThrough(m.Context, worst)
 	if worst.Result == Refused {
-		f.Fix = []string{"# nothing listens there: see whether the Service has endpoints, and that the load balancer sends its port to them"}
+		first = listening
 	}
-	f.Fix = append(f.Fix, m.showPlace(worst)...)
+	f.Fix = []finding.Step{first, m.showPlace(worst)}
 	f.CausedBy = j.whyNoPlane(m, worst)
 	if own := (finding.Finding{Code: "GW013", Clusters: []string{worst.Cluster}, Object: worst.Object}).ID(); f.CausedBy == "" && j.has(own) && own != f.ID() {
 		f.CausedBy = own // clients of the gateway do not reach it either
@@ -156,11 +160,11 @@ func (j *judgement) notPlane(m *member, trials []Trial) {
 	if worst.Result == Reset {
 		f.Title = fmt.Sprintf("the control plane's address %s resets connections", worst.Address)
 	}
-	f.Fix = []string{
-		"# Service, Gateway and VirtualService have to pass TLS on to istiod; samples/multicluster of the release does:",
-		finding.Kubectl(worst.Cluster, "get gateways.networking.istio.io,virtualservices.networking.istio.io -A"),
+	f.Fix = []finding.Step{
+		finding.Say("Make Service, Gateway and VirtualService pass TLS on to istiod, as the release's samples/multicluster do. See them:").
+			By(finding.Kubectl(worst.Cluster, "get", "gateways.networking.istio.io,virtualservices.networking.istio.io", "-A")),
+		m.showPlace(worst),
 	}
-	f.Fix = append(f.Fix, m.showPlace(worst)...)
 	if f.CausedBy = j.whyNoPlane(m, worst); f.CausedBy == f.ID() {
 		f.CausedBy = ""
 	}
@@ -168,25 +172,23 @@ func (j *judgement) notPlane(m *member, trials []Trial) {
 	j.Gather(f)
 }
 
-// showPlace are the commands that show what belongs to an address: the Service that has
-// it, or where the remote cluster was told of it.
-func (m *member) showPlace(t Trial) []string {
-	kind, rest, _ := strings.Cut(t.Object, " ")
-	namespace, name, _ := strings.Cut(rest, "/")
-	switch {
-	case kind == "service":
-		return []string{finding.Kubectl(t.Cluster, "-n %s describe service %s", finding.Quote(namespace), finding.Quote(name))}
-	case t.Purpose == Injection:
-		return []string{"# no Service of " + t.Cluster + " is known to have that address; it is written in:", finding.Kubectl(m.Context, "get mutatingwebhookconfigurations -l app=sidecar-injector -o yaml")}
-	default:
-		return []string{"# no Service of " + t.Cluster + " is known to have that address; it is written in:", finding.Kubectl(m.Context, "-n %s get services,endpointslices -o wide", finding.Quote(m.SystemNamespace))}
+// showPlace shows what belongs to an address: the Service that has it, or where the
+// remote cluster was told of it.
+func (m *member) showPlace(t Trial) finding.Step {
+	if t.Object.Kind == "service" {
+		return finding.Say("See the endpoints and events of the Service:").By(describeService(t.Cluster, t.Object))
 	}
+	written := finding.Say("Check the address where it is written: no Service of %s is known to have it:", t.Cluster)
+	if t.Purpose == Injection {
+		return written.By(finding.Kubectl(m.Context, "get", "mutatingwebhookconfigurations", "-l", "app=sidecar-injector", "-o", "yaml"))
+	}
+	return written.By(finding.Kubectl(m.Context, "-n", m.SystemNamespace, "get", "services,endpointslices", "-o", "wide"))
 }
 
 // whyNoPlane finds what explains that a control plane is not there; "" where nothing
 // that was read does.
 func (j *judgement) whyNoPlane(m *member, t Trial) string {
-	if id := j.of(m.Context, "", "PR001"); id != "" {
+	if id := j.of(m.Context, finding.Object{}, "PR001"); id != "" {
 		return id
 	}
 	if id := (finding.Finding{Code: "PR006", Clusters: finding.Distinct([]string{m.Context, t.Cluster}), Object: t.Object}).ID(); j.has(id) {
@@ -226,26 +228,28 @@ func (m *member) planeOf(t Trial) *view {
 // otherRootOfPlane finds an istiod whose certificate the remote cluster does not accept.
 func (j *judgement) otherRootOfPlane(m *member, trials []Trial) {
 	if f, bad, ok := ofPlane(trials, "PR008", Discovery, OtherRoot); ok {
-		f.Clusters, f.Object = []string{m.Context}, bad[0].target.authority.from
+		f.Clusters, f.Object = []string{m.Context}, bad[0].target.authority.object
 		f.Title = "proxies of the remote cluster do not trust the certificate that istiod shows"
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
-		f.Fix = []string{"# see which roots the clusters have, and which of them istiod has its certificate from:"}
-		f.Fix = append(f.Fix, fmt.Sprintf("kubectl mesh-certs verify --contexts %s", finding.Quote(strings.Join(finding.Distinct([]string{m.Context, bad[0].Cluster}), ","))))
-		f.CausedBy = j.of(m.Context, "", "PR005")
+		f.Fix = []finding.Step{
+			finding.Say("See which roots the clusters have, and which of them istiod's certificate is from:").
+				By(verifyCertificates([]string{m.Context, bad[0].Cluster})),
+		}
+		f.CausedBy = j.of(m.Context, finding.Object{}, "PR005")
 		j.sayEffect(&f, m, bad, "proxies there do not trust istiod, and get no configuration and no certificates: x509")
 		j.Gather(f)
 	}
 	if f, bad, ok := ofPlane(trials, "PR004", Injection, OtherRoot); ok {
-		f.Clusters, f.Object = []string{m.Context}, "mutatingwebhookconfigurations"
+		f.Clusters, f.Object = []string{m.Context}, finding.Kind("mutatingwebhookconfigurations")
 		f.Title = "the CA bundle of the injection webhook does not fit the certificate that the injector shows"
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "certificate, sha256", Value: bad[0].Certificate.SHA256})
 		v := m.planeOf(bad[0])
-		f.Fix = []string{
-			"# the primary writes it into clusters that it takes for its own (PR005); its log says why it does not:",
-			finding.Kubectl(v.Context, "-n %s logs deployment/%s --since=1h", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name)),
+		f.Fix = []finding.Step{
+			finding.Say("The primary writes the bundle in clusters that it manages (PR005). See in its log why it does not:").
+				By(finding.Kubectl(v.Context, "-n", v.Istiod.Namespace, "logs", "deployment/"+v.Istiod.Name, "--since=1h")),
 		}
-		if f.CausedBy = j.of(m.Context, "", "PR005"); f.CausedBy == "" {
-			f.CausedBy = j.of(m.Context, "", "PR008") // nobody there accepts it
+		if f.CausedBy = j.of(m.Context, finding.Object{}, "PR005"); f.CausedBy == "" {
+			f.CausedBy = j.of(m.Context, finding.Object{}, "PR008") // nobody there accepts it
 		}
 		j.sayEffect(&f, m, bad, "the API server does not trust the injector: pods in namespaces with injection are not created, x509")
 		j.Gather(f)
@@ -255,20 +259,20 @@ func (j *judgement) otherRootOfPlane(m *member, trials []Trial) {
 // planeUnseen notes which attempts tell nothing.
 func (j *judgement) planeUnseen(m *member, trials []Trial) {
 	for _, t := range trials {
-		why := t.seen() + ": " + t.Says()
+		why := t.reason()
 		root := finding.Code("PR008")
 		if t.Purpose == Injection {
 			root = "PR004"
 		}
 		switch {
 		case t.Result == NotTried || t.doubtful && t.Certificate == nil:
-			j.CannotJudge(m.Context, why, "GW013", "PR013", root)
+			j.NotChecked(m.Context, why, "GW013", "PR013", root)
 		case t.Result == Unresolved:
-			j.CannotJudge(m.Context, why, "GW013")
+			j.NotChecked(m.Context, why, "GW013")
 		case t.Result == Reachable && t.unanswered:
-			j.CannotJudge(m.Context, why, root)
+			j.NotChecked(m.Context, why, root)
 		case t.Result == Reachable:
-			j.CannotJudge(m.Context, why, "PR013", root)
+			j.NotChecked(m.Context, why, "PR013", root)
 		}
 	}
 }

@@ -26,16 +26,19 @@ func judgePrimaryAddress(j *judgement, members []*member) {
 				continue
 			}
 			if !m.SystemSlices.Known() {
-				j.CannotJudge(m.Context, "endpointslices of "+m.SystemNamespace+": "+m.SystemSlices.Why(), "PR001", "PR006")
+				j.NotChecked(m.Context, lack("endpointslices of "+m.SystemNamespace, m.SystemSlices), "PR001", "PR006")
 				continue
 			}
 			addresses, _ := m.endpointsOf(s)
 			if j.trusted(m, 0, addresses) {
 				continue // something at the address forwards to it
 			}
-			f := finding.Finding{Code: "PR001", Severity: finding.Error, Clusters: []string{m.Context}, Object: "service " + s.Namespace + "/" + s.Name}
+			f := finding.Finding{Code: "PR001", Severity: finding.Error, Clusters: []string{m.Context}}
+			f.Object = finding.In("service", s.Namespace, s.Name)
 			f.Effect = "proxies there get no configuration and no certificates, and pods are not injected"
-			f.Evidence = []finding.Evidence{{Cluster: m.Context, Field: "endpointslices of " + f.Object, Value: orNone(strings.Join(addresses, ", "))}}
+			f.Evidence = []finding.Evidence{{
+				Cluster: m.Context, Field: "endpointslices of " + f.Object.String(), Value: orNone(strings.Join(addresses, ", ")),
+			}}
 			if len(addresses) == 0 {
 				f.Title = "the Service by which the remote cluster reaches its control plane has no address"
 			} else {
@@ -43,8 +46,8 @@ func judgePrimaryAddress(j *judgement, members []*member) {
 				if slices.ContainsFunc(addresses, func(a string) bool { return slices.Contains(theirs, a) }) {
 					continue
 				}
-				if why != "" {
-					j.CannotJudge(m.Context, why, "PR001")
+				if why != nothing {
+					j.NotChecked(m.Context, why, "PR001")
 					continue
 				}
 				f.Title = "the remote cluster looks for its control plane at an address that its primary does not have"
@@ -57,9 +60,13 @@ func judgePrimaryAddress(j *judgement, members []*member) {
 					exposed = shown[0]
 				}
 			}
-			f.Fix = []string{"# for good in the values of the remote installation: global.remotePilotAddress: " + cmp.Or(exposed, "ADDRESS")}
+			f.Fix = []finding.Step{
+				finding.Say("Set global.remotePilotAddress to %s in the values of the remote installation.", cmp.Or(exposed, "ADDRESS")),
+			}
 			if name := m.onlySlice(s); name != "" && exposed != "" && len(addresses) == 1 {
-				f.Fix = append(f.Fix, finding.Kubectl(m.Context, "-n %s patch endpointslice %s --type=json -p '[{\"op\":\"replace\",\"path\":\"/endpoints/0/addresses\",\"value\":[\"%s\"]}]'", finding.Quote(s.Namespace), finding.Quote(name), exposed))
+				patch := document([]map[string]any{{"op": "replace", "path": "/endpoints/0/addresses", "value": []string{exposed}}})
+				f.Fix = append(f.Fix, finding.Say("To set it at once, until the next installation:").
+					By(finding.Kubectl(m.Context, "-n", s.Namespace, "patch", "endpointslice/"+name, "--type=json", "-p", patch)))
 			}
 			j.Add(f)
 		}
@@ -97,10 +104,10 @@ func (v *view) exposing() []string {
 // primaryAddresses are all addresses at which a control plane can be reached: those
 // of Services, of nodes and of pods of its cluster, and of its mesh networks. Why says what
 // may be missing among them.
-func primaryAddresses(planes []*view, hosts map[string][]string) (out []string, why string) {
+func primaryAddresses(planes []*view, hosts map[string][]string) (out []string, why finding.Reason) {
 	for _, v := range planes {
-		if lack := v.own.lacks(services | nodes | pods | meshConfigs); lack != "" && why == "" {
-			why = lack + " in " + v.Context
+		if lack := v.own.lacks(services | nodes | pods | meshConfigs); lack != nothing && why == nothing {
+			why = within(lack, v.Context)
 		}
 		for i := range v.own.Services.Value {
 			s := &v.own.Services.Value[i]
@@ -108,8 +115,8 @@ func primaryAddresses(planes []*view, hosts map[string][]string) (out []string, 
 			out = append(append(out, addresses...), s.Spec.ClusterIPs...)
 			out = append(out, s.Spec.ClusterIP)
 			for _, name := range names {
-				if hosts[name] == nil && why == "" {
-					why = "the addresses of host name " + name + " of the primary are not known"
+				if hosts[name] == nil && why == nothing {
+					why = finding.Because("the addresses of host name " + name + " of the primary are not known")
 				}
 				out = append(out, hosts[name]...)
 			}

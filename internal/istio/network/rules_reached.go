@@ -36,25 +36,32 @@ func judgeSameAddress(j *judgement, members []*member) {
 		for _, key := range slices.Sorted(maps.Keys(by)) {
 			var networks, clusters []string
 			var evidence []finding.Evidence
+			var named []subject
 			for _, g := range by[key] {
 				networks = append(networks, g.Network)
 				context := cmp.Or(v.contexts[g.Cluster], v.Context)
 				clusters = append(clusters, context)
 				for _, c := range g.Candidates {
-					evidence = append(evidence, finding.Evidence{Cluster: context, Field: refObject(v, c), Value: "gateway of " + g.Network})
+					object := refObject(v, c)
+					evidence = append(evidence, finding.Evidence{Cluster: context, Field: object.String(), Value: "gateway of " + g.Network})
+					named = append(named, subject{cluster: context, object: object, address: g.Address})
 				}
 			}
 			if networks = finding.Distinct(networks); len(networks) < 2 || seen[key] {
 				continue
 			}
 			seen[key] = true
-			j.Add(finding.Finding{
-				Code: "GW031", Severity: finding.Error, Clusters: finding.Distinct(clusters), Object: "address " + key,
+			f := finding.Finding{
+				Code: "GW031", Severity: finding.Error, Clusters: finding.Distinct(clusters), Object: finding.Named("address", key),
 				Title:    fmt.Sprintf("%s is the gateway of %s at once", key, finding.List(networks)),
 				Evidence: evidence,
 				Effect:   "requests for one of the networks come to the gateway of another, which does not know the service and resets the connection",
-				Fix:      []string{"# give each gateway an address of its own, or correct the network of the one that is wrong: label " + istio.LabelNetwork},
-			})
+				Fix: []finding.Step{
+					finding.Say("Give each gateway its own address, or correct label %s of the one whose network is wrong.", istio.LabelNetwork),
+				},
+			}
+			j.Add(f)
+			j.concerns(f, named...)
 		}
 	}
 }
@@ -101,8 +108,7 @@ func judgeRanges(j *judgement, members []*member) {
 		}
 		f.Evidence = append(f.Evidence, evidenceOfTrials(seen.split)...)
 		f.Effect = "a client that cannot reach one of the ranges loses that share of its requests"
-		f.Fix = []string{"# leave the Service only the addresses that clients of all networks reach", g.kubectl("edit", "")}
-		f.Fix[1] = strings.TrimSpace(f.Fix[1])
+		f.Fix = []finding.Step{finding.Say("Leave the Service only the addresses that clients of all networks reach:").By(g.kubectl("edit"))}
 		j.Add(f)
 	}
 }
@@ -129,7 +135,7 @@ func judgeStaticAddresses(j *judgement, members []*member) {
 				if _, err := netip.ParseAddr(g.Address); err != nil || len(current) == 0 || hosts || slices.Contains(current, g.Address) {
 					continue
 				}
-				j.Gather(finding.Finding{
+				f := finding.Finding{
 					Code: "GW020", Severity: finding.Warning, Clusters: []string{v.Context}, Object: v.configMap(),
 					Title: "the mesh networks have an address that no gateway has",
 					Evidence: []finding.Evidence{
@@ -137,8 +143,10 @@ func judgeStaticAddresses(j *judgement, members []*member) {
 						{Field: "addresses of the gateways of " + name, Value: strings.Join(finding.Distinct(current), ", ")},
 					},
 					Effect: "a share of the requests to the network goes to that address",
-					Fix:    []string{"# take the address out unless something at it forwards to the gateway", v.edit()},
-				})
+					Fix:    []finding.Step{finding.Say("Remove the address, unless something at it forwards to the gateway:").By(v.edit())},
+				}
+				j.Gather(f)
+				j.concerns(f, subject{cluster: v.Context, object: f.Object, address: g.Address})
 			}
 		}
 	}
@@ -236,11 +244,14 @@ func judgeFamilies(j *judgement, members []*member) {
 					}
 					groups := byWorkload(lacking[family], func(*facts.Pod) string { return "only " + name })
 					j.Gather(finding.Finding{
-						Code: "GW018", Severity: finding.Error, Clusters: []string{m.Context}, Object: "network " + network,
+						Code: "GW018", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Named("network", network),
 						Title:    fmt.Sprintf("pods with %s alone have no %s gateway to %s", name, name, network),
 						Evidence: append([]finding.Evidence{{Field: "gateways of " + network + " for " + v.name(), Value: v.show(network)}}, evidenceOf(groups)...),
 						Effect:   fmt.Sprintf("their requests do not reach %s", network),
-						Fix:      []string{"# give the gateway of " + network + " an address of that family (ipFamilyPolicy: RequireDualStack), or the pods one of the gateway's"},
+						Fix: []finding.Step{
+							finding.Say("Give the gateway of %s an %s address too (ipFamilyPolicy: RequireDualStack), or the pods an address "+
+								"of the gateway's family.", network, name),
+						},
 					})
 				}
 			}
@@ -318,7 +329,8 @@ func judgeReached(j *judgement, members []*member) {
 				continue
 			}
 			if len(v.members) < len(v.contexts) {
-				j.CannotJudge(v.Context, "clusters that it reads were not read here: one of them may have a gateway to "+network, "GW001")
+				why := "clusters that it reads were not read here: one of them may have a gateway to " + network
+				j.NotChecked(v.Context, finding.Reason{Kind: finding.NotRead, Text: why}, "GW001")
 				continue
 			}
 			if gaps[network] == nil {
@@ -332,7 +344,7 @@ func judgeReached(j *judgement, members []*member) {
 	for _, network := range slices.Sorted(maps.Keys(gaps)) {
 		gap := gaps[network]
 		f := finding.Finding{
-			Code: "GW001", Severity: finding.Error, Object: "network " + network,
+			Code: "GW001", Severity: finding.Error, Object: finding.Named("network", network),
 			Title:  fmt.Sprintf("network %s has no gateway", network),
 			Effect: fmt.Sprintf("clients on other networks are given addresses of pods on %s, and their requests time out; ambient ones are given none", network),
 		}
@@ -357,14 +369,18 @@ func judgeReached(j *judgement, members []*member) {
 		if f.CausedBy == "" {
 			f.CausedBy = j.unlabelled(network, in)
 		}
-		if slices.ContainsFunc(in, func(m *member) bool { return j.of(m.Context, "", "AMB030") != "" }) {
+		if slices.ContainsFunc(in, func(m *member) bool { return j.of(m.Context, finding.Object{}, "AMB030") != "" }) {
 			f.Effect = fmt.Sprintf("clients on other networks are given addresses within %s, and their requests fail", strings.Join(finding.Distinct(f.Clusters), ", "))
 		}
-		f.Fix = []string{"# once its cause is mended it has one"}
+		f.Fix = causeFixes
 		if f.CausedBy == "" {
-			f.Fix = []string{"# install an east-west gateway there; its Service needs label " + istio.LabelNetwork + "=" + network + " and port 15443"}
+			list := finding.Say("See which Services are labeled as gateways there:")
 			for _, m := range in {
-				f.Fix = append(f.Fix, finding.Kubectl(m.Context, "get services -A -l %s", istio.LabelNetwork))
+				list = list.By(finding.Kubectl(m.Context, "get", "services", "-A", "-l", istio.LabelNetwork))
+			}
+			f.Fix = []finding.Step{
+				finding.Say("Install an east-west gateway there. Its Service needs label %s=%s and port %d.", istio.LabelNetwork, network,
+					istio.DefaultGatewayPort), list,
 			}
 		}
 		j.Add(f)
@@ -402,13 +418,13 @@ func (j *judgement) whyNone(network string, in []*member) string {
 	for _, m := range j.members {
 		for _, k := range m.KubernetesGateways.Value {
 			if k.Labels[istio.LabelNetwork] == network {
-				if id := j.of(m.Context, "gateway "+k.Namespace+"/"+k.Name, "GW016"); id != "" {
+				if id := j.of(m.Context, kubernetesObject(&k), "GW016"); id != "" {
 					return id
 				}
 			}
 		}
 		if slices.Contains(in, m) {
-			if id := j.of(m.Context, "", "AMB003"); id != "" {
+			if id := j.of(m.Context, finding.Object{}, "AMB003"); id != "" {
 				return id
 			}
 		}
@@ -440,9 +456,9 @@ func (j *judgement) unlabelled(network string, in []*member) string {
 			}
 			g := m.newGateway(s, network, true)
 			f := g.finding("GW033", finding.Error, "the Service of the gateway lacks the label that says to which network it leads")
-			f.Evidence = []finding.Evidence{labelEvidence(g.object(), ""), {Field: g.object() + ", ports", Value: portsOf(s)}, m.systemLabel()}
+			f.Evidence = []finding.Evidence{labelEvidence(g.object().String(), ""), {Field: g.at("ports"), Value: portsOf(s)}, m.systemLabel()}
 			f.Effect = g.lost()
-			f.Fix = []string{g.kubectl("label", istio.LabelNetwork+"="+finding.Quote(network))}
+			f.Fix = []finding.Step{finding.Say("Give the Service the label:").By(g.kubectl("label", istio.LabelNetwork+"="+network))}
 			j.Add(f)
 			return f.ID()
 		}

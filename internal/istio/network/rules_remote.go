@@ -37,7 +37,9 @@ func (m *member) injectors() []injector {
 	return out
 }
 
-func (i injector) object() string { return "mutatingwebhookconfiguration " + i.configuration }
+func (i injector) object() finding.Object {
+	return finding.Named("mutatingwebhookconfiguration", i.configuration)
+}
 
 // path is that of the request that the API server makes.
 func (i injector) path() string {
@@ -67,24 +69,28 @@ func judgeInjectionService(j *judgement, members []*member) {
 				continue
 			}
 			name := ref.Namespace + "/" + ref.Name
-			f := finding.Finding{Severity: finding.Error, Clusters: []string{m.Context}, Object: i.object(), Evidence: []finding.Evidence{{Field: i.object() + ", service", Value: name}}}
+			f := finding.Finding{Severity: finding.Error, Clusters: []string{m.Context}, Object: i.object()}
+			f.Evidence = []finding.Evidence{{Field: i.object().String() + ", service", Value: name}}
 			at := slices.IndexFunc(m.Services.Value, func(s corev1.Service) bool { return s.Namespace == ref.Namespace && s.Name == ref.Name })
 			switch {
 			case at < 0:
 				f.Code, f.Title = "PR012", "the injection webhook calls a Service that does not exist"
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "service " + name, Value: "does not exist"})
 				f.Effect = "pods in namespaces with injection are not created"
-				f.Fix = []string{
-					"# install the remote profile with the revision of the primary, or delete what an old one left:",
-					finding.Kubectl(m.Context, "delete mutatingwebhookconfiguration %s", finding.Quote(i.configuration)),
+				f.Fix = []finding.Step{
+					finding.Say("Install the remote profile with the revision of the primary."),
+					finding.Say("Careful: deleting the webhook stops injection by it, and new pods start without a sidecar. " +
+						"Delete it only if an old installation left it; where Helm or an operator owns that installation, uninstall it there instead:").
+						By(finding.Kubectl(m.Context, "delete", "mutatingwebhookconfiguration/"+i.configuration)),
 				}
 			case m.Services.Value[at].Spec.Type == corev1.ServiceTypeExternalName:
 				f.Code, f.Title = "PR002", "the injection webhook calls a Service of type ExternalName, which API servers refuse"
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "service " + name + ", externalName", Value: orNone(m.Services.Value[at].Spec.ExternalName)})
 				f.Effect = "pods in namespaces with injection are not created: unsupported service type \"ExternalName\""
-				f.Fix = []string{
-					"# in the values of the remote installation give remotePilotAddress as an IPv4 address, or set",
-					fmt.Sprintf("# istiodRemote.injectionURL: https://%s:15017%s", orNone(m.Services.Value[at].Spec.ExternalName), cmp.Or(i.path(), "/inject")),
+				f.Fix = []finding.Step{
+					finding.Say("Set global.remotePilotAddress to an IPv4 address in the values of the remote installation."),
+					finding.Say("Or set istiodRemote.injectionURL to https://%s:15017%s there.",
+						cmp.Or(m.Services.Value[at].Spec.ExternalName, "HOST"), cmp.Or(i.path(), "/inject")),
 				}
 			default:
 				continue
@@ -122,12 +128,16 @@ func judgeInjectionPath(j *judgement, members []*member) {
 			}
 			j.Add(finding.Finding{
 				Code: "PR003", Severity: finding.Error, Clusters: []string{m.Context}, Object: i.object(),
-				Title:    "the path of the injection webhook does not name the cluster and its network",
-				Evidence: append([]finding.Evidence{{Cluster: m.Context, Field: i.object() + ", path", Value: orNone(i.path())}}, wrong...),
-				Effect:   "pods take themselves for those of another cluster or network: istiod refuses their identity, or they are reached by wrong addresses",
-				Fix: []string{
-					"# in the values of the remote installation, and then restart the workloads:",
-					fmt.Sprintf("# istiodRemote.injectionPath: /inject/cluster/%s/net/%s", orNone(expected), cmp.Or(m.home(), "NETWORK")),
+				Title: "the path of the injection webhook does not name the cluster and its network",
+				Evidence: append([]finding.Evidence{
+					{Cluster: m.Context, Field: i.object().String() + ", path", Value: orNone(i.path())},
+				}, wrong...),
+				Effect: "pods take themselves for those of another cluster or network: istiod refuses their identity, " +
+					"or they are reached by wrong addresses",
+				Fix: []finding.Step{
+					finding.Say("Set istiodRemote.injectionPath to /inject/cluster/%s/net/%s in the values of the remote installation.",
+						cmp.Or(expected, "CLUSTER"), cmp.Or(m.home(), "NETWORK")),
+					finding.Say("Then restart the workloads."),
 				},
 			})
 		}
@@ -146,27 +156,29 @@ func judgeClaim(j *judgement, members []*member) {
 		var unbundled []finding.Evidence
 		for _, i := range m.injectors() {
 			if i.ClientConfig.Service != nil && len(i.ClientConfig.CABundle) == 0 {
-				unbundled = append(unbundled, finding.Evidence{Cluster: m.Context, Field: i.object() + ", caBundle", Value: "none"})
+				unbundled = append(unbundled, finding.Evidence{Cluster: m.Context, Field: i.object().String() + ", caBundle", Value: "none"})
 			}
 		}
 		claimed := false
 		var evidence []finding.Evidence
-		var fix []string
+		var fix []finding.Step
 		for _, v := range m.viewers {
 			id := v.Istiod.ClusterID()
 			named := slices.ContainsFunc(strings.Split(ns.Annotations[annotation], ","), func(s string) bool { return s == id || s == "*" })
 			claimed = claimed || named && v.Istiod.On(istio.EnvExternalIstiod)
 			evidence = append(evidence, finding.Evidence{Cluster: v.Context, Field: "istiod " + v.Istiod.Name, Value: fmt.Sprintf("cluster ID %s, %s %s", id, istio.EnvExternalIstiod, orNone(v.Istiod.Env(istio.EnvExternalIstiod)))})
 			if !named {
-				fix = append(fix, finding.Kubectl(m.Context, "annotate namespace %s %s=%s --overwrite", finding.Quote(m.SystemNamespace), annotation, finding.Quote(id)))
+				fix = append(fix, finding.Say("Name the primary in the remote cluster, which takes effect at once:").
+					By(finding.Kubectl(m.Context, "annotate", "namespace/"+m.SystemNamespace, annotation+"="+id, "--overwrite")))
 			}
 			if !v.Istiod.On(istio.EnvExternalIstiod) {
-				fix = append(fix, "# in the values of istiod's installation in "+v.Context+": global.externalIstiod: true")
+				fix = append(fix, finding.Say("Set global.externalIstiod to true in the values of istiod's installation in %s, which restarts istiod.",
+					v.Context))
 			}
 		}
 		if !claimed {
 			f := finding.Finding{
-				Code: "PR005", Severity: finding.Warning, Clusters: []string{m.Context}, Object: "namespace " + m.SystemNamespace,
+				Code: "PR005", Severity: finding.Warning, Clusters: []string{m.Context}, Object: finding.Named("namespace", m.SystemNamespace),
 				Title:    "no primary takes the remote cluster for its own",
 				Evidence: append([]finding.Evidence{{Cluster: m.Context, Field: "namespace " + m.SystemNamespace + ", annotation " + annotation, Value: orNone(ns.Annotations[annotation])}}, evidence...),
 				Effect:   "nobody keeps the root in configmap istio-ca-root-cert and the webhook's caBundle up to date there: pods stop starting when the root changes",
@@ -179,11 +191,12 @@ func judgeClaim(j *judgement, members []*member) {
 		}
 		if len(unbundled) > 0 {
 			j.Add(finding.Finding{
-				Code: "PR004", Severity: finding.Error, Clusters: []string{m.Context}, Object: "mutatingwebhookconfigurations",
+				Code: "PR004", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Kind("mutatingwebhookconfigurations"),
 				Title: "the injection webhook has no CA bundle", Evidence: unbundled,
-				Effect:   "the API server does not trust the injector: pods in namespaces with injection are not created, x509: certificate signed by unknown authority",
-				Fix:      []string{"# the primary writes it into clusters that it takes for its own (PR005); its log says why it does not"},
-				CausedBy: j.of(m.Context, "", "PR005"),
+				Effect: "the API server does not trust the injector: pods in namespaces with injection are not created, " +
+					"x509: certificate signed by unknown authority",
+				Fix:      []finding.Step{readLog("the CA bundle", m.viewers)},
+				CausedBy: j.of(m.Context, finding.Object{}, "PR005"),
 			})
 		}
 	}

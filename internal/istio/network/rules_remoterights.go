@@ -2,7 +2,6 @@ package network
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -37,33 +36,48 @@ func judgeTokens(j *judgement, members []*member) {
 			continue
 		}
 		if !m.ReaderRights.Known() {
-			j.CannotJudge(m.Context, "what the control plane may do there: "+m.ReaderRights.Why(), "PR007", "PR011")
+			j.NotChecked(m.Context, lack("what the control plane may do there", m.ReaderRights), "PR007", "PR011")
 			continue
 		}
 		if !m.denied(istio.RightTokenReviews) {
 			continue
 		}
 		j.Add(finding.Finding{
-			Code: "PR007", Severity: finding.Error, Clusters: []string{m.Context}, Object: "reader",
+			Code: "PR007", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Kind("reader"),
 			Title:    "the control plane may not check the tokens of the remote cluster's proxies",
 			Evidence: []finding.Evidence{{Field: "may " + m.reader() + " create tokenreviews", Value: "no"}},
 			Effect:   "istiod refuses the proxies there: they get no certificates and no configuration",
-			Fix:      []string{"# apply the reader's role of the installed version (istio-reader-clusterrole of chart istiod); at once:", m.grant("kubectl-mesh-tokenreviews", "create", "tokenreviews.authentication.k8s.io"), m.bind("kubectl-mesh-tokenreviews")},
+			Fix: []finding.Step{
+				finding.Say("Apply the reader's role of the installed version (istio-reader-clusterrole of chart istiod)."),
+				finding.Say("To grant the right at once:").By(
+					m.grant("kubectl-mesh-tokenreviews", "create", "tokenreviews.authentication.k8s.io"), m.bind("kubectl-mesh-tokenreviews")),
+			},
 		})
 	}
 	j.unread()
 }
 
-func (m *member) grant(role, verbs, resource string) string {
-	return finding.Kubectl(m.Context, "create clusterrole %s --verb=%s --resource=%s", role, verbs, resource)
+func (m *member) grant(role, verbs, resource string) finding.Command {
+	return finding.Kubectl(m.Context, "create", "clusterrole", role, "--verb="+verbs, "--resource="+resource)
 }
 
-func (m *member) bind(role string) string {
-	subject := "--user=" + finding.Quote(m.reader())
+func (m *member) bind(role string) finding.Command {
+	subject := "--user=" + m.reader()
 	if parts := strings.Split(m.reader(), ":"); istio.ServiceAccountNamespace(m.reader()) != "" {
-		subject = "--serviceaccount=" + finding.Quote(parts[2]+":"+parts[3])
+		subject = "--serviceaccount=" + parts[2] + ":" + parts[3]
 	}
-	return finding.Kubectl(m.Context, "create clusterrolebinding %s --clusterrole=%s %s", role, role, subject)
+	return finding.Kubectl(m.Context, "create", "clusterrolebinding", role, "--clusterrole="+role, subject)
+}
+
+// readBy is the command that makes the remote secret by which the control planes of
+// another cluster read this one.
+func (m *member) readBy(o *member) finding.Command {
+	name := cmp.Or(istio.ClusterID(m.Cluster), m.Context)
+	words := []string{"istioctl", "create-remote-secret", "--context=" + m.Context, "--name=" + name, "-n", o.SystemNamespace}
+	if m.SystemNamespace != istio.SystemNamespace {
+		words = append(words, "-i", m.SystemNamespace)
+	}
+	return finding.Shell(words...).To(finding.Kubectl(o.Context, "apply", "-f", "-"))
 }
 
 // unread finds remote clusters that name a control plane of the fleet as theirs, which
@@ -75,7 +89,7 @@ func (j *judgement) unread() {
 			continue
 		}
 		for _, o := range j.members {
-			if o.lacks(istiods|remoteSecrets) != "" || len(o.istiods) == 0 || !sharesRoot(m.RootCert, o.RootCert) {
+			if o.lacks(istiods|remoteSecrets) != nothing || len(o.istiods) == 0 || !sharesRoot(m.RootCert, o.RootCert) {
 				continue
 			}
 			id := o.istiods[0].ClusterID()
@@ -83,16 +97,16 @@ func (j *judgement) unread() {
 				continue
 			}
 			j.Add(finding.Finding{
-				Code: "PR007", Severity: finding.Error, Clusters: finding.Distinct([]string{m.Context, o.Context}), Object: "remote secret for " + m.Context,
-				Title: "the primary has no remote secret for a remote cluster that names it",
+				Code: "PR007", Severity: finding.Error, Clusters: finding.Distinct([]string{m.Context, o.Context}),
+				Object: finding.Named("remote secret for", m.Context),
+				Title:  "the primary has no remote secret for a remote cluster that names it",
 				Evidence: []finding.Evidence{
 					{Cluster: m.Context, Field: "namespace " + ns.Name + ", annotation " + annotationControlPlanes, Value: ns.Annotations[annotationControlPlanes]},
 					{Cluster: o.Context, Field: "cluster ID of istiod", Value: id},
 					{Cluster: o.Context, Field: "remote secrets that lead to " + m.Context, Value: "none"},
 				},
 				Effect: "istiod refuses the proxies there, and knows none of its services",
-				Fix: []string{fmt.Sprintf("istioctl create-remote-secret --context=%s --name=%s -n %s | %s", finding.Quote(m.Context), finding.Quote(cmp.Or(istio.ClusterID(m.Cluster), m.Context)), finding.Quote(m.SystemNamespace),
-					finding.Kubectl(o.Context, "-n %s apply -f -", finding.Quote(o.SystemNamespace)))},
+				Fix:    []finding.Step{finding.Say("Create the remote secret:").By(m.readBy(o))},
 			})
 			break
 		}
@@ -102,25 +116,29 @@ func (j *judgement) unread() {
 // judgeLeading: a primary that takes a remote cluster for its own writes there.
 func judgeLeading(j *judgement, members []*member) {
 	for _, m := range members {
-		if !m.isRemote() || len(m.serving()) == 0 || !m.ReaderRights.Known() || j.of(m.Context, "", "PR005") != "" {
+		if !m.isRemote() || len(m.serving()) == 0 || !m.ReaderRights.Known() || j.of(m.Context, finding.Object{}, "PR005") != "" {
 			continue
 		}
 		var evidence []finding.Evidence
-		fix := []string{"# apply the reader's role of the installed version, with istiodRemote.enabled (istio-reader-clusterrole of chart istiod); at once:"}
+		var grants []finding.Command
 		for _, right := range []istio.Right{istio.RightCreateConfigMaps, istio.RightUpdateConfigMaps, istio.RightUpdateWebhooks} {
 			if m.denied(right) {
 				evidence = append(evidence, finding.Evidence{Field: "may " + m.reader() + " " + right.Verb + " " + right.Resource, Value: "no"})
 				role := "kubectl-mesh-" + right.String()
-				fix = append(fix, m.grant(role, right.Verb, resourceOf(right)), m.bind(role))
+				grants = append(grants, m.grant(role, right.Verb, resourceOf(right)), m.bind(role))
 			}
 		}
 		if len(evidence) == 0 {
 			continue
 		}
 		f := finding.Finding{
-			Code: "PR011", Severity: finding.Warning, Clusters: []string{m.Context}, Object: "reader",
+			Code: "PR011", Severity: finding.Warning, Clusters: []string{m.Context}, Object: finding.Kind("reader"),
 			Title: "the control plane may not write its root and its CA into the remote cluster", Evidence: evidence,
-			Effect: "new namespaces get no root, and pods stop starting when the root changes", Fix: fix,
+			Effect: "new namespaces get no root, and pods stop starting when the root changes",
+			Fix: []finding.Step{
+				finding.Say("Apply the reader's role of the installed version, with istiodRemote.enabled (istio-reader-clusterrole of chart istiod)."),
+				finding.Say("To grant the rights at once:").By(grants...),
+			},
 		}
 		if m.RootCert.State == facts.Absent {
 			f.Severity = finding.Error

@@ -18,7 +18,7 @@ func judgeRemoteRoot(j *judgement, members []*member) {
 			continue
 		}
 		if !m.RootCert.Known() {
-			j.CannotJudge(m.Context, "configmap "+istio.RootCertConfigMap+": "+m.RootCert.Why(), "PR008")
+			j.NotChecked(m.Context, lack("configmap "+istio.RootCertConfigMap, m.RootCert), "PR008")
 			continue
 		}
 		var theirs []finding.Evidence
@@ -35,27 +35,36 @@ func judgeRemoteRoot(j *judgement, members []*member) {
 			continue
 		}
 		f := finding.Finding{
-			Code: "PR008", Severity: finding.Error, Clusters: []string{m.Context}, Object: "configmap " + m.SystemNamespace + "/" + istio.RootCertConfigMap,
+			Code: "PR008", Severity: finding.Error, Clusters: []string{m.Context},
+			Object:   finding.In("configmap", m.SystemNamespace, istio.RootCertConfigMap),
 			Title:    "the root that is published in the remote cluster is not that of its primary",
 			Evidence: append([]finding.Evidence{{Cluster: m.Context, Field: "configmap " + istio.RootCertConfigMap + ", SHA-256", Value: orNone(short(roots(m.RootCert)))}}, theirs...),
 			Effect:   "proxies there do not trust istiod: x509: certificate signed by unknown authority",
-			CausedBy: j.of(m.Context, "", "PR005"),
-			Fix: []string{
-				"# the primary writes it anew once it is gone, if it takes the cluster for its own (PR005); then restart the workloads",
-				finding.Kubectl(m.Context, "-n %s delete configmap %s", finding.Quote(m.SystemNamespace), istio.RootCertConfigMap),
+			CausedBy: j.of(m.Context, finding.Object{}, "PR005"),
+			Fix: []finding.Step{
+				finding.Say("Careful: until the primary writes the configmap again, new pods with a proxy in its namespace, such as gateways, " +
+					"do not start. It does so only in clusters that it manages: fix PR005 and PR011 first. Then delete the configmap:").
+					By(finding.Kubectl(m.Context, "-n", m.SystemNamespace, "delete", "configmap/"+istio.RootCertConfigMap)),
+				finding.Say("Then restart the workloads."),
 			},
 		}
 		if m.RootCert.State == facts.Absent {
 			f.Title = "no root is published in the remote cluster"
 			f.Evidence[0].Field, f.Evidence[0].Value = "configmap "+istio.RootCertConfigMap, "does not exist"
 			f.Effect = "pods with a sidecar do not start: configmap " + istio.RootCertConfigMap + " not found"
-			f.Fix = []string{"# the primary writes it if it takes the cluster for its own (PR005); its log says why it does not:"}
-			for _, v := range planes {
-				f.Fix = append(f.Fix, finding.Kubectl(v.Context, "-n %s logs deployment/%s --since=1h", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name)))
-			}
+			f.Fix = []finding.Step{readLog("the root", planes)}
 		}
 		j.Add(f)
 	}
+}
+
+// readLog is the step that finds out why primaries do not write into a remote cluster.
+func readLog(what string, planes []*view) finding.Step {
+	step := finding.Say("Read the log of istiod, which writes %s into clusters that it manages (PR005), to see why it does not:", what)
+	for _, v := range planes {
+		step = step.By(finding.Kubectl(v.Context, "-n", v.Istiod.Namespace, "logs", "deployment/"+v.Istiod.Name, "--since=1h"))
+	}
+	return step
 }
 
 // judgeServerNames: what a remote cluster calls istiod has to be among the names of
@@ -96,7 +105,7 @@ func judgeServerNames(j *judgement, members []*member) {
 			}) {
 				continue
 			}
-			evidence = append(evidence, finding.Evidence{Cluster: m.Context, Field: i.object() + ", host", Value: host})
+			evidence = append(evidence, finding.Evidence{Cluster: m.Context, Field: i.object().String() + ", host", Value: host})
 		}
 		if len(evidence) == 0 {
 			continue
@@ -113,23 +122,29 @@ func judgeServerNames(j *judgement, members []*member) {
 	}
 }
 
+// objectServerNames is what has to be called by another name.
+var objectServerNames = finding.Kind("istiod")
+
 const (
-	objectServerNames = "istiod"
 	titleServerNames  = "the remote cluster calls istiod by a name that its certificate does not have"
 	effectServerNames = "the TLS handshake fails (x509: certificate is valid for other names): proxies get no configuration, or pods are not injected"
 )
 
-// callable are the commands that have istiod take another name into its certificate.
-func (v *view) callable(host string) []string {
+// callable are the steps after which istiod's certificate has another name.
+func (v *view) callable(host string) []finding.Step {
+	istiod := "deployment/" + v.Istiod.Name
 	if own, known := v.names(); known && slices.Contains(own, host) {
-		return []string{
-			"# istiod is told to have that name: what answers has a certificate of before, or is another istiod",
-			finding.Kubectl(v.Context, "-n %s rollout restart deployment/%s", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name)),
+		return []finding.Step{
+			finding.Say("Restart istiod. It is set to have that name, so that what answers serves a previous certificate, or is another istiod:").
+				By(finding.Kubectl(v.Context, "-n", v.Istiod.Namespace, "rollout", "restart", istiod)),
 		}
 	}
-	return []string{
-		"# use one of the certificate's names, with the same revision in both installations, or add the name to istiod's (values.pilot.env):",
-		finding.Kubectl(v.Context, "-n %s set env deployment/%s %s=%s", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name), istio.EnvCustomHost, finding.Quote(strings.Trim(v.Istiod.Env(istio.EnvCustomHost)+","+host, ","))),
+	names := strings.Trim(v.Istiod.Env(istio.EnvCustomHost)+","+host, ",")
+	return []finding.Step{
+		finding.Say("Use one of the names in the certificate, with the same revision in both installations."),
+		finding.Say("Or add the name to %s in values.pilot.env of istiod's installation. To add it at once, which restarts istiod:",
+			istio.EnvCustomHost).
+			By(finding.Kubectl(v.Context, "-n", v.Istiod.Namespace, "set", "env", istiod, istio.EnvCustomHost+"="+names)),
 	}
 }
 

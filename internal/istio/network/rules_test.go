@@ -44,7 +44,7 @@ func judge(t *testing.T, c istiotest.Case) {
 		t.Errorf("findings (-want +got):\n%s\n%+v", diff, result.Findings)
 	}
 	if len(result.Unknowns) > 0 {
-		t.Errorf("everything was readable, and yet not judged: %+v", result.Unknowns)
+		t.Errorf("everything was readable, and yet not checked: %+v", result.Unknowns)
 	}
 	ids := map[string]bool{}
 	for _, f := range result.Findings {
@@ -73,12 +73,29 @@ func complete(t *testing.T, f finding.Finding) {
 			t.Errorf("%s: evidence %q: %q", f.ID(), e.Field, e.Value)
 		}
 	}
-	for _, line := range f.Fix {
-		if strings.Contains(line, "kubectl") && !strings.HasPrefix(line, "# ") && !strings.HasPrefix(line, "kubectl mesh-") && !strings.Contains(line, "--context=") {
-			t.Errorf("%s: a command without --context: %s", f.ID(), line)
+	for _, step := range f.Fix {
+		end := "."
+		if len(step.Run) > 0 {
+			end = ":"
 		}
-		if strings.TrimSpace(line) != line {
-			t.Errorf("%s: blanks around %q", f.ID(), line)
+		if step.Say == "" && len(step.Run) == 0 || step.Say != "" && !strings.HasSuffix(step.Say, end) ||
+			strings.ContainsAny(step.Say, "#\n") || strings.Contains(step.Say, "kubectl") {
+			t.Errorf("%s: a step that says %q", f.ID(), step.Say)
+		}
+		for _, command := range step.Run {
+			deletes := slices.Contains(command.Args, "delete")
+			if deletes && !strings.HasPrefix(step.Say, "Careful: ") {
+				t.Errorf("%s: it deletes without a warning: %s", f.ID(), command)
+			}
+			for c := &command; c != nil; c = c.Pipe {
+				line := c.String()
+				if c.Args[0] == "kubectl" && c.Context() == "" && !strings.HasPrefix(c.Args[1], "mesh-") {
+					t.Errorf("%s: a command without --context: %s", f.ID(), line)
+				}
+				if strings.TrimSpace(line) != line {
+					t.Errorf("%s: blanks around %q", f.ID(), line)
+				}
+			}
 		}
 	}
 }

@@ -26,7 +26,7 @@ func judgeWorkloadEntries(j *judgement, members []*member) {
 			continue
 		}
 		var evidence []finding.Evidence
-		var fix []string
+		var fix []finding.Command
 		for i := range m.WorkloadEntries.Value {
 			w := &m.WorkloadEntries.Value[i]
 			labels := maps.Clone(w.Labels)
@@ -38,18 +38,23 @@ func judgeWorkloadEntries(j *judgement, members []*member) {
 				continue
 			}
 			evidence = append(evidence, finding.Evidence{Field: "workloadentry " + w.Namespace + "/" + w.Name + ", network", Value: "none, address " + w.Spec.Address})
-			fix = append(fix, finding.Kubectl(m.Context, "-n %s patch workloadentry %s --type=merge -p %s", finding.Quote(w.Namespace), finding.Quote(w.Name), finding.Quote(fmt.Sprintf(`{"spec":{"network":%q}}`, cmp.Or(m.home(), "NETWORK")))))
+			patch := document(map[string]any{"spec": map[string]string{"network": cmp.Or(m.home(), "NETWORK")}})
+			fix = append(fix, finding.Kubectl(m.Context, "-n", w.Namespace, "patch", "workloadentry/"+w.Name, "--type=merge", "-p", patch))
 		}
 		for i := range m.ServiceEntries.Value {
 			s := &m.ServiceEntries.Value[i]
 			if s.Spec.Location != api.MeshInternal {
 				continue
 			}
+			placeless := false
 			for k, e := range s.Spec.Endpoints {
 				if isPlaceless(e) {
+					placeless = true
 					evidence = append(evidence, finding.Evidence{Field: fmt.Sprintf("serviceentry %s/%s, endpoints[%d].network", s.Namespace, s.Name, k), Value: "none, address " + e.Address})
-					fix = append(fix, finding.Kubectl(m.Context, "-n %s edit serviceentry %s", finding.Quote(s.Namespace), finding.Quote(s.Name)))
 				}
+			}
+			if placeless {
+				fix = append(fix, finding.Kubectl(m.Context, "-n", s.Namespace, "edit", "serviceentry/"+s.Name))
 			}
 		}
 		if len(evidence) == 0 {
@@ -59,15 +64,18 @@ func judgeWorkloadEntries(j *judgement, members []*member) {
 		if n > mostRestarts {
 			evidence = append(evidence[:mostRestarts], finding.Evidence{Field: "further ones", Value: fmt.Sprint(n - mostRestarts)})
 		}
-		if fix = slices.Compact(fix); len(fix) > mostRestarts {
-			fix = append(fix[:mostRestarts], "# and the others")
+		say := finding.Say("Set the network from which the address is reached. " +
+			"A workload that registers itself takes it from spec.template.network of its WorkloadGroup:")
+		steps := []finding.Step{say.By(fix[:min(len(fix), mostRestarts)]...)}
+		if len(fix) > mostRestarts {
+			steps = append(steps, finding.Say("Do the same for the others."))
 		}
 		j.Add(finding.Finding{
-			Code: "NET011", Severity: finding.Warning, Clusters: []string{m.Context}, Object: "workloadentries",
+			Code: "NET011", Severity: finding.Warning, Clusters: []string{m.Context}, Object: finding.Kind("workloadentries"),
 			Title:    fmt.Sprintf("%s without a network, in a fleet of several", hasHave(n, "workload outside of Kubernetes", "workloads outside of Kubernetes")),
 			Evidence: append(evidence, m.systemLabel()),
 			Effect:   "clients on other networks connect to these addresses themselves instead of to a gateway, and time out where they do not reach them",
-			Fix:      append([]string{"# the network from which the address is reached; one that registers itself takes it from spec.template.network of its WorkloadGroup"}, fix...),
+			Fix:      steps,
 		})
 	}
 }

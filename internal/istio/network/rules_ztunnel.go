@@ -2,7 +2,6 @@ package network
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -40,31 +39,36 @@ func judgeZtunnels(j *judgement, members []*member) {
 			continue
 		}
 		var evidence []finding.Evidence
-		var values []string
+		var fix []finding.Step
+		byNetwork := false
 		network, id := variable(pods[0], istio.EnvZtunnelNetwork), variable(pods[0], istio.EnvProxyClusterID)
 		object := istio.WorkloadOf(pods[0])
 		if j.several && ambientNetworks(planes) && m.label != "" && network != m.label {
 			evidence = append(evidence, finding.Evidence{Field: object.String() + ", " + istio.EnvZtunnelNetwork, Value: orNone(network)}, m.systemLabel())
-			values = append(values, "network: "+m.label)
+			fix = append(fix, finding.Say("Set network to %s in the values of ztunnel's installation.", m.label))
+			byNetwork = true
 		}
 		if id != "" && !slices.ContainsFunc(planes, func(v *view) bool { return id == v.ids[m] || v.Istiod.Aliases[id] == v.ids[m] }) {
 			evidence = append(evidence, finding.Evidence{Field: object.String() + ", " + istio.EnvProxyClusterID, Value: id})
 			for _, v := range planes {
 				evidence = append(evidence, finding.Evidence{Cluster: v.Context, Field: "cluster ID for " + v.name(), Value: v.ids[m]})
 			}
-			values = append(values, "multiCluster.clusterName: "+planes[0].ids[m])
+			fix = append(fix, finding.Say("Set multiCluster.clusterName to %s in the values of ztunnel's installation.", planes[0].ids[m]))
 		}
 		if len(evidence) == 0 {
 			continue
 		}
 		f := finding.Finding{
-			Code: "AMB005", Severity: finding.Error, Clusters: []string{m.Context}, Object: object.String(),
-			Title: "ztunnel takes itself for one of another network or cluster", Evidence: evidence,
+			Code: "AMB005", Severity: finding.Error, Clusters: []string{m.Context},
+			Object: finding.In(object.Kind, object.Namespace, object.Name),
+			Title:  "ztunnel takes itself for one of another network or cluster", Evidence: evidence,
 			Effect: "ambient workloads go through gateways to their neighbours and straight to others, or get no certificates",
-			Fix:    []string{"# in the values of the installation of ztunnel: " + strings.Join(values, ", ")},
+			Fix:    fix,
 		}
-		if object.Kind == "daemonset" && len(values) == 1 && network != m.label {
-			f.Fix = append(f.Fix, "# or at once:", finding.Kubectl(m.Context, "-n %s set env daemonset/%s %s=%s", finding.Quote(object.Namespace), finding.Quote(object.Name), istio.EnvZtunnelNetwork, finding.Quote(m.label)))
+		if object.Kind == "daemonset" && len(fix) == 1 && byNetwork {
+			f.Fix = append(f.Fix, finding.Say("Careful: this restarts ztunnel on every node, which closes long-lived connections "+
+				"of ambient workloads. To set it at once, until the next installation:").
+				By(finding.Kubectl(m.Context, "-n", object.Namespace, "set", "env", "daemonset/"+object.Name, istio.EnvZtunnelNetwork+"="+m.label)))
 		}
 		j.Add(f)
 	}
@@ -86,17 +90,22 @@ func judgeNodeAccounts(j *judgement, members []*member) {
 				continue
 			}
 			namespace, name, _ := strings.Cut(account, "/")
+			accounts := strings.Trim(v.Istiod.Env(istio.EnvTrustedNodeAccounts)+","+account, ",")
 			j.Gather(finding.Finding{
-				Code: "AMB011", Severity: finding.Error, Clusters: finding.Distinct([]string{m.Context, v.Context}), Object: "deployment " + v.Istiod.Namespace + "/" + v.Istiod.Name,
-				Title: "istiod signs no certificates for the ztunnel of the cluster",
+				Code: "AMB011", Severity: finding.Error, Clusters: finding.Distinct([]string{m.Context, v.Context}),
+				Object: finding.In("deployment", v.Istiod.Namespace, v.Istiod.Name),
+				Title:  "istiod signs no certificates for the ztunnel of the cluster",
 				Evidence: []finding.Evidence{
 					{Cluster: m.Context, Field: "service account of ztunnel", Value: account},
 					{Cluster: v.Context, Field: "istiod " + v.Istiod.Name + ", " + istio.EnvTrustedNodeAccounts, Value: orNone(v.Istiod.Env(istio.EnvTrustedNodeAccounts))},
 				},
 				Effect: "ambient workloads there have no certificates: their connections fail",
-				Fix: []string{
-					fmt.Sprintf("# for good: pilot.trustedZtunnelNamespace: %s, trustedZtunnelName: %s in the values of istiod's installation", namespace, name),
-					finding.Kubectl(v.Context, "-n %s set env deployment/%s %s=%s", finding.Quote(v.Istiod.Namespace), finding.Quote(v.Istiod.Name), istio.EnvTrustedNodeAccounts, finding.Quote(strings.Trim(v.Istiod.Env(istio.EnvTrustedNodeAccounts)+","+account, ","))),
+				Fix: []finding.Step{
+					finding.Say("Set pilot.trustedZtunnelNamespace to %s and pilot.trustedZtunnelName to %s in the values of istiod's installation.",
+						namespace, name),
+					finding.Say("To set it at once, until the next installation; this restarts istiod:").
+						By(finding.Kubectl(v.Context, "-n", v.Istiod.Namespace, "set", "env", "deployment/"+v.Istiod.Name,
+							istio.EnvTrustedNodeAccounts+"="+accounts)),
 				},
 			})
 		}

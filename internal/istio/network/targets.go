@@ -36,8 +36,9 @@ type Target struct {
 	// Host the name for which it checks the certificate; "" with Requests.
 	For, Host string
 	// Cluster and Object are those of the gateway, as in a Listing.
-	Cluster, Object string
-	Network         string
+	Cluster string
+	Object  finding.Object
+	Network string
 	// Judges are the contexts of the clusters whose workloads are to accept what
 	// the gateway leads to: those on other networks, or all where there are none.
 	Judges []string
@@ -71,7 +72,11 @@ const (
 func Targets(fleet *facts.Fleet, options Options) []Target {
 	w := newWorld(fleet, options)
 	var out []Target
-	names := map[string][2]string{}
+	type asked struct {
+		cluster, network string
+		object           finding.Object
+	}
+	names := map[asked][2]string{}
 	for _, g := range w.list(fleet, finding.Result{}, options).Gateways {
 		if g.Status == statusStray {
 			continue
@@ -80,7 +85,7 @@ func Targets(fleet *facts.Fleet, options Options) []Target {
 			t := Target{Purpose: Requests, Cluster: g.Cluster, Object: g.Object, Network: g.Network, Judges: w.judges(g.Network)}
 			t.Address = a.Address
 			if g.Port != 0 {
-				key := g.Cluster + " " + g.Object + " " + g.Network
+				key := asked{g.Cluster, g.Network, g.Object}
 				if _, ok := names[key]; !ok {
 					name, why := w.serverName(g)
 					names[key] = [2]string{name, why}
@@ -143,7 +148,7 @@ func (w *world) judges(network string) []string {
 func (w *world) serverName(g Gateway) (name, why string) {
 	why = "no service with a ready sidecar on network " + g.Network + " is known"
 	for _, m := range w.members {
-		if m.apart || m.Context != g.Cluster && m.home() != g.Network || strings.HasPrefix(g.Object, "service ") && m.Context != g.Cluster {
+		if m.apart || m.Context != g.Cluster && m.home() != g.Network || g.Object.Kind == "service" && m.Context != g.Cluster {
 			continue
 		}
 		if !m.EndpointSlices.Known() {

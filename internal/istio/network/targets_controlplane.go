@@ -11,6 +11,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
@@ -21,8 +22,11 @@ const protocolControlPlane = "h2"
 // authority is by what a client checks istiod.
 type authority struct {
 	roots []pki.Certificate
-	// from is where they were read, and why says that they are not known.
-	from, why string
+	// from is where they were read, for people, and object the object that holds them.
+	from   string
+	object finding.Object
+	// why says that they are not known.
+	why string
 }
 
 // controlPlaneTargets are the addresses at which remote clusters are told to find
@@ -38,7 +42,7 @@ func (w *world) controlPlaneTargets() []Target {
 			t.For, t.Protocol = m.Context, protocolControlPlane
 			t.owner(planes)
 			if !slices.ContainsFunc(out, func(o Target) bool {
-				return o.For == t.For && o.Purpose == t.Purpose && o.Probe == t.Probe && o.authority.from == t.authority.from
+				return o.For == t.For && o.Purpose == t.Purpose && o.Probe == t.Probe && o.authority.object == t.authority.object
 			}) {
 				out = append(out, t)
 			}
@@ -51,7 +55,7 @@ func (w *world) controlPlaneTargets() []Target {
 // plane, else the control plane's own.
 func (t *Target) owner(planes []*view) {
 	v := planes[0]
-	t.Cluster, t.Network, t.Object = v.Context, v.own.home(), "deployment "+v.Istiod.Namespace+"/"+v.Istiod.Name
+	t.Cluster, t.Network, t.Object = v.Context, v.own.home(), finding.In("deployment", v.Istiod.Namespace, v.Istiod.Name)
 	for _, v := range planes {
 		if g := v.gatewayAt([]string{t.Address}); g != nil {
 			t.Cluster, t.Object = v.Context, g.object()
@@ -105,7 +109,8 @@ func (m *member) discoveryTargets(planes []*view) []Target {
 // publishedRoot is that by which proxies of a remote cluster check istiod, unless it
 // is given to them in another way.
 func (m *member) publishedRoot(planes []*view) authority {
-	a := authority{from: "configmap " + m.SystemNamespace + "/" + istio.RootCertConfigMap}
+	object := finding.In("configmap", m.SystemNamespace, istio.RootCertConfigMap)
+	a := authority{from: object.String(), object: object}
 	for _, v := range planes {
 		if _, known := v.names(); !known || v.Istiod.Env(istio.EnvRootCertConfigMap) != "" || v.Istiod.On(istio.EnvClusterTrustBundles) {
 			a.why = "by what proxies check " + v.name() + " is not among what is read"
@@ -131,7 +136,9 @@ func (m *member) publishedRoot(planes []*view) authority {
 func (m *member) injectionTargets() []Target {
 	var out []Target
 	for _, i := range m.injectors() {
-		by := authority{from: "caBundle of " + i.object(), roots: pki.ParseBundle(i.ClientConfig.CABundle).Certificates}
+		by := authority{
+			from: "caBundle of " + i.object().String(), object: i.object(), roots: pki.ParseBundle(i.ClientConfig.CABundle).Certificates,
+		}
 		if len(by.roots) == 0 {
 			by.why = by.from + ": none, so that the API server's own roots count"
 		}

@@ -18,7 +18,7 @@ import (
 // network tells anything by trying it, and only where all clusters are known and none
 // could have that address itself.
 func (w *world) directTargets() []Target {
-	if !w.several || w.incomplete != "" || w.partial {
+	if !w.several || w.incomplete != nothing || w.partial {
 		return nil
 	}
 	var out []Target
@@ -71,7 +71,7 @@ func (v *view) directPod(m *member, network string, pods map[string]*facts.Pod) 
 				}
 				return Target{
 					Probe:   facts.Probe{Address: e.Address, Port: e.Port, Protocol: protocolSidecar, ServerName: fmt.Sprintf("outbound_.%d_._.%s", port, found.Host)},
-					Purpose: PodToPod, Cluster: m.Context, Network: network, Object: "pod " + e.Pod,
+					Purpose: PodToPod, Cluster: m.Context, Network: network, Object: finding.In("pod", p.Namespace, p.Name),
 				}, true
 			}
 		}
@@ -125,14 +125,13 @@ func (r *Trial) judgeDirect(a facts.Attempt, roots map[string][]pki.Certificate,
 		r.Detail = "as usual between networks: " + seen
 		return
 	}
-	namespace, _, _ := strings.Cut(strings.TrimPrefix(r.Object, "pod "), "/")
 	known, ok := roots[a.From.Context]
 	err := errors.New("its roots are not known")
 	if ok {
 		err = verifies(a.Certificates, known, now)
 	}
 	switch {
-	case !strings.Contains(r.Certificate.Identity, "/ns/"+namespace+"/sa/"):
+	case !strings.Contains(r.Certificate.Identity, "/ns/"+r.Object.Namespace+"/sa/"):
 		r.Detail = "something else has that address: " + r.Certificate.Describe()
 	case err != nil:
 		r.Detail = a.From.Context + " does not accept the certificate there: " + r.Certificate.Describe()
@@ -150,22 +149,24 @@ func judgeDirectTrials(j *judgement, members []*member) {
 		}
 		switch t.Result {
 		case NotTried:
-			j.CannotJudge(from, t.seen()+": "+t.Says(), "NET008")
+			j.NotChecked(from, t.reason(), "NET008")
 		case Trusted:
 			j.Gather(finding.Finding{
-				Code: "NET008", Severity: finding.Info, Clusters: finding.Distinct([]string{from, t.Cluster}), Object: "network " + t.Network,
+				Code: "NET008", Severity: finding.Note, Clusters: finding.Distinct([]string{from, t.Cluster}),
+				Object:   finding.Named("network", t.Network),
 				Title:    fmt.Sprintf("pods of %s reach pods of network %s past its gateway", from, t.Network),
 				Evidence: []finding.Evidence{{Field: t.seen(), Value: t.Says()}, {Cluster: from, Field: "network of the pod that tried", Value: t.network}},
 				Effect:   fmt.Sprintf("requests from %s to %s take a way round through the gateway that they may not need", t.network, t.Network),
-				Fix: []string{
-					"# nothing, if the networks are kept apart on purpose; else see whether all pods reach one another, both ways, and then",
-					"# give both the same network name (global.network, and the label below), and restart the workloads:",
-					finding.Kubectl(from, "get namespace -L %s", istio.LabelNetwork),
+				Fix: []finding.Step{
+					finding.Say("Do nothing if the networks are separate on purpose. Otherwise check that all pods reach one another, both ways."),
+					finding.Say("Then give both the same network name, by global.network and label %s of the system namespace, and restart the "+
+						"workloads. See the label:", istio.LabelNetwork).
+						By(finding.Kubectl(from, "get", "namespaces", "-L", istio.LabelNetwork)),
 				},
 			})
 		}
 	}
 }
 
-// Expected reports whether nothing has to be mended for what was seen.
+// Expected reports whether nothing has to be fixed for what was seen.
 func (r Trial) Expected() bool { return r.Result == Trusted || r.Purpose == PodToPod }

@@ -47,9 +47,9 @@ const (
 type Trial struct {
 	// Cluster, Network and Object are of the gateway; of a control plane whose address
 	// belongs to no gateway that is known, its own.
-	Cluster string `json:"cluster"`
-	Network string `json:"network"`
-	Object  string `json:"object"`
+	Cluster string         `json:"cluster"`
+	Network string         `json:"network"`
+	Object  finding.Object `json:"object"`
 	// Purpose is what the address is used for, and For the context of the remote cluster
 	// that is told to use an address of a control plane.
 	Purpose Purpose `json:"purpose"`
@@ -309,7 +309,8 @@ func (r Trial) Where() string {
 
 // ID names a trial for scripts.
 func (r Trial) ID() string {
-	return fmt.Sprintf("%s/%s/%s/%s", r.Cluster, strings.ReplaceAll(r.Object, " ", "/"), net.JoinHostPort(cmp.Or(r.IP, r.Address), strconv.Itoa(int(r.Port))), string(r.Result))
+	address := net.JoinHostPort(cmp.Or(r.IP, r.Address), strconv.Itoa(int(r.Port)))
+	return fmt.Sprintf("%s/%s/%s/%s", r.Cluster, strings.ReplaceAll(r.Object.String(), " ", "/"), address, string(r.Result))
 }
 
 // Pod names the pod that tried, as flag --from-pod has it; "" for this machine.

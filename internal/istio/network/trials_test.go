@@ -15,6 +15,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
@@ -139,18 +140,18 @@ func TestTrials(t *testing.T) {
 					t.Errorf("findings from %s (-want +got):\n%s", v.from, diff)
 				}
 				for _, f := range r.Findings {
-					if f.Title == "" || f.Effect == "" || len(f.Evidence) == 0 || len(f.Fix) < 2 {
+					if f.Title == "" || f.Effect == "" || len(f.Evidence) == 0 || len(lines(f.Fix)) < 2 {
 						t.Errorf("incomplete: %+v", f)
 					}
 					if !strings.Contains(f.Evidence[0].Field, "from "+v.from.String()) {
 						t.Errorf("evidence does not name the vantage: %+v", f.Evidence)
 					}
-					if suggests := slices.ContainsFunc(f.Fix, func(s string) bool { return strings.Contains(s, "--from-pod east/") }); suggests != (v.from == facts.ThisMachine) {
+					if suggests := strings.Contains(strings.Join(lines(f.Fix), "\n"), " --from-pod=east/"); suggests != (v.from == facts.ThisMachine) {
 						t.Errorf("fix from %s: %q", v.from, f.Fix)
 					}
 				}
 				if len(r.Unknowns) > 0 {
-					t.Errorf("not judged: %+v", r.Unknowns)
+					t.Errorf("not checked: %+v", r.Unknowns)
 				}
 			}
 		})
@@ -250,10 +251,24 @@ func TestWhatCannotBeSeen(t *testing.T) {
 				t.Errorf("says %q", trial.Says())
 			}
 			if diff := cmp.Diff(c.want, codes); diff != "" {
-				t.Errorf("not judged (-want +got):\n%s", diff)
+				t.Errorf("not checked (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+// lines are the sentences and the commands of a fix.
+func lines(fix []finding.Step) []string {
+	var out []string
+	for _, s := range fix {
+		if s.Say != "" {
+			out = append(out, s.Say)
+		}
+		for _, c := range s.Run {
+			out = append(out, c.String())
+		}
+	}
+	return out
 }
 
 // What is tried, for each way in which a network can have a gateway.
@@ -262,7 +277,7 @@ func TestTargets(t *testing.T) {
 	describe := func(fleet *facts.Fleet) []target {
 		var out []target
 		for _, x := range targetsOf(fleet) {
-			out = append(out, target{x.String(), x.Network, x.Cluster, x.Object, x.Protocol, x.ServerName, strings.Join(x.Judges, ",")})
+			out = append(out, target{x.String(), x.Network, x.Cluster, x.Object.String(), x.Protocol, x.ServerName, strings.Join(x.Judges, ",")})
 		}
 		return out
 	}

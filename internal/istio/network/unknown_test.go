@@ -47,7 +47,7 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 			t.Errorf("%q: %v", state, istiotest.Summarize(r))
 		}
 		if diff := cmp.Diff(slices.Sorted(slices.Values(codesOfRules(rules))), codesOf(r, "west")); diff != "" {
-			t.Errorf("%q: not judged (-want +got):\n%s", state, diff)
+			t.Errorf("%q: not checked (-want +got):\n%s", state, diff)
 		}
 	}
 }
@@ -120,10 +120,10 @@ func TestAnUnreachedClusterHidesNothingOfTheOthers(t *testing.T) {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(slices.Sorted(slices.Values(codesOfRules(rules))), codesOf(r, "north")); diff != "" {
-		t.Errorf("not judged (-want +got):\n%s", diff)
+		t.Errorf("not checked (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]finding.Code{"GW001"}, codesOf(r, "east")); diff != "" {
-		t.Errorf("not judged (-want +got):\n%s", diff)
+		t.Errorf("not checked (-want +got):\n%s", diff)
 	}
 }
 
@@ -144,7 +144,7 @@ func TestHostnames(t *testing.T) {
 		},
 		"private": {
 			map[string][]string{"east-1234.elb.example.com": {"198.51.100.1"}, "west-1234.elb.example.com": {"10.0.0.1", "100.64.0.1", "fd00::1"}},
-			[]string{"GW003 info west"}, nil,
+			[]string{"GW003 note west"}, nil,
 		},
 		"private and loopback": {
 			map[string][]string{"east-1234.elb.example.com": {"198.51.100.1"}, "west-1234.elb.example.com": {"10.0.0.1", "::1"}},
@@ -161,7 +161,7 @@ func TestHostnames(t *testing.T) {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(c.unknown, codesOf(r, "west")); diff != "" {
-				t.Errorf("not judged (-want +got):\n%s", diff)
+				t.Errorf("not checked (-want +got):\n%s", diff)
 			}
 		})
 	}

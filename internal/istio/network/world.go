@@ -18,11 +18,29 @@ type world struct {
 	// several: the fleet is meant to have more than one network. In a fleet that
 	// is not, neither labels nor gateways decide anything.
 	several bool
-	// incomplete says why networks may be missing among them; "" where none is.
-	incomplete string
+	// incomplete says why networks may be missing among them; nothing where none is.
+	incomplete finding.Reason
 	// partial: control planes watch clusters of which nothing was read, so that
 	// there may be further networks.
 	partial bool
+	// subjects are the entries of mesh networks and the gateways that findings by
+	// these IDs are about, where their objects do not say it alone.
+	subjects map[string][]subject
+}
+
+// subject is one of several gateways that a finding is about.
+type subject struct {
+	cluster string
+	object  finding.Object
+	address string
+}
+
+// concerns notes what a finding is about.
+func (w *world) concerns(f finding.Finding, subjects ...subject) {
+	if w.subjects == nil {
+		w.subjects = map[string][]subject{}
+	}
+	w.subjects[f.ID()] = append(w.subjects[f.ID()], subjects...)
 }
 
 // view is what one control plane makes of the fleet.
@@ -79,37 +97,41 @@ func newWorld(fleet *facts.Fleet, options Options) *world {
 // read by another one: it was named by mistake, or is not in this mesh. Where that
 // is not known, one that has a network of its own counts as in the mesh; of
 // another one nothing can be said, for the reason that is returned.
-func (w *world) isApart(m *member) (apart bool, doubt string) {
-	if len(m.istiods) == 0 && len(m.Webhooks.Value) == 0 && len(m.viewers) == 0 && m.lacks(istiods|webhooks) == "" {
-		return true, ""
+func (w *world) isApart(m *member) (apart bool, doubt finding.Reason) {
+	if len(m.istiods) == 0 && len(m.Webhooks.Value) == 0 && len(m.viewers) == 0 && m.lacks(istiods|webhooks) == nothing {
+		return true, nothing
 	}
 	if len(w.members) < 2 {
-		return false, ""
+		return false, nothing
 	}
 	for _, v := range w.views {
 		if v.own == m && len(v.contexts) > 1 || v.own != m && v.ids[m] != "" {
-			return false, ""
+			return false, nothing
 		}
 	}
 	for _, o := range w.members {
-		if why := o.lacks(istiods | remoteSecrets); why != "" {
+		if why := o.lacks(istiods | remoteSecrets); why != nothing {
 			if m.home() != "" {
-				return false, ""
+				return false, nothing
 			}
-			return false, "whether it belongs to the same mesh is not known: " + why + " in " + o.Context
+			why = within(why, o.Context)
+			why.Text = "whether it belongs to the same mesh is not known: " + why.Text
+			return false, why
 		}
 	}
-	return true, ""
+	return true, nothing
 }
 
 func (w *world) findNetworks(fleet *facts.Fleet) {
 	if len(w.members) < len(fleet.Clusters) {
-		w.incomplete = "not all clusters were reached"
+		w.incomplete = finding.Reason{Kind: finding.Unreached, Text: "not all clusters were reached"}
 	}
 	var names []string
 	for _, m := range w.members {
-		if why := m.lacks(pods | services | namespaces | istiods | meshConfigs | webhooks | kubernetesGateways); why != "" && w.incomplete == "" {
-			w.incomplete = "not all networks are known: " + why + " in " + m.Context
+		why := m.lacks(pods | services | namespaces | istiods | meshConfigs | webhooks | kubernetesGateways)
+		if why != nothing && w.incomplete == nothing {
+			w.incomplete = within(why, m.Context)
+			w.incomplete.Text = "not all networks are known: " + w.incomplete.Text
 		}
 		if m.apart {
 			continue

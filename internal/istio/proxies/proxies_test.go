@@ -25,7 +25,7 @@ var cart = proxies.Service{Namespace: "shop", Name: "cart"}
 // in each, and one without a sidecar in west.
 func recorded(t *testing.T) *facts.Fleet {
 	t.Helper()
-	fleet, err := dump.Read(os.DirFS("../../plugins/kubectl-mesh_endpoints/testdata/fleets/two"), "", time.Time{})
+	fleet, err := dump.Read(os.DirFS("../../../plugins/kubectl-mesh_endpoints/testdata/fleets/two"), "", time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -428,7 +428,7 @@ func TestUnknown(t *testing.T) {
 }
 
 func BenchmarkList(b *testing.B) {
-	fleet, err := dump.Read(os.DirFS("../../plugins/kubectl-mesh_endpoints/testdata/fleets/two"), "", time.Time{})
+	fleet, err := dump.Read(os.DirFS("../../../plugins/kubectl-mesh_endpoints/testdata/fleets/two"), "", time.Time{})
 	if err != nil {
 		b.Fatal(err)
 	}

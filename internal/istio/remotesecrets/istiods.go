@@ -9,8 +9,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // States of a cluster in /debug/clusterz; absent is that of one that is not there.
@@ -110,17 +112,17 @@ func viewsOf(m *member) []*istio.View {
 }
 
 // unclear says why it is not known which namespaces the control planes of a cluster
-// look at; "" where it is.
-func (m *member) unclear() string {
-	if !m.MeshConfigs.Known() {
-		return "mesh configs: " + m.MeshConfigs.Why()
+// look at, if it is not.
+func (m *member) unclear() (why finding.Reason, unclear bool) {
+	if why, lacks := rule.Lack("mesh configs", m.MeshConfigs); lacks {
+		return why, true
 	}
 	for _, v := range viewsOf(m) {
 		if len(v.Problems) > 0 {
-			return v.Problems[0]
+			return finding.Because(v.Problems[0]), true
 		}
 	}
-	return ""
+	return finding.Reason{}, false
 }
 
 // difference is what a control plane has of a cluster and what the cluster has.
@@ -161,7 +163,9 @@ func (v *replica) drift(e *entry) difference {
 
 func (v *replica) differ(e *entry) difference {
 	var out difference
-	if !e.sure() || v.Shards.State != facts.OK || v.real[e.to.Context] == nil || e.to.Services.State != facts.OK || e.to.Namespaces.State != facts.OK || e.in.unclear() != "" {
+	_, unclear := e.in.unclear()
+	if unclear || !e.sure() || v.Shards.State != facts.OK || v.real[e.to.Context] == nil ||
+		e.to.Services.State != facts.OK || e.to.Namespaces.State != facts.OK {
 		return out
 	}
 	counts := v.counting(e.to)

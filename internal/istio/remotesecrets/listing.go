@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
@@ -112,20 +113,21 @@ func List(fleet *facts.Fleet, seen facts.Seen) Listing {
 		}
 	}
 	for _, m := range j.members {
-		if m.uid == "" && j.seen.NotAsked == "" && !m.Namespaces.Known() {
-			l.Gaps = append(l.Gaps, Gap{m.Context, "namespaces: " + m.Namespaces.Why()})
+		gap := func(why finding.Reason, lacks bool) {
+			if lacks {
+				l.Gaps = append(l.Gaps, Gap{m.Context, why.Text})
+			}
 		}
-		if why := m.Istiods.Why(); !m.Istiods.Known() {
-			l.Gaps = append(l.Gaps, Gap{m.Context, "deployments: " + why})
+		if m.uid == "" && j.seen.NotAsked == "" {
+			gap(rule.Lack("namespaces", m.Namespaces))
 		}
+		gap(rule.Lack("deployments", m.Istiods))
 		if !m.primary() {
 			continue
 		}
-		if !m.RemoteSecrets.Known() {
-			l.Gaps = append(l.Gaps, Gap{m.Context, "remote secrets: " + m.RemoteSecrets.Why()})
-		}
+		gap(rule.Lack("remote secrets", m.RemoteSecrets))
 		for _, why := range j.unheard(m) {
-			l.Gaps = append(l.Gaps, Gap{m.Context, why})
+			gap(why, true)
 		}
 		for _, name := range l.Clusters {
 			l.Pairs = append(l.Pairs, j.pair(m, name))
@@ -138,22 +140,21 @@ func List(fleet *facts.Fleet, seen facts.Seen) Listing {
 }
 
 // unheard says what was asked about the remote secrets of a primary and not answered.
-func (j *judgement) unheard(m *member) []string {
-	var out []string
+func (j *judgement) unheard(m *member) []finding.Reason {
+	var out []finding.Reason
 	if asked := j.seen.Istiods[m.Context]; j.seen.NotAsked == "" && asked.State != facts.OK {
-		out = append(out, "istiod: "+asked.Why())
+		out = append(out, rule.Unread("istiod", asked.State, asked.Why()))
 	}
 	for _, v := range j.replicas[m] {
 		if !v.known() {
-			out = append(out, v.Pod+": "+v.Clusters.Why())
+			out = append(out, rule.Unread(v.Pod, v.Clusters.State, v.Clusters.Why()))
 		}
 	}
 	for _, e := range m.entries {
-		why := ""
-		if !e.sure() {
-			why = j.unrecognised(e)
+		if e.sure() {
+			continue
 		}
-		if why != "" && !slices.Contains(out, why) {
+		if why := j.unrecognised(e); why != (finding.Reason{}) && !slices.Contains(out, why) {
 			out = append(out, why)
 		}
 	}
@@ -198,8 +199,8 @@ func (j *judgement) pair(m *member, name string) Pair {
 	switch {
 	case severity == finding.Error, root == "SEC023":
 		p.State, p.Reason = Fails, words[root]
-	case e == nil && to != nil && to.undecided() != "":
-		p.State, p.Reason = NotKnown, to.undecided()
+	case e == nil && to != nil && to.undecided() != (finding.Reason{}):
+		p.State, p.Reason = NotKnown, to.undecided().Text
 	case e == nil && to != nil && !j.expects(j.mesh, m, to):
 		p.State = NotNeeded
 	case e == nil && to == nil:
@@ -228,10 +229,11 @@ func (j *judgement) pair(m *member, name string) Pair {
 
 // take notes a finding if it is about the pair.
 func (p *Pair) take(j *judgement, m *member, e *entry, to *member, f finding.Finding, severity finding.Severity, root finding.Code) (finding.Severity, finding.Code) {
-	about := f.Clusters[0] == m.Context && to != nil && slices.Contains(f.Clusters[1:], to.Context) && (e == nil || f.Object == "" || f.Object == e.object()) ||
-		e != nil && f.Clusters[0] == m.Context && f.Object == e.object() && len(f.Clusters) < 2 ||
-		e != nil && f.Clusters[0] == m.Context && f.Object == "cluster "+e.ClusterID
-	if !about && to != nil && f.Clusters[0] == m.Context && len(f.Clusters) == 1 {
+	mine := f.Clusters[0] == m.Context
+	about := mine && to != nil && slices.Contains(f.Clusters[1:], to.Context) &&
+		(e == nil || f.Object == (finding.Object{}) || f.Object == e.object()) ||
+		mine && e != nil && (f.Object == e.object() && len(f.Clusters) < 2 || f.Object == e.cluster())
+	if !about && to != nil && mine && len(f.Clusters) == 1 {
 		// A Secret that does not count, and was meant for the cluster.
 		about = slices.ContainsFunc(j.Findings, func(o finding.Finding) bool {
 			return o.CausedBy == f.ID() && o.Code == "SEC001" && slices.Contains(o.Clusters[1:], to.Context)
@@ -297,7 +299,7 @@ func (j *judgement) secret(e *entry) Secret {
 	}
 	for _, f := range j.Findings {
 		mine := f.Clusters[0] == e.in.Context && f.Object == e.object() && (len(f.Clusters) < 2 || e.to != nil && f.Clusters[1] == e.to.Context)
-		if (mine || f.Object == "cluster "+e.ClusterID && f.Clusters[0] == e.in.Context) && !slices.Contains(s.Codes, f.Code) {
+		if (mine || f.Object == e.cluster() && f.Clusters[0] == e.in.Context) && !slices.Contains(s.Codes, f.Code) {
 			s.Codes = append(s.Codes, f.Code)
 		}
 	}

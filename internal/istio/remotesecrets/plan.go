@@ -89,7 +89,7 @@ func Doubtful(fleet *facts.Fleet, seen facts.Seen) (contexts []string, doubtful 
 	for _, m := range w.members {
 		for _, v := range now[m] {
 			for _, e := range m.entries {
-				if e.ignored != "" {
+				if e.ignored != (ignored{}) {
 					continue
 				}
 				switch status := v.status(e); status {

@@ -5,17 +5,18 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
-// rule judges the remote secrets of one primary by one or several codes.
-type rule struct {
+// oneRule judges the remote secrets of one primary by one or several codes.
+type oneRule struct {
 	codes []finding.Code
 	judge func(*judgement, *member)
 }
 
 // rules are in the order in which they run: one that explains another's findings
 // comes before it.
-var rules = []rule{
+var rules = []oneRule{
 	{[]finding.Code{"SEC024"}, judgeExternal},
 	{[]finding.Code{"SEC002"}, judgeNamespace},
 	{[]finding.Code{"SEC003"}, judgeLabel},
@@ -69,12 +70,12 @@ func judge(fleet *facts.Fleet, seen facts.Seen) *judgement {
 	j := &judgement{world: w, fleet: fleet, seen: seen, mesh: w.meshOf(), replicas: w.look(seen)}
 	for i := range fleet.Clusters {
 		if c := &fleet.Clusters[i]; c.Unreached != nil {
-			j.CannotJudge(c.Context, "the cluster was not reached", Codes()...)
+			j.NotChecked(c.Context, finding.ClusterUnreached, Codes()...)
 		}
 	}
 	for _, m := range w.members {
-		if !m.Istiods.Known() {
-			j.CannotJudge(m.Context, "deployments: "+m.Istiods.Why(), Codes()...)
+		if why, lacks := rule.Lack("deployments", m.Istiods); lacks {
+			j.NotChecked(m.Context, why, Codes()...)
 		}
 	}
 	for _, r := range rules {
@@ -82,12 +83,12 @@ func judge(fleet *facts.Fleet, seen facts.Seen) *judgement {
 			if !m.primary() {
 				continue
 			}
-			if !m.RemoteSecrets.Known() {
-				j.CannotJudge(m.Context, "remote secrets: "+m.RemoteSecrets.Why(), r.codes...)
+			if why, lacks := rule.Lack("remote secrets", m.RemoteSecrets); lacks {
+				j.NotChecked(m.Context, why, r.codes...)
 				continue
 			}
 			if m.elsewhere != "" && r.codes[0] != "SEC024" {
-				j.CannotJudge(m.Context, m.elsewhere, r.codes...)
+				j.NotChecked(m.Context, finding.Because(m.elsewhere), r.codes...)
 				continue
 			}
 			r.judge(j, m)
@@ -125,7 +126,7 @@ func (j *judgement) cause(e *entry, codes ...finding.Code) string {
 func (m *member) used() []*entry {
 	var out []*entry
 	for _, e := range m.entries {
-		if e.ignored == "" {
+		if e.ignored == (ignored{}) {
 			out = append(out, e)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // ambient reports whether a control plane of the cluster tells ambient workloads of
@@ -31,7 +32,8 @@ func (v *replica) unled(e *entry) []string {
 }
 
 func (v *replica) lacks(e *entry) []string {
-	if !e.sure() || v.Gateways.State != facts.OK || e.to.Namespaces.State != facts.OK || e.in.unclear() != "" {
+	_, unclear := e.in.unclear()
+	if unclear || !e.sure() || v.Gateways.State != facts.OK || e.to.Namespaces.State != facts.OK {
 		return nil
 	}
 	var out []string
@@ -60,27 +62,27 @@ func judgeAmbient(j *judgement, m *member) {
 	if !m.ambient() || j.unasked(m, "AMB014") {
 		return
 	}
-	if why := m.unclear(); why != "" {
-		j.CannotJudge(m.Context, why, "AMB014")
+	if why, unclear := m.unclear(); unclear {
+		j.NotChecked(m.Context, why, "AMB014")
 		return
 	}
 	for _, e := range m.used() {
 		if !e.sure() {
-			j.CannotJudge(m.Context, j.unplaced(e), "AMB014")
+			j.NotChecked(m.Context, j.unplaced(e), "AMB014")
 			continue
 		}
-		if !e.to.KubernetesGateways.Known() {
-			j.CannotJudge(m.Context, "gateways of gateway.networking.k8s.io of "+e.to.Context+": "+e.to.KubernetesGateways.Why(), "AMB014")
+		if why, lacks := rule.Lack("gateways of gateway.networking.k8s.io of "+e.to.Context, e.to.KubernetesGateways); lacks {
+			j.NotChecked(m.Context, why, "AMB014")
 		}
-		if !e.to.Namespaces.Known() {
-			j.CannotJudge(m.Context, "namespaces of "+e.to.Context+": "+e.to.Namespaces.Why(), "AMB014")
+		if why, lacks := rule.Lack("namespaces of "+e.to.Context, e.to.Namespaces); lacks {
+			j.NotChecked(m.Context, why, "AMB014")
 		}
 		for _, v := range j.replicas[m] {
 			switch s := v.status(e); {
 			case !v.known(), s != synced:
 				continue // judged by its state
 			case v.Gateways.State != facts.OK:
-				j.CannotJudge(m.Context, v.Pod+": "+v.Gateways.Why(), "AMB014")
+				j.NotChecked(m.Context, rule.Unread(v.Pod, v.Gateways.State, v.Gateways.Why()), "AMB014")
 				continue
 			}
 			lacks := v.unled(e)
@@ -88,7 +90,7 @@ func judgeAmbient(j *judgement, m *member) {
 				continue
 			}
 			if v.before == nil {
-				j.CannotJudge(m.Context, "istiod was asked once only, and may be about to follow "+e.to.Context, "AMB014")
+				j.NotChecked(m.Context, askedOnce(e), "AMB014")
 				continue
 			}
 			f := e.about("AMB014", finding.Error, fmt.Sprintf("istiod does not tell ambient workloads of the gateways of %s", e.to.Context))

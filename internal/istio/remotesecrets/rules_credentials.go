@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // expiryWarn is how long before its end a credential is worth a warning, and a fifth of its
@@ -32,35 +33,41 @@ func (j *judgement) account(e *entry) (facts.Account, bool) {
 	return facts.Account{}, false
 }
 
-// beyond says why nobody was asked about an entry; "" where somebody was.
-func (j *judgement) beyond(e *entry) string {
-	switch {
-	case j.seen.NotAsked != "":
-		return j.seen.NotAsked
-	case !e.sure() && j.unrecognised(e) != "":
-		return j.unrecognised(e)
-	case !e.sure():
-		return fmt.Sprintf("no context of the fleet leads to cluster %s at %s", e.ClusterID, cmp.Or(e.Server, "an address that is not known"))
-	case j.side(e).State != facts.OK:
-		return "of " + e.to.Context + ": " + j.side(e).Why()
+// beyond says why nobody was asked about an entry; the zero Reason where somebody was.
+func (j *judgement) beyond(e *entry) finding.Reason {
+	if j.seen.NotAsked != "" {
+		return j.notAsked()
 	}
-	return ""
+	if !e.sure() {
+		nowhere := fmt.Sprintf("no context of the fleet leads to cluster %s at %s", e.ClusterID, e.address())
+		return cmp.Or(j.unrecognised(e), finding.Because(nowhere))
+	}
+	if side := j.side(e); side.State != facts.OK {
+		return rule.Unread("service accounts of "+e.to.Context, side.State, side.Why())
+	}
+	return finding.Reason{}
+}
+
+// notAsked says why no control plane and no API server was asked.
+func (j *judgement) notAsked() finding.Reason {
+	return finding.Reason{Kind: finding.NotAsked, Text: j.seen.NotAsked}
 }
 
 // unrecognised says which cluster could not be asked for the service account by which it would be
-// known that an entry leads there; "" where all were.
-func (j *judgement) unrecognised(e *entry) string {
+// known that an entry leads there; the zero Reason where all were.
+func (j *judgement) unrecognised(e *entry) finding.Reason {
 	if e.Access.Token == nil || e.Access.Token.AccountUID == "" {
-		return ""
+		return finding.Reason{}
 	}
 	for _, m := range j.members {
 		a, asked := j.seen.Sides[m.Context].Value.Accounts[e.Identity]
 		if asked && m != e.in && !a.UID.Known() {
 			namespace, name, _ := istio.ServiceAccount(e.Identity)
-			return fmt.Sprintf("whether the secret for %s leads to %s: serviceaccount %s/%s there: %s", e.ClusterID, m.Context, namespace, name, a.UID.Why())
+			what := fmt.Sprintf("whether the secret for %s leads to %s: serviceaccount %s/%s there", e.ClusterID, m.Context, namespace, name)
+			return rule.Unread(what, a.UID.State, a.UID.Why())
 		}
 	}
-	return ""
+	return finding.Reason{}
 }
 
 // judgeTLS: what signs the certificate of the API server has to be in the kubeconfig.
@@ -81,14 +88,12 @@ func judgeTLS(j *judgement, m *member) {
 		} else if c.Outcome == facts.ConnectAccepted || c.Outcome == facts.ConnectRefused {
 			continue
 		} else if chain.State != facts.OK {
-			reason := j.beyond(e)
-			if reason == "" {
-				reason = fmt.Sprintf("the certificate at %s, which the secret for %s names, was not seen", e.Server, e.ClusterID)
-			}
+			unseen := fmt.Sprintf("the certificate at %s, which the secret for %s names, was not seen", e.Server, e.ClusterID)
+			reason := cmp.Or(j.beyond(e), finding.Because(unseen))
 			if j.syncedBy(e) {
 				continue // istiod has seen it
 			}
-			j.CannotJudge(m.Context, reason, "SEC011")
+			j.NotChecked(m.Context, reason, "SEC011")
 			continue
 		}
 		if why == "" {
@@ -130,8 +135,8 @@ func judgeAccount(j *judgement, m *member) {
 		a, ok := j.account(e)
 		switch {
 		case !ok:
-			if reason := j.beyond(e); reason != "" {
-				j.CannotJudge(m.Context, reason, "SEC013")
+			if reason := j.beyond(e); reason != (finding.Reason{}) {
+				j.NotChecked(m.Context, reason, "SEC013")
 			}
 			continue
 		case review.Token.State == facts.OK && review.Refused == "":
@@ -146,7 +151,7 @@ func judgeAccount(j *judgement, m *member) {
 			}
 			continue
 		case !a.UID.Known():
-			j.CannotJudge(m.Context, "service account of "+e.to.Context+": "+a.UID.Why(), "SEC013")
+			j.NotChecked(m.Context, rule.Unread("service account of "+e.to.Context, a.UID.State, a.UID.Why()), "SEC013")
 			continue
 		}
 		namespace, name, _ := istio.ServiceAccount(e.Identity)
@@ -168,7 +173,8 @@ func judgeAccount(j *judgement, m *member) {
 		f.Evidence = append(f.Evidence, gone)
 		f.Effect, f.Fix = e.frozen(), e.renew()
 		if a.UID.State == facts.Absent {
-			f.Fix = append([]string{"# install Istio's base or istiod chart in " + e.to.Context + " again: it has the service account and its role; then"}, f.Fix...)
+			reinstall := finding.Say("Reinstall Istio's base or istiod chart in %s: it creates the service account and its role.", e.to.Context)
+			f.Fix = append([]finding.Step{reinstall}, f.Fix...)
 		}
 		j.Gather(f)
 	}
@@ -183,7 +189,8 @@ func (j *judgement) unreadToken(e *entry, a facts.Account) bool {
 		return false
 	}
 	namespace, _, _ := istio.ServiceAccount(e.Identity)
-	j.CannotJudge(e.in.Context, fmt.Sprintf("secret %s/%s of %s: %s", namespace, t.Secret, e.to.Context, secret.Why()), "SEC013")
+	what := fmt.Sprintf("secret %s/%s of %s", namespace, t.Secret, e.to.Context)
+	j.NotChecked(e.in.Context, rule.Unread(what, secret.State, secret.Why()), "SEC013")
 	return true
 }
 
@@ -244,25 +251,29 @@ func judgeCredential(j *judgement, m *member) {
 			j.Gather(f)
 		case tried.Outcome == facts.ConnectAccepted, review.Token.State == facts.OK:
 		case j.seen.Connected != nil && tried.Outcome != "":
-			j.CannotJudge(m.Context, fmt.Sprintf("from this machine, secret for %s: %s", e.ClusterID, cmp.Or(tried.Reason, "not tried")), "SEC012")
+			reason := finding.Because(fmt.Sprintf("from this machine, secret for %s: %s", e.ClusterID, cmp.Or(tried.Reason, "not tried")))
+			if tried.Outcome == facts.ConnectNotReached {
+				reason.Kind = finding.Failed
+			}
+			j.NotChecked(m.Context, reason, "SEC012")
 		default:
-			j.CannotJudge(m.Context, j.unreviewed(e), "SEC012")
+			j.NotChecked(m.Context, j.unreviewed(e), "SEC012")
 		}
 	}
 }
 
 // unreviewed says why a credential was not reviewed.
-func (j *judgement) unreviewed(e *entry) string {
-	if reason := j.beyond(e); reason != "" {
+func (j *judgement) unreviewed(e *entry) finding.Reason {
+	if reason := j.beyond(e); reason != (finding.Reason{}) {
 		return reason
 	}
 	switch review := j.seen.Reviews[e.key()]; {
 	case e.Access.Kind != "token" && e.Access.Kind != "":
-		return fmt.Sprintf("the %s for %s is not used without --connect", e.Access.Kind, e.ClusterID)
+		return finding.Because(fmt.Sprintf("the %s for %s is not used without --connect", e.Access.Kind, e.ClusterID))
 	case review.Token.State != facts.NotAsked:
-		return "review of the token by " + e.to.Context + ": " + review.Token.Why()
+		return rule.Unread("review of the token by "+e.to.Context, review.Token.State, review.Token.Why())
 	}
-	return fmt.Sprintf("the token for %s could not be read to be reviewed", e.ClusterID)
+	return finding.Because(fmt.Sprintf("the token for %s could not be read to be reviewed", e.ClusterID))
 }
 
 // judgeRights: what istiod does in the clusters that it reads.
@@ -272,14 +283,11 @@ func judgeRights(j *judgement, m *member) {
 		switch {
 		case ok && a.Rights.State == facts.OK:
 		case ok:
-			j.CannotJudge(m.Context, "rights in "+e.to.Context+": "+a.Rights.Why(), "SEC014")
+			j.NotChecked(m.Context, rule.Unread("rights in "+e.to.Context, a.Rights.State, a.Rights.Why()), "SEC014")
 			continue
 		default:
-			reason := j.beyond(e)
-			if reason == "" {
-				reason = fmt.Sprintf("the credential for %s is not that of a service account", e.ClusterID)
-			}
-			j.CannotJudge(m.Context, reason, "SEC014")
+			other := fmt.Sprintf("the credential for %s is not that of a service account", e.ClusterID)
+			j.NotChecked(m.Context, cmp.Or(j.beyond(e), finding.Because(other)), "SEC014")
 			continue
 		}
 		if a.UID.State == facts.Absent && j.cause(e, "SEC013") != "" {
@@ -315,13 +323,13 @@ func judgeRights(j *judgement, m *member) {
 			asked = "may not, by the cluster roles bound to it"
 		}
 		f.Evidence = []finding.Evidence{
-			{Cluster: m.Context, Field: e.object() + ", identity", Value: e.Identity},
+			{Cluster: m.Context, Field: e.object().String() + ", identity", Value: e.Identity},
 			{Cluster: e.to.Context, Field: asked, Value: some(missing, 12)},
 		}
 		f.Effect = strings.Join(effects, "; ")
-		f.Fix = []string{
-			"# the role is of Istio's charts: install that of istiod's version in " + e.to.Context + " again, and look at",
-			finding.Kubectl(e.to.Context, "get clusterrole,clusterrolebinding -l app=istio-reader"),
+		f.Fix = []finding.Step{
+			finding.Say("Istio's charts hold the role: reinstall that of istiod's version in %s. Then look at the role:", e.to.Context).
+				By(finding.Kubectl(e.to.Context, "get", "clusterrole,clusterrolebinding", "-l", "app=istio-reader")),
 		}
 		j.Gather(f)
 	}

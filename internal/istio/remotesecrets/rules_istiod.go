@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // settle is how long a control plane may take for a change before it counts as stuck.
@@ -35,8 +36,8 @@ func judgeRotation(j *judgement, m *member) {
 		if bug == "" {
 			continue
 		}
-		if !m.IstiodPods.Known() {
-			j.CannotJudge(m.Context, "pods of istiod: "+m.IstiodPods.Why(), "SEC018")
+		if why, lacks := rule.Lack("pods of istiod", m.IstiodPods); lacks {
+			j.NotChecked(m.Context, why, "SEC018")
 			continue
 		}
 		for _, e := range m.used() {
@@ -48,7 +49,7 @@ func judgeRotation(j *judgement, m *member) {
 			f.Evidence = []finding.Evidence{
 				{Cluster: m.Context, Field: "istiod " + i.Name + ", version", Value: i.Version.String()},
 				{Cluster: m.Context, Field: "istiod " + i.Name + ", running since", Value: stamp(start)},
-				{Cluster: m.Context, Field: e.object() + ", changed", Value: stamp(e.Modified)},
+				{Cluster: m.Context, Field: e.object().String() + ", changed", Value: stamp(e.Modified)},
 			}
 			f.Effect = "if its kubeconfig was changed, " + bug
 			for _, v := range j.replicas[m] {
@@ -59,7 +60,10 @@ func judgeRotation(j *judgement, m *member) {
 					f.Severity = finding.Error
 				}
 			}
-			f.Fix = []string{"# this is mended in 1.29.3 and 1.30.3; until then restart istiod after each change:", m.restart(i)}
+			f.Fix = []finding.Step{
+				finding.Say("Restart istiod. Do so after each change of a remote secret until you upgrade to 1.29.3 or 1.30.3, which fix this:").
+					By(m.restart(i)),
+			}
 			j.Gather(f)
 		}
 	}
@@ -78,13 +82,13 @@ func (j *judgement) unasked(m *member, codes ...finding.Code) bool {
 	asked := j.seen.Istiods[m.Context]
 	switch {
 	case j.seen.NotAsked != "":
-		j.CannotJudge(m.Context, j.seen.NotAsked, codes...)
+		j.NotChecked(m.Context, j.notAsked(), codes...)
 		return true
 	case asked.State != facts.OK:
-		j.CannotJudge(m.Context, "istiod: "+asked.Why(), codes...)
+		j.NotChecked(m.Context, rule.Unread("istiod", asked.State, asked.Why()), codes...)
 		return true
 	case len(asked.Value) == 0:
-		j.CannotJudge(m.Context, "no pod of istiod is running", codes...)
+		j.NotChecked(m.Context, finding.Because("no pod of istiod is running"), codes...)
 		return true
 	}
 	none := true
@@ -92,7 +96,7 @@ func (j *judgement) unasked(m *member, codes ...finding.Code) bool {
 		if v.known() {
 			none = false
 		} else {
-			j.CannotJudge(m.Context, v.Pod+": "+v.Clusters.Why(), codes...)
+			j.NotChecked(m.Context, rule.Unread(v.Pod, v.Clusters.State, v.Clusters.Why()), codes...)
 		}
 	}
 	return none
@@ -135,7 +139,7 @@ func judgeStates(j *judgement, m *member) {
 			says := finding.Evidence{Cluster: m.Context, Field: "istiod " + v.Pod + " says of " + e.ClusterID, Value: shownState(status)}
 			f := e.about("", finding.Error, "")
 			f.Evidence = []finding.Evidence{says}
-			f.Effect, f.Fix = e.unread(), m.restarts()
+			f.Effect, f.Fix = e.unread(), m.restartAll()
 			switch status {
 			case timeout:
 				f.Code, f.Title = "SEC015", fmt.Sprintf("istiod could not read all of %s in time", e.named())
@@ -143,15 +147,15 @@ func judgeStates(j *judgement, m *member) {
 				f.Effect += "; what it could read may be there"
 				if f.CausedBy == "" {
 					f.Evidence = append(f.Evidence, e.where())
-					f.Fix = []string{
-						"# its log says why; if it says nothing of the cluster but this, the address is not reached from its pod:",
-						finding.Kubectl(m.Context, "-n %s logs %s -c %s | grep %s", finding.Quote(m.SystemNamespace), finding.Quote(v.Pod), istio.DiscoveryContainer, finding.Quote(e.ClusterID)),
+					f.Fix = []finding.Step{
+						finding.Say("Read the log of istiod, which says why. If it says nothing else about the cluster, its pod does not reach the address:").
+							By(m.log(v, e.ClusterID)),
 					}
 				}
 				j.dead(m, e, f)
 			case syncing:
 				if j.fresh(e) {
-					j.CannotJudge(m.Context, "istiod is still reading "+e.named(), "SEC016")
+					j.NotChecked(m.Context, finding.Because("istiod is still reading "+e.named()), "SEC016")
 					continue
 				}
 				f.Code, f.Title = "SEC016", fmt.Sprintf("istiod has been reading %s for more than a minute", e.named())
@@ -162,13 +166,13 @@ func judgeStates(j *judgement, m *member) {
 				f.CausedBy = j.cause(e, "SEC018")
 			case absent:
 				if j.fresh(e) {
-					j.CannotJudge(m.Context, "istiod may not have looked at the secret for "+e.named()+" yet", "SEC021")
+					j.NotChecked(m.Context, finding.Because("istiod may not have looked at the secret for "+e.named()+" yet"), "SEC021")
 					continue
 				}
 				f.Code, f.Title = "SEC021", fmt.Sprintf("istiod does not know of the remote secret for %s", e.named())
 				f.CausedBy = j.cause(e, "SEC018")
 			default:
-				j.CannotJudge(m.Context, "istiod "+v.Pod+" says of "+e.ClusterID+": "+status, "SEC015", "SEC016", "SEC017")
+				j.NotChecked(m.Context, finding.Because("istiod "+v.Pod+" says of "+e.ClusterID+": "+status), "SEC015", "SEC016", "SEC017")
 				continue
 			}
 			j.Gather(f)
@@ -179,12 +183,15 @@ func judgeStates(j *judgement, m *member) {
 			if j.young(m) || v.before == nil {
 				continue
 			}
+			namespace, name, _ := strings.Cut(c.Secret, "/")
 			j.Gather(finding.Finding{
-				Code: "SEC022", Severity: finding.Warning, Clusters: []string{m.Context}, Object: "secret " + c.Secret,
+				Code: "SEC022", Severity: finding.Warning, Clusters: []string{m.Context}, Object: finding.In("secret", namespace, name),
 				Title:    fmt.Sprintf("istiod still reads cluster %s, whose remote secret is gone", c.ID),
 				Evidence: []finding.Evidence{{Field: "istiod " + v.Pod + " says of " + c.ID, Value: c.Status + ", by secret " + c.Secret}, {Field: "secret " + c.Secret, Value: "does not exist, or not with this key"}},
 				Effect:   "workloads are still sent to its endpoints",
-				Fix:      m.restarts(),
+				Fix: []finding.Step{
+					finding.Say("Careful: istiod then forgets cluster %s, and requests to its endpoints stop. Restart istiod:", c.ID).By(m.restarts()...),
+				},
 			})
 		}
 	}
@@ -213,7 +220,10 @@ func (j *judgement) dead(m *member, e *entry, timedOut finding.Finding) {
 	if zero {
 		f.Severity, f.Effect = finding.Error, "istiod never becomes ready again once it is restarted"
 	}
-	f.Fix = []string{"# if the cluster is gone for good:", e.removeKey()}
+	f.Fix = []finding.Step{
+		finding.Say("Careful: istiod then forgets %s, and requests to its endpoints stop. Do this only if the cluster is gone for good:",
+			e.named()).By(e.removeKey()),
+	}
 	f.CausedBy = timedOut.ID()
 	j.Gather(f)
 }
@@ -225,11 +235,11 @@ func judgeReplicas(j *judgement, m *member) {
 	}
 	for _, d := range disagreements(j.replicas[m]) {
 		f := finding.Finding{
-			Code: "SEC020", Severity: finding.Error, Clusters: []string{m.Context}, Object: "cluster " + d.id,
+			Code: "SEC020", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Named("cluster", d.id),
 			Title:    fmt.Sprintf("the replicas of istiod disagree about cluster %s", d.id),
 			Evidence: []finding.Evidence{{Field: "state of " + d.id, Value: strings.Join(d.says, ", ")}},
 			Effect:   "it works for some proxies and not for others, by the replica that each is connected to",
-			Fix:      m.restarts(),
+			Fix:      m.restartAll(),
 		}
 		for _, e := range m.used() {
 			if e.ClusterID == d.id {
@@ -246,31 +256,27 @@ func judgeDrift(j *judgement, m *member) {
 	if j.unasked(m, "SEC019") {
 		return
 	}
-	if why := m.unclear(); why != "" {
-		j.CannotJudge(m.Context, why, "SEC019")
+	if why, unclear := m.unclear(); unclear {
+		j.NotChecked(m.Context, why, "SEC019")
 		return
 	}
 	for _, e := range m.used() {
 		if !e.sure() {
-			j.CannotJudge(m.Context, j.unplaced(e), "SEC019")
+			j.NotChecked(m.Context, j.unplaced(e), "SEC019")
 			continue
 		}
-		for _, r := range []struct {
-			known     bool
-			what, why string
-		}{
-			{e.to.EndpointSlices.Known(), "endpointslices", e.to.EndpointSlices.Why()},
-			{e.to.Services.Known(), "services", e.to.Services.Why()},
-			{e.to.Namespaces.Known(), "namespaces", e.to.Namespaces.Why()},
-		} {
-			if !r.known {
-				j.CannotJudge(m.Context, r.what+" of "+e.to.Context+": "+r.why, "SEC019")
+		need := func(why finding.Reason, lacks bool) {
+			if lacks {
+				j.NotChecked(m.Context, why, "SEC019")
 			}
 		}
+		need(rule.Lack("endpointslices of "+e.to.Context, e.to.EndpointSlices))
+		need(rule.Lack("services of "+e.to.Context, e.to.Services))
+		need(rule.Lack("namespaces of "+e.to.Context, e.to.Namespaces))
 		for _, v := range j.replicas[m] {
 			switch s := v.status(e); {
 			case v.known() && v.Shards.State != facts.OK:
-				j.CannotJudge(m.Context, v.Pod+": "+v.Shards.Why(), "SEC019")
+				j.NotChecked(m.Context, rule.Unread(v.Pod, v.Shards.State, v.Shards.Why()), "SEC019")
 				continue
 			case !v.known(), s == absent, s == syncing:
 				continue // judged by its state
@@ -281,10 +287,12 @@ func judgeDrift(j *judgement, m *member) {
 			}
 			switch {
 			case v.before == nil:
-				j.CannotJudge(m.Context, "istiod was asked once only, and may be about to follow "+e.to.Context, "SEC019")
+				j.NotChecked(m.Context, askedOnce(e), "SEC019")
 				continue
 			case d.following:
-				j.CannotJudge(m.Context, fmt.Sprintf("istiod is at work on the endpoints of %s: ask again when it has caught up with the other %d", e.to.Context, len(d.missing)+len(d.stale)), "SEC019")
+				atWork := fmt.Sprintf("istiod is at work on the endpoints of %s: ask again when it has caught up with the other %d",
+					e.to.Context, len(d.missing)+len(d.stale))
+				j.NotChecked(m.Context, finding.Because(atWork), "SEC019")
 				continue
 			}
 			f := e.about("SEC019", finding.Error, fmt.Sprintf("istiod does not have the endpoints that %s has", e.to.Context))
@@ -304,13 +312,20 @@ func judgeDrift(j *judgement, m *member) {
 }
 
 // unplaced says why it is not known to which context an entry leads.
-func (j *judgement) unplaced(e *entry) string {
-	return cmp.Or(j.unrecognised(e), fmt.Sprintf("no context of the fleet is known to lead to cluster %s", e.ClusterID))
+func (j *judgement) unplaced(e *entry) finding.Reason {
+	return cmp.Or(j.unrecognised(e), finding.Because(fmt.Sprintf("no context of the fleet is known to lead to cluster %s", e.ClusterID)))
+}
+
+// askedOnce is the reason where a difference was seen once, which may be a change under way.
+func askedOnce(e *entry) finding.Reason {
+	return finding.Because("istiod was asked once only, and may be about to follow " + e.to.Context)
 }
 
 // followsNot is what to do about a replica that does not follow a cluster, of which the
-// lines of its log have a pattern.
-func (m *member) followsNot(v *replica, pattern string) []string {
-	return append([]string{"# its log says why it does not follow the cluster:",
-		finding.Kubectl(m.Context, "-n %s logs %s -c %s | grep %s", finding.Quote(m.SystemNamespace), finding.Quote(v.Pod), istio.DiscoveryContainer, finding.Quote(pattern))}, m.restarts()...)
+// lines of its log have a text.
+func (m *member) followsNot(v *replica, text string) []finding.Step {
+	return []finding.Step{
+		finding.Say("Read the log of istiod, which says why it has no new endpoints of the cluster:").By(m.log(v, text)),
+		finding.Say("Then restart istiod:").By(m.restarts()...),
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // judgeExternal: an external control plane looks for remote secrets in the cluster that
@@ -33,9 +34,9 @@ func judgeExternal(j *judgement, m *member) {
 					{Field: "secret " + istio.ExternalKubeconfig, Value: "in " + m.SystemNamespace},
 				},
 				Effect: unread(m, "cluster "+e.ClusterID),
-				Fix: []string{
-					"# make the remote secret in the same namespace of the cluster that istiod configures, or set",
-					"# in the values of istiod's installation: pilot.env." + istio.EnvLocalSecretWatcher + ": \"true\"",
+				Fix: []finding.Step{
+					finding.Say("Create the remote secret in namespace %s of the cluster that istiod configures.", m.SystemNamespace),
+					finding.Say("Or set pilot.env." + istio.EnvLocalSecretWatcher + " to \"true\" in the values of istiod's installation."),
 				},
 			})
 		}
@@ -46,9 +47,12 @@ func judgeExternal(j *judgement, m *member) {
 			j.Gather(finding.Finding{
 				Code: "SEC024", Severity: finding.Warning, Clusters: []string{m.Context}, Object: e.object(),
 				Title:    "the kubeconfig of an external control plane counts as a remote cluster called config",
-				Evidence: []finding.Evidence{e.where(), {Field: e.object() + ", label " + istio.MultiClusterLabel, Value: "true"}},
+				Evidence: []finding.Evidence{e.where(), {Field: e.object().String() + ", label " + istio.MultiClusterLabel, Value: "true"}},
 				Effect:   "the endpoints of that cluster are there twice, and a cluster config appears in metrics and locality rules",
-				Fix:      []string{finding.Kubectl(m.Context, "-n %s label secret %s %s-", finding.Quote(e.Namespace), finding.Quote(e.Name), istio.MultiClusterLabel)},
+				Fix: []finding.Step{
+					finding.Say("Remove the label. istiod keeps its own connection to that cluster:").
+						By(m.secret("label", e.Namespace, e.Name, istio.MultiClusterLabel+"-")),
+				},
 			})
 		}
 	}
@@ -56,8 +60,8 @@ func judgeExternal(j *judgement, m *member) {
 
 // judgeNamespace: istiod reads remote secrets of its own namespace alone.
 func judgeNamespace(j *judgement, m *member) {
-	if !m.StraySecrets.Known() {
-		j.CannotJudge(m.Context, "secrets of all namespaces: "+m.StraySecrets.Why(), "SEC002")
+	if why, lacks := rule.Lack("secrets of all namespaces", m.StraySecrets); lacks {
+		j.NotChecked(m.Context, why, "SEC002")
 		return
 	}
 	for _, s := range m.StraySecrets.Value {
@@ -68,29 +72,48 @@ func judgeNamespace(j *judgement, m *member) {
 			continue // of another control plane
 		}
 		f := finding.Finding{
-			Code: "SEC002", Severity: finding.Error, Clusters: []string{m.Context}, Object: "secret " + s.Namespace + "/" + s.Name,
+			Code: "SEC002", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.In("secret", s.Namespace, s.Name),
 			Title:    "a remote secret is in a namespace in which istiod does not look",
 			Evidence: []finding.Evidence{{Field: "namespace of the secret", Value: s.Namespace}, {Field: "namespace of istiod", Value: m.SystemNamespace}},
 			Effect:   "istiod does not know of it, and says nothing",
-			Fix: []string{
-				fmt.Sprintf("kubectl --context=%s -n %s get secret %s -o yaml | sed -e 's/^  namespace: .*/  namespace: %s/' -e '/^  resourceVersion:/d' -e '/^  uid:/d' | kubectl --context=%s apply -f -",
-					finding.Quote(m.Context), finding.Quote(s.Namespace), finding.Quote(s.Name), m.SystemNamespace, finding.Quote(m.Context)),
-				finding.Kubectl(m.Context, "-n %s delete secret %s", finding.Quote(s.Namespace), finding.Quote(s.Name)),
-			},
+			Fix:      j.moved(m, s),
 		}
+		misplaced := m.secret("delete", s.Namespace, s.Name)
 		if slices.ContainsFunc(m.entries, func(e *entry) bool { return e.Name == s.Name || s.Cluster != "" && e.ClusterID == s.Cluster }) {
 			f.Severity, f.Effect = finding.Warning, "istiod does not know of it; the one in "+m.SystemNamespace+" counts"
-			f.Fix = f.Fix[1:]
+			f.Fix = nil
 		}
+		f.Fix = append(f.Fix, finding.Say("Delete the misplaced secret, which istiod ignores:").By(misplaced))
 		j.Add(f)
+	}
+}
+
+// moved are the steps that bring a misplaced Secret into the namespace of istiod: istioctl
+// makes it again where it is known for which cluster of the fleet it is.
+func (j *judgement) moved(m *member, s facts.LooseSecret) []finding.Step {
+	id := s.Cluster
+	if id == "" {
+		id, _ = strings.CutPrefix(s.Name, istio.RemoteSecretPrefix)
+	}
+	if to := j.named(id); to != nil && to != m {
+		return []finding.Step{finding.Say("Create the remote secret in the namespace of istiod:").By(create(m, to, id))}
+	}
+	const file = "remote-secret.yaml"
+	get := m.secret("get", s.Namespace, s.Name, "-o", "yaml")
+	get.Into = file
+	return []finding.Step{
+		finding.Say("Write the secret into a file:").By(get),
+		finding.Say("In "+file+", set metadata.namespace to %s, and remove metadata.resourceVersion and metadata.uid. Then apply the file:",
+			m.SystemNamespace).By(finding.Kubectl(m.Context, "apply", "-f", file)),
+		finding.Say("Then delete the file, which holds a credential:").By(finding.Shell("rm", file)),
 	}
 }
 
 // judgeLabel: the label has to be there, and "true" to the letter.
 func judgeLabel(j *judgement, m *member) {
 	loose := slices.Clone(m.SystemSecrets.Value)
-	if !m.SystemSecrets.Known() {
-		j.CannotJudge(m.Context, "secrets of "+m.SystemNamespace+": "+m.SystemSecrets.Why(), "SEC003")
+	if why, lacks := rule.Lack("secrets of "+m.SystemNamespace, m.SystemSecrets); lacks {
+		j.NotChecked(m.Context, why, "SEC003")
 	}
 	for _, s := range m.StraySecrets.Value {
 		if s.Namespace == m.SystemNamespace && !slices.Contains(loose, s) {
@@ -106,11 +129,14 @@ func judgeLabel(j *judgement, m *member) {
 			value = fmt.Sprintf("%q", s.Label)
 		}
 		j.Add(finding.Finding{
-			Code: "SEC003", Severity: finding.Error, Clusters: []string{m.Context}, Object: "secret " + s.Namespace + "/" + s.Name,
+			Code: "SEC003", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.In("secret", s.Namespace, s.Name),
 			Title:    "a remote secret lacks the label by which istiod finds it",
 			Evidence: []finding.Evidence{{Field: "label " + istio.MultiClusterLabel, Value: value}, {Field: "annotation " + istio.AnnotationCluster, Value: cmp.Or(s.Cluster, "none")}},
 			Effect:   "istiod does not know of it, and says nothing",
-			Fix:      []string{finding.Kubectl(m.Context, "-n %s label secret %s %s=true --overwrite", finding.Quote(s.Namespace), finding.Quote(s.Name), istio.MultiClusterLabel)},
+			Fix: []finding.Step{
+				finding.Say("Label the secret, so that istiod finds it:").
+					By(m.secret("label", s.Namespace, s.Name, istio.MultiClusterLabel+"=true", "--overwrite")),
+			},
 		})
 	}
 }
@@ -124,10 +150,10 @@ func judgeKubeconfig(j *judgement, m *member) {
 		}
 		good := slices.ContainsFunc(slicesOf(e), func(o *entry) bool { return o.Invalid == "" })
 		if good && e.to == nil {
-			f := e.about("SEC026", finding.Info, "a remote secret has a key that is no cluster")
+			f := e.about("SEC026", finding.Note, "a remote secret has a key that is no cluster")
 			f.Evidence = []finding.Evidence{e.evidence("", e.Invalid)}
 			f.Effect = fmt.Sprintf("istiod takes %s for the name of a cluster and logs an error; nothing else", e.ClusterID)
-			f.Fix = []string{e.removeKey()}
+			f.Fix = []finding.Step{finding.Say("Remove the key, which istiod cannot use:").By(e.removeKey())}
 			j.Gather(f)
 			continue
 		}
@@ -152,7 +178,7 @@ func judgeAuthentication(j *judgement, m *member) {
 			{Cluster: m.Context, Field: "istiod, " + istio.EnvInsecureKubeconfigs, Value: cmp.Or(m.istiods[0].Env(istio.EnvInsecureKubeconfigs), "none")},
 		}
 		f.Effect = e.unread()
-		f.Fix = append([]string{"# a kubeconfig of a person does not do: make one with the token of a service account"}, e.renew()...)
+		f.Fix = append([]finding.Step{finding.Say("Use the token of a service account: a user's kubeconfig does not work here.")}, e.renew()...)
 		j.Gather(f)
 	}
 }
@@ -167,11 +193,14 @@ func judgeOwnID(j *judgement, m *member) {
 		f.Evidence = []finding.Evidence{e.where(), {Cluster: m.Context, Field: "istiod, " + istio.EnvClusterID, Value: e.ClusterID}}
 		f.Effect = e.unread()
 		if e.to != nil && e.to.id != "" && e.to.id != e.ClusterID {
-			f.Fix = []string{e.removeKey(), create(m, e.to, e.to.id)}
+			f.Fix = []finding.Step{
+				finding.Say("Create the remote secret for %s with its own cluster ID:", e.to.Context).By(create(m, e.to, e.to.id)),
+				finding.Say("Then remove the one with the wrong cluster ID, which istiod ignores:").By(e.removeKey(e.to.id)),
+			}
 		} else {
-			f.Fix = []string{
-				"# give each cluster a name of its own, in the values of its installation:",
-				"# global.multiCluster.clusterName; restart istiod and its workloads, and make the remote secrets anew",
+			f.Fix = []finding.Step{
+				finding.Say("Give each cluster an ID of its own: set global.multiCluster.clusterName in the values of its installation."),
+				finding.Say("Then restart istiod and its workloads, and recreate the remote secrets."),
 			}
 		}
 		j.Gather(f)
@@ -195,7 +224,12 @@ func judgeSameID(j *judgement, m *member) {
 			f := e.about("SEC005", severity, fmt.Sprintf("two remote secrets are for cluster ID %s", e.ClusterID))
 			f.Evidence = []finding.Evidence{first.where(), e.where()}
 			f.Effect = effect
-			f.Fix = []string{"# keep one of the two; this deletes the second:", e.removeKey()}
+			f.Fix = []finding.Step{
+				finding.Say("Careful: if istiod uses this one of the two, requests from %s to %s stop. Remove one and keep the other:",
+					m.Context, e.named()).By(e.removeKey()),
+				finding.Say("If istiod used the one that you removed, restart it: it does not look again at a secret that it has ignored:").
+					By(m.restarts()...),
+			}
 			j.Gather(f)
 			break
 		}
@@ -210,7 +244,7 @@ func judgeTwice(j *judgement, m *member) {
 		var evidence []finding.Evidence
 		var good, odd []*entry
 		for _, e := range m.entries {
-			if e.ignored != "" || !e.sure() || e.to != to {
+			if e.ignored != (ignored{}) || !e.sure() || e.to != to {
 				continue
 			}
 			if other := j.named(e.ClusterID); other != nil && other != to {
@@ -236,7 +270,9 @@ func judgeTwice(j *judgement, m *member) {
 			f := e.about("SEC007", finding.Error, fmt.Sprintf("istiod reads %s several times, as %s", to.Context, some(names, 4)))
 			f.Evidence = append(slices.Clone(evidence), finding.Evidence{Cluster: m.Context, Field: "all of them lead to", Value: to.Context + ", by its " + string(e.from)})
 			f.Effect = "its endpoints count more than once: it gets more than its share of the traffic, and rules by cluster go wrong"
-			f.Fix = []string{e.removeKey()}
+			f.Fix = []finding.Step{
+				finding.Say("Remove cluster ID %s. istiod keeps watching the cluster under its other name:", e.ClusterID).By(e.removeKey()),
+			}
 			j.Gather(f)
 		}
 	}
@@ -276,22 +312,44 @@ func judgeKey(j *judgement, m *member) {
 			e.where(), {Cluster: e.to.Context, Field: "cluster ID", Value: e.to.id},
 			{Cluster: m.Context, Field: "leads to", Value: e.to.Context + ", by its " + string(e.from)},
 		}
-		f.Fix = []string{e.removeKey(), create(m, e.to, e.to.id)}
+		f.Fix = []finding.Step{
+			finding.Say("Create the remote secret for %s with its own cluster ID:", e.to.Context).By(create(m, e.to, e.to.id)),
+			finding.Say("Careful: if istiod does not watch %s by the new secret yet, requests from %s to it stop. Remove the wrong cluster ID:",
+				e.to.Context, m.Context).By(e.removeKey(e.to.id)),
+		}
 		switch {
 		case other != nil:
 			f.Severity, f.Title = finding.Error, fmt.Sprintf("a remote secret for cluster %s leads to %s", e.ClusterID, e.to.Context)
 			f.Effect = unread(m, other.Context) + "; those of " + e.to.Context + " are taken for its"
 			f.Clusters = append(f.Clusters, other.Context)
-			f.Fix = []string{e.removeKey(), create(m, other, e.ClusterID)}
-			if m.reads(e.to) == e {
-				f.Fix = append(f.Fix, create(m, e.to, e.to.id))
-			}
+			f.Fix = e.redirect(other)
 		case e.to.remote():
 			f.Severity = finding.Error
 			f.Effect = "proxies of " + e.to.Context + " get no certificates: istiod does not know the cluster that they say they are in"
 		}
 		j.Gather(f)
 	}
+}
+
+// redirect are the steps that make a cluster ID lead to its own cluster instead of another.
+func (e *entry) redirect(to *member) []finding.Step {
+	var out []finding.Step
+	var created []string
+	if e.in.reads(e.to) == e {
+		out = append(out, finding.Say("Create a remote secret for %s, which this one leads to:", e.to.Context).By(create(e.in, e.to, e.to.id)))
+		created = append(created, e.to.id)
+	}
+	if e.isSecretFor(e.ClusterID) {
+		out = append(out, finding.Say("Careful: requests for %s that go to %s by mistake stop. Recreate the remote secret in its place:",
+			to.Context, e.to.Context).By(create(e.in, to, e.ClusterID)))
+		return append(out, e.in.afterChange()...)
+	}
+	// This one has to go first: istiod ignores a second secret for a cluster ID, and does not
+	// look at it again when the first is gone.
+	return append(out,
+		finding.Say("Careful: requests for %s that go to %s by mistake stop. Remove this one:", to.Context, e.to.Context).
+			By(e.removeKey(created...)),
+		finding.Say("Then create the remote secret that leads to %s:", to.Context).By(create(e.in, to, e.ClusterID)))
 }
 
 // judgeAddress: addresses that mean another thing in istiod's pod.
@@ -301,8 +359,9 @@ func judgeAddress(j *judgement, m *member) {
 		if kind == "" || j.syncedBy(e) || m.hostNetwork() {
 			continue
 		}
-		if !m.IstiodPods.Known() {
-			j.CannotJudge(m.Context, fmt.Sprintf("whether %s, in the secret for %s, is where istiod runs: pods of istiod: %s", e.Server, e.ClusterID, m.IstiodPods.Why()), "SEC010")
+		what := fmt.Sprintf("whether %s, in the secret for %s, is where istiod runs: pods of istiod", e.Server, e.ClusterID)
+		if why, lacks := rule.Lack(what, m.IstiodPods); lacks {
+			j.NotChecked(m.Context, why, "SEC010")
 			continue
 		}
 		f := e.about("SEC010", finding.Error, "the address of the API server in a remote secret leads istiod nowhere")
@@ -311,13 +370,14 @@ func judgeAddress(j *judgement, m *member) {
 		if e.Access.Proxy {
 			continue
 		}
-		f.Fix = []string{"# with an address that pods of " + m.Context + " can reach for HOST:"}
-		context, id, ns := "CONTEXT", e.ClusterID, m.SystemNamespace
+		recreate := finding.Say("Recreate the remote secret. Set CONTEXT to the context of %s, and HOST to an address that pods of %s reach:",
+			e.named(), m.Context)
+		context, ns := placeholder, m.SystemNamespace
 		if e.to != nil {
+			recreate = finding.Say("Recreate the remote secret. Set HOST to an address that pods of %s reach:", m.Context)
 			context, ns = e.to.Context, e.to.SystemNamespace
 		}
-		f.Fix = append(f.Fix, strings.Replace(createFor(m, context, id, ns), " -n ", " --server=https://HOST:6443 -n ", 1))
-		f.Fix = append(f.Fix, m.afterChange()...)
+		f.Fix = append([]finding.Step{recreate.By(createFor(m, context, e.ClusterID, ns, "--server=https://HOST:6443"))}, m.afterChange()...)
 		j.Gather(f)
 	}
 }
@@ -367,15 +427,15 @@ func (j *judgement) syncedBy(e *entry) bool {
 // remote clusters. Where one is read and does not read, that may be meant.
 func judgeMissing(j *judgement, m *member) {
 	for _, to := range j.members {
-		if why := to.undecided(); why != "" && m != to && m.reads(to) == nil {
-			j.CannotJudge(m.Context, why, "SEC001", "SEC023")
+		if why := to.undecided(); why != (finding.Reason{}) && m != to && m.reads(to) == nil {
+			j.NotChecked(m.Context, why, "SEC001", "SEC023")
 			continue
 		}
 		if !j.expects(j.mesh, m, to) || m.reads(to) != nil {
 			continue
 		}
 		if e := j.mayLead(m, to); e != nil {
-			j.CannotJudge(m.Context, e.maybe(to), "SEC001", "SEC023")
+			j.NotChecked(m.Context, finding.Because(e.maybe(to)), "SEC001", "SEC023")
 			continue
 		}
 		id := cmp.Or(to.id, to.Context)
@@ -384,7 +444,7 @@ func judgeMissing(j *judgement, m *member) {
 			Title:    fmt.Sprintf("istiod of %s has no remote secret for %s", m.Context, to.Context),
 			Evidence: []finding.Evidence{{Cluster: m.Context, Field: "remote secrets", Value: m.listed()}, {Cluster: to.Context, Field: "cluster ID", Value: cmp.Or(to.id, "not known")}},
 			Effect:   unread(m, to.Context),
-			Fix:      []string{create(m, to, id)},
+			Fix:      []finding.Step{finding.Say("Create the remote secret:").By(create(m, to, id))},
 		}
 		if !to.primary() {
 			f.Effect += "; its proxies get no certificates"
@@ -400,19 +460,17 @@ func judgeMissing(j *judgement, m *member) {
 
 // maybe says that an entry may be the one for a cluster.
 func (e *entry) maybe(to *member) string {
-	return fmt.Sprintf("the remote secret for %s leads to %s, which may be %s", e.ClusterID, cmp.Or(e.Server, "an address that is not known"), to.Context)
+	return fmt.Sprintf("the remote secret for %s leads to %s, which may be %s", e.ClusterID, e.address(), to.Context)
 }
 
 // undecided says what was not read of a cluster that would tell whether it is of a mesh, and
-// whether it is a primary; "" where that is known.
-func (m *member) undecided() string {
-	switch {
-	case !m.Istiods.Known():
-		return "deployments of " + m.Context + ": " + m.Istiods.Why()
-	case !m.primary() && !m.Webhooks.Known():
-		return "mutatingwebhookconfigurations of " + m.Context + ": " + m.Webhooks.Why()
+// whether it is a primary; the zero Reason where that is known.
+func (m *member) undecided() finding.Reason {
+	if why, lacks := rule.Lack("deployments of "+m.Context, m.Istiods); lacks || m.primary() {
+		return why
 	}
-	return ""
+	why, _ := rule.Lack("mutatingwebhookconfigurations of "+m.Context, m.Webhooks)
+	return why
 }
 
 // mayLead is an entry of which it is not known where it leads, and that it is not a
@@ -453,8 +511,8 @@ func (m *member) listed() string {
 
 // lost is the finding about a Secret that was meant for a cluster and does not count.
 func (j *judgement) lost(m, to *member) string {
-	matches := func(object, cluster string) bool {
-		return to.id != "" && (cluster == to.id || strings.HasSuffix(object, "/"+istio.RemoteSecretPrefix+to.id))
+	meant := func(s facts.LooseSecret) bool {
+		return to.id != "" && (s.Cluster == to.id || s.Name == istio.RemoteSecretPrefix+to.id)
 	}
 	for _, f := range j.Findings {
 		if f.Clusters[0] != m.Context {
@@ -463,7 +521,7 @@ func (j *judgement) lost(m, to *member) string {
 		switch f.Code {
 		case "SEC002", "SEC003":
 			for _, s := range slices.Concat(m.StraySecrets.Value, m.SystemSecrets.Value) {
-				if f.Object == "secret "+s.Namespace+"/"+s.Name && matches(f.Object, s.Cluster) {
+				if f.Object == finding.In("secret", s.Namespace, s.Name) && meant(s) {
 					return f.ID()
 				}
 			}

@@ -19,7 +19,7 @@ func TestHealthyFleets(t *testing.T) {
 			fleet, seen := c.Make()
 			r := check(t, fleet, seen, nil)
 			if len(r.Unknowns) > 0 {
-				t.Errorf("everything was readable, and yet not judged: %+v", r.Unknowns)
+				t.Errorf("everything was readable, and yet not checked: %+v", r.Unknowns)
 			}
 			if c.Name != "a loopback address that istiod reaches" {
 				check(t, fleet, facts.Seen{NotAsked: "a dump"}, nil)
@@ -92,12 +92,24 @@ func complete(t *testing.T, f finding.Finding) {
 			t.Errorf("%s: evidence %q: %q", f.ID(), e.Field, e.Value)
 		}
 	}
-	for _, line := range f.Fix {
-		if strings.Contains(line, "kubectl") && !strings.HasPrefix(line, "# ") && !strings.Contains(line, "--context=") {
+	for _, step := range f.Fix {
+		end := "."
+		if len(step.Run) > 0 {
+			end = ":"
+		}
+		if !strings.HasSuffix(step.Say, end) || strings.TrimSpace(step.Say) != step.Say || strings.HasPrefix(step.Say, "#") {
+			t.Errorf("%s: a sentence that does not end by %q, or has blanks around it: %q", f.ID(), end, step.Say)
+		}
+	}
+	for _, c := range finding.Commands(f.Fix) {
+		line := c.String()
+		if strings.Contains(line, "kubectl") && !strings.Contains(line, "--context=") {
 			t.Errorf("%s: a command without --context: %s", f.ID(), line)
 		}
-		if strings.TrimSpace(line) != line {
-			t.Errorf("%s: blanks around %q", f.ID(), line)
+		for next := &c; next != nil; next = next.Pipe {
+			if p := next.Args[0]; p != "kubectl" && p != "istioctl" && p != "grep" && p != "rm" {
+				t.Errorf("%s: a command of %s: %s", f.ID(), p, line)
+			}
 		}
 	}
 }

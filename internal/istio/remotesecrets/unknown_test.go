@@ -135,7 +135,7 @@ func TestEachAlone(t *testing.T) {
 				t.Errorf("found %v", got)
 			}
 			if diff := cmp.Diff(c.want, codesOf(r, east)); diff != "" {
-				t.Errorf("not judged (-want +got):\n%s", diff)
+				t.Errorf("not checked (-want +got):\n%s", diff)
 			}
 			for _, p := range List(fleet, seen).Pairs {
 				if p.State == Fails {
@@ -162,7 +162,7 @@ func TestAnUnreachedCluster(t *testing.T) {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(Codes(), codesOf(r, "north")); diff != "" {
-		t.Errorf("not judged (-want +got):\n%s", diff)
+		t.Errorf("not checked (-want +got):\n%s", diff)
 	}
 	for _, p := range List(fleet, seen).Pairs {
 		if p.Cluster == "north" && p.State == Fails {
@@ -202,7 +202,7 @@ func TestConnecting(t *testing.T) {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(c.unknown, codesOf(r, "east")); diff != "" {
-				t.Errorf("not judged (-want +got):\n%s", diff)
+				t.Errorf("not checked (-want +got):\n%s", diff)
 			}
 		})
 	}

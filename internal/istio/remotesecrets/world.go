@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
@@ -66,8 +67,8 @@ type entry struct {
 	from Origin
 	// uid of the cluster to which it leads, where it was connected to and is none of the fleet.
 	uid string
-	// ignored says why the control plane makes no cluster of it; "" where it does.
-	ignored string
+	// ignored says why the control plane makes no cluster of it; the zero value where it does.
+	ignored ignored
 	// selfish: it leads the control plane to its own cluster under the name that it has for it, which does nothing.
 	selfish bool
 }
@@ -76,7 +77,7 @@ func (e *entry) key() facts.SecretKey {
 	return facts.SecretKey{Context: e.in.Context, Namespace: e.Namespace, Name: e.Name, ClusterID: e.ClusterID}
 }
 
-func (e *entry) object() string { return "secret " + e.Namespace + "/" + e.Name }
+func (e *entry) object() finding.Object { return finding.In("secret", e.Namespace, e.Name) }
 
 // sure reports whether it is known to which cluster the entry leads.
 func (e *entry) sure() bool { return e.to != nil && e.from != ByKey }
@@ -108,9 +109,9 @@ func newWorld(fleet *facts.Fleet, seen facts.Seen) *world {
 		for _, s := range sorted(m.RemoteSecrets.Value) {
 			e := &entry{RemoteSecret: s, in: m}
 			w.lead(e, seen)
-			e.ignored = ignored(m, s, taken)
+			e.ignored = m.ignores(s, taken)
 			e.selfish = m.own(s.ClusterID) && e.to == m
-			if e.ignored == "" {
+			if e.ignored == (ignored{}) {
 				taken[s.ClusterID] = s.Namespace + "/" + s.Name
 			}
 			m.entries, w.entries = append(m.entries, e), append(w.entries, e)
@@ -128,21 +129,21 @@ func sorted(secrets []facts.RemoteSecret) []facts.RemoteSecret {
 	return out
 }
 
-// ignored says why the control plane makes no cluster of an entry
+// ignores says why the control plane makes no cluster of an entry
 // (pkg/kube/multicluster/secretcontroller.go, addRemoteConfig).
-func ignored(m *member, s facts.RemoteSecret, taken map[string]string) string {
+func (m *member) ignores(s facts.RemoteSecret, taken map[string]string) ignored {
 	switch {
 	case m.own(s.ClusterID):
-		return "its key is the control plane's own cluster ID"
+		return ignored{cause: istio.OwnClusterID}
 	case taken[s.ClusterID] != "":
-		return "secret " + taken[s.ClusterID] + " has this cluster ID already"
+		return ignored{istio.DuplicateClusterID, taken[s.ClusterID]}
 	case s.Invalid != "":
-		return s.Invalid
+		return ignored{istio.InvalidKubeconfig, s.Invalid}
 	}
 	if ways := m.refuses(s); len(ways) > 0 {
-		return strings.Join(ways, ", ") + " is not allowed in it"
+		return ignored{istio.ForbiddenAuthentication, strings.Join(ways, ", ")}
 	}
-	return ""
+	return ignored{}
 }
 
 // refuses are the ways to authenticate in a kubeconfig that a control plane of the
@@ -281,7 +282,7 @@ func (w *world) expects(mesh map[*member]int, from, to *member) bool {
 func (m *member) reads(to *member) *entry {
 	rank := func(e *entry) int {
 		n := 0
-		for i, good := range []bool{e.sure(), to.id != "" && (e.ClusterID == to.id || to.own(e.ClusterID)), e.ignored == ""} {
+		for i, good := range []bool{e.sure(), to.id != "" && (e.ClusterID == to.id || to.own(e.ClusterID)), e.ignored == (ignored{})} {
 			if good {
 				n |= 1 << i
 			}
