@@ -48,7 +48,7 @@ func TestRealControlPlanes(t *testing.T) {
 				if diff := cmp.Diff(want, summary(doc)); diff != "" {
 					t.Errorf("%s: findings (-want +got):\n%s", doc.Command, diff)
 				}
-				if len(doc.Clusters) != 2 || doc.Summary.NotJudged > 0 {
+				if len(doc.Clusters) != 2 || doc.Summary.Unchecked > 0 {
 					t.Errorf("%s: clusters %v, not checked: %+v", doc.Command, doc.Clusters, doc.Unknowns)
 				}
 			}

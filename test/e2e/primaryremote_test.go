@@ -133,7 +133,7 @@ func TestPrimaryAndRemote(t *testing.T) {
 			if diff := cmp.Diff(c.want, summary(doc)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s\n%+v", diff, doc.Findings)
 			}
-			if len(doc.Clusters) != 2 || doc.Summary.NotJudged > 0 {
+			if len(doc.Clusters) != 2 || doc.Summary.Unchecked > 0 {
 				t.Errorf("clusters %v, not checked: %+v", doc.Clusters, doc.Unknowns)
 			}
 		})
