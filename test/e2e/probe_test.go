@@ -117,7 +117,7 @@ func TestProbe(t *testing.T) {
 		t.Errorf("from a pod %d (-want +got):\n%s", code, diff)
 	}
 	verified := document(t, run("verify", "--probe", "--from-pod", "east/shop/cart-0", "-o", "json"))
-	if len(verified.Findings) > 0 || verified.Summary.NotJudged > 0 {
+	if len(verified.Findings) > 0 || verified.Summary.Unchecked > 0 {
 		t.Errorf("of gateways that are trusted: %v, not checked %+v", summary(verified), verified.Unknowns)
 	}
 
