@@ -1,0 +1,192 @@
+package model
+
+import (
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+)
+
+// Gateway is a Service that is meant to be a gateway of a network.
+type Gateway struct {
+	Cluster *Cluster
+	Service *corev1.Service
+	Network string
+	// Labeled: a label makes it one; else meshNetworks name it.
+	Labeled bool
+	// Accidental: its label got there by accident, and what it selects are no gateways.
+	Accidental bool
+	// Pods are those that it selects and that run.
+	Pods []*facts.Pod
+
+	candidates map[*ControlPlane]istio.Candidate
+}
+
+// NetworkGateways are the Services of the cluster that are meant to be gateways between
+// networks: those that are labeled first, then those that meshNetworks name.
+func (c *Cluster) NetworkGateways() []*Gateway { return c.networkGateway() }
+
+func (c *Cluster) findGateways() []*Gateway {
+	var out []*Gateway
+	for i := range c.Services.Value {
+		s := &c.Services.Value[i]
+		if network := s.Labels[istio.LabelNetwork]; network != "" {
+			out = append(out, c.newGateway(s, network, true))
+		}
+	}
+	for _, cp := range c.WatchedBy {
+		for _, candidate := range cp.Candidates() {
+			if candidate.Kind != "Service" || !slices.Contains(cp.Names(c), candidate.Cluster) {
+				continue
+			}
+			at := slices.IndexFunc(out, func(g *Gateway) bool { return g.is(candidate) })
+			if at < 0 {
+				s := c.Service(candidate.Namespace, candidate.Name)
+				if s == nil {
+					continue
+				}
+				at, out = len(out), append(out, c.newGateway(s, candidate.Network, false))
+			}
+			if _, ok := out[at].candidates[cp]; !ok { // of a cluster that it watches twice: by the first name
+				out[at].candidates[cp] = candidate
+			}
+		}
+	}
+	return out
+}
+
+func (g *Gateway) is(c istio.Candidate) bool {
+	return g.Service.Namespace == c.Namespace && g.Service.Name == c.Name && g.Network == c.Network
+}
+
+func (c *Cluster) newGateway(s *corev1.Service, network string, labeled bool) *Gateway {
+	g := &Gateway{Cluster: c, Service: s, Network: network, Labeled: labeled, candidates: map[*ControlPlane]istio.Candidate{}}
+	g.Pods = c.SelectedPods(s)
+	g.Accidental = labeled && g.isAccidental()
+	return g
+}
+
+// isAccidental reports whether what a labeled Service selects are ordinary workloads.
+// Only sidecars have the label that says how they take mutual TLS: gateways are injected
+// by another template (manifests/charts/istio-control/istio-discovery/files,
+// injection-template.yaml and gateway-injection-template.yaml).
+func (g *Gateway) isAccidental() bool {
+	if len(g.Pods) == 0 {
+		return false
+	}
+	for _, p := range g.Pods {
+		if istio.IsGateway(p) || IsProxy(p) && p.Labels[istio.LabelTLSMode] == "" {
+			return false
+		}
+	}
+	// An image that replaces itself with a proxy is one that nobody injected.
+	return !g.HasPort(g.Port()) || g.Service.Labels["istio"] == "" && g.Service.Spec.Selector["istio"] == ""
+}
+
+// Candidate is what a control plane makes of the Service; false where it makes nothing
+// of it, as when discovery selectors hide it.
+func (g *Gateway) Candidate(cp *ControlPlane) (istio.Candidate, bool) {
+	c, ok := g.candidates[cp]
+	return c, ok
+}
+
+// KnownTo are the control planes that make something of the Service.
+func (g *Gateway) KnownTo() []*ControlPlane {
+	var out []*ControlPlane
+	for _, cp := range g.Cluster.WatchedBy {
+		if _, ok := g.candidates[cp]; ok {
+			out = append(out, cp)
+		}
+	}
+	return out
+}
+
+// Port is the port of the Service that other networks go to.
+func (g *Gateway) Port() int {
+	if !g.Labeled {
+		for _, cp := range g.KnownTo() {
+			if p, ok := g.meshPort(g.candidates[cp]); ok {
+				return p
+			}
+		}
+	}
+	if n, err := strconv.Atoi(g.Service.Labels[istio.LabelGatewayPort]); err == nil {
+		return n
+	}
+	return istio.DefaultGatewayPort
+}
+
+// meshPort is the port that meshNetworks name: a candidate has the node port in its
+// place where that one is used.
+func (g *Gateway) meshPort(c istio.Candidate) (int, bool) {
+	for _, p := range g.Service.Spec.Ports {
+		if uint32(p.Port) == c.Port || p.NodePort != 0 && uint32(p.NodePort) == c.Port {
+			return int(p.Port), true
+		}
+	}
+	return int(c.Port), c.Port != 0
+}
+
+// HasPort reports whether the Service has a port.
+func (g *Gateway) HasPort(port int) bool {
+	return slices.ContainsFunc(g.Service.Spec.Ports, func(p corev1.ServicePort) bool { return int(p.Port) == port })
+}
+
+// TakesSidecars reports whether it is meant for sidecars: a gateway of ambient networks
+// alone has only the port for HBONE.
+func (g *Gateway) TakesSidecars() bool { return g.HasPort(g.Port()) || !g.HasPort(istio.HBONEPort) }
+
+// EastWest is the Gateway of an ambient network of which istiod has made the Service;
+// nil where there is none.
+func (g *Gateway) EastWest() *api.KubernetesGateway {
+	for _, k := range g.Cluster.EastWest() {
+		if k.Namespace == g.Service.Namespace && k.Name == g.Service.Labels[istio.LabelGatewayName] {
+			return k
+		}
+	}
+	return nil
+}
+
+// EastWest are the Gateways of ambient networks in the cluster.
+func (c *Cluster) EastWest() []*api.KubernetesGateway {
+	var out []*api.KubernetesGateway
+	for i := range c.KubernetesGateways.Value {
+		if k := &c.KubernetesGateways.Value[i]; k.Spec.GatewayClassName == api.ClassEastWest {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// Ready is how many of its pods are ready.
+func (g *Gateway) Ready() int {
+	n := 0
+	for _, p := range g.Pods {
+		if p.IsReady() {
+			n++
+		}
+	}
+	return n
+}
+
+// Addresses are those that a control plane uses, of the first that uses any.
+func (g *Gateway) Addresses() []istio.CandidateAddress {
+	for _, cp := range g.KnownTo() {
+		if c := g.candidates[cp]; c.Problem == "" {
+			return c.Addresses
+		}
+	}
+	return nil
+}
+
+// Replaced reports whether its network has another gateway in the same cluster that
+// control planes use.
+func (g *Gateway) Replaced() bool {
+	return slices.ContainsFunc(g.Cluster.NetworkGateways(), func(o *Gateway) bool {
+		return o != g && o.Network == g.Network && !o.Accidental && len(o.Addresses()) > 0
+	})
+}

@@ -1,0 +1,118 @@
+package model
+
+import (
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+)
+
+// Namespace is that of a name; nil where there is none.
+func (c *Cluster) Namespace(name string) *corev1.Namespace { return c.namespaces()[name] }
+
+// NamespaceLabels are those of a namespace; nil where there is none.
+func (c *Cluster) NamespaceLabels(name string) map[string]string {
+	if ns := c.Namespace(name); ns != nil {
+		return ns.Labels
+	}
+	return nil
+}
+
+// Service is that of a name; nil where there is none.
+func (c *Cluster) Service(namespace, name string) *corev1.Service {
+	return c.services()[istio.ObjectName{Namespace: namespace, Name: name}]
+}
+
+// ServicesByName are all Services. The map is not to be changed.
+func (c *Cluster) ServicesByName() map[istio.ObjectName]*corev1.Service { return c.services() }
+
+// Slices are the EndpointSlices of a Service. Where not all were read, those of the
+// system namespace may have been.
+func (c *Cluster) Slices(namespace, service string) []*discoveryv1.EndpointSlice {
+	return c.endpointSlices()[istio.ObjectName{Namespace: namespace, Name: service}]
+}
+
+// Pod is that of a name; nil where there is none.
+func (c *Cluster) Pod(namespace, name string) *facts.Pod {
+	return c.pods()[istio.ObjectName{Namespace: namespace, Name: name}]
+}
+
+// PodsIn are the pods of a namespace.
+func (c *Cluster) PodsIn(namespace string) []*facts.Pod { return c.podsIn()[namespace] }
+
+// SelectedPods are the pods that run and that the selector of a Service takes.
+func (c *Cluster) SelectedPods(s *corev1.Service) []*facts.Pod {
+	var out []*facts.Pod
+	for _, p := range c.PodsIn(s.Namespace) {
+		if Runs(p) && selects(s.Spec.Selector, p.Labels) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// selects reports whether a selector that is not empty takes labels.
+func selects(selector, labels map[string]string) bool {
+	if len(selector) == 0 {
+		return false
+	}
+	for k, v := range selector {
+		if got, ok := labels[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
+
+// index prepares the indexes. Each is made when it is first asked for: large clusters
+// have many pods, and most rules need one or two of them.
+func (c *Cluster) index() {
+	c.namespaces = sync.OnceValue(func() map[string]*corev1.Namespace {
+		out := make(map[string]*corev1.Namespace, len(c.Namespaces.Value))
+		for i := range c.Namespaces.Value {
+			out[c.Namespaces.Value[i].Name] = &c.Namespaces.Value[i]
+		}
+		return out
+	})
+	c.services = sync.OnceValue(func() map[istio.ObjectName]*corev1.Service {
+		out := make(map[istio.ObjectName]*corev1.Service, len(c.Services.Value))
+		for i := range c.Services.Value {
+			s := &c.Services.Value[i]
+			out[istio.ObjectName{Namespace: s.Namespace, Name: s.Name}] = s
+		}
+		return out
+	})
+	c.endpointSlices = sync.OnceValue(func() map[istio.ObjectName][]*discoveryv1.EndpointSlice {
+		list := c.EndpointSlices.Value
+		if !c.EndpointSlices.Known() {
+			list = c.SystemSlices.Value
+		}
+		out := make(map[istio.ObjectName][]*discoveryv1.EndpointSlice, len(list))
+		for i := range list {
+			if service := list[i].Labels[discoveryv1.LabelServiceName]; service != "" {
+				name := istio.ObjectName{Namespace: list[i].Namespace, Name: service}
+				out[name] = append(out[name], &list[i])
+			}
+		}
+		return out
+	})
+	c.pods = sync.OnceValue(func() map[istio.ObjectName]*facts.Pod {
+		out := make(map[istio.ObjectName]*facts.Pod, len(c.Pods.Value))
+		for i := range c.Pods.Value {
+			p := &c.Pods.Value[i]
+			out[istio.ObjectName{Namespace: p.Namespace, Name: p.Name}] = p
+		}
+		return out
+	})
+	c.podsIn = sync.OnceValue(func() map[string][]*facts.Pod {
+		out := map[string][]*facts.Pod{}
+		for i := range c.Pods.Value {
+			p := &c.Pods.Value[i]
+			out[p.Namespace] = append(out[p.Namespace], p)
+		}
+		return out
+	})
+}
