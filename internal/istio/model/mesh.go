@@ -27,6 +27,8 @@ type Options struct {
 	// Seen is what clusters and control planes answered after the survey. The zero
 	// Seen means that nothing was asked.
 	Seen facts.Seen
+	// Given is what else the run knows, each thing of a type of its own: see Given.
+	Given []any
 }
 
 // Mesh is a fleet as Istio sees it. Where the fleet holds several meshes, Same tells
@@ -51,6 +53,7 @@ type Mesh struct {
 	networks  func() []string
 	hostNames func() map[string]string
 	replicas  func() map[string]facts.Read[[]facts.IstiodView]
+	derived   derived
 }
 
 // New makes the model of a fleet.
