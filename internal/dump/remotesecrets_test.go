@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // One Secret can name several clusters, and tell of some nothing but why not.
@@ -30,10 +31,10 @@ func TestRemoteSecretsOfSeveralClusters(t *testing.T) {
 		entry("one", "far-west", "https://far-west", ""),
 	}
 	dir := filepath.Join(t.TempDir(), "fleet")
-	if err := dump.Write(dir, want); err != nil {
+	if err := dump.Write(dir, want, resources.All); err != nil {
 		t.Fatal(err)
 	}
-	got, err := dump.Read(os.DirFS(dir), "", time.Time{})
+	got, err := dump.Read(os.DirFS(dir), "", time.Time{}, resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ stringData:
     current-context: west
     users: [{name: west, user: {token: hunter2}}]
 `)}}
-	got, err := dump.Read(files, istiotest.System, istiotest.Now)
+	got, err := dump.Read(files, istiotest.System, istiotest.Now, resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // View is what one control plane makes of the API objects of all clusters that
@@ -82,7 +83,7 @@ func newView(fleet *facts.Fleet, at int, istiod Istiod, whole map[*facts.Cluster
 	own := &fleet.Clusters[at]
 	v := &View{Context: own.Context, Istiod: istiod}
 	v.Mesh = MeshConfig{}.Defaulted()
-	for _, cm := range own.MeshConfigs.Value {
+	for _, cm := range resources.MeshConfigs.Of(own).Value {
 		if cm.Name != istiod.MeshConfigMap() {
 			continue
 		}
@@ -134,8 +135,8 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 		services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, pods: map[string]*facts.Pod{},
 		podsByIP: map[string][]*facts.Pod{}, nodes: map[string]*corev1.Node{}, exports: map[string]bool{}, namespaces: map[string]*corev1.Namespace{},
 	}
-	for i := range c.Namespaces.Value {
-		ns := &c.Namespaces.Value[i]
+	for i := range resources.Namespaces.Of(c).Value {
+		ns := &resources.Namespaces.Of(c).Value[i]
 		m.namespaces[ns.Name] = ns
 		if ns.Name == v.Istiod.Namespace {
 			m.network = ns.Labels[LabelNetwork]
@@ -148,20 +149,20 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 		ns := m.namespaces[namespace]
 		return ns != nil && v.Mesh.Selects(ns.Labels)
 	}
-	for i := range c.Services.Value {
-		if s := &c.Services.Value[i]; m.selects(s.Namespace) {
+	for i := range resources.Services.Of(c).Value {
+		if s := &resources.Services.Of(c).Value[i]; m.selects(s.Namespace) {
 			m.services[s.Namespace+"/"+s.Name] = s
 		}
 	}
-	for i := range c.EndpointSlices.Value {
-		s := &c.EndpointSlices.Value[i]
+	for i := range resources.EndpointSlices.Of(c).Value {
+		s := &resources.EndpointSlices.Of(c).Value[i]
 		name, imported := s.Labels[discoveryv1.LabelServiceName], s.Labels[LabelImportedService]
 		if name != "" && imported == "" && m.selects(s.Namespace) {
 			m.slices[s.Namespace+"/"+name] = append(m.slices[s.Namespace+"/"+name], s)
 		}
 	}
-	for i := range c.Pods.Value {
-		p := &c.Pods.Value[i]
+	for i := range resources.Pods.Of(c).Value {
+		p := &resources.Pods.Of(c).Value[i]
 		if p.Phase == corev1.PodFailed || !m.selects(p.Namespace) {
 			continue
 		}
@@ -170,13 +171,13 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 			m.podsByIP[p.IP()] = append(m.podsByIP[p.IP()], p)
 		}
 	}
-	for i := range c.ServiceExports.Value {
-		if e := &c.ServiceExports.Value[i]; m.selects(e.Namespace) {
+	for i := range resources.ServiceExports.Of(c).Value {
+		if e := &resources.ServiceExports.Of(c).Value[i]; m.selects(e.Namespace) {
 			m.exports[e.Namespace+"/"+e.Name] = true
 		}
 	}
-	for i := range c.Nodes.Value {
-		m.nodes[c.Nodes.Value[i].Name] = &c.Nodes.Value[i]
+	for i := range resources.Nodes.Of(c).Value {
+		m.nodes[resources.Nodes.Of(c).Value[i].Name] = &resources.Nodes.Of(c).Value[i]
 	}
 	return m
 }
@@ -209,20 +210,20 @@ func (v *View) Unread() []Unread {
 				out = append(out, Unread{Cluster: w.ID, What: what, Why: why})
 			}
 		}
-		missing(c.Namespaces.Known(), "namespaces", c.Namespaces.Why())
-		missing(c.Services.Known(), "services", c.Services.Why())
-		missing(c.EndpointSlices.Known(), "endpointslices", c.EndpointSlices.Why())
-		missing(c.Pods.Known(), "pods", c.Pods.Why())
-		missing(c.Nodes.Known(), "nodes", c.Nodes.Why())
-		missing(c.KubernetesGateways.Known(), "gateways of the Gateway API", c.KubernetesGateways.Why())
+		missing(resources.Namespaces.Of(c).Known(), "namespaces", resources.Namespaces.Of(c).Why())
+		missing(resources.Services.Of(c).Known(), "services", resources.Services.Of(c).Why())
+		missing(resources.EndpointSlices.Of(c).Known(), "endpointslices", resources.EndpointSlices.Of(c).Why())
+		missing(resources.Pods.Of(c).Known(), "pods", resources.Pods.Of(c).Why())
+		missing(resources.Nodes.Of(c).Known(), "nodes", resources.Nodes.Of(c).Why())
+		missing(resources.KubernetesGateways.Of(c).Known(), "gateways of the Gateway API", resources.KubernetesGateways.Of(c).Why())
 		if v.Istiod.On(EnvMCSDiscovery) {
-			missing(c.ServiceExports.Known(), "serviceexports", c.ServiceExports.Why())
+			missing(resources.ServiceExports.Of(c).Known(), "serviceexports", resources.ServiceExports.Of(c).Why())
 		}
 		if w.Secret == "" {
-			missing(c.MeshConfigs.Known(), "the mesh config", c.MeshConfigs.Why())
-			missing(c.RemoteSecrets.Known(), "remote secrets", c.RemoteSecrets.Why())
-			missing(c.PeerAuthentications.Known(), "peerauthentications", c.PeerAuthentications.Why())
-			missing(c.DestinationRules.Known(), "destinationrules", c.DestinationRules.Why())
+			missing(resources.MeshConfigs.Of(c).Known(), "the mesh config", resources.MeshConfigs.Of(c).Why())
+			missing(resources.RemoteSecrets.Of(c).Known(), "remote secrets", resources.RemoteSecrets.Of(c).Why())
+			missing(resources.PeerAuthentications.Of(c).Known(), "peerauthentications", resources.PeerAuthentications.Of(c).Why())
+			missing(resources.DestinationRules.Of(c).Known(), "destinationrules", resources.DestinationRules.Of(c).Why())
 		}
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // way is what is said of one way in which a cluster is not reached.
@@ -73,8 +74,8 @@ func Judge(fleet *facts.Fleet) finding.Result {
 		}
 		if f, ok := noIstio(c); ok {
 			r.Add(f)
-		} else if !c.Webhooks.Known() && c.Webhooks.State != facts.NotAsked && mayLackIstio(c) {
-			r.CannotJudge(c.Context, "mutatingwebhookconfigurations: "+c.Webhooks.Why(), "FLT008")
+		} else if !resources.Webhooks.Of(c).Known() && resources.Webhooks.Of(c).State != facts.NotAsked && mayLackIstio(c) {
+			r.CannotJudge(c.Context, "mutatingwebhookconfigurations: "+resources.Webhooks.Of(c).Why(), "FLT008")
 		}
 	}
 	for _, b := range fleet.Beyond {
@@ -107,7 +108,7 @@ func unreached(c *facts.Cluster) finding.Finding {
 // noIstio: nothing of Istio where it was looked for. Only what was really read
 // counts.
 func noIstio(c *facts.Cluster) (finding.Finding, bool) {
-	if !mayLackIstio(c) || !c.Webhooks.Known() || len(c.Webhooks.Value) > 0 {
+	if !mayLackIstio(c) || !resources.Webhooks.Of(c).Known() || len(resources.Webhooks.Of(c).Value) > 0 {
 		return finding.Finding{}, false
 	}
 	f := finding.Finding{
@@ -121,7 +122,7 @@ func noIstio(c *facts.Cluster) (finding.Finding, bool) {
 		Fix:    []string{"# name the namespace with -i, or leave the cluster out of --contexts"},
 	}
 	var elsewhere []string
-	for _, d := range c.Istiods.Value {
+	for _, d := range resources.Istiods.Of(c).Value {
 		elsewhere = append(elsewhere, d.Namespace)
 	}
 	if len(elsewhere) > 0 {
@@ -137,7 +138,7 @@ func noIstio(c *facts.Cluster) (finding.Finding, bool) {
 // show that there is Istio.
 func mayLackIstio(c *facts.Cluster) bool {
 	has, known := istio.HasControlPlane(c)
-	return !has && known && c.RootCert.State == facts.Absent
+	return !has && known && resources.RootCert.Of(c).State == facts.Absent
 }
 
 func beyond(b facts.BeyondReach) finding.Finding {
@@ -160,7 +161,7 @@ func sameCluster(fleet *facts.Fleet) []finding.Finding {
 	contexts := map[string][]string{}
 	var order []string
 	for _, c := range fleet.Clusters {
-		for _, ns := range c.Namespaces.Value {
+		for _, ns := range resources.Namespaces.Of(&c).Value {
 			if ns.Name == "kube-system" && ns.UID != "" {
 				if contexts[string(ns.UID)] == nil {
 					order = append(order, string(ns.UID))

@@ -20,6 +20,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -79,19 +81,19 @@ func TestWhatLeadsAsk(t *testing.T) {
 // What may not be read is noted as such, and does not hide the rest.
 func TestLeadsThatAreForbidden(t *testing.T) {
 	for refused, field := range map[string]func(*facts.Cluster) facts.State{
-		"/events":               func(c *facts.Cluster) facts.State { return c.GatewayEvents.State },
-		"/configmaps":           func(c *facts.Cluster) facts.State { return c.Injectors.State },
-		"/virtualservices":      func(c *facts.Cluster) facts.State { return c.VirtualServices.State },
-		"/endpointslices":       func(c *facts.Cluster) facts.State { return c.SystemSlices.State },
-		"/subjectaccessreviews": func(c *facts.Cluster) facts.State { return c.ReaderRights.State },
+		"/events":               func(c *facts.Cluster) facts.State { return resources.GatewayEvents.Of(c).State },
+		"/configmaps":           func(c *facts.Cluster) facts.State { return resources.Injectors.Of(c).State },
+		"/virtualservices":      func(c *facts.Cluster) facts.State { return resources.VirtualServices.Of(c).State },
+		"/endpointslices":       func(c *facts.Cluster) facts.State { return resources.SystemSlices.Of(c).State },
+		"/subjectaccessreviews": func(c *facts.Cluster) facts.State { return resources.ReaderRights.Of(c).State },
 	} {
-		got := facts.Cluster{Injectors: facts.Read[[]corev1.ConfigMap]{State: facts.OK}}
+		got := *resources.Injectors.With(&facts.Cluster{}, facts.Read[[]corev1.ConfigMap]{State: facts.OK})
 		survey.Follow(t.Context(), serve(t, &apitest.Server{Before: (&asking{refuses: refused}).before}), &got, everyLead)
 		if s := field(&got); s != facts.Forbidden {
 			t.Errorf("%s: %q", refused, s)
 		}
 		known := 0
-		for _, ok := range []bool{got.GatewayEvents.Known(), got.Injectors.Known(), got.VirtualServices.Known(), got.SystemSlices.Known(), got.ReaderRights.Known()} {
+		for _, ok := range []bool{resources.GatewayEvents.Of(&got).Known(), resources.Injectors.Of(&got).Known(), resources.VirtualServices.Of(&got).Known(), resources.SystemSlices.Of(&got).Known(), resources.ReaderRights.Of(&got).Known()} {
 			if ok {
 				known++
 			}
@@ -102,7 +104,7 @@ func TestLeadsThatAreForbidden(t *testing.T) {
 	}
 	var got facts.Cluster
 	survey.Unfollowed(&got, everyLead, "no answer")
-	if got.GatewayEvents.Why() != "no answer" || got.Injectors.Known() || got.VirtualServices.Known() || got.SystemSlices.Known() || got.ReaderRights.Known() {
+	if resources.GatewayEvents.Of(&got).Why() != "no answer" || resources.Injectors.Of(&got).Known() || resources.VirtualServices.Of(&got).Known() || resources.SystemSlices.Of(&got).Known() || resources.ReaderRights.Of(&got).Known() {
 		t.Errorf("%+v", got)
 	}
 }
@@ -112,7 +114,7 @@ func TestReaderRights(t *testing.T) {
 	var got facts.Cluster
 	survey.Follow(t.Context(), serve(t, &apitest.Server{}), &got, istio.Leads{Remote: true, Identity: everyLead.Identity})
 	var names []string
-	for _, r := range got.ReaderRights.Value {
+	for _, r := range resources.ReaderRights.Of(&got).Value {
 		names = append(names, r.Name)
 		if r.Spec.User != everyLead.Identity || !slices.Contains(r.Spec.Groups, "system:serviceaccounts:mesh") || !r.Status.Allowed {
 			t.Errorf("%+v", r)
@@ -126,22 +128,22 @@ func TestReaderRights(t *testing.T) {
 // Each source that rules of networks read is one question, and the values of an
 // injector that is not there are none.
 func TestWhatNetworkSourcesAsk(t *testing.T) {
-	for source, want := range map[survey.Source]string{
-		survey.NetworkPolicies: "GET /apis/networking.k8s.io/v1/networkpolicies?limit=500",
-		survey.Injectors:       "GET /api/v1/namespaces/istio-system/configmaps/istio-sidecar-injector",
-		survey.WorkloadEntries: "GET /apis/networking.istio.io/v1/workloadentries?limit=500",
-		survey.ServiceEntries:  "GET /apis/networking.istio.io/v1/serviceentries?limit=500",
+	for source, want := range map[resource.Set]string{
+		resources.NetworkPolicies: "GET /apis/networking.k8s.io/v1/networkpolicies?limit=500",
+		resources.Injectors:       "GET /api/v1/namespaces/istio-system/configmaps/istio-sidecar-injector",
+		resources.WorkloadEntries: "GET /apis/networking.istio.io/v1/workloadentries?limit=500",
+		resources.ServiceEntries:  "GET /apis/networking.istio.io/v1/serviceentries?limit=500",
 	} {
 		a := &asking{}
 		got := read(t, serve(t, &apitest.Server{Before: a.before}), source)
 		if diff := cmp.Diff([]string{want}, a.asked); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
 		}
-		if source == survey.Injectors && got.Injectors.State != facts.OK {
-			t.Errorf("an injector that is not there: %+v", got.Injectors)
+		if source == resources.Injectors && resources.Injectors.Of(&got).State != facts.OK {
+			t.Errorf("an injector that is not there: %+v", resources.Injectors.Of(&got))
 		}
 	}
-	if !slices.Contains([]survey.Source{0}, survey.NetworkRules&(survey.CACerts|survey.CASecret|survey.EndpointSlices|survey.DestinationRules)) {
+	if !slices.Contains([]resource.Set{0}, resources.NetworkRules&(resource.Join(resources.CACerts, resources.CASecret, resources.EndpointSlices, resources.DestinationRules))) {
 		t.Error("mesh-network reads what it does not need")
 	}
 }
@@ -182,7 +184,7 @@ func TestWhatIsKeptForNetworks(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			kept := survey.Trim(c.object)
+			kept := resources.Trim(c.object)
 			if diff := cmp.Diff(slices.Sorted(slices.Values(c.want)), leaves(reflect.ValueOf(kept), "")); diff != "" {
 				t.Errorf("kept (-want +got):\n%s", diff)
 			}
@@ -199,7 +201,7 @@ func TestReducedSettings(t *testing.T) {
 	p.Spec.Containers = []corev1.Container{{Name: istio.ProxyContainer, Env: []corev1.EnvVar{
 		{Name: istio.EnvProxyConfig, Value: `{"discoveryAddress":"istiod.x.svc:15012","tracing":{"lightstep":{"accessToken":"secret"}},"proxyMetadata":{"TOKEN":"secret"},"gatewayTopology":{"proxyProtocol":{},"numTrustedProxies":2}}`},
 	}}}
-	kept, ok := survey.Trim(p).(*corev1.Pod)
+	kept, ok := resources.Trim(p).(*corev1.Pod)
 	if !ok {
 		t.Fatal("no pod")
 	}
@@ -211,7 +213,7 @@ func TestReducedSettings(t *testing.T) {
 	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: istio.DiscoveryContainer, Args: []string{
 		"discovery", "--clusterAliases=a=b", "--token=" + istiotest.Token("args"), "--clusterAliases", "c=d,e=f", "--log_output_level=all:debug",
 	}}}
-	trimmed, ok := survey.Trim(d).(*appsv1.Deployment)
+	trimmed, ok := resources.Trim(d).(*appsv1.Deployment)
 	if !ok {
 		t.Fatal("no Deployment")
 	}

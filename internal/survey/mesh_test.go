@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // lister is an API server that has some lists and notes what it is asked for.
@@ -84,7 +85,7 @@ func TestMeshSources(t *testing.T) {
 		t.Errorf("requests: %s", diff)
 	}
 	states := []facts.State{
-		c.Services.State, c.EndpointSlices.State, c.Pods.State, c.Nodes.State, c.PeerAuthentications.State, c.DestinationRules.State, c.Gateways.State, c.KubernetesGateways.State,
+		resources.Services.Of(&c).State, resources.EndpointSlices.Of(&c).State, resources.Pods.Of(&c).State, resources.Nodes.Of(&c).State, resources.PeerAuthentications.Of(&c).State, resources.DestinationRules.Of(&c).State, resources.Gateways.Of(&c).State, resources.KubernetesGateways.Of(&c).State,
 	}
 	if diff := cmp.Diff([]facts.State{facts.OK, facts.OK, facts.OK, facts.OK, facts.OK, facts.OK, facts.Forbidden, facts.Absent}, states); diff != "" {
 		t.Errorf("states: %s", diff)

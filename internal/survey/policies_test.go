@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Each list is one request, and what is not installed one for each version. Of a
@@ -31,12 +32,12 @@ func TestPolicies(t *testing.T) {
 	if diff := cmp.Diff(want, l.asked); diff != "" {
 		t.Errorf("requests: %s", diff)
 	}
-	states := []facts.State{c.VirtualServices.State, c.Sidecars.State, c.AuthorizationPolicies.State, c.ServiceExports.State}
+	states := []facts.State{resources.VirtualServices.Of(&c).State, resources.Sidecars.Of(&c).State, resources.AuthorizationPolicies.Of(&c).State, resources.ServiceExports.Of(&c).State}
 	if diff := cmp.Diff([]facts.State{facts.OK, facts.OK, facts.OK, facts.Forbidden}, states); diff != "" {
 		t.Errorf("states: %s", diff)
 	}
 	var targets []string
-	for _, target := range c.VirtualServices.Value[0].Targets() {
+	for _, target := range resources.VirtualServices.Of(&c).Value[0].Targets() {
 		targets = append(targets, target.Host+" "+target.Subset)
 	}
 	if diff := cmp.Diff([]string{"copy ", "cart v1", "db "}, targets); diff != "" {
@@ -59,7 +60,7 @@ func TestPolicies(t *testing.T) {
 func TestPoliciesThatAreNotInstalled(t *testing.T) {
 	l := &lister{lists: map[string]string{"/api/v1/services": `{"kind":"ServiceList","apiVersion":"v1","metadata":{},"items":[]}`}}
 	c := l.read(t, Policies|Services)
-	for _, state := range []facts.State{c.VirtualServices.State, c.Sidecars.State, c.AuthorizationPolicies.State, c.ServiceExports.State} {
+	for _, state := range []facts.State{resources.VirtualServices.Of(&c).State, resources.Sidecars.Of(&c).State, resources.AuthorizationPolicies.Of(&c).State, resources.ServiceExports.Of(&c).State} {
 		if state != facts.Absent {
 			t.Errorf("state %q", state)
 		}

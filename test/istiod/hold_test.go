@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
@@ -116,7 +117,7 @@ func readFleet(t *testing.T, ctx context.Context, mesh *bed.Mesh) *facts.Fleet {
 	out := &facts.Fleet{At: time.Now()}
 	for _, spec := range mesh.Topology().Clusters {
 		cluster := survey.Cluster{Context: spec.Name, Config: fleet.Cluster(spec.Name).RESTConfig(bed.Admin), Namespace: topology.SystemNamespace}
-		c, err := survey.Read(ctx, cluster, survey.Mesh)
+		c, err := survey.Read(ctx, cluster, resources.Mesh)
 		if err != nil {
 			t.Fatalf("reading %s: %v", spec.Name, err)
 		}

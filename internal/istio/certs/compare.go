@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -88,8 +89,8 @@ func (m *member) whyNoRoots() string {
 		return fmt.Sprintf("configmap istio-ca-root-cert %s", orElse(m.published.Problem, "holds none"))
 	case m.ca != nil:
 		return fmt.Sprintf("%s in secret cacerts %s", m.ca.layout.root, orElse(m.ca.root.Problem, "holds none"))
-	case !m.CACerts.Known():
-		return "configmap istio-ca-root-cert does not exist, and secret cacerts: " + m.CACerts.Why()
+	case !resources.CACerts.Of(m.Cluster).Known():
+		return "configmap istio-ca-root-cert does not exist, and secret cacerts: " + resources.CACerts.Of(m.Cluster).Why()
 	default:
 		return fmt.Sprintf("neither configmap istio-ca-root-cert nor a secret with a CA exists in namespace %s", m.SystemNamespace)
 	}
@@ -147,9 +148,9 @@ func (m *member) gaps() []Gap {
 			out = append(out, Gap{Cluster: m.Context, Source: source, Reason: why})
 		}
 	}
-	add("secret/cacerts", m.CACerts.Known(), m.CACerts.Why())
-	add("secret/istio-ca-secret", m.CASecret.Known(), m.CASecret.Why())
-	add("configmap/istio-ca-root-cert", m.RootCert.Known(), m.RootCert.Why())
+	add("secret/cacerts", resources.CACerts.Of(m.Cluster).Known(), resources.CACerts.Of(m.Cluster).Why())
+	add("secret/istio-ca-secret", resources.CASecret.Of(m.Cluster).Known(), resources.CASecret.Of(m.Cluster).Why())
+	add("configmap/istio-ca-root-cert", resources.RootCert.Of(m.Cluster).Known(), resources.RootCert.Of(m.Cluster).Why())
 	unreadable := func(source string, b pki.Bundle) {
 		add(source, len(b.Certificates) > 0, orElse(b.Problem, strings.Join(b.Passed, ", ")))
 	}

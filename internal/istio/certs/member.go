@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -55,14 +56,14 @@ type member struct {
 func newMember(c *facts.Cluster, now time.Time) *member {
 	m := &member{Cluster: c, now: now, istiods: istio.Istiods(c)}
 	m.meshes, m.meshErrs = istio.MeshConfigs(c)
-	if c.CACerts.State == facts.OK {
-		m.ca = readBundle(c.CACerts.Value)
+	if resources.CACerts.Of(c).State == facts.OK {
+		m.ca = readBundle(resources.CACerts.Of(c).Value)
 	}
-	if c.CASecret.State == facts.OK {
-		m.self = readSelfSigned(c.CASecret.Value)
+	if resources.CASecret.Of(c).State == facts.OK {
+		m.self = readSelfSigned(resources.CASecret.Of(c).Value)
 	}
-	if c.RootCert.State == facts.OK {
-		m.published = pki.ParseBundle([]byte(c.RootCert.Value.Data[istio.RootCertKey]))
+	if resources.RootCert.Of(c).State == facts.OK {
+		m.published = pki.ParseBundle([]byte(resources.RootCert.Of(c).Value.Data[istio.RootCertKey]))
 		m.publishedKnown = true
 	}
 	m.mode, m.modeWhy = m.findMode()
@@ -75,8 +76,8 @@ func (m *member) findMode() (Mode, string) {
 	if m.Unreached != nil {
 		return UnknownMode, "the cluster was not reached"
 	}
-	if !m.Istiods.Known() {
-		return UnknownMode, "deployments: " + m.Istiods.Why()
+	if !resources.Istiods.Of(m.Cluster).Known() {
+		return UnknownMode, "deployments: " + resources.Istiods.Of(m.Cluster).Why()
 	}
 	if len(m.istiods) == 0 {
 		return Remote, ""
@@ -99,8 +100,8 @@ func (m *member) findMode() (Mode, string) {
 			return UnknownMode, "deployment " + i.Name + " publishes its root in configmap " + name
 		}
 	}
-	if !m.CACerts.Known() {
-		return UnknownMode, "secret cacerts: " + m.CACerts.Why()
+	if !resources.CACerts.Of(m.Cluster).Known() {
+		return UnknownMode, "secret cacerts: " + resources.CACerts.Of(m.Cluster).Why()
 	}
 	if m.ca != nil {
 		// Without the variable a Secret that istiod once made is one like any other.
@@ -112,8 +113,8 @@ func (m *member) findMode() (Mode, string) {
 	if m.self != nil {
 		return SelfSigned, ""
 	}
-	if !m.CASecret.Known() {
-		return UnknownMode, "secret istio-ca-secret: " + m.CASecret.Why()
+	if !resources.CASecret.Of(m.Cluster).Known() {
+		return UnknownMode, "secret istio-ca-secret: " + resources.CASecret.Of(m.Cluster).Why()
 	}
 	return NoCA, ""
 }
@@ -149,14 +150,14 @@ func (m *member) roots() (roots []pki.Certificate, source, why string) {
 		return nil, "", "not reached"
 	case m.publishedKnown:
 		roots, source = m.published.Certificates, "configmap "+istio.RootCertConfigMap
-	case m.RootCert.State == facts.Absent && m.ca != nil:
+	case resources.RootCert.Of(m.Cluster).State == facts.Absent && m.ca != nil:
 		roots, source = m.ca.root.Certificates, "secret "+istio.CACertsSecret
-	case m.RootCert.State == facts.Absent && m.self != nil:
+	case resources.RootCert.Of(m.Cluster).State == facts.Absent && m.self != nil:
 		roots, source = m.self.root.Certificates, "secret "+istio.CASecret
-	case m.RootCert.State == facts.Absent:
+	case resources.RootCert.Of(m.Cluster).State == facts.Absent:
 		return nil, "", ""
 	default:
-		return nil, "", "configmap " + istio.RootCertConfigMap + ": " + m.RootCert.Why()
+		return nil, "", "configmap " + istio.RootCertConfigMap + ": " + resources.RootCert.Of(m.Cluster).Why()
 	}
 	for _, mesh := range m.meshes {
 		anchors := m.anchorsInEffect(mesh)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -115,8 +116,8 @@ func judgeInUse(j *judgement) {
 		roots := m.ca.root.Certificates
 		sameText := bytes.Equal(m.ca.secret.Data[m.ca.layout.root], publishedText(m))
 		switch {
-		case !m.RootCert.Known():
-			j.CannotJudge(m.Context, "configmap istio-ca-root-cert: "+m.RootCert.Why(), "CERT004")
+		case !resources.RootCert.Of(m.Cluster).Known():
+			j.CannotJudge(m.Context, "configmap istio-ca-root-cert: "+resources.RootCert.Of(m.Cluster).Why(), "CERT004")
 			continue
 		case !m.publishedKnown || len(roots) == 0 || sameText:
 			continue

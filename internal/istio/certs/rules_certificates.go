@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -68,8 +69,8 @@ func judgeCertificates(j *judgement) {
 		if m.mode == UnknownMode {
 			j.CannotJudge(m.Context, m.modeWhy+"; only the published roots were judged", codes...)
 		}
-		if !m.RootCert.Known() {
-			j.CannotJudge(m.Context, "configmap istio-ca-root-cert: "+m.RootCert.Why(), codes...)
+		if !resources.RootCert.Of(m.Cluster).Known() {
+			j.CannotJudge(m.Context, "configmap istio-ca-root-cert: "+resources.RootCert.Of(m.Cluster).Why(), codes...)
 		}
 	}
 	all := j.certificatesInUse()

@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -22,8 +23,8 @@ func judgeMultiRoot(j *judgement) {
 			if len(anchors) == 0 {
 				continue
 			}
-			if !istio.TakesAnchors(mesh.DefaultConfig.ProxyMetadata) && !m.Proxies.Known() {
-				j.CannotJudge(m.Context, "pods: "+m.Proxies.Why(), "CERT016")
+			if !istio.TakesAnchors(mesh.DefaultConfig.ProxyMetadata) && !resources.Proxies.Of(m.Cluster).Known() {
+				j.CannotJudge(m.Context, "pods: "+resources.Proxies.Of(m.Cluster).Why(), "CERT016")
 				continue
 			}
 			why := m.inert(mesh, anchors)
@@ -81,13 +82,13 @@ func (m *member) inert(mesh istio.MeshConfig, anchors []istio.CACertificate) []f
 	}
 	// A pod's annotation can switch it on as well: the pods say.
 	without := 0
-	for _, p := range m.Proxies.Value {
+	for _, p := range resources.Proxies.Of(m.Cluster).Value {
 		if !istio.TakesAnchors(istio.ProxyEnvOf(&p)) {
 			without++
 		}
 	}
 	if without > 0 {
-		why = append(why, finding.Evidence{Field: "sidecars without " + istio.EnvXDSAgent + "=true", Value: fmt.Sprintf("%d of %d looked at", without, len(m.Proxies.Value))})
+		why = append(why, finding.Evidence{Field: "sidecars without " + istio.EnvXDSAgent + "=true", Value: fmt.Sprintf("%d of %d looked at", without, len(resources.Proxies.Of(m.Cluster).Value))})
 	}
 	return why
 }
@@ -96,13 +97,13 @@ func (m *member) inert(mesh istio.MeshConfig, anchors []istio.CACertificate) []f
 // the codes if not. A cluster without a control plane has none of its own.
 func (m *member) meshKnown(j *judgement, codes ...finding.Code) bool {
 	switch {
-	case !m.Istiods.Known():
-		j.CannotJudge(m.Context, "deployments: "+m.Istiods.Why(), codes...)
+	case !resources.Istiods.Of(m.Cluster).Known():
+		j.CannotJudge(m.Context, "deployments: "+resources.Istiods.Of(m.Cluster).Why(), codes...)
 		return false
 	case len(m.istiods) == 0:
 		return false
-	case !m.MeshConfigs.Known():
-		j.CannotJudge(m.Context, "configmap istio: "+m.MeshConfigs.Why(), codes...)
+	case !resources.MeshConfigs.Of(m.Cluster).Known():
+		j.CannotJudge(m.Context, "configmap istio: "+resources.MeshConfigs.Of(m.Cluster).Why(), codes...)
 		return false
 	case len(m.meshErrs) > 0:
 		j.CannotJudge(m.Context, m.meshErrs[0].Error(), codes...)
@@ -192,8 +193,8 @@ func judgeTrustDomains(j *judgement) {
 // (pilot/pkg/serviceregistry/kube/controller/multicluster.go).
 func judgeRemoteTrustDomains(j *judgement) {
 	for _, p := range j.reached() {
-		if !p.Istiods.Known() {
-			j.CannotJudge(p.Context, "deployments: "+p.Istiods.Why(), "CERT018")
+		if !resources.Istiods.Of(p.Cluster).Known() {
+			j.CannotJudge(p.Context, "deployments: "+resources.Istiods.Of(p.Cluster).Why(), "CERT018")
 		}
 		for _, primary := range p.istiods {
 			if !primary.AtLeast("1.29.0") {
@@ -202,11 +203,11 @@ func judgeRemoteTrustDomains(j *judgement) {
 				}
 				continue
 			}
-			if !p.RemoteSecrets.Known() {
-				j.CannotJudge(p.Context, "remote secrets: "+p.RemoteSecrets.Why(), "CERT018")
+			if !resources.RemoteSecrets.Of(p.Cluster).Known() {
+				j.CannotJudge(p.Context, "remote secrets: "+resources.RemoteSecrets.Of(p.Cluster).Why(), "CERT018")
 				continue
 			}
-			for _, s := range p.RemoteSecrets.Value {
+			for _, s := range resources.RemoteSecrets.Of(p.Cluster).Value {
 				if k := istio.FindCluster(j.fleet, s); k >= 0 && j.members[k] != p && j.members[k].Unreached == nil {
 					j.judgeReader(p, primary, s, j.members[k])
 					j.judgeRemoteMesh(p, primary, j.members[k])
@@ -221,10 +222,10 @@ func (j *judgement) judgeReader(p *member, primary istio.Istiod, s facts.RemoteS
 	switch {
 	case s.Identity != identity:
 		return // what another identity may do is the business of the remote secrets' own rules
-	case !k.ReaderAccess.Known():
-		j.CannotJudge(k.Context, "access of "+identity+": "+k.ReaderAccess.Why(), "CERT018")
+	case !resources.ReaderAccess.Of(k.Cluster).Known():
+		j.CannotJudge(k.Context, "access of "+identity+": "+resources.ReaderAccess.Of(k.Cluster).Why(), "CERT018")
 		return
-	case k.ReaderAccess.Value.Status.Allowed:
+	case resources.ReaderAccess.Of(k.Cluster).Value.Status.Allowed:
 		return
 	}
 	effect := fmt.Sprintf("istiod of %s never counts %s as synced, and watches in vain", p.Context, k.Context)
@@ -249,19 +250,19 @@ func (j *judgement) judgeReader(p *member, primary istio.Istiod, s facts.RemoteS
 }
 
 func (j *judgement) judgeRemoteMesh(p *member, primary istio.Istiod, k *member) {
-	if !p.MeshConfigs.Known() || len(p.meshErrs) > 0 {
-		j.CannotJudge(p.Context, "configmap "+primary.MeshConfigMap()+": "+p.MeshConfigs.Why(), "CERT018")
+	if !resources.MeshConfigs.Of(p.Cluster).Known() || len(p.meshErrs) > 0 {
+		j.CannotJudge(p.Context, "configmap "+primary.MeshConfigMap()+": "+resources.MeshConfigs.Of(p.Cluster).Why(), "CERT018")
 		return
 	}
 	i := slices.IndexFunc(p.meshes, func(m istio.MeshConfig) bool { return m.ConfigMap == primary.MeshConfigMap() })
 	if i < 0 || p.meshes[i].TrustDomain == istio.DefaultTrustDomain {
 		return
 	}
-	if !k.MeshConfigs.Known() {
-		j.CannotJudge(k.Context, "configmap "+primary.MeshConfigMap()+": "+k.MeshConfigs.Why(), "CERT018")
+	if !resources.MeshConfigs.Of(k.Cluster).Known() {
+		j.CannotJudge(k.Context, "configmap "+primary.MeshConfigMap()+": "+resources.MeshConfigs.Of(k.Cluster).Why(), "CERT018")
 		return
 	}
-	for _, cm := range k.MeshConfigs.Value {
+	for _, cm := range resources.MeshConfigs.Of(k.Cluster).Value {
 		if cm.Name == primary.MeshConfigMap() {
 			return
 		}

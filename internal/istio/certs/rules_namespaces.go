@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -30,7 +31,7 @@ func judgeNamespaces(j *judgement) {
 		case why != "":
 			j.CannotJudge(m.Context, why, "CERT014")
 			continue
-		case len(m.istiods) == 0 && m.RootCerts.Known() && len(m.RootCerts.Value) == 0:
+		case len(m.istiods) == 0 && resources.RootCerts.Of(m.Cluster).Known() && len(resources.RootCerts.Of(m.Cluster).Value) == 0:
 			continue // no mesh here, or none that gives roots: FLT008 says so
 		case slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return i.On(istio.EnvClusterTrustBundles) }):
 			continue // roots come by ClusterTrustBundle
@@ -53,14 +54,14 @@ func judgeNamespaces(j *judgement) {
 
 func (m *member) cannotJudgeNamespaces() string {
 	switch {
-	case !m.RootCert.Known():
-		return "configmap istio-ca-root-cert: " + m.RootCert.Why()
-	case !m.RootCerts.Known():
-		return "configmaps of all namespaces: " + m.RootCerts.Why()
-	case !m.Namespaces.Known():
-		return "namespaces: " + m.Namespaces.Why()
-	case !m.Istiods.Known():
-		return "deployments: " + m.Istiods.Why()
+	case !resources.RootCert.Of(m.Cluster).Known():
+		return "configmap istio-ca-root-cert: " + resources.RootCert.Of(m.Cluster).Why()
+	case !resources.RootCerts.Of(m.Cluster).Known():
+		return "configmaps of all namespaces: " + resources.RootCerts.Of(m.Cluster).Why()
+	case !resources.Namespaces.Of(m.Cluster).Known():
+		return "namespaces: " + resources.Namespaces.Of(m.Cluster).Why()
+	case !resources.Istiods.Of(m.Cluster).Known():
+		return "deployments: " + resources.Istiods.Of(m.Cluster).Why()
 	default:
 		return ""
 	}
@@ -69,14 +70,14 @@ func (m *member) cannotJudgeNamespaces() string {
 // lagging are the mesh namespaces without a root, and the namespaces with
 // another one than the system namespace has.
 func (m *member) lagging(now time.Time) (missing, stale []string) {
-	if changed := lastWritten(m.RootCert.Value); now.Sub(changed) < newborn {
+	if changed := lastWritten(resources.RootCert.Of(m.Cluster).Value); now.Sub(changed) < newborn {
 		return nil, nil // istiod may still be writing it into the others
 	}
 	roots := map[string]pki.Bundle{}
-	for _, cm := range m.RootCerts.Value {
+	for _, cm := range resources.RootCerts.Of(m.Cluster).Value {
 		roots[cm.Namespace] = pki.ParseBundle([]byte(cm.Data[istio.RootCertKey]))
 	}
-	for _, ns := range m.Namespaces.Value {
+	for _, ns := range resources.Namespaces.Of(m.Cluster).Value {
 		if slices.Contains(ignoredNamespaces, ns.Name) || ns.DeletionTimestamp != nil || ns.Status.Phase == corev1.NamespaceTerminating ||
 			now.Sub(ns.CreationTimestamp.Time) < newborn || !m.selects(ns) {
 			continue
@@ -95,12 +96,12 @@ func (m *member) lagging(now time.Time) (missing, stale []string) {
 // newborn reports whether istiod may not yet have written its root, since it or
 // its namespace has only just been made.
 func (m *member) newborn(now time.Time) bool {
-	for _, ns := range m.Namespaces.Value {
+	for _, ns := range resources.Namespaces.Of(m.Cluster).Value {
 		if ns.Name == m.SystemNamespace && now.Sub(ns.CreationTimestamp.Time) < newborn {
 			return true
 		}
 	}
-	return slices.ContainsFunc(m.Istiods.Value, func(d appsv1.Deployment) bool { return now.Sub(d.CreationTimestamp.Time) < newborn })
+	return slices.ContainsFunc(resources.Istiods.Of(m.Cluster).Value, func(d appsv1.Deployment) bool { return now.Sub(d.CreationTimestamp.Time) < newborn })
 }
 
 // selects reports whether any control plane of the cluster looks after the namespace.
@@ -148,7 +149,7 @@ func staleIn(m *member, namespaces []string) finding.Finding {
 			"# istiod writes it anew when it starts; a second writer, such as another mesh's istiod, shows in the evidence",
 		}, restart(m)...),
 	}
-	for _, cm := range m.RootCerts.Value {
+	for _, cm := range resources.RootCerts.Of(m.Cluster).Value {
 		if !slices.Contains(namespaces, cm.Namespace) || len(f.Evidence) > 5 {
 			continue
 		}

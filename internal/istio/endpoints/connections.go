@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // stepConnected is about where the proxy of the source is connected.
@@ -86,22 +87,22 @@ func newConnections(fleet *facts.Fleet, views map[string]facts.Read[[]facts.Isti
 		case k.Unreached != nil:
 			c.unread[k.Context] = []string{"the cluster was not reached"}
 			continue
-		case !k.Istiods.Known():
-			c.unread[k.Context] = []string{"deployments: " + k.Istiods.Why()}
+		case !resources.Istiods.Of(k).Known():
+			c.unread[k.Context] = []string{"deployments: " + resources.Istiods.Of(k).Why()}
 			continue
 		}
-		injects := slices.ContainsFunc(k.Services.Value, func(s corev1.Service) bool { return s.Name == localInjector && s.Namespace == k.SystemNamespace })
+		injects := slices.ContainsFunc(resources.Services.Of(k).Value, func(s corev1.Service) bool { return s.Name == localInjector && s.Namespace == k.SystemNamespace })
 		if c.own[k.Context] = len(istio.Istiods(k)) > 0 && !injects; c.own[k.Context] {
 			c.expected[k.Context] = []string{k.Context}
 		} else {
 			c.expected[k.Context] = readers[k.Context]
 		}
-		for _, i := range k.Istiods.Value {
+		for _, i := range resources.Istiods.Of(k).Value {
 			if i.Namespace != k.SystemNamespace {
 				c.unread[k.Context] = append(c.unread[k.Context], fmt.Sprintf("istiod %s is in namespace %s, and those of %s alone are asked", i.Name, i.Namespace, k.SystemNamespace))
 			}
 		}
-		for _, p := range k.IstiodPods.Value {
+		for _, p := range resources.IstiodPods.Of(k).Value {
 			c.revisions[[2]string{k.Context, p.Name}] = p.Labels[istio.LabelRevision]
 		}
 		if len(istio.Istiods(k)) > 0 {
@@ -158,7 +159,7 @@ func (c *connections) miscalled(k *facts.Cluster, p *facts.Pod) []place {
 	for i := range c.fleet.Clusters {
 		o := &c.fleet.Clusters[i]
 		at := slices.DeleteFunc(slices.Clone(c.at[[2]string{o.Context, pod}]), func(at place) bool { return at.id != said })
-		if o.Context != k.Context && len(at) > 0 && o.Pods.Known() && !slices.ContainsFunc(o.Pods.Value, func(q facts.Pod) bool { return q.Name == p.Name && q.Namespace == p.Namespace }) {
+		if o.Context != k.Context && len(at) > 0 && resources.Pods.Of(o).Known() && !slices.ContainsFunc(resources.Pods.Of(o).Value, func(q facts.Pod) bool { return q.Name == p.Name && q.Namespace == p.Namespace }) {
 			out = append(out, at...)
 		}
 	}
@@ -229,8 +230,8 @@ func (c *connections) unconnected(k *facts.Cluster) (pods []*facts.Pod, total in
 	if len(c.expected[k.Context]) == 0 {
 		return nil, 0
 	}
-	for i := range k.Pods.Value {
-		p := &k.Pods.Value[i]
+	for i := range resources.Pods.Of(k).Value {
+		p := &resources.Pods.Of(k).Value[i]
 		if !isProxy(p) || !c.settled(p) || directedElsewhere(p, k.SystemNamespace) {
 			continue
 		}
@@ -284,8 +285,8 @@ func (j *judgement) judgeConnections() {
 		if c.apart {
 			continue
 		}
-		if !c.Pods.Known() {
-			j.unknown.CannotJudge(c.Context, "pods: "+c.Pods.Why(), "EP020")
+		if !resources.Pods.Of(c.Cluster).Known() {
+			j.unknown.CannotJudge(c.Context, "pods: "+resources.Pods.Of(c.Cluster).Why(), "EP020")
 			continue
 		}
 		j.misplaced(c)
@@ -301,8 +302,8 @@ func (j *judgement) judgeConnections() {
 func (j *judgement) misplaced(c *cluster) {
 	pods := map[string][]*facts.Pod{}
 	of := map[string]finding.Finding{}
-	for i := range c.Pods.Value {
-		p := &c.Pods.Value[i]
+	for i := range resources.Pods.Of(c.Cluster).Value {
+		p := &resources.Pods.Of(c.Cluster).Value[i]
 		if !isProxy(p) {
 			continue
 		}

@@ -5,13 +5,14 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // unnamed notes the clusters whose services are not known, by which they are judged.
 func (j *judgement) unnamed() {
 	for _, c := range j.clusters {
-		if !c.Services.Known() && !c.apart {
-			j.unknown.CannotJudge(c.Context, "services: "+c.Services.Why(), codes...)
+		if !resources.Services.Of(c.Cluster).Known() && !c.apart {
+			j.unknown.CannotJudge(c.Context, "services: "+resources.Services.Of(c.Cluster).Why(), codes...)
 		}
 	}
 }
@@ -30,12 +31,12 @@ func (j *judgement) doubt(context string, code finding.Code, causes ...string) {
 // plane leads to the cluster: there is one that leads to no other, and the cluster's own
 // ID was not read; "" where it is known.
 func (w *walk) unidentified() string {
-	if w.to.Istiods.Known() {
+	if resources.Istiods.Of(w.to.Cluster).Known() {
 		return ""
 	}
 	watched, _ := w.v.Clusters()
 	if slices.ContainsFunc(watched, func(c istio.Watched) bool { return c.Context == "" }) {
-		return "deployments: " + w.to.Istiods.Why()
+		return "deployments: " + resources.Istiods.Of(w.to.Cluster).Why()
 	}
 	return ""
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // The names of the steps.
@@ -35,7 +36,7 @@ var essential = []string{"everything", "namespaces", "services", "endpointslices
 
 // has: the cluster has the service.
 func (w *walk) has() bool {
-	if w.to.services[w.service.key] == nil && w.to.Services.Known() {
+	if w.to.services[w.service.key] == nil && resources.Services.Of(w.to.Cluster).Known() {
 		return w.nothing(stepService, fmt.Sprintf("%s has no Service %s", w.to.Context, w.service))
 	}
 	return true
@@ -45,15 +46,15 @@ func (w *walk) has() bool {
 func (w *walk) reads() bool {
 	if w.v == nil {
 		reason := "no control plane was found"
-		if !w.source.Istiods.Known() {
-			reason = "deployments: " + w.source.Istiods.Why()
+		if !resources.Istiods.Of(w.source.Cluster).Known() {
+			reason = "deployments: " + resources.Istiods.Of(w.source.Cluster).Why()
 		}
 		return w.unclear(stepReads, w.source.Context, reason)
 	}
 	watched, ok := w.v.watched[w.to.Context]
 	w.id = watched.ID
 	_, served := w.v.watched[w.source.Context]
-	if secrets := w.by[w.v.Context].RemoteSecrets; (!ok || !served) && !secrets.Known() {
+	if secrets := resources.RemoteSecrets.Of(w.by[w.v.Context].Cluster); (!ok || !served) && !secrets.Known() {
 		return w.unclear(stepReads, w.v.Context, "remote secrets: "+secrets.Why())
 	}
 	if own := istio.ClusterID(w.source.Cluster); w.source.Context != w.v.Context && own != "" && own != w.v.ids[w.source.Context] {
@@ -154,7 +155,7 @@ func (w *walk) unwatched(code finding.Code, ignored istio.Ignored) finding.Findi
 // ignored is the secret that leads to the cluster, or has its ID, and that istiod ignores.
 func (w *walk) ignored(own string) (finding.Code, istio.Ignored) {
 	for _, i := range w.v.ignored {
-		for _, s := range w.by[w.v.Context].RemoteSecrets.Value {
+		for _, s := range resources.RemoteSecrets.Of(w.by[w.v.Context].Cluster).Value {
 			if s.ClusterID != i.ID || s.Namespace+"/"+s.Name != i.Secret {
 				continue
 			}
@@ -182,7 +183,7 @@ func secretCode(i istio.Ignored, v *view) finding.Code {
 
 func (w *walk) secretsOf(c *cluster) string {
 	var out []string
-	for _, s := range c.RemoteSecrets.Value {
+	for _, s := range resources.RemoteSecrets.Of(c.Cluster).Value {
 		out = append(out, s.Name+" for "+s.ClusterID)
 	}
 	return cmp.Or(finding.List(finding.Distinct(out)), "none")

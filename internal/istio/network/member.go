@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // need is what has to have been read of a cluster.
@@ -44,20 +45,20 @@ func (m *member) lacks(n need) string {
 		known bool
 		why   string
 	}{
-		{pods, "pods", m.Pods.Known(), m.Pods.Why()},
-		{services, "services", m.Services.Known(), m.Services.Why()},
-		{namespaces, "namespaces", m.Namespaces.Known(), m.Namespaces.Why()},
-		{nodes, "nodes", m.Nodes.Known(), m.Nodes.Why()},
-		{meshConfigs, "mesh configs", m.MeshConfigs.Known(), m.MeshConfigs.Why()},
-		{istiods, "deployments", m.Istiods.Known(), m.Istiods.Why()},
-		{remoteSecrets, "remote secrets", m.RemoteSecrets.Known(), m.RemoteSecrets.Why()},
-		{webhooks, "mutatingwebhookconfigurations", m.Webhooks.Known(), m.Webhooks.Why()},
-		{gateways, "gateways of " + "networking.istio.io", m.Gateways.Known(), m.Gateways.Why()},
-		{kubernetesGateways, "gateways of " + "gateway.networking.k8s.io", m.KubernetesGateways.Known(), m.KubernetesGateways.Why()},
-		{workloadEntries, "workloadentries", m.WorkloadEntries.Known(), m.WorkloadEntries.Why()},
-		{serviceEntries, "serviceentries", m.ServiceEntries.Known(), m.ServiceEntries.Why()},
-		{networkPolicies, "networkpolicies", m.NetworkPolicies.Known(), m.NetworkPolicies.Why()},
-		{injectorValues, "values of the injector", m.Injectors.Known(), m.Injectors.Why()},
+		{pods, "pods", resources.Pods.Of(m.Cluster).Known(), resources.Pods.Of(m.Cluster).Why()},
+		{services, "services", resources.Services.Of(m.Cluster).Known(), resources.Services.Of(m.Cluster).Why()},
+		{namespaces, "namespaces", resources.Namespaces.Of(m.Cluster).Known(), resources.Namespaces.Of(m.Cluster).Why()},
+		{nodes, "nodes", resources.Nodes.Of(m.Cluster).Known(), resources.Nodes.Of(m.Cluster).Why()},
+		{meshConfigs, "mesh configs", resources.MeshConfigs.Of(m.Cluster).Known(), resources.MeshConfigs.Of(m.Cluster).Why()},
+		{istiods, "deployments", resources.Istiods.Of(m.Cluster).Known(), resources.Istiods.Of(m.Cluster).Why()},
+		{remoteSecrets, "remote secrets", resources.RemoteSecrets.Of(m.Cluster).Known(), resources.RemoteSecrets.Of(m.Cluster).Why()},
+		{webhooks, "mutatingwebhookconfigurations", resources.Webhooks.Of(m.Cluster).Known(), resources.Webhooks.Of(m.Cluster).Why()},
+		{gateways, "gateways of " + "networking.istio.io", resources.Gateways.Of(m.Cluster).Known(), resources.Gateways.Of(m.Cluster).Why()},
+		{kubernetesGateways, "gateways of " + "gateway.networking.k8s.io", resources.KubernetesGateways.Of(m.Cluster).Known(), resources.KubernetesGateways.Of(m.Cluster).Why()},
+		{workloadEntries, "workloadentries", resources.WorkloadEntries.Of(m.Cluster).Known(), resources.WorkloadEntries.Of(m.Cluster).Why()},
+		{serviceEntries, "serviceentries", resources.ServiceEntries.Of(m.Cluster).Known(), resources.ServiceEntries.Of(m.Cluster).Why()},
+		{networkPolicies, "networkpolicies", resources.NetworkPolicies.Of(m.Cluster).Known(), resources.NetworkPolicies.Of(m.Cluster).Why()},
+		{injectorValues, "values of the injector", resources.Injectors.Of(m.Cluster).Known(), resources.Injectors.Of(m.Cluster).Why()},
 	} {
 		if n&r.need != 0 && !r.known {
 			return r.name + ": " + r.why
@@ -98,8 +99,8 @@ type member struct {
 
 func newMember(c *facts.Cluster) *member {
 	m := &member{Cluster: c, istiods: istio.Istiods(c), namespaces: map[string]*corev1.Namespace{}}
-	for i := range c.Namespaces.Value {
-		ns := &c.Namespaces.Value[i]
+	for i := range resources.Namespaces.Of(c).Value {
+		ns := &resources.Namespaces.Of(c).Value[i]
 		m.namespaces[ns.Name] = ns
 		if ns.Name == c.SystemNamespace {
 			m.label = ns.Labels[istio.LabelNetwork]
@@ -107,8 +108,8 @@ func newMember(c *facts.Cluster) *member {
 	}
 	m.webhook = webhookNetwork(c)
 	m.setting, m.set = injectorNetwork(c, m.istiods)
-	for i := range c.Pods.Value {
-		if p := &c.Pods.Value[i]; isProxy(p) {
+	for i := range resources.Pods.Of(c).Value {
+		if p := &resources.Pods.Of(c).Value[i]; isProxy(p) {
 			m.proxies = append(m.proxies, p)
 		}
 	}

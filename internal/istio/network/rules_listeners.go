@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 const autoPassthrough = "AUTO_PASSTHROUGH"
@@ -65,8 +66,8 @@ func judgeListeners(j *judgement, members []*member) {
 		}
 		var on, beside, elsewhere []server // where the Service sends to, on other ports of its pods, and for other pods
 		for _, v := range planes {
-			for i := range v.own.Gateways.Value {
-				gw := &v.own.Gateways.Value[i]
+			for i := range resources.Gateways.Of(v.own.Cluster).Value {
+				gw := &resources.Gateways.Of(v.own.Cluster).Value[i]
 				for _, s := range gw.Spec.Servers {
 					switch found := (server{gw, s, v.Istiod.On(istio.EnvScopeGateways) && gw.Namespace != g.service.Namespace}); {
 					case s.Port == nil || !g.bound(s.Bind):
@@ -137,8 +138,8 @@ func (g *gateway) configuration() ([]*view, string) {
 		if !v.programs(g.member) || slices.ContainsFunc(out, func(o *view) bool { return o.own == v.own }) {
 			continue
 		}
-		if !v.own.Gateways.Known() {
-			return nil, "gateways of networking.istio.io in " + v.Context + ": " + v.own.Gateways.Why()
+		if !resources.Gateways.Of(v.own.Cluster).Known() {
+			return nil, "gateways of networking.istio.io in " + v.Context + ": " + resources.Gateways.Of(v.own.Cluster).Why()
 		}
 		out = append(out, v)
 	}
@@ -160,8 +161,8 @@ func (g *gateway) listensFor(number int) bool {
 		return true // a name; the pods know its port
 	}
 	translated := false
-	for i := range g.member.Services.Value {
-		s := &g.member.Services.Value[i]
+	for i := range resources.Services.Of(g.member.Cluster).Value {
+		s := &resources.Services.Of(g.member.Cluster).Value[i]
 		if _, direct := s.Labels[labelDirectPorts]; direct || s.Namespace != g.service.Namespace {
 			continue
 		}
@@ -187,7 +188,7 @@ func (g *gateway) listensFor(number int) bool {
 func (g *gateway) kubernetesListener() bool {
 	for _, p := range g.pods {
 		name := p.Labels[istio.LabelGatewayName]
-		for _, k := range g.member.KubernetesGateways.Value {
+		for _, k := range resources.KubernetesGateways.Of(g.member.Cluster).Value {
 			if name == "" || k.Namespace != p.Namespace || k.Name != name {
 				continue
 			}
@@ -320,7 +321,7 @@ func judgeKubernetesGateways(j *judgement, members []*member) {
 		return
 	}
 	for _, m := range members {
-		for _, k := range m.KubernetesGateways.Value {
+		for _, k := range resources.KubernetesGateways.Of(m.Cluster).Value {
 			network := k.Labels[istio.LabelNetwork]
 			if network == "" || k.Spec.GatewayClassName != api.ClassRemote && len(k.Spec.Addresses) == 0 {
 				continue

@@ -9,11 +9,12 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // denied reports whether the reader was refused a right; false also where it is not known.
 func (m *member) denied(right istio.Right) bool {
-	for _, r := range m.ReaderRights.Value {
+	for _, r := range resources.ReaderRights.Of(m.Cluster).Value {
 		if r.Name == right.String() {
 			return !r.Status.Allowed
 		}
@@ -22,7 +23,7 @@ func (m *member) denied(right istio.Right) bool {
 }
 
 func (m *member) reader() string {
-	for _, r := range m.ReaderRights.Value {
+	for _, r := range resources.ReaderRights.Of(m.Cluster).Value {
 		return r.Spec.User
 	}
 	return istio.ReaderIdentity
@@ -36,8 +37,8 @@ func judgeTokens(j *judgement, members []*member) {
 		if !m.isRemote() || len(m.serving()) == 0 {
 			continue
 		}
-		if !m.ReaderRights.Known() {
-			j.CannotJudge(m.Context, "what the control plane may do there: "+m.ReaderRights.Why(), "PR007", "PR011")
+		if !resources.ReaderRights.Of(m.Cluster).Known() {
+			j.CannotJudge(m.Context, "what the control plane may do there: "+resources.ReaderRights.Of(m.Cluster).Why(), "PR007", "PR011")
 			continue
 		}
 		if !m.denied(istio.RightTokenReviews) {
@@ -75,7 +76,7 @@ func (j *judgement) unread() {
 			continue
 		}
 		for _, o := range j.members {
-			if o.lacks(istiods|remoteSecrets) != "" || len(o.istiods) == 0 || !sharesRoot(m.RootCert, o.RootCert) {
+			if o.lacks(istiods|remoteSecrets) != "" || len(o.istiods) == 0 || !sharesRoot(resources.RootCert.Of(m.Cluster), resources.RootCert.Of(o.Cluster)) {
 				continue
 			}
 			id := o.istiods[0].ClusterID()
@@ -102,7 +103,7 @@ func (j *judgement) unread() {
 // judgeLeading: a primary that takes a remote cluster for its own writes there.
 func judgeLeading(j *judgement, members []*member) {
 	for _, m := range members {
-		if !m.isRemote() || len(m.serving()) == 0 || !m.ReaderRights.Known() || j.of(m.Context, "", "PR005") != "" {
+		if !m.isRemote() || len(m.serving()) == 0 || !resources.ReaderRights.Of(m.Cluster).Known() || j.of(m.Context, "", "PR005") != "" {
 			continue
 		}
 		var evidence []finding.Evidence
@@ -122,7 +123,7 @@ func judgeLeading(j *judgement, members []*member) {
 			Title: "the control plane may not write its root and its CA into the remote cluster", Evidence: evidence,
 			Effect: "new namespaces get no root, and pods stop starting when the root changes", Fix: fix,
 		}
-		if m.RootCert.State == facts.Absent {
+		if resources.RootCert.Of(m.Cluster).State == facts.Absent {
 			f.Severity = finding.Error
 		}
 		j.Add(f)

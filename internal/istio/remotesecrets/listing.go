@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
@@ -112,17 +113,17 @@ func List(fleet *facts.Fleet, seen facts.Seen) Listing {
 		}
 	}
 	for _, m := range j.members {
-		if m.uid == "" && j.seen.NotAsked == "" && !m.Namespaces.Known() {
-			l.Gaps = append(l.Gaps, Gap{m.Context, "namespaces: " + m.Namespaces.Why()})
+		if m.uid == "" && j.seen.NotAsked == "" && !resources.Namespaces.Of(m.Cluster).Known() {
+			l.Gaps = append(l.Gaps, Gap{m.Context, "namespaces: " + resources.Namespaces.Of(m.Cluster).Why()})
 		}
-		if why := m.Istiods.Why(); !m.Istiods.Known() {
+		if why := resources.Istiods.Of(m.Cluster).Why(); !resources.Istiods.Of(m.Cluster).Known() {
 			l.Gaps = append(l.Gaps, Gap{m.Context, "deployments: " + why})
 		}
 		if !m.primary() {
 			continue
 		}
-		if !m.RemoteSecrets.Known() {
-			l.Gaps = append(l.Gaps, Gap{m.Context, "remote secrets: " + m.RemoteSecrets.Why()})
+		if !resources.RemoteSecrets.Of(m.Cluster).Known() {
+			l.Gaps = append(l.Gaps, Gap{m.Context, "remote secrets: " + resources.RemoteSecrets.Of(m.Cluster).Why()})
 		}
 		for _, why := range j.unheard(m) {
 			l.Gaps = append(l.Gaps, Gap{m.Context, why})
@@ -175,8 +176,8 @@ func (j *judgement) pair(m *member, name string) Pair {
 	case name == m.Context:
 		p.State = NotNeeded
 		return p
-	case !m.RemoteSecrets.Known():
-		p.State, p.Reason = NotKnown, "remote secrets "+m.RemoteSecrets.Why()
+	case !resources.RemoteSecrets.Of(m.Cluster).Known():
+		p.State, p.Reason = NotKnown, "remote secrets "+resources.RemoteSecrets.Of(m.Cluster).Why()
 		return p
 	case m.elsewhere != "":
 		p.State, p.Reason = NotKnown, "external control plane"

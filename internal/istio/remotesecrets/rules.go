@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // rule judges the remote secrets of one primary by one or several codes.
@@ -73,8 +74,8 @@ func judge(fleet *facts.Fleet, seen facts.Seen) *judgement {
 		}
 	}
 	for _, m := range w.members {
-		if !m.Istiods.Known() {
-			j.CannotJudge(m.Context, "deployments: "+m.Istiods.Why(), Codes()...)
+		if !resources.Istiods.Of(m.Cluster).Known() {
+			j.CannotJudge(m.Context, "deployments: "+resources.Istiods.Of(m.Cluster).Why(), Codes()...)
 		}
 	}
 	for _, r := range rules {
@@ -82,8 +83,8 @@ func judge(fleet *facts.Fleet, seen facts.Seen) *judgement {
 			if !m.primary() {
 				continue
 			}
-			if !m.RemoteSecrets.Known() {
-				j.CannotJudge(m.Context, "remote secrets: "+m.RemoteSecrets.Why(), r.codes...)
+			if !resources.RemoteSecrets.Of(m.Cluster).Known() {
+				j.CannotJudge(m.Context, "remote secrets: "+resources.RemoteSecrets.Of(m.Cluster).Why(), r.codes...)
 				continue
 			}
 			if m.elsewhere != "" && r.codes[0] != "SEC024" {

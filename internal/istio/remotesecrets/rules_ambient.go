@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // ambient reports whether a control plane of the cluster tells ambient workloads of
@@ -31,14 +32,14 @@ func (v *replica) unled(e *entry) []string {
 }
 
 func (v *replica) lacks(e *entry) []string {
-	if !e.sure() || v.Gateways.State != facts.OK || e.to.Namespaces.State != facts.OK || e.in.unclear() != "" {
+	if !e.sure() || v.Gateways.State != facts.OK || resources.Namespaces.Of(e.to.Cluster).State != facts.OK || e.in.unclear() != "" {
 		return nil
 	}
 	var out []string
 	for i := range v.gateways[e.to.Context] {
 		k := &v.gateways[e.to.Context][i]
-		at := slices.IndexFunc(e.to.Namespaces.Value, func(ns corev1.Namespace) bool { return ns.Name == k.Namespace })
-		if at < 0 || !v.selects(&e.to.Namespaces.Value[at]) {
+		at := slices.IndexFunc(resources.Namespaces.Of(e.to.Cluster).Value, func(ns corev1.Namespace) bool { return ns.Name == k.Namespace })
+		if at < 0 || !v.selects(&resources.Namespaces.Of(e.to.Cluster).Value[at]) {
 			continue
 		}
 		for _, a := range istio.EastWestAddresses(k) {
@@ -69,11 +70,11 @@ func judgeAmbient(j *judgement, m *member) {
 			j.CannotJudge(m.Context, j.unplaced(e), "AMB014")
 			continue
 		}
-		if !e.to.KubernetesGateways.Known() {
-			j.CannotJudge(m.Context, "gateways of gateway.networking.k8s.io of "+e.to.Context+": "+e.to.KubernetesGateways.Why(), "AMB014")
+		if !resources.KubernetesGateways.Of(e.to.Cluster).Known() {
+			j.CannotJudge(m.Context, "gateways of gateway.networking.k8s.io of "+e.to.Context+": "+resources.KubernetesGateways.Of(e.to.Cluster).Why(), "AMB014")
 		}
-		if !e.to.Namespaces.Known() {
-			j.CannotJudge(m.Context, "namespaces of "+e.to.Context+": "+e.to.Namespaces.Why(), "AMB014")
+		if !resources.Namespaces.Of(e.to.Cluster).Known() {
+			j.CannotJudge(m.Context, "namespaces of "+e.to.Context+": "+resources.Namespaces.Of(e.to.Cluster).Why(), "AMB014")
 		}
 		for _, v := range j.replicas[m] {
 			switch s := v.status(e); {

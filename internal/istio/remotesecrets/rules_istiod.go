@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // settle is how long a control plane may take for a change before it counts as stuck.
@@ -35,8 +36,8 @@ func judgeRotation(j *judgement, m *member) {
 		if bug == "" {
 			continue
 		}
-		if !m.IstiodPods.Known() {
-			j.CannotJudge(m.Context, "pods of istiod: "+m.IstiodPods.Why(), "SEC018")
+		if !resources.IstiodPods.Of(m.Cluster).Known() {
+			j.CannotJudge(m.Context, "pods of istiod: "+resources.IstiodPods.Of(m.Cluster).Why(), "SEC018")
 			continue
 		}
 		for _, e := range m.used() {
@@ -104,7 +105,7 @@ func (j *judgement) fresh(e *entry) bool {
 }
 
 func (j *judgement) young(m *member) bool {
-	for _, p := range m.IstiodPods.Value {
+	for _, p := range resources.IstiodPods.Of(m.Cluster).Value {
 		for _, s := range p.Statuses {
 			if !s.Started.IsZero() && j.fleet.At.Sub(s.Started) < settle {
 				return true
@@ -259,9 +260,9 @@ func judgeDrift(j *judgement, m *member) {
 			known     bool
 			what, why string
 		}{
-			{e.to.EndpointSlices.Known(), "endpointslices", e.to.EndpointSlices.Why()},
-			{e.to.Services.Known(), "services", e.to.Services.Why()},
-			{e.to.Namespaces.Known(), "namespaces", e.to.Namespaces.Why()},
+			{resources.EndpointSlices.Of(e.to.Cluster).Known(), "endpointslices", resources.EndpointSlices.Of(e.to.Cluster).Why()},
+			{resources.Services.Of(e.to.Cluster).Known(), "services", resources.Services.Of(e.to.Cluster).Why()},
+			{resources.Namespaces.Of(e.to.Cluster).Known(), "namespaces", resources.Namespaces.Of(e.to.Cluster).Why()},
 		} {
 			if !r.known {
 				j.CannotJudge(m.Context, r.what+" of "+e.to.Context+": "+r.why, "SEC019")

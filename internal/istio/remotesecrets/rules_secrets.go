@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgeExternal: an external control plane looks for remote secrets in the cluster that
@@ -56,15 +57,15 @@ func judgeExternal(j *judgement, m *member) {
 
 // judgeNamespace: istiod reads remote secrets of its own namespace alone.
 func judgeNamespace(j *judgement, m *member) {
-	if !m.StraySecrets.Known() {
-		j.CannotJudge(m.Context, "secrets of all namespaces: "+m.StraySecrets.Why(), "SEC002")
+	if !resources.StraySecrets.Of(m.Cluster).Known() {
+		j.CannotJudge(m.Context, "secrets of all namespaces: "+resources.StraySecrets.Of(m.Cluster).Why(), "SEC002")
 		return
 	}
-	for _, s := range m.StraySecrets.Value {
+	for _, s := range resources.StraySecrets.Of(m.Cluster).Value {
 		if s.Namespace == m.SystemNamespace || s.Label != "true" {
 			continue
 		}
-		if slices.ContainsFunc(m.Istiods.Value, func(d appsv1.Deployment) bool { return d.Namespace == s.Namespace }) {
+		if slices.ContainsFunc(resources.Istiods.Of(m.Cluster).Value, func(d appsv1.Deployment) bool { return d.Namespace == s.Namespace }) {
 			continue // of another control plane
 		}
 		f := finding.Finding{
@@ -88,11 +89,11 @@ func judgeNamespace(j *judgement, m *member) {
 
 // judgeLabel: the label has to be there, and "true" to the letter.
 func judgeLabel(j *judgement, m *member) {
-	loose := slices.Clone(m.SystemSecrets.Value)
-	if !m.SystemSecrets.Known() {
-		j.CannotJudge(m.Context, "secrets of "+m.SystemNamespace+": "+m.SystemSecrets.Why(), "SEC003")
+	loose := slices.Clone(resources.SystemSecrets.Of(m.Cluster).Value)
+	if !resources.SystemSecrets.Of(m.Cluster).Known() {
+		j.CannotJudge(m.Context, "secrets of "+m.SystemNamespace+": "+resources.SystemSecrets.Of(m.Cluster).Why(), "SEC003")
 	}
-	for _, s := range m.StraySecrets.Value {
+	for _, s := range resources.StraySecrets.Of(m.Cluster).Value {
 		if s.Namespace == m.SystemNamespace && !slices.Contains(loose, s) {
 			loose = append(loose, s)
 		}
@@ -301,8 +302,8 @@ func judgeAddress(j *judgement, m *member) {
 		if kind == "" || j.syncedBy(e) || m.hostNetwork() {
 			continue
 		}
-		if !m.IstiodPods.Known() {
-			j.CannotJudge(m.Context, fmt.Sprintf("whether %s, in the secret for %s, is where istiod runs: pods of istiod: %s", e.Server, e.ClusterID, m.IstiodPods.Why()), "SEC010")
+		if !resources.IstiodPods.Of(m.Cluster).Known() {
+			j.CannotJudge(m.Context, fmt.Sprintf("whether %s, in the secret for %s, is where istiod runs: pods of istiod: %s", e.Server, e.ClusterID, resources.IstiodPods.Of(m.Cluster).Why()), "SEC010")
 			continue
 		}
 		f := e.about("SEC010", finding.Error, "the address of the API server in a remote secret leads istiod nowhere")
@@ -349,7 +350,7 @@ func localAddress(server string) string {
 }
 
 func (m *member) hostNetwork() bool {
-	for _, p := range m.IstiodPods.Value {
+	for _, p := range resources.IstiodPods.Of(m.Cluster).Value {
 		if p.HostNetwork {
 			return true
 		}
@@ -407,10 +408,10 @@ func (e *entry) maybe(to *member) string {
 // whether it is a primary; "" where that is known.
 func (m *member) undecided() string {
 	switch {
-	case !m.Istiods.Known():
-		return "deployments of " + m.Context + ": " + m.Istiods.Why()
-	case !m.primary() && !m.Webhooks.Known():
-		return "mutatingwebhookconfigurations of " + m.Context + ": " + m.Webhooks.Why()
+	case !resources.Istiods.Of(m.Cluster).Known():
+		return "deployments of " + m.Context + ": " + resources.Istiods.Of(m.Cluster).Why()
+	case !m.primary() && !resources.Webhooks.Of(m.Cluster).Known():
+		return "mutatingwebhookconfigurations of " + m.Context + ": " + resources.Webhooks.Of(m.Cluster).Why()
 	}
 	return ""
 }
@@ -462,7 +463,7 @@ func (j *judgement) lost(m, to *member) string {
 		}
 		switch f.Code {
 		case "SEC002", "SEC003":
-			for _, s := range slices.Concat(m.StraySecrets.Value, m.SystemSecrets.Value) {
+			for _, s := range slices.Concat(resources.StraySecrets.Of(m.Cluster).Value, resources.SystemSecrets.Of(m.Cluster).Value) {
 				if f.Object == "secret "+s.Namespace+"/"+s.Name && matches(f.Object, s.Cluster) {
 					return f.ID()
 				}

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // A seed gives one fleet, and the facts of it survive a dump.
@@ -23,10 +24,10 @@ func TestDraw(t *testing.T) {
 				t.Errorf("the same seed gives another fleet: %s", diff)
 			}
 			dir := filepath.Join(t.TempDir(), "fleet")
-			if err := dump.Write(dir, want); err != nil {
+			if err := dump.Write(dir, want, resources.All); err != nil {
 				t.Fatal(err)
 			}
-			got, err := dump.Read(os.DirFS(dir), System, time.Time{})
+			got, err := dump.Read(os.DirFS(dir), System, time.Time{}, resources.All)
 			if err != nil {
 				t.Fatal(err)
 			}
