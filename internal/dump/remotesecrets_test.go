@@ -26,7 +26,7 @@ func TestRemoteSecretsOfSeveralClusters(t *testing.T) {
 		return r
 	}
 	want := istiotest.Healthy("east").Facts()
-	want.Clusters[0].RemoteSecrets.Value = []facts.RemoteSecret{
+	resources.RemoteSecrets.Edit(&want.Clusters[0]).Value = []facts.RemoteSecret{
 		entry("all", "north", "", "the kubeconfig cannot be read"), entry("all", "south", "https://south", ""), entry("all", "west", "https://west", ""),
 		entry("one", "far-west", "https://far-west", ""),
 	}
@@ -39,7 +39,7 @@ func TestRemoteSecretsOfSeveralClusters(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts := cmp.Options{cmpopts.EquateApproxTime(time.Second), cmpopts.IgnoreFields(facts.RemoteSecret{}, "Invalid", "Insecure")}
-	if diff := cmp.Diff(want.Clusters[0].RemoteSecrets, got.Clusters[0].RemoteSecrets, opts); diff != "" {
+	if diff := cmp.Diff(resources.RemoteSecrets.Of(&want.Clusters[0]), resources.RemoteSecrets.Of(&got.Clusters[0]), opts); diff != "" {
 		t.Errorf("remote secrets (-written +read):\n%s", diff)
 	}
 }
@@ -66,7 +66,7 @@ stringData:
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := got.Clusters[0].RemoteSecrets.Value
+	secrets := resources.RemoteSecrets.Of(&got.Clusters[0]).Value
 	if len(secrets) != 1 || secrets[0].ClusterID != "west" || secrets[0].Server != "https://west.example:6443" || secrets[0].Problem != "" {
 		t.Errorf("%+v", secrets)
 	}

@@ -115,6 +115,8 @@ type Resource interface {
 	Objects(c *facts.Cluster) []runtime.Object
 	// Empty is the state of a read that found nothing: an object is absent, a list has no items.
 	Empty() facts.State
+	// Read is the whole read, a facts.Read of the row's type.
+	Read(c *facts.Cluster) any
 	// State is what became of the read, and why.
 	State(c *facts.Cluster) (facts.State, string)
 	// SetState says what became of the read. Only what was read has a value.
@@ -179,4 +181,16 @@ func Trim(rows []Resource, o runtime.Object) runtime.Object {
 		}
 	}
 	return nil
+}
+
+// Reads are the reads of rows that were asked for, by the names of their files: what there
+// is to compare, or to search, of a cluster.
+func Reads(c *facts.Cluster, rows []Resource) map[string]any {
+	out := map[string]any{}
+	for _, row := range rows {
+		if state, reason := row.State(c); state != facts.NotAsked || reason != "" {
+			out[row.About().File] = row.Read(c)
+		}
+	}
+	return out
 }

@@ -222,6 +222,9 @@ func (r *Row[V]) Objects(c *facts.Cluster) []runtime.Object {
 // Empty is the state of a read that found nothing: an object is absent, a list has no items.
 func (r *Row[V]) Empty() facts.State { return r.empty }
 
+// Read is the whole read.
+func (r *Row[V]) Read(c *facts.Cluster) any { return r.Of(c) }
+
 // State is what became of the read, and why.
 func (r *Row[V]) State(c *facts.Cluster) (facts.State, string) {
 	read := r.Of(c)

@@ -31,11 +31,11 @@ func Deepen(ctx context.Context, cluster Cluster, c *facts.Cluster, meshConfigMa
 	r := &reader{ctx: ctx}
 	further := make([]*rowRead, len(meshConfigMaps))
 	for i, name := range meshConfigMaps {
-		further[i] = r.row(a, resources.MeshConfigs, c, name)
+		further[i] = r.row(a, resources.MeshConfigs, cluster.Namespace, name)
 	}
 	var sample *rowRead
 	if proxies {
-		sample = r.row(a, resources.Proxies, c, "")
+		sample = r.row(a, resources.Proxies, cluster.Namespace, "")
 	}
 	_ = r.wait() // what could not be read is noted in each outcome
 	if sample != nil {
@@ -65,15 +65,15 @@ func Follow(ctx context.Context, cluster Cluster, c *facts.Cluster, leads istio.
 	}
 	injectors := make([]*rowRead, len(leads.Injectors))
 	for i, name := range leads.Injectors {
-		injectors[i] = r.row(a, resources.Injectors, c, name)
+		injectors[i] = r.row(a, resources.Injectors, cluster.Namespace, name)
 	}
 	var lists []*rowRead
 	if leads.Routes {
-		lists = append(lists, r.row(a, resources.VirtualServices, c, ""))
+		lists = append(lists, r.row(a, resources.VirtualServices, cluster.Namespace, ""))
 	}
 	var rights facts.Read[[]authorizationv1.SubjectAccessReview]
 	if leads.Remote {
-		lists = append(lists, r.row(a, resources.SystemSlices, c, ""))
+		lists = append(lists, r.row(a, resources.SystemSlices, cluster.Namespace, ""))
 		read(r, &rights, func() ([]authorizationv1.SubjectAccessReview, error) {
 			return readerRights(ctx, a, leads.Identity)
 		})

@@ -2,24 +2,18 @@ package survey_test
 
 import (
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
@@ -125,99 +119,27 @@ func TestReaderRights(t *testing.T) {
 	}
 }
 
-// Each source that rules of networks read is one question, and the values of an
+// Each row that rules of networks read is one question, and the values of an
 // injector that is not there are none.
-func TestWhatNetworkSourcesAsk(t *testing.T) {
-	for source, want := range map[resource.Set]string{
+func TestWhatNetworkRowsAsk(t *testing.T) {
+	for row, want := range map[resource.Resource]string{
 		resources.NetworkPolicies: "GET /apis/networking.k8s.io/v1/networkpolicies?limit=500",
 		resources.Injectors:       "GET /api/v1/namespaces/istio-system/configmaps/istio-sidecar-injector",
 		resources.WorkloadEntries: "GET /apis/networking.istio.io/v1/workloadentries?limit=500",
 		resources.ServiceEntries:  "GET /apis/networking.istio.io/v1/serviceentries?limit=500",
 	} {
 		a := &asking{}
-		got := read(t, serve(t, &apitest.Server{Before: a.before}), source)
+		got := read(t, serve(t, &apitest.Server{Before: a.before}), row)
 		if diff := cmp.Diff([]string{want}, a.asked); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
 		}
-		if source == resources.Injectors && resources.Injectors.Of(&got).State != facts.OK {
+		if row == resources.Injectors && resources.Injectors.Of(&got).State != facts.OK {
 			t.Errorf("an injector that is not there: %+v", resources.Injectors.Of(&got))
 		}
 	}
-	if !slices.Contains([]resource.Set{0}, resources.NetworkRules&(resource.Join(resources.CACerts, resources.CASecret, resources.EndpointSlices, resources.DestinationRules))) {
-		t.Error("mesh-network reads what it does not need")
-	}
-}
-
-// What is kept of the objects that rules of networks read is this and nothing else.
-func TestWhatIsKeptForNetworks(t *testing.T) {
-	values := `{"global":{"network":"n1","meshID":"m","multiCluster":{"clusterName":"c"},"imagePullSecrets":["secret"],"proxy":{"env":"secret"}},"secret":1}`
-	spec := func(paths ...string) []string { return slices.Concat(ofEvery, paths) }
-	for name, c := range map[string]struct {
-		object runtime.Object
-		want   []string
-	}{
-		"an injector": {
-			filled(func(m *corev1.ConfigMap) {
-				m.Name, m.Data = istio.InjectorConfigMap+"-canary", map[string]string{"values": values, "config": "secret"}
-			}),
-			spec("Data[values]"),
-		},
-		"an Event": {
-			filled[corev1.Event](nil),
-			spec("Count", "InvolvedObject.Kind", "InvolvedObject.Name", "InvolvedObject.Namespace", "LastTimestamp", "Message", "Reason", "Type"),
-		},
-		"a WorkloadEntry": {
-			filled[api.WorkloadEntry](nil),
-			spec("Spec.Address", "Spec.Labels[key]", "Spec.Network", "Spec.ServiceAccount"),
-		},
-		"a NetworkPolicy": {
-			filled(func(p *networkingv1.NetworkPolicy) { p.Spec.Ingress, p.Spec.PodSelector = nil, metav1.LabelSelector{} }),
-			spec("Spec.PolicyTypes[]"),
-		},
-		"a Service": {
-			filled(func(s *corev1.Service) {
-				*s = corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s", Annotations: map[string]string{
-					"service.beta.kubernetes.io/aws-load-balancer-ssl-ports": "443", "service.beta.kubernetes.io/aws-load-balancer-access-log": "secret",
-				}}}
-			}),
-			[]string{"ObjectMeta.Annotations[service.beta.kubernetes.io/aws-load-balancer-ssl-ports]", "ObjectMeta.Name"},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			kept := resources.Trim(c.object)
-			if diff := cmp.Diff(slices.Sorted(slices.Values(c.want)), leaves(reflect.ValueOf(kept), "")); diff != "" {
-				t.Errorf("kept (-want +got):\n%s", diff)
-			}
-			if m, ok := kept.(*corev1.ConfigMap); ok && strings.Contains(m.Data["values"], "secret") {
-				t.Errorf("values: %s", m.Data["values"])
-			}
-		})
-	}
-}
-
-// Of the settings that proxies and istiod are started with, what is no secret.
-func TestReducedSettings(t *testing.T) {
-	p := &corev1.Pod{}
-	p.Spec.Containers = []corev1.Container{{Name: istio.ProxyContainer, Env: []corev1.EnvVar{
-		{Name: istio.EnvProxyConfig, Value: `{"discoveryAddress":"istiod.x.svc:15012","tracing":{"lightstep":{"accessToken":"secret"}},"proxyMetadata":{"TOKEN":"secret"},"gatewayTopology":{"proxyProtocol":{},"numTrustedProxies":2}}`},
-	}}}
-	kept, ok := resources.Trim(p).(*corev1.Pod)
-	if !ok {
-		t.Fatal("no pod")
-	}
-	want := `{"discoveryAddress":"istiod.x.svc:15012","gatewayTopology":{"proxyProtocol":{}}}`
-	if got := kept.Spec.Containers[0].Env[0].Value; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-	d := &appsv1.Deployment{}
-	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: istio.DiscoveryContainer, Args: []string{
-		"discovery", "--clusterAliases=a=b", "--token=" + istiotest.Token("args"), "--clusterAliases", "c=d,e=f", "--log_output_level=all:debug",
-	}}}
-	trimmed, ok := resources.Trim(d).(*appsv1.Deployment)
-	if !ok {
-		t.Fatal("no Deployment")
-	}
-	if diff := cmp.Diff([]string{"--clusterAliases=a=b", "--clusterAliases", "c=d,e=f"}, trimmed.Spec.Template.Spec.Containers[0].Args); diff != "" {
-		t.Errorf("arguments (-want +got):\n%s", diff)
+	for _, row := range []resource.Resource{resources.CACerts, resources.CASecret, resources.EndpointSlices, resources.DestinationRules} {
+		if resources.NetworkRules.Has(row) {
+			t.Errorf("mesh-network reads what it does not need: %s", row.About().Name)
+		}
 	}
 }

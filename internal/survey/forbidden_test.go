@@ -24,7 +24,7 @@ func TestLooseSecretsForbidden(t *testing.T) {
 		return all
 	}})
 	defer server.Close()
-	c, err := Read(t.Context(), Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, StraySecrets|SystemSecrets)
+	c, err := Read(t.Context(), Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, resources.StraySecrets, resources.SystemSecrets)
 	if err != nil || resources.StraySecrets.Of(&c).State != facts.Forbidden || resources.SystemSecrets.Of(&c).State != facts.OK {
 		t.Errorf("%v: %+v, %+v", err, resources.StraySecrets.Of(&c), resources.SystemSecrets.Of(&c))
 	}

@@ -193,7 +193,7 @@ func TestLooseSecrets(t *testing.T) {
 		},
 	})
 	defer server.Close()
-	c, err := Read(t.Context(), Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, StraySecrets|SystemSecrets)
+	c, err := Read(t.Context(), Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, resources.StraySecrets, resources.SystemSecrets)
 	if err != nil {
 		t.Fatal(err)
 	}

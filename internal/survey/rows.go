@@ -21,15 +21,15 @@ import (
 // row reads a row, or one object of it, in the newest version that the cluster has.
 // Nothing is discovered first: a version that there is not is answered with 404, and so
 // is a resource that is not installed, in plain text where the whole group is not.
-func (a *apis) row(ctx context.Context, row resource.Resource, cluster *facts.Cluster, name string) (in resource.Intake, err error) {
+func (a *apis) row(ctx context.Context, row resource.Resource, system, name string) (in resource.Intake, err error) {
 	about := row.About()
 	for _, version := range about.Versions {
 		var c rest.Interface
 		if c, err = a.client(about.Group, version); err != nil {
 			return nil, err
 		}
-		in = row.Intake(cluster)
-		err = a.rowIn(ctx, c, row, cluster.SystemNamespace, name, in)
+		in = row.Intake(&facts.Cluster{SystemNamespace: system})
+		err = a.rowIn(ctx, c, row, system, name, in)
 		if !about.Custom() || !apierrors.IsNotFound(err) {
 			return in, err
 		}

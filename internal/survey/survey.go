@@ -45,7 +45,7 @@ func Read(ctx context.Context, cluster Cluster, rows ...resource.Rows) (facts.Cl
 	var reads []*rowRead
 	for _, row := range resource.Join(rows...) {
 		if !row.About().Later {
-			reads = append(reads, r.row(a, row, &out, row.About().Object))
+			reads = append(reads, r.row(a, row, cluster.Namespace, row.About().Object))
 		}
 	}
 	err = r.wait()
@@ -61,12 +61,11 @@ type rowRead struct {
 	facts.Read[resource.Intake]
 }
 
-// row reads a row beside the others; name is that of the one object to read, "" for a list.
-func (r *reader) row(a *apis, row resource.Resource, c *facts.Cluster, name string) *rowRead {
+// row reads a row beside the others. system is the system namespace, and name that of the
+// one object to read; "" for a list.
+func (r *reader) row(a *apis, row resource.Resource, system, name string) *rowRead {
 	out := &rowRead{row: row}
-	system := c.SystemNamespace
-	named := &facts.Cluster{SystemNamespace: system}
-	read(r, &out.Read, func() (resource.Intake, error) { return a.row(r.ctx, row, named, name) })
+	read(r, &out.Read, func() (resource.Intake, error) { return a.row(r.ctx, row, system, name) })
 	return out
 }
 

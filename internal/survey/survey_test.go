@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -83,25 +82,22 @@ func clusterAt(config *rest.Config) survey.Cluster {
 	return survey.Cluster{Context: "east", Config: config, Namespace: istiotest.System}
 }
 
-func read(t *testing.T, cluster survey.Cluster, sources resource.Set) facts.Cluster {
+func read(t *testing.T, cluster survey.Cluster, rows ...resource.Rows) facts.Cluster {
 	t.Helper()
-	got, err := survey.Read(t.Context(), cluster, sources)
+	got, err := survey.Read(t.Context(), cluster, rows...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return got
 }
 
-// onlyRead takes out of the facts of everything what a survey did not ask for.
-func onlyRead(everything, got facts.Cluster) facts.Cluster {
-	from, to := reflect.ValueOf(&everything).Elem(), reflect.ValueOf(got)
-	for i := range from.NumField() {
-		state := to.Field(i)
-		if state.Kind() == reflect.Struct && state.FieldByName("State").IsValid() && state.FieldByName("State").String() == string(facts.NotAsked) {
-			from.Field(i).SetZero()
-		}
+// onlyRead are the facts of everything, without what a survey did not ask for.
+func onlyRead(everything, got map[string]any) map[string]any {
+	out := map[string]any{}
+	for name := range got {
+		out[name] = everything[name]
 	}
-	return everything
+	return out
 }
 
 // What is read of an API server is what its objects are when they are trimmed.
@@ -116,24 +112,31 @@ func TestReadWhatThereIs(t *testing.T) {
 		t.Run(m.Name, func(t *testing.T) {
 			cluster := serve(t, &apitest.Server{Objects: m.Objects()})
 			got := read(t, cluster, resources.Trust)
-			want := onlyRead(all.Clusters[i], got)
-			want.Context, want.Server = "east", cluster.Config.Host
+			if got.Context != "east" || got.Server != cluster.Config.Host || got.SystemNamespace != istiotest.System {
+				t.Errorf("%+v", got)
+			}
+			reads := resource.Reads(&got, resources.All)
+			if len(reads) != len(resources.Trust) {
+				t.Errorf("%d rows were read", len(reads))
+			}
+			want := onlyRead(resource.Reads(&all.Clusters[i], resources.All), reads)
+			delete(want, resources.ReaderAccess.About().File) // the server allows everything, and says so elsewhere
+			delete(reads, resources.ReaderAccess.About().File)
 			opts := cmp.Options{
 				cmpopts.EquateEmpty(), cmpopts.EquateApproxTime(0), cmpopts.IgnoreTypes(metav1.TypeMeta{}),
 				cmpopts.SortSlices(func(a, b facts.RemoteSecret) bool { return a.Name < b.Name }),
-				cmpopts.IgnoreFields(facts.Cluster{}, "ReaderAccess"), // the server allows everything, and says so elsewhere
 			}
-			if diff := cmp.Diff(want, got, opts); diff != "" {
+			if diff := cmp.Diff(want, reads, opts); diff != "" {
 				t.Errorf("facts (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// Each source is one question, and no other is asked.
-func TestWhatEachSourceAsks(t *testing.T) {
+// Each row is one question, and no other is asked.
+func TestWhatEachRowAsks(t *testing.T) {
 	const ns = "/api/v1/namespaces/istio-system/"
-	for source, want := range map[resource.Set]string{
+	for row, want := range map[resource.Resource]string{
 		resources.CACerts:       "GET " + ns + "secrets/cacerts",
 		resources.CASecret:      "GET " + ns + "secrets/istio-ca-secret",
 		resources.RootCert:      "GET " + ns + "configmaps/istio-ca-root-cert",
@@ -154,7 +157,7 @@ func TestWhatEachSourceAsks(t *testing.T) {
 			asked = append(asked, r.Method+" "+r.URL.RequestURI())
 			return false
 		}})
-		read(t, cluster, source)
+		read(t, cluster, row)
 		if diff := cmp.Diff([]string{want}, asked); diff != "" {
 			t.Errorf("questions (-want +got):\n%s", diff)
 		}
@@ -163,10 +166,18 @@ func TestWhatEachSourceAsks(t *testing.T) {
 		"Roots": {resources.Roots, resource.Join(resources.CACerts, resources.CASecret, resources.RootCert, resources.MeshConfigs, resources.Istiods)},
 		"Trust": {resources.Trust, resource.Join(resources.Roots, resources.RootCerts, resources.IstiodPods, resources.Namespaces, resources.RemoteSecrets, resources.Webhooks, resources.ReaderAccess)},
 	} {
-		if c.sources != c.want {
-			t.Errorf("%s is %b, want %b", name, c.sources, c.want)
+		if !slices.Equal(slices.Sorted(slices.Values(files(c.sources))), slices.Sorted(slices.Values(files(c.want)))) {
+			t.Errorf("%s is %v, want %v", name, files(c.sources), files(c.want))
 		}
 	}
+}
+
+func files(rows resource.Set) []string {
+	var out []string
+	for _, row := range rows {
+		out = append(out, row.About().File)
+	}
+	return out
 }
 
 // All questions go out together, on one connection: a handshake costs as much as
@@ -238,7 +249,8 @@ func page(n, size int, fail func(w http.ResponseWriter, from int) bool) http.Han
 
 func TestListsAreReadToTheEnd(t *testing.T) {
 	for _, n := range []int{0, 1, 3, 4, 10} {
-		got := resources.Namespaces.Of(&read(t, serve(t, page(n, 3, nil)), resources.Namespaces))
+		one := read(t, serve(t, page(n, 3, nil)), resources.Namespaces)
+		got := resources.Namespaces.Of(&one)
 		if got.State != facts.OK || len(got.Value) != n {
 			t.Errorf("of %d namespaces there are %d, %s %s", n, len(got.Value), got.State, got.Reason)
 		}
@@ -359,7 +371,8 @@ func TestASlowAnswer(t *testing.T) {
 
 // A mesh config that does not exist is known to be none: istiod runs on defaults.
 func TestMeshConfigsThatDoNotExist(t *testing.T) {
-	got := resources.MeshConfigs.Of(&read(t, serve(t, &apitest.Server{}), resources.MeshConfigs))
+	one := read(t, serve(t, &apitest.Server{}), resources.MeshConfigs)
+	got := resources.MeshConfigs.Of(&one)
 	if got.State != facts.OK || len(got.Value) != 0 {
 		t.Errorf("%+v", got)
 	}
@@ -387,7 +400,7 @@ func TestReadFailsWhereNothingIsAnswered(t *testing.T) {
 		"nothing exists":                {answering((&apitest.Server{}).ServeHTTP), resource.Join(resources.CACerts, resources.CASecret), ""},
 		"another server":                {answering(http.NotFound), resources.Trust, "the server could not find the requested resource"},
 		"nobody listens":                {gone, resources.Trust, "connection refused"},
-		"nothing was asked":             {gone, 0, ""},
+		"nothing was asked":             {gone, nil, ""},
 		"a failure among things denied": {answering(failingFor("/cacerts", forbidden)), resources.Roots, "InternalError"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -415,7 +428,7 @@ func failingFor(suffix string, otherwise http.HandlerFunc) http.HandlerFunc {
 }
 
 func TestTheServerIsShownWithoutCredentials(t *testing.T) {
-	got, _ := survey.Read(t.Context(), clusterAt(&rest.Config{Host: "https://user:hunter2@127.0.0.1:1"}), 0)
+	got, _ := survey.Read(t.Context(), clusterAt(&rest.Config{Host: "https://user:hunter2@127.0.0.1:1"}))
 	if got.Server != "https://127.0.0.1:1" {
 		t.Errorf("%s", got.Server)
 	}
@@ -446,7 +459,8 @@ func TestIstiodsOfTheSystemNamespace(t *testing.T) {
 		"another failure is no denial": {&apitest.Server{Objects: objects, Before: brokenAt(everywhere)}, facts.Failed, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := resources.Istiods.Of(&read(t, serve(t, c.server), resource.Join(resources.Istiods, resources.RootCert)))
+			one := read(t, serve(t, c.server), resource.Join(resources.Istiods, resources.RootCert))
+			got := resources.Istiods.Of(&one)
 			var names []string
 			for _, d := range got.Value {
 				names = append(names, d.Name)
@@ -470,7 +484,8 @@ func brokenAt(path string) func(http.ResponseWriter, *http.Request) bool {
 // What is asked about the reader is the identity that other control planes use
 // here, and what it needs (manifests/charts/base, istio-reader-clusterrole).
 func TestReaderAccess(t *testing.T) {
-	got := resources.ReaderAccess.Of(&read(t, serve(t, &apitest.Server{}), resources.ReaderAccess)).Value
+	c := read(t, serve(t, &apitest.Server{}), resources.ReaderAccess)
+	got := resources.ReaderAccess.Of(&c).Value
 	if got.Spec.User != "system:serviceaccount:istio-system:istio-reader-service-account" ||
 		!slices.Contains(got.Spec.Groups, "system:serviceaccounts:istio-system") || !slices.Contains(got.Spec.Groups, "system:authenticated") {
 		t.Errorf("about whom: %+v", got.Spec)

@@ -1,4 +1,4 @@
-package survey_test
+package resources_test
 
 import (
 	"encoding/json"
