@@ -51,7 +51,7 @@ type About struct {
 	// Metadata asks for no more than the metadata of the objects.
 	Metadata bool
 	// Filtered: the API server cannot select the objects, so that those which do not
-	// belong to the row are dropped on arrival.
+	// belong to the row are dropped on arrival. In a dump they keep their order.
 	Filtered bool
 	// Sample is how many objects are read; 0 for all.
 	Sample int64

@@ -86,7 +86,7 @@ func Made[L, T, O any, PL Object[L], P Object[T]](about About, b Belonging[P], k
 		return taker[[]O]{
 			take:  taking(func(o P) { out = append(out, *trim(o)) }),
 			value: func() []O { return out },
-			order: func() { out = ordered(out, func(o *O) runtime.Object { return object(o) }) },
+			order: func() { out = ordered(out, func(o *O) runtime.Object { return object(o) }, !about.Filtered) },
 		}
 	}
 	row.objects = func(values []O) []runtime.Object {
@@ -156,21 +156,25 @@ func taking[P runtime.Object](use func(P)) func(runtime.Object) error {
 	}
 }
 
-// ordered puts values into the order of their objects' names, each once.
-func ordered[O any](values []O, object func(*O) runtime.Object) []O {
+// ordered puts values into the order of their objects' names, or leaves them in theirs; each once.
+func ordered[O any](values []O, object func(*O) runtime.Object, sorted bool) []O {
 	type named struct {
 		key   string
 		value O
 	}
-	all := make([]named, len(values))
+	all, seen := make([]named, 0, len(values)), make(map[string]bool, len(values))
 	for i := range values {
-		all[i] = named{Key(object(&values[i])), values[i]}
+		if key := Key(object(&values[i])); !seen[key] {
+			seen[key] = true
+			all = append(all, named{key, values[i]})
+		}
 	}
-	slices.SortStableFunc(all, func(a, b named) int { return strings.Compare(a.key, b.key) })
-	all = slices.CompactFunc(all, func(a, b named) bool { return a.key == b.key })
-	out := values[:0]
-	for _, n := range all {
-		out = append(out, n.value)
+	if sorted {
+		slices.SortStableFunc(all, func(a, b named) int { return strings.Compare(a.key, b.key) })
+	}
+	out := make([]O, len(all))
+	for i := range all {
+		out[i] = all[i].value
 	}
 	return out
 }
