@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -74,7 +75,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, q question) {
 	for _, o := range s.find(q, labelled, named) {
 		items = append(items, o.Object)
 	}
-	Answer(w, http.StatusOK, List(q.version, listKinds[q.resource], "", items...))
+	Answer(w, http.StatusOK, List(q.version, listKinds()[q.resource], "", items...))
 }
 
 // List is one page of a list, and where the next one begins.
@@ -129,13 +130,14 @@ func parse(path string) (question, bool) {
 	if len(parts) > 1 {
 		q.name = parts[1]
 	}
-	return q, listKinds[q.resource] != "" && slices.Contains(versions, q.version)
+	return q, listKinds()[q.resource] != "" && slices.Contains(versions(), q.version)
 }
 
-var versions = kinds.Scheme.PrioritizedVersionsAllGroups()
+// versions are those of all kinds. They are looked up when they are first needed: rows register kinds.
+var versions = sync.OnceValue(kinds.Scheme.PrioritizedVersionsAllGroups)
 
 // listKinds are the kinds of lists by resource.
-var listKinds = func() map[string]string {
+var listKinds = sync.OnceValue(func() map[string]string {
 	out := map[string]string{}
 	for kind := range kinds.Scheme.AllKnownTypes() {
 		if name, ok := strings.CutSuffix(kind.Kind, "List"); ok && name != "" {
@@ -144,7 +146,7 @@ var listKinds = func() map[string]string {
 	}
 	out["subjectaccessreviews"] = "SubjectAccessReviewList"
 	return out
-}()
+})
 
 // pluralOf is the resource of a kind.
 func pluralOf(kind schema.GroupVersionKind) string {

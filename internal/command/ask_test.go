@@ -12,6 +12,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -25,7 +26,7 @@ func TestAsk(t *testing.T) {
 	}
 	f.Fleet.KubeConfig = kubeconfig(t, "east", l.urls)
 	f.Fleet.Contexts = []string{"east", "west", "north"}
-	if _, err := f.Gather(t.Context(), survey.RootCert); err != nil {
+	if _, err := f.Gather(t.Context(), resources.RootCert.Rows()); err != nil {
 		t.Fatal(err)
 	}
 	refused := errors.New("refused")

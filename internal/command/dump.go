@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 func (f *Frame) newDump() *cobra.Command {
@@ -21,7 +22,7 @@ server and whom its token is for.`,
 			if err != nil {
 				return err
 			}
-			if err := dump.Write(args[0], fleet); err != nil {
+			if err := dump.Write(args[0], fleet, resources.All); err != nil {
 				return err
 			}
 			for _, c := range fleet.Clusters {

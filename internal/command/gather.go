@@ -14,14 +14,16 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // Gather reads the facts of the fleet that the flags name: from a dump, or from
 // its clusters, all at the same time. Clusters that were not reached are among
 // the facts. An error means that there are no facts to judge.
-func (f *Frame) Gather(ctx context.Context, sources survey.Source) (*facts.Fleet, error) {
+func (f *Frame) Gather(ctx context.Context, rows resource.Set) (*facts.Fleet, error) {
 	if f.From != "" {
 		return f.gatherDump()
 	}
@@ -35,32 +37,32 @@ func (f *Frame) Gather(ctx context.Context, sources survey.Source) (*facts.Fleet
 	}
 	out := &facts.Fleet{At: time.Now()}
 	if chosen {
-		out.Clusters = f.survey(ctx, members, sources)
+		out.Clusters = f.survey(ctx, members, rows)
 	} else {
 		current, err := kubeconfig.Current()
 		if err != nil {
 			return nil, err
 		}
-		out.Clusters = f.survey(ctx, []fleet.Member{current}, sources|survey.RemoteSecrets)
+		out.Clusters = f.survey(ctx, []fleet.Member{current}, resource.Join(rows, resources.RemoteSecrets))
 		found, beyond := discover(kubeconfig, &out.Clusters[0])
 		f.sayChosen(&out.Clusters[0], found, beyond)
 		members = append([]fleet.Member{current}, found...)
-		out.Clusters = append(out.Clusters, f.survey(ctx, found, sources)...)
+		out.Clusters = append(out.Clusters, f.survey(ctx, found, rows)...)
 		out.Beyond = beyond
 	}
 	f.members = members
-	f.deepen(ctx, out, members, sources)
+	f.deepen(ctx, out, members, rows)
 	return out, nil
 }
 
 // survey reads the clusters side by side.
-func (f *Frame) survey(ctx context.Context, members []fleet.Member, sources survey.Source) []facts.Cluster {
+func (f *Frame) survey(ctx context.Context, members []fleet.Member, rows resource.Set) []facts.Cluster {
 	read := func(ctx context.Context, m fleet.Member) (facts.Cluster, error) {
 		config, err := m.Config()
 		if err != nil {
 			return facts.Cluster{}, err
 		}
-		return survey.Read(ctx, survey.Cluster{Context: m.Context, Config: config, Namespace: f.Namespace}, sources)
+		return survey.Read(ctx, survey.Cluster{Context: m.Context, Config: config, Namespace: f.Namespace}, rows)
 	}
 	var out []facts.Cluster
 	for _, r := range fleet.Each(ctx, members, f.Fleet.Timeout, f.progress, read) {
@@ -76,8 +78,8 @@ func (f *Frame) survey(ctx context.Context, members []fleet.Member, sources surv
 }
 
 // deepen reads what only the whole fleet shows to be needed.
-func (f *Frame) deepen(ctx context.Context, out *facts.Fleet, members []fleet.Member, sources survey.Source) {
-	if sources&survey.MeshConfigs == 0 {
+func (f *Frame) deepen(ctx context.Context, out *facts.Fleet, members []fleet.Member, rows resource.Set) {
+	if !rows.Has(resources.MeshConfigs) {
 		return
 	}
 	var revisions []string
@@ -89,7 +91,7 @@ func (f *Frame) deepen(ctx context.Context, out *facts.Fleet, members []fleet.Me
 		}
 	}
 	leads := map[string]istio.Leads{}
-	if sources&survey.Leads != 0 {
+	if rows.Has(resources.GatewayEvents) {
 		leads = istio.LeadsOf(out)
 	}
 	var wanting []fleet.Member
@@ -109,11 +111,15 @@ func (f *Frame) deepen(ctx context.Context, out *facts.Fleet, members []fleet.Me
 		}
 		c := out.Clusters[at(m.Context)] // a copy: this call may be abandoned
 		cluster := survey.Cluster{Context: m.Context, Config: config, Namespace: f.Namespace}
-		var both sync.WaitGroup // what they fill has nothing in common
-		both.Go(func() { survey.Deepen(ctx, cluster, &c, revisions, istio.WantsProxies(&c)) })
-		both.Go(func() { survey.Follow(ctx, cluster, &c, leads[c.Context]) })
+		deepened, followed := c, c
+		var both sync.WaitGroup
+		both.Go(func() { survey.Deepen(ctx, cluster, &deepened, revisions, istio.WantsProxies(&c)) })
+		both.Go(func() { survey.Follow(ctx, cluster, &followed, leads[c.Context]) })
 		both.Wait()
-		return c, nil
+		for _, row := range survey.Followed {
+			row.Copy(&deepened, &followed) // what they read has nothing in common
+		}
+		return deepened, nil
 	}
 	for _, r := range fleet.Each(ctx, wanting, f.Fleet.Timeout, f.progress, read) {
 		if r.Err == nil {
@@ -122,7 +128,7 @@ func (f *Frame) deepen(ctx context.Context, out *facts.Fleet, members []fleet.Me
 		}
 		c := &out.Clusters[at(r.Context)]
 		if len(revisions) > 0 || istio.WantsProxies(c) {
-			c.MeshConfigs.State, c.MeshConfigs.Reason = facts.Failed, r.Unreached().Reason
+			resources.MeshConfigs.SetFailed(c, r.Unreached().Reason)
 		}
 		survey.Unfollowed(c, leads[c.Context], r.Unreached().Reason)
 	}
@@ -131,7 +137,7 @@ func (f *Frame) deepen(ctx context.Context, out *facts.Fleet, members []fleet.Me
 // discover finds the contexts that lead to the clusters which the current
 // cluster's remote secrets name.
 func discover(kubeconfig *fleet.Kubeconfig, current *facts.Cluster) (found []fleet.Member, beyond []facts.BeyondReach) {
-	secrets := current.RemoteSecrets.Value
+	secrets := resources.RemoteSecrets.Of(current).Value
 	servers := make([]string, len(secrets))
 	for i, s := range secrets {
 		servers[i] = s.Server
@@ -159,8 +165,8 @@ func (f *Frame) sayChosen(current *facts.Cluster, found []fleet.Member, beyond [
 	name := printable.Line(current.Context)
 	switch {
 	case current.Unreached != nil:
-	case !current.RemoteSecrets.Known():
-		note(f.ErrOut, "Looking at %s alone: its remote secrets, which name the other clusters, could not be read (%s). Name the clusters with --contexts.", name, current.RemoteSecrets.Why())
+	case !resources.RemoteSecrets.Of(current).Known():
+		note(f.ErrOut, "Looking at %s alone: its remote secrets, which name the other clusters, could not be read (%s). Name the clusters with --contexts.", name, resources.RemoteSecrets.Of(current).Why())
 	case len(found) == 0 && len(beyond) == 0:
 		note(f.ErrOut, "Looking at %s alone: it has no remote secrets, which would name the other clusters. Name them with --contexts.", name)
 	default:
@@ -184,7 +190,7 @@ func (f *Frame) gatherDump() (*facts.Fleet, error) {
 	if info, err := os.Stat(f.From); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("--from %s: there is no such folder; \"%s dump\" writes one", f.From, f.Display)
 	}
-	out, err := dump.Read(os.DirFS(f.From), f.Namespace, time.Now())
+	out, err := dump.Read(os.DirFS(f.From), f.Namespace, time.Now(), resources.All)
 	if err != nil {
 		return nil, fmt.Errorf("--from %s: %w", f.From, err)
 	}

@@ -21,7 +21,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // live is a fleet on API servers, with a kubeconfig for it.
@@ -29,14 +30,14 @@ type live struct {
 	*istiotest.Fleet
 	servers map[string]*apitest.Server
 	urls    map[string]string // by context
-	sources survey.Source
+	sources resource.Set
 }
 
 // serve starts an API server for each cluster of a fleet. Their objects are taken when
 // the kubeconfig is made, and so after what a test does to the fleet.
 func serve(t *testing.T, names ...string) *live {
 	t.Helper()
-	l := &live{istiotest.Healthy(names...), map[string]*apitest.Server{}, map[string]string{}, survey.Trust}
+	l := &live{istiotest.Healthy(names...), map[string]*apitest.Server{}, map[string]string{}, resources.Trust}
 	for _, c := range l.Clusters {
 		l.servers[c.Name] = &apitest.Server{}
 		server := httptest.NewServer(l.servers[c.Name])
@@ -123,7 +124,7 @@ func TestTheFleetIsFoundThroughRemoteSecrets(t *testing.T) {
 			"Looking at west (the current context), a, east, found through the remote secrets of west.\n",
 		},
 		"also where no rule reads remote secrets": {
-			func(l *live) { l.sources = survey.Roots }, nil, []string{"west", "east", "north"}, nil,
+			func(l *live) { l.sources = resources.Roots }, nil, []string{"west", "east", "north"}, nil,
 			"Looking at west (the current context), east, north, found through the remote secrets of west.\n",
 		},
 		"the current cluster is not looked at twice": {
@@ -207,8 +208,8 @@ func TestClustersThatFailHideNoOthers(t *testing.T) {
 		t.Errorf("clusters (-want +got):\n%s", diff)
 	}
 	for _, c := range got.Clusters {
-		if c.Unreached == nil && (c.CACerts.State != facts.OK || c.Server != l.urls[c.Context] || c.SystemNamespace != istiotest.System) {
-			t.Errorf("%s: cacerts %s, at %s", c.Context, c.CACerts.State, c.Server)
+		if c.Unreached == nil && (resources.CACerts.Of(&c).State != facts.OK || c.Server != l.urls[c.Context] || c.SystemNamespace != istiotest.System) {
+			t.Errorf("%s: cacerts %s, at %s", c.Context, resources.CACerts.Of(&c).State, c.Server)
 		}
 	}
 	if err := Unreachable(got); err != nil {
@@ -238,7 +239,7 @@ func TestFurtherMeshConfigsAreReadWhereTheyAreKnown(t *testing.T) {
 	}
 	names := map[string][]string{}
 	for _, c := range got.Clusters {
-		for _, m := range c.MeshConfigs.Value {
+		for _, m := range resources.MeshConfigs.Of(&c).Value {
 			names[c.Context] = append(names[c.Context], m.Name)
 		}
 	}
@@ -282,7 +283,7 @@ func TestClustersOfADump(t *testing.T) {
 		var said bytes.Buffer
 		f := &Frame{IOStreams: genericiooptions.IOStreams{ErrOut: &said}, Fleet: fleet.NewFlags(), Namespace: istiotest.System, From: broken}
 		f.Fleet.Contexts = c.wanted
-		got, err := f.Gather(t.Context(), survey.Trust)
+		got, err := f.Gather(t.Context(), resources.Trust)
 		if err != nil {
 			t.Fatal(err)
 		}

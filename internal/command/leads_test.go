@@ -12,7 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // What the facts lead to is read of the clusters that they lead to, and of no other; with it the
@@ -40,7 +40,7 @@ func TestLeadsAreFollowed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := serve(t, "east", "west")
 			urls := l.urls
-			l.Fleet, l.sources = c.fleet, survey.NetworkRules
+			l.Fleet, l.sources = c.fleet, resources.NetworkRules
 			var mu sync.Mutex
 			asked := map[string][]string{}
 			total := map[string]int{}

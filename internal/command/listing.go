@@ -7,7 +7,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // Listing is what a command shows that lists or draws something, in each format.
@@ -26,7 +26,7 @@ type Listing struct {
 
 // List reads the sources of the fleet and prints the listing of it; what is missing goes to
 // the error stream. It fails where no cluster was reached.
-func (f *Frame) List(ctx context.Context, output *Output, sources survey.Source, listing func(*facts.Fleet) (Listing, error)) error {
+func (f *Frame) List(ctx context.Context, output *Output, sources resource.Set, listing func(*facts.Fleet) (Listing, error)) error {
 	format, err := output.Format()
 	if err != nil {
 		return err

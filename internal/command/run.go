@@ -20,7 +20,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // Exit codes, as documented in every command's help.
@@ -48,7 +48,7 @@ type Plugin struct {
 	// Commands makes the plugin's own subcommands.
 	Commands func(*Frame) []*cobra.Command
 	// Reads is what its rules need of a cluster, which "dump" writes.
-	Reads survey.Source
+	Reads resource.Set
 	// Heap is the size of the heap, in bytes, from which on garbage is collected eagerly; 60 MiB
 	// if it is not given.
 	Heap int64

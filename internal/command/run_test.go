@@ -17,8 +17,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // TestMain keeps the developer's own kubeconfig, kuberc and colours out of the tests.
@@ -51,7 +51,7 @@ func newJudge(f *Frame) *cobra.Command {
 		if err := failOn.Check(); err != nil {
 			return err
 		}
-		fleet, err := f.Gather(cmd.Context(), survey.Trust)
+		fleet, err := f.Gather(cmd.Context(), resources.Trust)
 		if err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func unreachedDump(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "fleet")
 	err := dump.Write(dir, &facts.Fleet{At: time.Now(), Clusters: []facts.Cluster{
 		{Context: "east", SystemNamespace: "istio-system", Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}},
-	}})
+	}}, resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,21 +10,21 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // Verify makes cmd a command that judges the fleet: by the plugin's rules, which
 // read the sources, and by those about reaching the clusters. check looks at the
 // command's own flags before anything is asked; it may be nil.
-func (f *Frame) Verify(cmd *cobra.Command, sources survey.Source, check func() error, rules func(*facts.Fleet) finding.Result) {
-	f.VerifyAsking(cmd, func() survey.Source { return sources }, check, func(_ context.Context, fleet *facts.Fleet) (finding.Result, error) {
+func (f *Frame) Verify(cmd *cobra.Command, sources resource.Set, check func() error, rules func(*facts.Fleet) finding.Result) {
+	f.VerifyAsking(cmd, func() resource.Set { return sources }, check, func(_ context.Context, fleet *facts.Fleet) (finding.Result, error) {
 		return rules(fleet), nil
 	})
 }
 
 // VerifyAsking is Verify where flags decide what is read, and where the rules need
 // more than the facts: judge asks for that, and its error ends the command.
-func (f *Frame) VerifyAsking(cmd *cobra.Command, sources func() survey.Source, check func() error, judge func(context.Context, *facts.Fleet) (finding.Result, error)) {
+func (f *Frame) VerifyAsking(cmd *cobra.Command, sources func() resource.Set, check func() error, judge func(context.Context, *facts.Fleet) (finding.Result, error)) {
 	output, failOn := f.AddOutput(cmd), f.AddFailOn(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := output.Format()

@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // What is read again is what was written, as far as rules see it.
@@ -25,18 +26,18 @@ func TestRoundTrip(t *testing.T) {
 	for _, c := range append(append([]istiotest.Case{}, istiotest.HealthyCases...), istiotest.Faults...) {
 		t.Run(c.Name, func(t *testing.T) {
 			want := c.Fleet().Facts()
-			want.Clusters[0].CASecret = facts.Read[*corev1.Secret]{State: facts.Forbidden, Reason: "forbidden"}
+			resources.CASecret.Set(&want.Clusters[0], facts.Read[*corev1.Secret]{State: facts.Forbidden, Reason: "forbidden"})
 			want.Beyond = []facts.BeyondReach{{Context: "east", Secret: "istio-system/s", ClusterID: "north", Server: "https://north"}}
 			dir := filepath.Join(t.TempDir(), "fleet")
-			if err := dump.Write(dir, want); err != nil {
+			if err := dump.Write(dir, want, resources.All); err != nil {
 				t.Fatal(err)
 			}
-			got, err := dump.Read(os.DirFS(dir), "elsewhere", time.Time{})
+			got, err := dump.Read(os.DirFS(dir), "elsewhere", time.Time{}, resources.All)
 			if err != nil {
 				t.Fatal(err)
 			}
 			opts := cmp.Options{
-				cmpopts.EquateEmpty(), cmpopts.EquateApproxTime(time.Second),
+				istiotest.CompareClusters, cmpopts.EquateEmpty(), cmpopts.EquateApproxTime(time.Second),
 				// Not byte by byte.
 				cmp.FilterValues(func(a, b []byte) bool { return len(a)+len(b) > 0 }, cmp.Transformer("text", func(b []byte) string { return string(b) })),
 				cmpopts.IgnoreFields(metav1.TypeMeta{}, "Kind", "APIVersion"),
@@ -64,10 +65,10 @@ func TestNetworksRoundTrip(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			want := c.Fleet().Facts()
 			dir := filepath.Join(t.TempDir(), "fleet")
-			if err := dump.Write(dir, want); err != nil {
+			if err := dump.Write(dir, want, resources.All); err != nil {
 				t.Fatal(err)
 			}
-			got, err := dump.Read(os.DirFS(dir), "", time.Time{})
+			got, err := dump.Read(os.DirFS(dir), "", time.Time{}, resources.All)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,17 +87,17 @@ func TestAnUnreachedClusterIsKept(t *testing.T) {
 		Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"},
 	})
 	dir := filepath.Join(t.TempDir(), "fleet")
-	if err := dump.Write(dir, want); err != nil {
+	if err := dump.Write(dir, want, resources.All); err != nil {
 		t.Fatal(err)
 	}
-	if err := dump.Write(dir, want); err == nil || !strings.Contains(err.Error(), "is not empty") {
+	if err := dump.Write(dir, want, resources.All); err == nil || !strings.Contains(err.Error(), "is not empty") {
 		t.Errorf("a second dump into the same folder: %v", err)
 	}
-	got, err := dump.Read(os.DirFS(dir), "", time.Time{})
+	got, err := dump.Read(os.DirFS(dir), "", time.Time{}, resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want.Clusters[1], got.Clusters[1]); diff != "" {
+	if diff := cmp.Diff(want.Clusters[1], got.Clusters[1], istiotest.CompareClusters); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -121,7 +122,7 @@ items:
 		"east/notes.txt": {Data: []byte("not a manifest")},
 		".git/config":    {Data: []byte("not a cluster")},
 	}
-	got, err := dump.Read(files, "istio-system", istiotest.Now)
+	got, err := dump.Read(files, "istio-system", istiotest.Now, resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,12 +130,12 @@ items:
 	if len(got.Clusters) != 1 || c.Context != "east" || !got.At.Equal(istiotest.Now) {
 		t.Errorf("%d clusters, the first %s, at %s", len(got.Clusters), c.Context, got.At)
 	}
-	states := []facts.State{c.RootCert.State, c.CACerts.State, c.CASecret.State, c.Istiods.State, c.Namespaces.State, c.MeshConfigs.State}
+	states := []facts.State{resources.RootCert.Of(&c).State, resources.CACerts.Of(&c).State, resources.CASecret.Of(&c).State, resources.Istiods.Of(&c).State, resources.Namespaces.Of(&c).State, resources.MeshConfigs.Of(&c).State}
 	want := []facts.State{facts.OK, facts.OK, facts.Absent, facts.NotAsked, facts.NotAsked, facts.OK}
 	if diff := cmp.Diff(want, states); diff != "" {
 		t.Errorf("a kind of which there is no object was not read: %s", diff)
 	}
-	if key := string(c.CACerts.Value.Data["ca-key.pem"]); !strings.HasPrefix(key, "-----BEGIN REDACTED PRIVATE KEY-----") {
+	if key := string(resources.CACerts.Of(&c).Value.Data["ca-key.pem"]); !strings.HasPrefix(key, "-----BEGIN REDACTED PRIVATE KEY-----") {
 		t.Errorf("the key was not reduced: %s", key)
 	}
 }
@@ -153,7 +154,7 @@ func TestBadDumps(t *testing.T) {
 		"a key in the error": {fstest.MapFS{"east/a.yaml": {Data: []byte("apiVersion: v1\nkind: Secret\ndata: {k: hunter2!}\n")}}, "an object of kind Secret in it does not fit"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := dump.Read(c.files, "istio-system", time.Now())
+			_, err := dump.Read(c.files, "istio-system", time.Now(), resources.All)
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%v; want %q in it", err, c.want)
 			}
@@ -167,7 +168,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(_ *testing.T, text []byte) {
 		for _, name := range []string{"fleet.yaml", "east/a.yaml"} {
-			got, err := dump.Read(fstest.MapFS{name: {Data: text}}, "istio-system", istiotest.Now)
+			got, err := dump.Read(fstest.MapFS{name: {Data: text}}, "istio-system", istiotest.Now, resources.All)
 			if err == nil {
 				certs.Verify(got, certs.Options{})
 			}

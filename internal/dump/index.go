@@ -33,7 +33,7 @@ type indexCluster struct {
 	Server          string           `json:"server"`
 	SystemNamespace string           `json:"systemNamespace"`
 	Unreached       *facts.Unreached `json:"unreached,omitempty"`
-	// Reads gives the outcome of each source that was asked for, by its name.
+	// Reads gives the outcome of each row that was asked for, by the name of its file.
 	Reads map[string]indexRead `json:"reads,omitempty"`
 }
 

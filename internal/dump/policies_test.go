@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // The rules about endpoints make the same of a dump as of the clusters.
@@ -20,10 +21,10 @@ func TestEndpointsOfADump(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			fleet := c.Fleet().Facts()
 			dir := filepath.Join(t.TempDir(), "fleet")
-			if err := dump.Write(dir, fleet); err != nil {
+			if err := dump.Write(dir, fleet, resources.All); err != nil {
 				t.Fatal(err)
 			}
-			read, err := dump.Read(os.DirFS(dir), "elsewhere", time.Time{})
+			read, err := dump.Read(os.DirFS(dir), "elsewhere", time.Time{}, resources.All)
 			if err != nil {
 				t.Fatal(err)
 			}

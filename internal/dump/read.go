@@ -19,7 +19,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // Read reads the facts out of a folder. Without an index each folder in it is a
@@ -27,11 +27,11 @@ import (
 // facts are of now; a kind of which the folder holds no object is taken
 // not to have been read. Objects are reduced like those that come from a
 // cluster. Errors name the file.
-func Read(dir fs.FS, systemNamespace string, now time.Time) (*facts.Fleet, error) {
+func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (*facts.Fleet, error) {
 	text, err := fs.ReadFile(dir, IndexFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return readFolders(dir, systemNamespace, now)
+		return readFolders(dir, systemNamespace, now, rows)
 	case err != nil:
 		return nil, fmt.Errorf("reading the dump: %w", err)
 	}
@@ -46,19 +46,20 @@ func Read(dir fs.FS, systemNamespace string, now time.Time) (*facts.Fleet, error
 	for _, entry := range idx.Clusters {
 		c := facts.Cluster{Context: entry.Context, Server: entry.Server, SystemNamespace: entry.SystemNamespace, Unreached: entry.Unreached}
 		if entry.Unreached == nil {
-			if _, err := readCluster(dir, entry.Folder, &c); err != nil {
+			if _, err := readCluster(dir, entry.Folder, &c, rows); err != nil {
 				return nil, err
 			}
 		}
-		for _, s := range sources {
-			s.setOutcome(&c, entry.Reads[s.name])
+		for _, row := range rows {
+			read := entry.Reads[row.About().File]
+			row.SetState(&c, read.State, read.Reason) // an object in the folder can be another row's
 		}
 		fleet.Clusters = append(fleet.Clusters, c)
 	}
 	return fleet, nil
 }
 
-func readFolders(dir fs.FS, systemNamespace string, now time.Time) (*facts.Fleet, error) {
+func readFolders(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (*facts.Fleet, error) {
 	entries, err := fs.ReadDir(dir, ".")
 	if err != nil {
 		return nil, fmt.Errorf("reading the dump: %w", err)
@@ -69,17 +70,18 @@ func readFolders(dir fs.FS, systemNamespace string, now time.Time) (*facts.Fleet
 			continue
 		}
 		c := facts.Cluster{Context: entry.Name(), SystemNamespace: systemNamespace}
-		found, err := readCluster(dir, entry.Name(), &c)
+		found, err := readCluster(dir, entry.Name(), &c, rows)
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range sources {
-			switch r := s.outcome(&c); {
-			case r.State == facts.OK:
-			case found[s.kind]:
-				s.setOutcome(&c, indexRead{State: s.empty})
+		for _, row := range rows {
+			called := row.About().Called()
+			switch state, _ := row.State(&c); {
+			case state == facts.OK:
+			case found[called]:
+				row.SetState(&c, row.Empty(), "")
 			default:
-				s.setOutcome(&c, indexRead{Reason: "the folder holds no " + s.kind})
+				row.SetState(&c, facts.NotAsked, "the folder holds no "+called)
 			}
 		}
 		fleet.Clusters = append(fleet.Clusters, c)
@@ -92,8 +94,8 @@ func readFolders(dir fs.FS, systemNamespace string, now time.Time) (*facts.Fleet
 
 // readCluster reads all manifests of a cluster's folder, and returns the kinds
 // that there were.
-func readCluster(dir fs.FS, folder string, c *facts.Cluster) (map[string]bool, error) {
-	found := map[string]bool{}
+func readCluster(dir fs.FS, folder string, c *facts.Cluster, rows resource.Set) (map[string]bool, error) {
+	found, intakes := map[string]bool{}, newIntakes(c, rows)
 	entries, err := fs.ReadDir(dir, folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return found, nil // nothing was found in that cluster
@@ -117,22 +119,49 @@ func readCluster(dir fs.FS, folder string, c *facts.Cluster) (map[string]bool, e
 			return nil, fmt.Errorf("reading the dump of %s: %s: %w", c.Context, name, err)
 		}
 		for _, o := range objects {
-			o = survey.Trim(o)
-			if o == nil {
-				continue
+			for _, row := range rows {
+				if row.Shows(o) {
+					found[row.About().Called()] = true
+				}
 			}
-			if gvks, _, err := kinds.Scheme.ObjectKinds(o); err == nil {
-				found[gvks[0].Kind], found[gvks[0].GroupKind().String()] = true, true
-			}
-			for _, s := range sources {
-				s.take(c, o)
-			}
+			intakes.take(o)
 		}
 	}
-	for _, s := range sources {
-		s.order(c)
-	}
+	intakes.store()
 	return found, nil
+}
+
+// intakes take in a cluster's objects, each for every row that it belongs to.
+type intakes struct {
+	cluster *facts.Cluster
+	rows    resource.Set
+	of      []resource.Intake
+}
+
+func newIntakes(c *facts.Cluster, rows resource.Set) *intakes {
+	out := &intakes{cluster: c, rows: rows}
+	for _, row := range rows {
+		out.of = append(out.of, row.Intake(c))
+	}
+	return out
+}
+
+func (i *intakes) take(o runtime.Object) {
+	for at, row := range i.rows {
+		if row.Belongs(i.cluster, o) {
+			_ = i.of[at].Take(o) // it is of the row's type, since it belongs
+		}
+	}
+}
+
+// store puts what was taken into the facts; rows of which there was nothing stay as they are.
+func (i *intakes) store() {
+	for _, in := range i.of {
+		if in.Taken() {
+			in.Order()
+			in.Store(i.cluster)
+		}
+	}
 }
 
 // decode reads YAML or JSON documents, and takes lists apart. Objects of kinds
@@ -188,16 +217,17 @@ func decodeOne(raw []byte) ([]runtime.Object, error) {
 	return []runtime.Object{o}, nil
 }
 
-// Fill makes facts of all trimmed objects of a cluster, as if a user who may
-// read everything had asked for everything.
-func Fill(c *facts.Cluster, objects []runtime.Object) {
-	for _, s := range sources {
-		for _, o := range objects {
-			s.take(c, o)
-		}
-		s.order(c)
-		if s.outcome(c).State != facts.OK {
-			s.setOutcome(c, indexRead{State: s.empty})
+// Fill makes facts of all objects of a cluster, as if a user who may read everything
+// had asked for everything. Objects of which no row keeps anything are passed over.
+func Fill(c *facts.Cluster, objects []runtime.Object, rows resource.Set) {
+	intakes := newIntakes(c, rows)
+	for _, o := range objects {
+		intakes.take(o)
+	}
+	intakes.store()
+	for _, row := range rows {
+		if state, _ := row.State(c); state != facts.OK {
+			row.SetState(c, row.Empty(), "")
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // One Secret can name several clusters, and tell of some nothing but why not.
@@ -25,20 +26,20 @@ func TestRemoteSecretsOfSeveralClusters(t *testing.T) {
 		return r
 	}
 	want := istiotest.Healthy("east").Facts()
-	want.Clusters[0].RemoteSecrets.Value = []facts.RemoteSecret{
+	resources.RemoteSecrets.Edit(&want.Clusters[0]).Value = []facts.RemoteSecret{
 		entry("all", "north", "", "the kubeconfig cannot be read"), entry("all", "south", "https://south", ""), entry("all", "west", "https://west", ""),
 		entry("one", "far-west", "https://far-west", ""),
 	}
 	dir := filepath.Join(t.TempDir(), "fleet")
-	if err := dump.Write(dir, want); err != nil {
+	if err := dump.Write(dir, want, resources.All); err != nil {
 		t.Fatal(err)
 	}
-	got, err := dump.Read(os.DirFS(dir), "", time.Time{})
+	got, err := dump.Read(os.DirFS(dir), "", time.Time{}, resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}
 	opts := cmp.Options{cmpopts.EquateApproxTime(time.Second), cmpopts.IgnoreFields(facts.RemoteSecret{}, "Invalid", "Insecure")}
-	if diff := cmp.Diff(want.Clusters[0].RemoteSecrets, got.Clusters[0].RemoteSecrets, opts); diff != "" {
+	if diff := cmp.Diff(resources.RemoteSecrets.Of(&want.Clusters[0]), resources.RemoteSecrets.Of(&got.Clusters[0]), opts); diff != "" {
 		t.Errorf("remote secrets (-written +read):\n%s", diff)
 	}
 }
@@ -61,11 +62,11 @@ stringData:
     current-context: west
     users: [{name: west, user: {token: hunter2}}]
 `)}}
-	got, err := dump.Read(files, istiotest.System, istiotest.Now)
+	got, err := dump.Read(files, istiotest.System, istiotest.Now, resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := got.Clusters[0].RemoteSecrets.Value
+	secrets := resources.RemoteSecrets.Of(&got.Clusters[0]).Value
 	if len(secrets) != 1 || secrets[0].ClusterID != "west" || secrets[0].Server != "https://west.example:6443" || secrets[0].Problem != "" {
 		t.Errorf("%+v", secrets)
 	}

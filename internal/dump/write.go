@@ -14,11 +14,12 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // Write puts the facts into a folder, which it makes. An existing folder has to be
 // empty: a dump is never mixed with another one's files.
-func Write(dir string, fleet *facts.Fleet) error {
+func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("writing the dump: folder %s is not empty; name a new one", dir)
 	}
@@ -31,20 +32,21 @@ func Write(dir string, fleet *facts.Fleet) error {
 			Unreached: c.Unreached, Reads: map[string]indexRead{},
 		}
 		written := map[string]bool{}
-		for _, s := range sources {
-			if r := s.outcome(c); r.State != facts.NotAsked {
-				entry.Reads[s.name] = r
+		for _, row := range rows {
+			file := row.About().File
+			if state, reason := row.State(c); state != facts.NotAsked {
+				entry.Reads[file] = indexRead{state, reason}
 			}
-			objects := slices.DeleteFunc(s.objects(c), func(o runtime.Object) bool {
-				id := fmt.Sprintf("%T %s", o, key(o))
+			objects := slices.DeleteFunc(row.Objects(c), func(o runtime.Object) bool {
+				id := fmt.Sprintf("%T %s", o, resource.Key(o))
 				defer func() { written[id] = true }()
-				return written[id] // one object can belong to two sources
+				return written[id] // one object can belong to two rows
 			})
 			text, err := manifests(objects)
 			if err != nil {
-				return fmt.Errorf("writing the dump of %s: %s: %w", c.Context, s.name, err)
+				return fmt.Errorf("writing the dump of %s: %s: %w", c.Context, file, err)
 			}
-			if err := writeFile(filepath.Join(dir, entry.Folder, s.name+".yaml"), text); err != nil {
+			if err := writeFile(filepath.Join(dir, entry.Folder, file+".yaml"), text); err != nil {
 				return fmt.Errorf("writing the dump of %s: %w", c.Context, err)
 			}
 		}

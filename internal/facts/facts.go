@@ -5,18 +5,7 @@
 // reduces them on arrival.
 package facts
 
-import (
-	"time"
-
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-	appsv1 "k8s.io/api/apps/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
-)
+import "time"
 
 // Fleet is what was read of all clusters in one run.
 type Fleet struct {
@@ -42,77 +31,9 @@ type Cluster struct {
 	// it was reached.
 	Unreached *Unreached
 
-	// CACerts is Secret cacerts of the system namespace: a plugged-in CA.
-	CACerts Read[*corev1.Secret]
-	// CASecret is Secret istio-ca-secret of the system namespace: istiod's self-signed CA.
-	CASecret Read[*corev1.Secret]
-	// RootCert is ConfigMap istio-ca-root-cert of the system namespace: the roots
-	// that this cluster's workloads are given.
-	RootCert Read[*corev1.ConfigMap]
-	// RootCerts are the ConfigMaps istio-ca-root-cert of all namespaces.
-	RootCerts Read[[]corev1.ConfigMap]
-	// MeshConfigs are the ConfigMaps istio and istio-<revision> of the system
-	// namespace, with the mesh config and the mesh networks.
-	MeshConfigs Read[[]corev1.ConfigMap]
-	// Istiods are the Deployments labelled app=istiod, of all namespaces where the
-	// reader may list them, else of the system namespace.
-	Istiods Read[[]appsv1.Deployment]
-	// IstiodPods are the pods labelled app=istiod of the system namespace.
-	IstiodPods Read[[]Pod]
-	// Namespaces are all namespaces.
-	Namespaces Read[[]corev1.Namespace]
-	// RemoteSecrets are the Secrets labelled istio/multiCluster=true of the system namespace.
-	RemoteSecrets Read[[]RemoteSecret]
-	// StraySecrets are the Secrets with label istio/multiCluster of all namespaces that
-	// are not among RemoteSecrets.
-	StraySecrets Read[[]LooseSecret]
-	// SystemSecrets are those of the system namespace that look like remote secrets
-	// and are not among RemoteSecrets, and istio-kubeconfig.
-	SystemSecrets Read[[]LooseSecret]
-	// Webhooks are the MutatingWebhookConfigurations labelled app=sidecar-injector.
-	Webhooks Read[[]admissionv1.MutatingWebhookConfiguration]
-	// ReaderAccess is the API server's answer to whether the identity that other
-	// control planes use here may list ConfigMaps in the system namespace.
-	ReaderAccess Read[*authorizationv1.SubjectAccessReview]
-	// Proxies is a sample of the pods with a sidecar, read only where a rule needs it.
-	Proxies Read[[]Pod]
-
-	// Services, EndpointSlices, Pods and Nodes are all of the cluster's.
-	Services       Read[[]corev1.Service]
-	EndpointSlices Read[[]discoveryv1.EndpointSlice]
-	Pods           Read[[]Pod]
-	Nodes          Read[[]corev1.Node]
-	// The custom resources of all namespaces; absent where their kind is not installed.
-	PeerAuthentications Read[[]api.PeerAuthentication]
-	DestinationRules    Read[[]api.DestinationRule]
-	Gateways            Read[[]api.Gateway]
-	KubernetesGateways  Read[[]api.KubernetesGateway]
-	WorkloadEntries     Read[[]api.WorkloadEntry]
-	ServiceEntries      Read[[]api.ServiceEntry]
-
-	// NetworkPolicies are all of the cluster's.
-	NetworkPolicies Read[[]networkingv1.NetworkPolicy]
-	// Injectors are the ConfigMaps istio-sidecar-injector and
-	// istio-sidecar-injector-<revision> of the system namespace: of their values
-	// those that say where pods are.
-	Injectors Read[[]corev1.ConfigMap]
-
-	// Those that decide who knows a service, and who may call it.
-	VirtualServices       Read[[]api.VirtualService]
-	Sidecars              Read[[]api.Sidecar]
-	AuthorizationPolicies Read[[]api.AuthorizationPolicy]
-	ServiceExports        Read[[]api.ServiceExport]
-
-	// The following are read only of clusters in which a rule needs them.
-
-	// GatewayEvents are those of the gateways whose load balancer is pending.
-	GatewayEvents Read[[]corev1.Event]
-	// SystemSlices are the EndpointSlices of the system namespace of a cluster
-	// whose control plane is elsewhere.
-	SystemSlices Read[[]discoveryv1.EndpointSlice]
-	// ReaderRights are the API server's answers to what the identity that the
-	// control plane elsewhere uses may do in such a cluster, each named after the question.
-	ReaderRights Read[[]authorizationv1.SubjectAccessReview]
+	// reads are at the numbers of their keys. No entry is changed in its place, so that a
+	// copy of a Cluster stands by itself.
+	reads []any
 }
 
 // State says what became of one read.

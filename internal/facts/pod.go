@@ -28,6 +28,8 @@ type Pod struct {
 // never nil and never changed.
 type PodTemplate struct {
 	Labels map[string]string
+	// Annotations are those that a mesh wants to be kept.
+	Annotations map[string]string
 	// Owner is the controller that made the pods; empty where there is none.
 	Owner Owner
 	// Containers and InitContainers are the mesh's, each with its name, its image and
@@ -77,7 +79,7 @@ func PodOf(o *corev1.Pod) Pod {
 	p := Pod{
 		Name: o.Name, Namespace: o.Namespace,
 		PodTemplate: &PodTemplate{
-			Labels: o.Labels, Containers: o.Spec.Containers, InitContainers: o.Spec.InitContainers,
+			Labels: o.Labels, Annotations: o.Annotations, Containers: o.Spec.Containers, InitContainers: o.Spec.InitContainers,
 			ServiceAccount: o.Spec.ServiceAccountName, HostNetwork: o.Spec.HostNetwork,
 		},
 		Node: o.Spec.NodeName, Phase: o.Status.Phase, Created: o.CreationTimestamp.Time,
@@ -115,7 +117,10 @@ func PodOf(o *corev1.Pod) Pod {
 // Object is the pod as an API server would give it.
 func (p *Pod) Object() *corev1.Pod {
 	o := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace, Labels: p.Labels, CreationTimestamp: metav1.NewTime(p.Created), DeletionTimestamp: timeOf(p.Deleted)},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: p.Name, Namespace: p.Namespace, Labels: p.Labels, Annotations: p.Annotations,
+			CreationTimestamp: metav1.NewTime(p.Created), DeletionTimestamp: timeOf(p.Deleted),
+		},
 		Spec: corev1.PodSpec{
 			Containers: p.Containers, InitContainers: p.InitContainers, NodeName: p.Node,
 			ServiceAccountName: p.ServiceAccount, HostNetwork: p.HostNetwork,

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // SyncState is the state of a cluster in /debug/clusterz.
@@ -63,7 +64,7 @@ func (v *View) watch(fleet *facts.Fleet, at int) {
 	if own.Unreached != nil {
 		v.watched[0].State, v.watched[0].cluster = Unknown, nil
 	}
-	secrets := slices.Clone(own.RemoteSecrets.Value)
+	secrets := slices.Clone(resources.RemoteSecrets.Of(own).Value)
 	slices.SortStableFunc(secrets, func(a, b facts.RemoteSecret) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(a.ClusterID, b.ClusterID))
 	})
@@ -123,7 +124,7 @@ func (v *View) expected(fleet *facts.Fleet, s facts.RemoteSecret, name string) W
 		return w
 	}
 	w.State, w.Reason, w.cluster = Synced, "", c
-	if r := c.ReaderAccess; r.State == facts.OK && !r.Value.Status.Allowed && !v.Istiod.Before("1.29.0") {
+	if r := resources.ReaderAccess.Of(c); r.State == facts.OK && !r.Value.Status.Allowed && !v.Istiod.Before("1.29.0") {
 		w.State, w.Reason = Timeout, "the identity that reads "+c.Context+" may not list ConfigMaps there"
 	}
 	return w

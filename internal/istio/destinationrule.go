@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // destinationRules are those of the control plane's own cluster, merged and
@@ -41,8 +42,8 @@ func newDestinationRules(v *View) *destinationRules {
 		return d
 	}
 	var rules []*api.DestinationRule
-	for i := range own.facts.DestinationRules.Value {
-		if r := &own.facts.DestinationRules.Value[i]; own.selects(r.Namespace) {
+	for i := range resources.DestinationRules.Of(own.facts).Value {
+		if r := &resources.DestinationRules.Of(own.facts).Value[i]; own.selects(r.Namespace) {
 			rules = append(rules, r)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Ports of gateways between networks, unless a label says otherwise.
@@ -130,8 +132,8 @@ func (v *View) findCandidates() []Candidate {
 		for _, key := range slices.Sorted(maps.Keys(m.services)) {
 			out = append(out, v.serviceCandidates(m, m.services[key])...)
 		}
-		for i := range m.facts.KubernetesGateways.Value {
-			out = append(out, v.gatewayCandidates(m, &m.facts.KubernetesGateways.Value[i])...)
+		for i := range resources.KubernetesGateways.Of(m.facts).Value {
+			out = append(out, v.gatewayCandidates(m, &resources.KubernetesGateways.Of(m.facts).Value[i])...)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.MeshNetworks.Networks)) {

@@ -37,8 +37,8 @@ func mostSpecific[V any](host string, specific, wildcard map[string]V) (V, bool)
 
 // isClusterLocal reports whether only endpoints of the client's own cluster count
 // for a host (pilot/pkg/model/cluster_local.go).
-func (m MeshConfig) isClusterLocal(host string) bool {
-	defaults := []string{"*.kube-system.svc." + domainSuffix, hostname("default", "kubernetes"), m.discoveryHost()}
+func isClusterLocal(m MeshConfig, host string) bool {
+	defaults := []string{"*.kube-system.svc." + domainSuffix, hostname("default", "kubernetes"), discoveryHost(m)}
 	specific, wildcard := map[string]bool{}, map[string]bool{}
 	put := func(host string, local bool) {
 		if strings.HasPrefix(host, "*") {
@@ -68,7 +68,7 @@ func (m MeshConfig) isClusterLocal(host string) bool {
 }
 
 // discoveryHost is the host of istiod itself, which is never shared.
-func (m MeshConfig) discoveryHost() string {
+func discoveryHost(m MeshConfig) string {
 	host := m.DefaultConfig.DiscoveryAddress
 	if at := strings.LastIndex(host, ":"); at >= 0 {
 		host = host[:at]

@@ -1,31 +1,11 @@
 package istio
 
 import (
-	"encoding/json"
-	"strings"
-
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
-
-// Names of the injector's ConfigMap, and its key with the values of the installation
-// (manifests/charts/istio-control/istio-discovery/templates/istiod-injector-configmap.yaml).
-const (
-	InjectorConfigMap = "istio-sidecar-injector"
-	InjectorValuesKey = "values"
-)
-
-// InjectorValues are those values of an installation that say where its pods are.
-type InjectorValues struct {
-	Global struct {
-		Network      string `json:"network,omitempty"`
-		MeshID       string `json:"meshID,omitempty"`
-		MultiCluster struct {
-			ClusterName string `json:"clusterName,omitempty"`
-		} `json:"multiCluster,omitzero"`
-	} `json:"global"`
-}
 
 // InjectorConfigMap is the name of the ConfigMap with the values of this
 // revision's injector.
@@ -36,30 +16,11 @@ func (i Istiod) InjectorConfigMap() string {
 	return InjectorConfigMap + "-" + i.Revision
 }
 
-// IsInjectorConfigMap reports whether a name is that of an injector's ConfigMap.
-func IsInjectorConfigMap(name string) bool {
-	return name == InjectorConfigMap || strings.HasPrefix(name, InjectorConfigMap+"-")
-}
-
-// ReduceInjectorValues returns the values with only those that rules read; values
-// that cannot be read are reduced to nothing but that fact.
-func ReduceInjectorValues(text string) string {
-	var v InjectorValues
-	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
-		return "[not YAML]"
-	}
-	out, err := json.Marshal(v)
-	if err != nil {
-		return "[not YAML]"
-	}
-	return string(out)
-}
-
 // InjectorValuesOf are the values of a revision's injector; false where they were
 // not read, do not exist, or are none.
 func InjectorValuesOf(c *facts.Cluster, i Istiod) (InjectorValues, bool) {
 	var v InjectorValues
-	for _, cm := range c.Injectors.Value {
+	for _, cm := range resources.Injectors.Of(c).Value {
 		if cm.Name == i.InjectorConfigMap() {
 			text, ok := cm.Data[InjectorValuesKey]
 			return v, ok && yaml.Unmarshal([]byte(text), &v) == nil

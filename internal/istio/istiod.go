@@ -14,96 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
-
-// Names and labels of an Istio installation.
-const (
-	SystemNamespace    = "istio-system" // the usual one
-	CACertsSecret      = "cacerts"
-	CASecret           = "istio-ca-secret"
-	RootCertConfigMap  = "istio-ca-root-cert"
-	RootCertKey        = "root-cert.pem"
-	MeshConfigMap      = "istio"
-	MeshConfigKey      = "mesh"
-	MeshNetworksKey    = "meshNetworks"
-	MultiClusterLabel  = "istio/multiCluster"
-	AnnotationCluster  = "networking.istio.io/cluster"
-	RemoteSecretPrefix = "istio-remote-secret-"
-	ExternalKubeconfig = "istio-kubeconfig"
-	IstiodSelector     = "app=istiod"
-	InjectorSelector   = "app=sidecar-injector"
-	ReaderIdentity     = "istio-reader-service-account"
-	DefaultTrustDomain = "cluster.local"
-	DefaultClusterID   = "Kubernetes"
-	ProxyContainer     = "istio-proxy"
-	DiscoveryContainer = "discovery"
-	defaultRevision    = "default"
-	versionLabel       = "app.kubernetes.io/version"
-	ZtunnelName        = "ztunnel"
-	caCertsVolume      = "cacerts"
-)
-
-// Labels and annotations that decide networks, gateways and endpoints.
-const (
-	LabelNetwork                    = "topology.istio.io/network"
-	LabelCluster                    = "topology.istio.io/cluster"
-	LabelSubzone                    = "topology.istio.io/subzone"
-	LabelLocality                   = "topology.istio.io/locality"
-	LabelGlobal                     = "istio.io/global"
-	LabelWaypoint                   = "istio.io/use-waypoint"
-	LabelDataplaneMode              = "istio.io/dataplane-mode"
-	LabelGatewayPort                = "networking.istio.io/gatewayPort"
-	LabelTLSMode                    = "security.istio.io/tlsMode"
-	LabelRevision                   = "istio.io/rev"
-	LabelGatewayName                = "gateway.networking.k8s.io/gateway-name"
-	LabelImportedService            = "multicluster.kubernetes.io/service-name"
-	AnnotationNodeSelector          = "traffic.istio.io/nodeSelector"
-	AnnotationExportTo              = "networking.istio.io/exportTo"
-	AnnotationTrafficDistribution   = "networking.istio.io/traffic-distribution"
-	AnnotationControlPlanes         = "topology.istio.io/controlPlaneClusters"
-	AnnotationGatewayServiceAccount = "gateway.istio.io/service-account"
-)
-
-// Environment variables of the discovery container that rules read. No other
-// is kept of a Deployment: an environment can hold credentials.
-const (
-	EnvClusterID           = "CLUSTER_ID"
-	EnvRevision            = "REVISION"
-	EnvEnableCAServer      = "ENABLE_CA_SERVER"
-	EnvExternalCA          = "EXTERNAL_CA"
-	EnvKubernetesSigner    = "K8S_SIGNER"
-	EnvMultiRoot           = "ISTIO_MULTIROOT_MESH"
-	EnvSkipTrustDomain     = "PILOT_SKIP_VALIDATE_TRUST_DOMAIN"
-	EnvCACertsSelfSigned   = "USE_CACERTS_FOR_SELF_SIGNED_CA"
-	EnvClusterTrustBundles = "ENABLE_CLUSTER_TRUST_BUNDLE_API"
-	EnvRootCertConfigMap   = "PILOT_CA_CERT_CONFIGMAP"
-	EnvExternalIstiod      = "EXTERNAL_ISTIOD"
-	EnvResolveHostnames    = "RESOLVE_HOSTNAME_GATEWAYS"
-	EnvGatewayAPINetworks  = "PILOT_MULTI_NETWORK_DISCOVER_GATEWAY_API"
-	EnvInsecureKubeconfigs = "PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS"
-	EnvRemoteTimeout       = "PILOT_REMOTE_CLUSTER_TIMEOUT"
-	EnvLocalSecretWatcher  = "LOCAL_CLUSTER_SECRET_WATCHER"
-	EnvSendUnhealthy       = "PILOT_SEND_UNHEALTHY_ENDPOINTS"
-	EnvAutoSendUnhealthy   = "PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS"
-	EnvDualStack           = "ISTIO_DUAL_STACK"
-	EnvAmbient             = "PILOT_ENABLE_AMBIENT"
-	EnvAmbientMultiNetwork = "AMBIENT_ENABLE_MULTI_NETWORK"
-	EnvMCSDiscovery        = "ENABLE_MCS_SERVICE_DISCOVERY"
-	EnvCustomHost          = "ISTIOD_CUSTOM_HOST"
-	EnvCertProvider        = "PILOT_CERT_PROVIDER"
-	EnvScopeGateways       = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
-	EnvTrustedNodeAccounts = "CA_TRUSTED_NODE_ACCOUNTS"
-	EnvMCSClusterLocal     = "ENABLE_MCS_CLUSTER_LOCAL"
-)
-
-// DiscoveryEnv are the environment variables that are kept of a Deployment.
-var DiscoveryEnv = []string{
-	EnvClusterID, EnvRevision, EnvEnableCAServer, EnvExternalCA, EnvKubernetesSigner, EnvMultiRoot,
-	EnvSkipTrustDomain, EnvCACertsSelfSigned, EnvClusterTrustBundles, EnvRootCertConfigMap, EnvExternalIstiod,
-	EnvResolveHostnames, EnvGatewayAPINetworks, EnvInsecureKubeconfigs, EnvRemoteTimeout, EnvLocalSecretWatcher,
-	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork, EnvMCSDiscovery, EnvMCSClusterLocal,
-	EnvCustomHost, EnvCertProvider, EnvScopeGateways, EnvTrustedNodeAccounts,
-}
 
 // Istiod is one control plane of a cluster: one Deployment, one revision.
 type Istiod struct {
@@ -124,7 +36,7 @@ type Istiod struct {
 // Istiods returns the control planes of the cluster's system namespace.
 func Istiods(c *facts.Cluster) []Istiod {
 	var out []Istiod
-	for _, d := range c.Istiods.Value {
+	for _, d := range resources.Istiods.Of(c).Value {
 		if d.Namespace != c.SystemNamespace {
 			continue
 		}
@@ -155,10 +67,6 @@ func Istiods(c *facts.Cluster) []Istiod {
 	}
 	return out
 }
-
-// ArgClusterAliases is the flag of istiod for further names of clusters:
-// alias=ID, separated by commas (pilot/cmd/pilot-discovery/app/cmd.go).
-const ArgClusterAliases = "--clusterAliases"
 
 func aliases(args []string) map[string]string {
 	out := map[string]string{}
@@ -235,7 +143,7 @@ func MeshConfigMapOf(revision string) string {
 // HasControlPlane reports whether istiod runs in the cluster's system
 // namespace; known is false when that could not be read.
 func HasControlPlane(c *facts.Cluster) (has, known bool) {
-	if !c.Istiods.Known() {
+	if !resources.Istiods.Of(c).Known() {
 		return false, false
 	}
 	return len(Istiods(c)) > 0, true
@@ -260,7 +168,7 @@ func ClusterID(c *facts.Cluster) string {
 // "" for one without.
 func InjectionPaths(c *facts.Cluster) []string {
 	var out []string
-	for _, configuration := range c.Webhooks.Value {
+	for _, configuration := range resources.Webhooks.Of(c).Value {
 		for _, w := range configuration.Webhooks {
 			path := ""
 			if w.ClientConfig.URL != nil {
@@ -294,8 +202,8 @@ func injectedCluster(path string) string {
 // zero when none is known.
 func OldestStart(c *facts.Cluster) time.Time {
 	var oldest time.Time
-	for i := range c.IstiodPods.Value {
-		start := containerStart(&c.IstiodPods.Value[i])
+	for i := range resources.IstiodPods.Of(c).Value {
+		start := containerStart(&resources.IstiodPods.Of(c).Value[i])
 		if !start.IsZero() && (oldest.IsZero() || start.Before(oldest)) {
 			oldest = start
 		}
@@ -306,8 +214,8 @@ func OldestStart(c *facts.Cluster) time.Time {
 // LatestStart is when the youngest istiod pod of the cluster started; zero when none is known.
 func LatestStart(c *facts.Cluster) time.Time {
 	var latest time.Time
-	for i := range c.IstiodPods.Value {
-		if start := containerStart(&c.IstiodPods.Value[i]); start.After(latest) {
+	for i := range resources.IstiodPods.Of(c).Value {
+		if start := containerStart(&resources.IstiodPods.Of(c).Value[i]); start.After(latest) {
 			latest = start
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // deployment is one as the istiod chart makes it, and what was done to it.
@@ -50,7 +51,7 @@ func named(namespace, name string) func(*appsv1.Deployment) {
 }
 
 func cluster(istiods ...appsv1.Deployment) *facts.Cluster {
-	return &facts.Cluster{SystemNamespace: "istio-system", Istiods: facts.Read[[]appsv1.Deployment]{State: facts.OK, Value: istiods}}
+	return resources.Istiods.With(&facts.Cluster{SystemNamespace: "istio-system"}, facts.Read[[]appsv1.Deployment]{State: facts.OK, Value: istiods})
 }
 
 // control is what Istiods says of a deployment.
@@ -211,7 +212,7 @@ func TestHasControlPlane(t *testing.T) {
 		"one":                         {cluster(deployment()), true, true},
 		"none":                        {cluster(), false, true},
 		"one of another namespace":    {cluster(deployment(named("other", "istiod"))), false, true},
-		"deployments are not allowed": {&facts.Cluster{Istiods: facts.Read[[]appsv1.Deployment]{State: facts.Forbidden}}, false, false},
+		"deployments are not allowed": {resources.Istiods.With(&facts.Cluster{}, facts.Read[[]appsv1.Deployment]{State: facts.Forbidden}), false, false},
 		"nobody asked":                {&facts.Cluster{}, false, false},
 	} {
 		if has, known := istio.HasControlPlane(c.cluster); has != c.has || known != c.known {
@@ -233,7 +234,7 @@ func webhooks(to ...string) *facts.Cluster {
 		default:
 			w.ClientConfig.URL = &address
 		}
-		c.Webhooks.Value = append(c.Webhooks.Value, admissionv1.MutatingWebhookConfiguration{Webhooks: []admissionv1.MutatingWebhook{w}})
+		resources.Webhooks.Edit(c).Value = append(resources.Webhooks.Of(c).Value, admissionv1.MutatingWebhookConfiguration{Webhooks: []admissionv1.MutatingWebhook{w}})
 	}
 	return c
 }
@@ -241,7 +242,7 @@ func webhooks(to ...string) *facts.Cluster {
 // The paths are read as istiod does (pkg/kube/inject/webhook.go, parseInjectEnvs).
 func TestClusterID(t *testing.T) {
 	both := webhooks("/inject/cluster/west/net/n1")
-	both.Istiods.Value = []appsv1.Deployment{deployment(env("CLUSTER_ID", "east"))}
+	resources.Istiods.Edit(both).Value = []appsv1.Deployment{deployment(env("CLUSTER_ID", "east"))}
 	for name, c := range map[string]struct {
 		cluster *facts.Cluster
 		want    string
@@ -284,7 +285,7 @@ func TestOldestStart(t *testing.T) {
 		"a container that waits":      {[]facts.Pod{pod(at(1), time.Time{}, "discovery")}, at(1)},
 		"another container restarted": {[]facts.Pod{pod(at(1), at(5), "istio-proxy")}, at(1)},
 	} {
-		got := istio.OldestStart(&facts.Cluster{IstiodPods: facts.Read[[]facts.Pod]{State: facts.OK, Value: c.pods}})
+		got := istio.OldestStart(resources.IstiodPods.With(&facts.Cluster{}, facts.Read[[]facts.Pod]{State: facts.OK, Value: c.pods}))
 		if !got.Equal(c.want) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
@@ -327,7 +328,7 @@ func TestWantsProxies(t *testing.T) {
 
 // withMesh adds a ConfigMap with a mesh config.
 func withMesh(c *facts.Cluster, name, text string) *facts.Cluster {
-	c.MeshConfigs.State = facts.OK
-	c.MeshConfigs.Value = append(c.MeshConfigs.Value, corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{"mesh": text}})
+	resources.MeshConfigs.Edit(c).State = facts.OK
+	resources.MeshConfigs.Edit(c).Value = append(resources.MeshConfigs.Of(c).Value, corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string]string{"mesh": text}})
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // ObjectName names an object of a namespace.
@@ -52,7 +53,7 @@ func LeadsOf(fleet *facts.Fleet) map[string]Leads {
 		if l.Remote {
 			l.Identity = "system:serviceaccount:" + c.SystemNamespace + ":" + ReaderIdentity
 			for k := range fleet.Clusters {
-				for _, s := range fleet.Clusters[k].RemoteSecrets.Value {
+				for _, s := range resources.RemoteSecrets.Of(&fleet.Clusters[k]).Value {
 					if s.Identity != "" && FindCluster(fleet, s) == i {
 						l.Identity = s.Identity
 					}
@@ -68,15 +69,15 @@ func LeadsOf(fleet *facts.Fleet) map[string]Leads {
 // plane elsewhere.
 func IsRemote(c *facts.Cluster) bool {
 	has, known := HasControlPlane(c)
-	return known && !has && len(c.Webhooks.Value) > 0
+	return known && !has && len(resources.Webhooks.Of(c).Value) > 0
 }
 
 // pendingGateways are the Services that are labelled as gateways of networks and
 // whose load balancer has given them no address.
 func pendingGateways(c *facts.Cluster) []ObjectName {
 	var out []ObjectName
-	for i := range c.Services.Value {
-		if s := &c.Services.Value[i]; s.Labels[LabelNetwork] != "" && IsPending(s) {
+	for i := range resources.Services.Of(c).Value {
+		if s := &resources.Services.Of(c).Value[i]; s.Labels[LabelNetwork] != "" && IsPending(s) {
 			out = append(out, ObjectName{s.Namespace, s.Name})
 		}
 	}

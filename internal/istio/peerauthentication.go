@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Acceptance is what a workload takes on a port, as far as PeerAuthentications say.
@@ -57,8 +58,8 @@ func (v *View) peerAuthentications() []*api.PeerAuthentication {
 		return nil
 	}
 	var out []*api.PeerAuthentication
-	for i := range own.facts.PeerAuthentications.Value {
-		if p := &own.facts.PeerAuthentications.Value[i]; own.selects(p.Namespace) {
+	for i := range resources.PeerAuthentications.Of(own.facts).Value {
+		if p := &resources.PeerAuthentications.Of(own.facts).Value[i]; own.selects(p.Namespace) {
 			out = append(out, p)
 		}
 	}

@@ -2,33 +2,9 @@ package istio
 
 import (
 	"encoding/json"
-	"strings"
-
-	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 )
-
-// GatewayTopology is the part of a proxy config that says what is in front of a gateway.
-type GatewayTopology struct {
-	// ProxyProtocol: connections begin with a header of the load balancer's.
-	ProxyProtocol *struct{} `json:"proxyProtocol,omitempty"`
-}
-
-// ReduceProxyConfig returns the value of EnvProxyConfig with only the fields that
-// rules read; "" for one that cannot be read.
-func ReduceProxyConfig(text string) string {
-	var p ProxyConfig
-	if strings.TrimSpace(text) == "" || yaml.Unmarshal([]byte(text), &p) != nil {
-		return ""
-	}
-	p.ProxyMetadata = nil
-	out, err := json.Marshal(p)
-	if err != nil {
-		return ""
-	}
-	return string(out)
-}
 
 // HasProxy reports whether a pod has an agent of the mesh: that of a sidecar, a gateway, a
 // waypoint, or of gRPC without a proxy. The container of ztunnel has the same name.
@@ -52,7 +28,7 @@ func ProxyConfigOf(p *facts.Pod) (ProxyConfig, bool) {
 		return ProxyConfig{}, false
 	}
 	if config.DiscoveryAddress == "" {
-		config.DiscoveryAddress = defaultDiscoveryAddress
+		config.DiscoveryAddress = DefaultDiscoveryAddress
 	}
 	return config, true
 }

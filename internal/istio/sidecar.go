@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // hiddenBy is the Sidecar that keeps a service or its port from a sidecar; nil where
@@ -62,8 +63,8 @@ func (v *View) ownSidecars() []*api.Sidecar {
 		return nil
 	}
 	var out []*api.Sidecar
-	for i := range own.facts.Sidecars.Value {
-		if s := &own.facts.Sidecars.Value[i]; own.selects(s.Namespace) {
+	for i := range resources.Sidecars.Of(own.facts).Value {
+		if s := &resources.Sidecars.Of(own.facts).Value[i]; own.selects(s.Namespace) {
 			out = append(out, s)
 		}
 	}
@@ -113,8 +114,8 @@ func (v *View) routed(host string) bool {
 	if own == nil {
 		return false
 	}
-	for i := range own.facts.VirtualServices.Value {
-		vs := &own.facts.VirtualServices.Value[i]
+	for i := range resources.VirtualServices.Of(own.facts).Value {
+		vs := &resources.VirtualServices.Of(own.facts).Value[i]
 		for _, t := range vs.Targets() {
 			if fullHost(t.Host, vs.Namespace) == host {
 				return true

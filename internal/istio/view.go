@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // View is what one control plane makes of the API objects of all clusters that
@@ -84,7 +85,7 @@ func newView(fleet *facts.Fleet, at int, istiod Istiod, whole map[*facts.Cluster
 	own := &fleet.Clusters[at]
 	v := &View{Context: own.Context, Istiod: istiod}
 	v.Mesh = MeshConfig{}.Defaulted()
-	for _, cm := range own.MeshConfigs.Value {
+	for _, cm := range resources.MeshConfigs.Of(own).Value {
 		if cm.Name != istiod.MeshConfigMap() {
 			continue
 		}
@@ -136,8 +137,8 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 		services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, pods: map[string]*facts.Pod{},
 		podsByIP: map[string][]*facts.Pod{}, nodes: map[string]*corev1.Node{}, exports: map[string]bool{}, namespaces: map[string]*corev1.Namespace{},
 	}
-	for i := range c.Namespaces.Value {
-		ns := &c.Namespaces.Value[i]
+	for i := range resources.Namespaces.Of(c).Value {
+		ns := &resources.Namespaces.Of(c).Value[i]
 		m.namespaces[ns.Name] = ns
 		if ns.Name == v.Istiod.Namespace {
 			m.network = ns.Labels[LabelNetwork]
@@ -150,20 +151,20 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 		ns := m.namespaces[namespace]
 		return ns != nil && v.Mesh.Selects(ns.Labels)
 	}
-	for i := range c.Services.Value {
-		if s := &c.Services.Value[i]; m.selects(s.Namespace) {
+	for i := range resources.Services.Of(c).Value {
+		if s := &resources.Services.Of(c).Value[i]; m.selects(s.Namespace) {
 			m.services[s.Namespace+"/"+s.Name] = s
 		}
 	}
-	for i := range c.EndpointSlices.Value {
-		s := &c.EndpointSlices.Value[i]
+	for i := range resources.EndpointSlices.Of(c).Value {
+		s := &resources.EndpointSlices.Of(c).Value[i]
 		name, imported := s.Labels[discoveryv1.LabelServiceName], s.Labels[LabelImportedService]
 		if name != "" && imported == "" && m.selects(s.Namespace) {
 			m.slices[s.Namespace+"/"+name] = append(m.slices[s.Namespace+"/"+name], s)
 		}
 	}
-	for i := range c.Pods.Value {
-		p := &c.Pods.Value[i]
+	for i := range resources.Pods.Of(c).Value {
+		p := &resources.Pods.Of(c).Value[i]
 		if p.Phase == corev1.PodFailed || !m.selects(p.Namespace) {
 			continue
 		}
@@ -172,13 +173,13 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 			m.podsByIP[p.IP()] = append(m.podsByIP[p.IP()], p)
 		}
 	}
-	for i := range c.ServiceExports.Value {
-		if e := &c.ServiceExports.Value[i]; m.selects(e.Namespace) {
+	for i := range resources.ServiceExports.Of(c).Value {
+		if e := &resources.ServiceExports.Of(c).Value[i]; m.selects(e.Namespace) {
 			m.exports[e.Namespace+"/"+e.Name] = true
 		}
 	}
-	for i := range c.Nodes.Value {
-		m.nodes[c.Nodes.Value[i].Name] = &c.Nodes.Value[i]
+	for i := range resources.Nodes.Of(c).Value {
+		m.nodes[resources.Nodes.Of(c).Value[i].Name] = &resources.Nodes.Of(c).Value[i]
 	}
 	return m
 }
@@ -235,20 +236,20 @@ func (v *View) Unread() []Unread {
 			missing(PartEverything, facts.NotAsked, w.Reason)
 			continue
 		}
-		lacks(c.Namespaces, PartNamespaces, missing)
-		lacks(c.Services, PartServices, missing)
-		lacks(c.EndpointSlices, PartEndpointSlices, missing)
-		lacks(c.Pods, PartPods, missing)
-		lacks(c.Nodes, PartNodes, missing)
-		lacks(c.KubernetesGateways, PartKubernetesGateways, missing)
+		lacks(resources.Namespaces.Of(c), PartNamespaces, missing)
+		lacks(resources.Services.Of(c), PartServices, missing)
+		lacks(resources.EndpointSlices.Of(c), PartEndpointSlices, missing)
+		lacks(resources.Pods.Of(c), PartPods, missing)
+		lacks(resources.Nodes.Of(c), PartNodes, missing)
+		lacks(resources.KubernetesGateways.Of(c), PartKubernetesGateways, missing)
 		if v.Istiod.On(EnvMCSDiscovery) {
-			lacks(c.ServiceExports, PartServiceExports, missing)
+			lacks(resources.ServiceExports.Of(c), PartServiceExports, missing)
 		}
 		if w.Secret == "" {
-			lacks(c.MeshConfigs, PartMeshConfig, missing)
-			lacks(c.RemoteSecrets, PartRemoteSecrets, missing)
-			lacks(c.PeerAuthentications, PartPeerAuthentications, missing)
-			lacks(c.DestinationRules, PartDestinationRules, missing)
+			lacks(resources.MeshConfigs.Of(c), PartMeshConfig, missing)
+			lacks(resources.RemoteSecrets.Of(c), PartRemoteSecrets, missing)
+			lacks(resources.PeerAuthentications.Of(c), PartPeerAuthentications, missing)
+			lacks(resources.DestinationRules.Of(c), PartDestinationRules, missing)
 		}
 	}
 	return out

@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // twoNetworks is a healthy mesh of east and west, each on a network of its own, with
@@ -25,22 +26,25 @@ func twoNetworks() *facts.Fleet {
 	f := &facts.Fleet{}
 	for i, name := range []string{"east", "west"} {
 		c := facts.Cluster{Context: name, Server: fmt.Sprintf("https://10.9.0.%d", i), SystemNamespace: istio.SystemNamespace}
-		c.Namespaces = read(
+		resources.Namespaces.Set(&c, read(
 			corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: istio.SystemNamespace, Labels: map[string]string{istio.LabelNetwork: "net-" + name}}},
 			corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}},
-		)
-		c.Istiods = read(istiod(name, "1.31.0"))
-		c.MeshConfigs = read(corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "istio", Namespace: istio.SystemNamespace}, Data: map[string]string{"mesh": "{}"}})
-		c.Nodes = read(corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node", Labels: map[string]string{"topology.kubernetes.io/region": name}}})
-		c.Services = read(gateway(fmt.Sprintf("203.0.113.%d", i+1), "net-"+name), service())
-		c.Pods, c.EndpointSlices = read(facts.PodOf(pod(fmt.Sprintf("10.%d.0.1", i), name))), read(slice(fmt.Sprintf("10.%d.0.1", i)))
-		c.PeerAuthentications, c.DestinationRules = read[api.PeerAuthentication](), read[api.DestinationRule]()
-		c.Gateways, c.KubernetesGateways = read[api.Gateway](), read[api.KubernetesGateway]()
+		))
+		resources.Istiods.Set(&c, read(istiod(name, "1.31.0")))
+		resources.MeshConfigs.Set(&c, read(corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "istio", Namespace: istio.SystemNamespace}, Data: map[string]string{"mesh": "{}"}}))
+		resources.Nodes.Set(&c, read(corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node", Labels: map[string]string{"topology.kubernetes.io/region": name}}}))
+		resources.Services.Set(&c, read(gateway(fmt.Sprintf("203.0.113.%d", i+1), "net-"+name), service()))
+		resources.Pods.Set(&c, read(facts.PodOf(pod(fmt.Sprintf("10.%d.0.1", i), name))))
+		resources.EndpointSlices.Set(&c, read(slice(fmt.Sprintf("10.%d.0.1", i))))
+		resources.PeerAuthentications.Set(&c, read[api.PeerAuthentication]())
+		resources.DestinationRules.Set(&c, read[api.DestinationRule]())
+		resources.Gateways.Set(&c, read[api.Gateway]())
+		resources.KubernetesGateways.Set(&c, read[api.KubernetesGateway]())
 		f.Clusters = append(f.Clusters, c)
 	}
 	for i := range f.Clusters {
 		other := f.Clusters[1-i]
-		f.Clusters[i].RemoteSecrets = read(facts.RemoteSecret{Name: "remote-" + other.Context, Namespace: istio.SystemNamespace, ClusterID: other.Context, Server: other.Server})
+		resources.RemoteSecrets.Set(&f.Clusters[i], read(facts.RemoteSecret{Name: "remote-" + other.Context, Namespace: istio.SystemNamespace, ClusterID: other.Context, Server: other.Server}))
 	}
 	return f
 }
@@ -100,27 +104,27 @@ networks:
 	}{
 		"the pod's label comes first": {func(*facts.Cluster, *corev1.ConfigMap) {}, istio.Network{Name: "net-west", From: istio.FromLabel}},
 		"then the label of the system namespace": {func(c *facts.Cluster, _ *corev1.ConfigMap) {
-			delete(c.Pods.Value[0].Labels, istio.LabelNetwork)
+			delete(resources.Pods.Of(c).Value[0].Labels, istio.LabelNetwork)
 		}, istio.Network{Name: "net-west", From: istio.FromNamespace}},
 		"then fromRegistry, by the secret's key": {func(c *facts.Cluster, mesh *corev1.ConfigMap) {
-			delete(c.Pods.Value[0].Labels, istio.LabelNetwork)
-			c.Namespaces.Value[0].Labels = nil
+			delete(resources.Pods.Of(c).Value[0].Labels, istio.LabelNetwork)
+			resources.Namespaces.Of(c).Value[0].Labels = nil
 			mesh.Data["meshNetworks"] = networks
 		}, istio.Network{Name: "by-registry", From: istio.FromRegistry}},
 		"then the widest range": {func(c *facts.Cluster, mesh *corev1.ConfigMap) {
-			delete(c.Pods.Value[0].Labels, istio.LabelNetwork)
-			c.Namespaces.Value[0].Labels = nil
+			delete(resources.Pods.Of(c).Value[0].Labels, istio.LabelNetwork)
+			resources.Namespaces.Of(c).Value[0].Labels = nil
 			mesh.Data["meshNetworks"] = strings.Replace(networks, "fromRegistry: west", "fromRegistry: other", 1)
 		}, istio.Network{Name: "by-wide-range", From: istio.FromCIDR, Detail: "10.0.0.0/8"}},
 		"and one that is not valid spoils all": {func(c *facts.Cluster, mesh *corev1.ConfigMap) {
-			delete(c.Pods.Value[0].Labels, istio.LabelNetwork)
-			c.Namespaces.Value[0].Labels = nil
+			delete(resources.Pods.Of(c).Value[0].Labels, istio.LabelNetwork)
+			resources.Namespaces.Of(c).Value[0].Labels = nil
 			mesh.Data["meshNetworks"] = networks + "  wrong: {endpoints: [{fromCidr: 10.0.0.0/99}]}"
 		}, istio.Network{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := twoNetworks()
-			c.change(&f.Clusters[1], &f.Clusters[0].MeshConfigs.Value[0])
+			c.change(&f.Clusters[1], &resources.MeshConfigs.Of(&f.Clusters[0]).Value[0])
 			got := istio.ViewOf(f, "east").PodNetworks()
 			if diff := cmp.Diff(c.want, got[1].Network); diff != "" {
 				t.Error(diff)
@@ -158,7 +162,7 @@ func TestCandidates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := twoNetworks()
-			c.change(&f.Clusters[1], &f.Clusters[1].Services.Value[0])
+			c.change(&f.Clusters[1], &resources.Services.Of(&f.Clusters[1]).Value[0])
 			v := istio.ViewOf(f, "east")
 			v.Hosts = map[string][]string{"lb.example": {"198.51.100.1", "198.51.100.2"}}
 			problem := ""
@@ -188,7 +192,7 @@ func nodePort(selector, external string) func(*facts.Cluster, *corev1.Service) {
 		s.Spec.Type, s.Status, s.Spec.Ports[0].NodePort = corev1.ServiceTypeNodePort, corev1.ServiceStatus{}, 31443
 		s.Annotations = map[string]string{istio.AnnotationNodeSelector: selector}
 		if external != "" {
-			c.Nodes.Value[0].Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "172.16.0.1"}, {Type: corev1.NodeExternalIP, Address: external}}
+			resources.Nodes.Of(c).Value[0].Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "172.16.0.1"}, {Type: corev1.NodeExternalIP, Address: external}}
 		}
 	}
 }
@@ -208,47 +212,48 @@ func TestEndpoints(t *testing.T) {
 	}{
 		"healthy": {func(_, _ *facts.Cluster) {}, []given{local, remote}, ""},
 		"no gateway at all": {func(e, w *facts.Cluster) {
-			e.Services.Value, w.Services.Value = e.Services.Value[1:], w.Services.Value[1:]
+			resources.Services.Edit(e).Value = resources.Services.Of(e).Value[1:]
+			resources.Services.Edit(w).Value = resources.Services.Of(w).Value[1:]
 		},
 			[]given{local, {"10.1.0.1", 8080, istio.NoGateways}}, ""},
-		"no gateway there": {func(_, w *facts.Cluster) { w.Services.Value = w.Services.Value[1:] },
+		"no gateway there": {func(_, w *facts.Cluster) { resources.Services.Edit(w).Value = resources.Services.Of(w).Value[1:] },
 			[]given{local, {"10.1.0.1", 8080, istio.NoGatewayOfNetwork}}, ""},
 		"the endpoint's network is not known": {func(_, w *facts.Cluster) {
-			w.Namespaces.Value[0].Labels = nil
-			delete(w.Pods.Value[0].Labels, istio.LabelNetwork)
+			resources.Namespaces.Of(w).Value[0].Labels = nil
+			delete(resources.Pods.Of(w).Value[0].Labels, istio.LabelNetwork)
 		}, []given{local, {"10.1.0.1", 8080, istio.NetworkUnknown}}, ""},
 		"the client's network is not known, before 1.30": {func(e, _ *facts.Cluster) {
-			e.Istiods = read(istiod("east", "1.29.1"))
-			e.Pods.Value[0].Containers[0].Env = nil
+			resources.Istiods.Set(e, read(istiod("east", "1.29.1")))
+			resources.Pods.Of(e).Value[0].Containers[0].Env = nil
 		}, []given{{"10.0.0.1", 8080, istio.SourceUnknown}, {"10.1.0.1", 8080, istio.SourceUnknown}}, ""},
-		"the client's network is not known, since 1.30": {func(e, _ *facts.Cluster) { e.Pods.Value[0].Containers[0].Env = nil },
+		"the client's network is not known, since 1.30": {func(e, _ *facts.Cluster) { resources.Pods.Of(e).Value[0].Containers[0].Env = nil },
 			[]given{{"203.0.113.1", 15443, istio.ThroughGateway}, remote}, ""},
-		"no sidecar": {func(_, w *facts.Cluster) { delete(w.Pods.Value[0].Labels, istio.LabelTLSMode) }, []given{local}, istio.NoMTLS},
+		"no sidecar": {func(_, w *facts.Cluster) { delete(resources.Pods.Of(w).Value[0].Labels, istio.LabelTLSMode) }, []given{local}, istio.NoMTLS},
 		"PeerAuthentication of the client's side": {func(e, _ *facts.Cluster) {
-			e.PeerAuthentications = read(api.PeerAuthentication{
+			resources.PeerAuthentications.Set(e, read(api.PeerAuthentication{
 				ObjectMeta: metav1.ObjectMeta{Name: "off", Namespace: "shop"}, Spec: api.PeerAuthenticationSpec{MTLS: &api.MutualTLS{Mode: api.MTLSDisable}},
-			})
+			}))
 		}, []given{local}, istio.NoMTLS},
 		"PeerAuthentication of the other side": {func(_, w *facts.Cluster) {
-			w.PeerAuthentications = read(api.PeerAuthentication{
+			resources.PeerAuthentications.Set(w, read(api.PeerAuthentication{
 				ObjectMeta: metav1.ObjectMeta{Name: "off", Namespace: "shop"}, Spec: api.PeerAuthenticationSpec{MTLS: &api.MutualTLS{Mode: api.MTLSDisable}},
-			})
+			}))
 		}, []given{local, remote}, ""},
 		"DestinationRule": {func(e, _ *facts.Cluster) {
-			e.DestinationRules = read(api.DestinationRule{
+			resources.DestinationRules.Set(e, read(api.DestinationRule{
 				ObjectMeta: metav1.ObjectMeta{Name: "plain", Namespace: "shop"},
 				Spec:       api.DestinationRuleSpec{Host: "cart", TrafficPolicy: &api.TrafficPolicy{TLS: &api.ClientTLS{Mode: "SIMPLE"}}},
-			})
+			}))
 		}, []given{local}, istio.NoMTLS},
-		"another port name": {func(_, w *facts.Cluster) { *w.EndpointSlices.Value[0].Ports[0].Name = "web" }, []given{local}, istio.OtherPort},
+		"another port name": {func(_, w *facts.Cluster) { *resources.EndpointSlices.Of(w).Value[0].Ports[0].Name = "web" }, []given{local}, istio.OtherPort},
 		"local to each cluster": {func(e, _ *facts.Cluster) {
-			e.MeshConfigs.Value[0].Data["mesh"] = "serviceSettings: [{settings: {clusterLocal: true}, hosts: ['*.shop.svc.cluster.local']}]"
+			resources.MeshConfigs.Of(e).Value[0].Data["mesh"] = "serviceSettings: [{settings: {clusterLocal: true}, hosts: ['*.shop.svc.cluster.local']}]"
 		}, []given{local}, istio.OtherCluster},
 		"namespace not selected": {func(e, _ *facts.Cluster) {
-			e.MeshConfigs.Value[0].Data["mesh"] = "discoverySelectors: [{matchLabels: {a: b}}]"
-			e.Namespaces.Value[1].Labels = map[string]string{"a": "b"}
+			resources.MeshConfigs.Of(e).Value[0].Data["mesh"] = "discoverySelectors: [{matchLabels: {a: b}}]"
+			resources.Namespaces.Of(e).Value[1].Labels = map[string]string{"a": "b"}
 		}, []given{local}, ""},
-		"no remote secret": {func(e, _ *facts.Cluster) { e.RemoteSecrets.Value = nil }, []given{local}, ""},
+		"no remote secret": {func(e, _ *facts.Cluster) { resources.RemoteSecrets.Edit(e).Value = nil }, []given{local}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := twoNetworks()
@@ -283,7 +288,7 @@ func TestEndpoints(t *testing.T) {
 
 func TestClusters(t *testing.T) {
 	f := twoNetworks()
-	own := &f.Clusters[0].RemoteSecrets.Value
+	own := &resources.RemoteSecrets.Edit(&f.Clusters[0]).Value
 	west := (*own)[0]
 	for _, change := range []func(*facts.RemoteSecret){
 		func(s *facts.RemoteSecret) { s.Name = "z-again" },
@@ -322,7 +327,7 @@ func TestClusters(t *testing.T) {
 // What was not read is said, for a prediction without it means nothing.
 func TestUnread(t *testing.T) {
 	f := twoNetworks()
-	f.Clusters[1].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden, Reason: "forbidden"}
+	resources.Pods.Set(&f.Clusters[1], facts.Read[[]facts.Pod]{State: facts.Forbidden, Reason: "forbidden"})
 	want := []istio.Unread{{Cluster: "west", Part: istio.PartPods, What: "pods", State: facts.Forbidden, Why: "forbidden"}}
 	if diff := cmp.Diff(want, istio.ViewOf(f, "east").Unread()); diff != "" {
 		t.Error(diff)

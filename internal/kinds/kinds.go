@@ -1,5 +1,5 @@
 // Package kinds knows the kinds of objects that are read, those of Kubernetes
-// and custom ones: how they travel and how they are written down. It is client-go's
+// and the custom ones that the resource table adds: how they travel and how they are written down. It is client-go's
 // kubernetes/scheme with what is needed of it, for a process that starts anew for each question.
 package kinds
 
@@ -17,8 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // Scheme holds the kinds; Codecs and ParameterCodec are those of it.
@@ -38,5 +36,39 @@ func init() {
 	utilruntime.Must(discoveryv1.AddToScheme(Scheme))
 	utilruntime.Must(networkingv1.AddToScheme(Scheme))
 	utilruntime.Must(rbacv1.AddToScheme(Scheme))
-	utilruntime.Must(api.AddToScheme(Scheme))
+}
+
+// BuiltIn reports whether a group is one of Kubernetes' own, whose objects travel as protobuf.
+func BuiltIn(group string) bool {
+	return builtIn[group]
+}
+
+var builtIn = map[string]bool{
+	corev1.GroupName: true, appsv1.GroupName: true, admissionv1.GroupName: true, authenticationv1.GroupName: true,
+	authorizationv1.GroupName: true, discoveryv1.GroupName: true, networkingv1.GroupName: true, rbacv1.GroupName: true,
+}
+
+// custom are the kinds that were registered.
+var custom []func(*runtime.Scheme)
+
+// Register adds a custom kind in its versions; it is written in the first of them. Kinds
+// are added while packages are initialised, and not later.
+func Register(group string, versions []string, kind string, object, list runtime.Object) {
+	add := func(scheme *runtime.Scheme) {
+		for _, version := range versions {
+			gv := schema.GroupVersion{Group: group, Version: version}
+			scheme.AddKnownTypeWithName(gv.WithKind(kind), object)
+			scheme.AddKnownTypeWithName(gv.WithKind(kind+"List"), list)
+			metav1.AddToGroupVersion(scheme, gv)
+		}
+	}
+	custom = append(custom, add)
+	add(Scheme)
+}
+
+// AddCustom adds the custom kinds to another scheme.
+func AddCustom(scheme *runtime.Scheme) {
+	for _, add := range custom {
+		add(scheme)
+	}
 }

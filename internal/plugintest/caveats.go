@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -58,7 +59,7 @@ func Caveats(t *testing.T, plugin command.Plugin) {
 }
 
 // asked are the resources that a survey asks for.
-func asked(t *testing.T, sources survey.Source) map[string]bool {
+func asked(t *testing.T, sources resource.Set) map[string]bool {
 	t.Helper()
 	var mu sync.Mutex
 	out := map[string]bool{}

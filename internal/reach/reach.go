@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -76,8 +77,8 @@ func Judge(fleet *facts.Fleet) finding.Result {
 		}
 		if f, ok := noIstio(c); ok {
 			r.Add(f)
-		} else if !c.Webhooks.Known() && c.Webhooks.State != facts.NotAsked && mayLackIstio(c) {
-			why, _ := rule.Lack("mutatingwebhookconfigurations", c.Webhooks)
+		} else if !resources.Webhooks.Of(c).Known() && resources.Webhooks.Of(c).State != facts.NotAsked && mayLackIstio(c) {
+			why, _ := rule.Lack("mutatingwebhookconfigurations", resources.Webhooks.Of(c))
 			r.NotChecked(c.Context, why, "FLT008")
 		}
 	}
@@ -111,7 +112,7 @@ func unreached(c *facts.Cluster) finding.Finding {
 // noIstio: nothing of Istio where it was looked for. Only what was really read
 // counts.
 func noIstio(c *facts.Cluster) (finding.Finding, bool) {
-	if !mayLackIstio(c) || !c.Webhooks.Known() || len(c.Webhooks.Value) > 0 {
+	if !mayLackIstio(c) || !resources.Webhooks.Of(c).Known() || len(resources.Webhooks.Of(c).Value) > 0 {
 		return finding.Finding{}, false
 	}
 	f := finding.Finding{
@@ -125,7 +126,7 @@ func noIstio(c *facts.Cluster) (finding.Finding, bool) {
 		Fix:    []finding.Step{finding.Say("Name the namespace of the control plane with -i, or leave the cluster out of --contexts.")},
 	}
 	var elsewhere []string
-	for _, d := range c.Istiods.Value {
+	for _, d := range resources.Istiods.Of(c).Value {
 		elsewhere = append(elsewhere, d.Namespace)
 	}
 	if len(elsewhere) > 0 {
@@ -141,7 +142,7 @@ func noIstio(c *facts.Cluster) (finding.Finding, bool) {
 // show that there is Istio.
 func mayLackIstio(c *facts.Cluster) bool {
 	has, known := istio.HasControlPlane(c)
-	return !has && known && c.RootCert.State == facts.Absent
+	return !has && known && resources.RootCert.Of(c).State == facts.Absent
 }
 
 func beyond(b facts.BeyondReach) finding.Finding {
@@ -165,7 +166,7 @@ func sameCluster(fleet *facts.Fleet) []finding.Finding {
 	contexts := map[string][]string{}
 	var order []string
 	for _, c := range fleet.Clusters {
-		for _, ns := range c.Namespaces.Value {
+		for _, ns := range resources.Namespaces.Of(&c).Value {
 			if ns.Name == "kube-system" && ns.UID != "" {
 				if contexts[string(ns.UID)] == nil {
 					order = append(order, string(ns.UID))

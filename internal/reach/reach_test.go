@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 )
 
@@ -47,15 +48,17 @@ func TestJudge(t *testing.T) {
 			m := istiotest.Healthy("west")
 			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
 			f.Clusters[1] = m.Facts().Clusters[0]
-			f.Clusters[1].Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Forbidden}
+			resources.Istiods.Set(&f.Clusters[1], facts.Read[[]appsv1.Deployment]{State: facts.Forbidden})
 		}, nil},
 		"Istio elsewhere": {func(f *facts.Fleet) {
 			m := istiotest.Healthy("west")
 			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
 			f.Clusters[1] = m.Facts().Clusters[0]
-			f.Clusters[1].Istiods.Value = []appsv1.Deployment{{ObjectMeta: metav1.ObjectMeta{Namespace: "mesh", Name: "istiod"}}}
+			resources.Istiods.Edit(&f.Clusters[1]).Value = []appsv1.Deployment{{ObjectMeta: metav1.ObjectMeta{Namespace: "mesh", Name: "istiod"}}}
 		}, []string{"FLT008 warning west"}},
-		"one cluster twice": {func(f *facts.Fleet) { f.Clusters[1].Namespaces = f.Clusters[0].Namespaces }, []string{"FLT009 warning east,west"}},
+		"one cluster twice": {func(f *facts.Fleet) {
+			resources.Namespaces.Set(&f.Clusters[1], resources.Namespaces.Of(&f.Clusters[0]))
+		}, []string{"FLT009 warning east,west"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := istiotest.Healthy("east", "west").Facts()
@@ -92,7 +95,7 @@ func TestPerhapsNoIstio(t *testing.T) {
 	m := istiotest.Healthy("west")
 	m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
 	f := m.Facts()
-	f.Clusters[0].Webhooks = facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: facts.Forbidden}
+	resources.Webhooks.Set(&f.Clusters[0], facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: facts.Forbidden})
 	want := finding.Result{Unknowns: []finding.Unknown{{Cluster: "west", Codes: []finding.Code{"FLT008"}, Reason: finding.Reason{Kind: finding.Forbidden, Text: "mutatingwebhookconfigurations: forbidden"}}}}
 	if diff := cmp.Diff(want, reach.Judge(f)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

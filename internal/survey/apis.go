@@ -6,32 +6,25 @@ import (
 	"net/http"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"k8s.io/client-go/rest"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 )
 
 // apis is one cluster's API server: one connection for all groups.
 type apis struct {
-	core, apps, admission, authentication, authorization, discovery, networking, rbac rest.Interface
-	// custom makes the client for a group of custom resources.
-	custom func(group, version string) (rest.Interface, error)
+	core, authentication, authorization, discovery, rbac rest.Interface
+	// client makes the client for a group.
+	client func(group, version string) (rest.Interface, error)
 }
 
 // connect prepares the clients; nothing is sent yet.
@@ -54,31 +47,27 @@ func connect(config *rest.Config) (*apis, error) {
 		client.Transport = &firstAlone{next: client.Transport}
 	}
 	a := &apis{}
-	for _, group := range []struct {
-		gv   schema.GroupVersion
-		path string
-		into *rest.Interface
-	}{
-		{corev1.SchemeGroupVersion, "/api", &a.core},
-		{appsv1.SchemeGroupVersion, "/apis", &a.apps},
-		{admissionv1.SchemeGroupVersion, "/apis", &a.admission},
-		{authenticationv1.SchemeGroupVersion, "/apis", &a.authentication},
-		{authorizationv1.SchemeGroupVersion, "/apis", &a.authorization},
-		{rbacv1.SchemeGroupVersion, "/apis", &a.rbac},
-		{discoveryv1.SchemeGroupVersion, "/apis", &a.discovery},
-		{networkingv1.SchemeGroupVersion, "/apis", &a.networking},
-	} {
-		c := *config
-		c.GroupVersion, c.APIPath = &group.gv, group.path
-		if *group.into, err = rest.RESTClientForConfigAndClient(&c, client); err != nil {
-			return nil, err
-		}
-	}
-	a.custom = func(group, version string) (rest.Interface, error) {
+	a.client = func(group, version string) (rest.Interface, error) {
 		c := *config
 		c.GroupVersion, c.APIPath = &schema.GroupVersion{Group: group, Version: version}, "/apis"
-		c.ContentType, c.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON // there is nothing else
+		if group == corev1.GroupName {
+			c.APIPath = "/api"
+		}
+		if !kinds.BuiltIn(group) { // there is nothing else
+			c.ContentType, c.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+		}
 		return rest.RESTClientForConfigAndClient(&c, client)
+	}
+	for group, into := range map[schema.GroupVersion]*rest.Interface{
+		corev1.SchemeGroupVersion:           &a.core,
+		authenticationv1.SchemeGroupVersion: &a.authentication,
+		authorizationv1.SchemeGroupVersion:  &a.authorization,
+		discoveryv1.SchemeGroupVersion:      &a.discovery,
+		rbacv1.SchemeGroupVersion:           &a.rbac,
+	} {
+		if *into, err = a.client(group.Group, group.Version); err != nil {
+			return nil, err
+		}
 	}
 	return a, nil
 }
@@ -127,75 +116,4 @@ func get[T any, P interface {
 		return nil, err
 	}
 	return trim(object), nil
-}
-
-// meshConfigs reads the mesh config of one revision: none where it does not exist.
-func meshConfigs(ctx context.Context, a *apis, namespace, name string) ([]corev1.ConfigMap, error) {
-	cm, err := get(ctx, a.core, "configmaps", namespace, name, trimMeshConfig)
-	if apierrors.IsNotFound(err) && fromAPIServer(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return []corev1.ConfigMap{*cm}, nil
-}
-
-// istiods lists the control planes of all namespaces, or, where that is
-// forbidden, those of the system namespace. The API server may answer from its
-// cache, which spares it a question to etcd: what istiod runs with is behind its
-// Deployment by a rollout anyway.
-func istiods(ctx context.Context, a *apis, namespace string) ([]appsv1.Deployment, error) {
-	labelled := metav1.ListOptions{LabelSelector: istio.IstiodSelector, ResourceVersion: "0"}
-	out, err := list[appsv1.DeploymentList](ctx, a.apps, "deployments", "", labelled, trimDeployment)
-	if apierrors.IsForbidden(err) {
-		return list[appsv1.DeploymentList](ctx, a.apps, "deployments", namespace, labelled, trimDeployment)
-	}
-	return out, err
-}
-
-func remoteSecrets(ctx context.Context, a *apis, namespace string) ([]facts.RemoteSecret, error) {
-	labelled := metav1.ListOptions{LabelSelector: istio.MultiClusterLabel + "=true"}
-	secrets, err := list[corev1.SecretList](ctx, a.core, "secrets", namespace, labelled, trimRemoteSecret)
-	if err != nil {
-		return nil, err
-	}
-	var out []facts.RemoteSecret
-	for i := range secrets {
-		out = append(out, RemoteSecretsOf(&secrets[i])...)
-	}
-	return out, nil
-}
-
-// readerAccess asks whether the identity with which other control planes read
-// this cluster may read its mesh config. A review writes nothing.
-func readerAccess(ctx context.Context, a *apis, namespace string) (*authorizationv1.SubjectAccessReview, error) {
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User:               "system:serviceaccount:" + namespace + ":" + istio.ReaderIdentity,
-		Groups:             []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "list", Resource: "configmaps"},
-	}}
-	answer := &authorizationv1.SubjectAccessReview{}
-	if err := a.authorization.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(answer); err != nil {
-		return nil, err
-	}
-	answer.Spec = review.Spec
-	return trimReview(answer), nil
-}
-
-// proxies to look at: a setting of the mesh shows in any few of them.
-const sample = 50
-
-func proxySample(ctx context.Context, a *apis) ([]facts.Pod, error) {
-	pods := &corev1.PodList{}
-	options := metav1.ListOptions{LabelSelector: "security.istio.io/tlsMode=istio", Limit: sample}
-	err := a.core.Get().Resource("pods").VersionedParams(&options, kinds.ParameterCodec).Do(ctx).Into(pods)
-	if err != nil {
-		return nil, err
-	}
-	out, trimmer := make([]facts.Pod, len(pods.Items)), newPodTrimmer()
-	for i := range pods.Items {
-		out[i] = *trimmer.trim(&pods.Items[i])
-	}
-	return out, nil
 }

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 )
 
 // Bounds of /debug/syncz, in which a proxy takes about 2 kB.
@@ -47,7 +49,7 @@ func parseProxies(r io.Reader) ([]facts.ConnectedProxy, error) {
 		}
 		// The ID is pod.namespace; a pod's name may have dots in it.
 		if at := strings.LastIndexByte(id, '.'); at > 0 {
-			out = append(out, facts.ConnectedProxy{Cluster: once(cluster), Namespace: once(id[at+1:]), Pod: strings.Clone(id[:at])})
+			out = append(out, facts.ConnectedProxy{Cluster: resource.Once(cluster), Namespace: resource.Once(id[at+1:]), Pod: strings.Clone(id[:at])})
 		}
 		return nil
 	})
@@ -70,7 +72,7 @@ func StillThere(ctx context.Context, cluster Cluster, pods []string, before time
 	beside(len(pods), func(i int) {
 		namespace, name, _ := strings.Cut(pods[i], "/")
 		// A list, since that is what one may do who may read pods here.
-		found, err := list[corev1.PodList](ctx, a.core, "pods", namespace, metav1.ListOptions{FieldSelector: "metadata.name=" + name}, trimPod)
+		found, err := list[corev1.PodList](ctx, a.core, "pods", namespace, metav1.ListOptions{FieldSelector: "metadata.name=" + name}, kubernetes.NewPodTrimmer())
 		if err != nil {
 			return
 		}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 )
 
 // Credentials are those of the remote secrets of one cluster. They can be reviewed
@@ -77,7 +79,7 @@ func ReadCredentials(ctx context.Context, cluster Cluster) (*Credentials, error)
 // newCredential takes out of a kubeconfig what is on the list of what may be used;
 // ok is false where its current context leads nowhere.
 func newCredential(kubeconfig []byte) (c credential, ok bool) {
-	config, ok := load(kubeconfig)
+	config, ok := resources.LoadKubeconfig(kubeconfig)
 	if !ok {
 		return credential{}, false
 	}
@@ -87,7 +89,7 @@ func newCredential(kubeconfig []byte) (c credential, ok bool) {
 	}
 	cluster, user := config.Clusters[context.Cluster], config.AuthInfos[context.AuthInfo]
 	c = credential{server: cluster.Server, serverName: cluster.TLSServerName, ca: cluster.CertificateAuthorityData, insecure: cluster.InsecureSkipTLSVerify}
-	switch kind := kindOf(user); kind {
+	switch kind := resources.AuthKind(user); kind {
 	case "token":
 		c.token = user.Token
 	case "client certificate":
@@ -144,7 +146,7 @@ func ReviewTokens(ctx context.Context, cluster Cluster, from []*Credentials, whi
 	for key, c := range mine {
 		if c.token == "" {
 			// Only to see the server's certificate.
-			r.Go(func() { _, _ = get(ctx, a.core, "namespaces", "", metav1.NamespaceSystem, trimNamespace) })
+			r.Go(func() { _, _ = get(ctx, a.core, "namespaces", "", metav1.NamespaceSystem, kubernetes.TrimNamespace) })
 			mu.Lock()
 			out[key] = facts.Review{}
 			mu.Unlock()
@@ -178,12 +180,12 @@ func reviewToken(ctx context.Context, a *apis, token string) facts.Review {
 		return review
 	}
 	if answer.Status.Authenticated {
-		review.Token.Value = clipped(answer.Status.User.Username)
+		review.Token.Value = resources.Clipped(answer.Status.User.Username)
 		return review
 	}
 	review.Refused = "the API server does not accept it"
 	if said := answer.Status.Error; said != "" && !strings.Contains(said, token) {
-		review.Refused = clipped(said)
+		review.Refused = resources.Clipped(said)
 	}
 	return review
 }
@@ -198,7 +200,7 @@ func (c credential) distrusts(chain []*x509.Certificate) string {
 		}
 	}
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
-	for _, ca := range certificates(c.ca) {
+	for _, ca := range resources.Certificates(c.ca) {
 		roots.AddCert(ca)
 	}
 	for _, ca := range chain[1:] {
@@ -208,7 +210,7 @@ func (c credential) distrusts(chain []*x509.Certificate) string {
 	if err == nil {
 		return ""
 	}
-	return clipped(err.Error())
+	return resources.Clipped(err.Error())
 }
 
 // shown remembers the certificates of the server that answered.

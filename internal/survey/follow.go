@@ -2,19 +2,50 @@ package survey
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
+
+// Deepen reads what only the facts of the whole fleet show to be needed: mesh
+// configs of further revisions, and a sample of the pods with a sidecar. It costs
+// one round trip on a new connection, and nothing where there is nothing to ask.
+func Deepen(ctx context.Context, cluster Cluster, c *facts.Cluster, meshConfigMaps []string, proxies bool) {
+	proxies = proxies && resources.Proxies.Of(c).State == facts.NotAsked
+	if len(meshConfigMaps) == 0 && !proxies {
+		return
+	}
+	a, err := connect(cluster.Config)
+	if err != nil {
+		return // Read has been through this, and its outcome says so
+	}
+	r := &reader{ctx: ctx}
+	further := make([]*rowRead, len(meshConfigMaps))
+	for i, name := range meshConfigMaps {
+		further[i] = r.row(a, resources.MeshConfigs, cluster.Namespace, name)
+	}
+	var sample *rowRead
+	if proxies {
+		sample = r.row(a, resources.Proxies, cluster.Namespace, "")
+	}
+	_ = r.wait() // what could not be read is noted in each outcome
+	if sample != nil {
+		sample.store(c)
+	}
+	addFurther(c, resources.MeshConfigs, further)
+}
+
+// Followed are the rows that Follow reads.
+var Followed = resource.Join(resources.Leads, resources.Injectors, resources.VirtualServices)
 
 // Follow reads of a cluster what the facts of the whole fleet lead to, all at the
 // same time. It costs one round trip on a new connection, beside Deepen's, and
@@ -28,62 +59,74 @@ func Follow(ctx context.Context, cluster Cluster, c *facts.Cluster, leads istio.
 		return // Read has been through this, and its outcome says so
 	}
 	r := &reader{ctx: ctx}
+	var events facts.Read[[]corev1.Event]
 	if len(leads.Pending) > 0 {
-		read(r, &c.GatewayEvents, func() ([]corev1.Event, error) { return serviceEvents(ctx, a, leads.Pending) })
+		read(r, &events, func() ([]corev1.Event, error) { return serviceEvents(ctx, a, leads.Pending) })
 	}
-	injectors := make([]facts.Read[[]corev1.ConfigMap], len(leads.Injectors))
+	injectors := make([]*rowRead, len(leads.Injectors))
 	for i, name := range leads.Injectors {
-		read(r, &injectors[i], func() ([]corev1.ConfigMap, error) { return injectorOf(ctx, a, cluster.Namespace, name) })
+		injectors[i] = r.row(a, resources.Injectors, cluster.Namespace, name)
 	}
+	var lists []*rowRead
 	if leads.Routes {
-		read(r, &c.VirtualServices, func() ([]api.VirtualService, error) {
-			return custom[api.VirtualServiceList](ctx, a, api.NetworkingGroup, "virtualservices", trimVirtualService)
-		})
+		lists = append(lists, r.row(a, resources.VirtualServices, cluster.Namespace, ""))
 	}
+	var rights facts.Read[[]authorizationv1.SubjectAccessReview]
 	if leads.Remote {
-		read(r, &c.SystemSlices, func() ([]discoveryv1.EndpointSlice, error) {
-			return list[discoveryv1.EndpointSliceList](ctx, a.discovery, "endpointslices", cluster.Namespace, metav1.ListOptions{}, trimEndpointSlice)
-		})
-		read(r, &c.ReaderRights, func() ([]authorizationv1.SubjectAccessReview, error) {
+		lists = append(lists, r.row(a, resources.SystemSlices, cluster.Namespace, ""))
+		read(r, &rights, func() ([]authorizationv1.SubjectAccessReview, error) {
 			return readerRights(ctx, a, leads.Identity)
 		})
 	}
 	_ = r.wait() // what could not be read is noted in each outcome
-	for _, f := range injectors {
-		c.Injectors.Value = append(c.Injectors.Value, f.Value...)
-		if !f.Known() {
-			c.Injectors.State, c.Injectors.Reason = f.State, f.Reason
+	if len(leads.Pending) > 0 {
+		resources.GatewayEvents.Set(c, events)
+	}
+	for _, l := range lists {
+		l.store(c)
+	}
+	if leads.Remote {
+		resources.ReaderRights.Set(c, rights)
+	}
+	addFurther(c, resources.Injectors, injectors)
+}
+
+// addFurther adds objects that were read one by one to the list of a row. One that is not
+// known is not made good by another.
+func addFurther[T any](c *facts.Cluster, row *resource.Row[[]T], reads []*rowRead) {
+	if len(reads) == 0 {
+		return
+	}
+	all := row.Of(c)
+	for _, read := range reads {
+		var one facts.Cluster
+		read.store(&one)
+		all.Value = append(slices.Clip(all.Value), row.Of(&one).Value...)
+		if !read.Known() {
+			all.State, all.Reason = read.Read.State, read.Reason
 		}
 	}
+	row.Set(c, all)
 }
 
 // Unfollowed notes that what leads lead to could not be asked for.
 func Unfollowed(c *facts.Cluster, leads istio.Leads, reason string) {
+	var rows []resource.Resource
 	if len(leads.Pending) > 0 {
-		c.GatewayEvents.State, c.GatewayEvents.Reason = facts.Failed, reason
+		rows = append(rows, resources.GatewayEvents)
 	}
 	if len(leads.Injectors) > 0 {
-		c.Injectors.State, c.Injectors.Reason = facts.Failed, reason
+		rows = append(rows, resources.Injectors)
 	}
 	if leads.Routes {
-		c.VirtualServices.State, c.VirtualServices.Reason = facts.Failed, reason
+		rows = append(rows, resources.VirtualServices)
 	}
 	if leads.Remote {
-		c.SystemSlices.State, c.SystemSlices.Reason = facts.Failed, reason
-		c.ReaderRights.State, c.ReaderRights.Reason = facts.Failed, reason
+		rows = append(rows, resources.SystemSlices, resources.ReaderRights)
 	}
-}
-
-// injectorOf reads the values of one revision's injector: none where it does not exist.
-func injectorOf(ctx context.Context, a *apis, namespace, name string) ([]corev1.ConfigMap, error) {
-	cm, err := get(ctx, a.core, "configmaps", namespace, name, trimInjector)
-	if apierrors.IsNotFound(err) && fromAPIServer(err) {
-		return nil, nil
+	for _, row := range rows {
+		row.SetFailed(c, reason)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return []corev1.ConfigMap{*cm}, nil
 }
 
 // serviceEvents lists the events of some Services: a request for each.
@@ -91,7 +134,7 @@ func serviceEvents(ctx context.Context, a *apis, services []istio.ObjectName) ([
 	var out []corev1.Event
 	for _, s := range services {
 		about := fields.Set{"involvedObject.kind": "Service", "involvedObject.name": s.Name}
-		events, err := list[corev1.EventList](ctx, a.core, "events", s.Namespace, metav1.ListOptions{FieldSelector: about.String()}, trimEvent)
+		events, err := list[corev1.EventList](ctx, a.core, "events", s.Namespace, metav1.ListOptions{FieldSelector: about.String()}, resources.TrimEvent)
 		if err != nil {
 			return nil, err
 		}
@@ -110,7 +153,7 @@ func readerRights(ctx context.Context, a *apis, identity string) ([]authorizatio
 			review, answer := reviewOf(identity, right), &authorizationv1.SubjectAccessReview{}
 			errs[i] = a.authorization.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(answer)
 			answer.Spec, answer.Name = review.Spec, right.String()
-			out[i] = *trimReview(answer)
+			out[i] = *resources.TrimReview(answer)
 		})
 	}
 	asking.Wait()

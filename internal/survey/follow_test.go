@@ -2,24 +2,20 @@ package survey_test
 
 import (
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -79,19 +75,19 @@ func TestWhatLeadsAsk(t *testing.T) {
 // What may not be read is noted as such, and does not hide the rest.
 func TestLeadsThatAreForbidden(t *testing.T) {
 	for refused, field := range map[string]func(*facts.Cluster) facts.State{
-		"/events":               func(c *facts.Cluster) facts.State { return c.GatewayEvents.State },
-		"/configmaps":           func(c *facts.Cluster) facts.State { return c.Injectors.State },
-		"/virtualservices":      func(c *facts.Cluster) facts.State { return c.VirtualServices.State },
-		"/endpointslices":       func(c *facts.Cluster) facts.State { return c.SystemSlices.State },
-		"/subjectaccessreviews": func(c *facts.Cluster) facts.State { return c.ReaderRights.State },
+		"/events":               func(c *facts.Cluster) facts.State { return resources.GatewayEvents.Of(c).State },
+		"/configmaps":           func(c *facts.Cluster) facts.State { return resources.Injectors.Of(c).State },
+		"/virtualservices":      func(c *facts.Cluster) facts.State { return resources.VirtualServices.Of(c).State },
+		"/endpointslices":       func(c *facts.Cluster) facts.State { return resources.SystemSlices.Of(c).State },
+		"/subjectaccessreviews": func(c *facts.Cluster) facts.State { return resources.ReaderRights.Of(c).State },
 	} {
-		got := facts.Cluster{Injectors: facts.Read[[]corev1.ConfigMap]{State: facts.OK}}
+		got := *resources.Injectors.With(&facts.Cluster{}, facts.Read[[]corev1.ConfigMap]{State: facts.OK})
 		survey.Follow(t.Context(), serve(t, &apitest.Server{Before: (&asking{refuses: refused}).before}), &got, everyLead)
 		if s := field(&got); s != facts.Forbidden {
 			t.Errorf("%s: %q", refused, s)
 		}
 		known := 0
-		for _, ok := range []bool{got.GatewayEvents.Known(), got.Injectors.Known(), got.VirtualServices.Known(), got.SystemSlices.Known(), got.ReaderRights.Known()} {
+		for _, ok := range []bool{resources.GatewayEvents.Of(&got).Known(), resources.Injectors.Of(&got).Known(), resources.VirtualServices.Of(&got).Known(), resources.SystemSlices.Of(&got).Known(), resources.ReaderRights.Of(&got).Known()} {
 			if ok {
 				known++
 			}
@@ -102,7 +98,7 @@ func TestLeadsThatAreForbidden(t *testing.T) {
 	}
 	var got facts.Cluster
 	survey.Unfollowed(&got, everyLead, "no answer")
-	if got.GatewayEvents.Why() != "no answer" || got.Injectors.Known() || got.VirtualServices.Known() || got.SystemSlices.Known() || got.ReaderRights.Known() {
+	if resources.GatewayEvents.Of(&got).Why() != "no answer" || resources.Injectors.Of(&got).Known() || resources.VirtualServices.Of(&got).Known() || resources.SystemSlices.Of(&got).Known() || resources.ReaderRights.Of(&got).Known() {
 		t.Errorf("%+v", got)
 	}
 }
@@ -112,7 +108,7 @@ func TestReaderRights(t *testing.T) {
 	var got facts.Cluster
 	survey.Follow(t.Context(), serve(t, &apitest.Server{}), &got, istio.Leads{Remote: true, Identity: everyLead.Identity})
 	var names []string
-	for _, r := range got.ReaderRights.Value {
+	for _, r := range resources.ReaderRights.Of(&got).Value {
 		names = append(names, r.Name)
 		if r.Spec.User != everyLead.Identity || !slices.Contains(r.Spec.Groups, "system:serviceaccounts:mesh") || !r.Status.Allowed {
 			t.Errorf("%+v", r)
@@ -123,99 +119,27 @@ func TestReaderRights(t *testing.T) {
 	}
 }
 
-// Each source that rules of networks read is one question, and the values of an
+// Each row that rules of networks read is one question, and the values of an
 // injector that is not there are none.
-func TestWhatNetworkSourcesAsk(t *testing.T) {
-	for source, want := range map[survey.Source]string{
-		survey.NetworkPolicies: "GET /apis/networking.k8s.io/v1/networkpolicies?limit=500",
-		survey.Injectors:       "GET /api/v1/namespaces/istio-system/configmaps/istio-sidecar-injector",
-		survey.WorkloadEntries: "GET /apis/networking.istio.io/v1/workloadentries?limit=500",
-		survey.ServiceEntries:  "GET /apis/networking.istio.io/v1/serviceentries?limit=500",
+func TestWhatNetworkRowsAsk(t *testing.T) {
+	for row, want := range map[resource.Resource]string{
+		resources.NetworkPolicies: "GET /apis/networking.k8s.io/v1/networkpolicies?limit=500",
+		resources.Injectors:       "GET /api/v1/namespaces/istio-system/configmaps/istio-sidecar-injector",
+		resources.WorkloadEntries: "GET /apis/networking.istio.io/v1/workloadentries?limit=500",
+		resources.ServiceEntries:  "GET /apis/networking.istio.io/v1/serviceentries?limit=500",
 	} {
 		a := &asking{}
-		got := read(t, serve(t, &apitest.Server{Before: a.before}), source)
+		got := read(t, serve(t, &apitest.Server{Before: a.before}), row)
 		if diff := cmp.Diff([]string{want}, a.asked); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
 		}
-		if source == survey.Injectors && got.Injectors.State != facts.OK {
-			t.Errorf("an injector that is not there: %+v", got.Injectors)
+		if row == resources.Injectors && resources.Injectors.Of(&got).State != facts.OK {
+			t.Errorf("an injector that is not there: %+v", resources.Injectors.Of(&got))
 		}
 	}
-	if !slices.Contains([]survey.Source{0}, survey.NetworkRules&(survey.CACerts|survey.CASecret|survey.EndpointSlices|survey.DestinationRules)) {
-		t.Error("mesh-network reads what it does not need")
-	}
-}
-
-// What is kept of the objects that rules of networks read is this and nothing else.
-func TestWhatIsKeptForNetworks(t *testing.T) {
-	values := `{"global":{"network":"n1","meshID":"m","multiCluster":{"clusterName":"c"},"imagePullSecrets":["secret"],"proxy":{"env":"secret"}},"secret":1}`
-	spec := func(paths ...string) []string { return slices.Concat(ofEvery, paths) }
-	for name, c := range map[string]struct {
-		object runtime.Object
-		want   []string
-	}{
-		"an injector": {
-			filled(func(m *corev1.ConfigMap) {
-				m.Name, m.Data = istio.InjectorConfigMap+"-canary", map[string]string{"values": values, "config": "secret"}
-			}),
-			spec("Data[values]"),
-		},
-		"an Event": {
-			filled[corev1.Event](nil),
-			spec("Count", "InvolvedObject.Kind", "InvolvedObject.Name", "InvolvedObject.Namespace", "LastTimestamp", "Message", "Reason", "Type"),
-		},
-		"a WorkloadEntry": {
-			filled[api.WorkloadEntry](nil),
-			spec("Spec.Address", "Spec.Labels[key]", "Spec.Network", "Spec.ServiceAccount"),
-		},
-		"a NetworkPolicy": {
-			filled(func(p *networkingv1.NetworkPolicy) { p.Spec.Ingress, p.Spec.PodSelector = nil, metav1.LabelSelector{} }),
-			spec("Spec.PolicyTypes[]"),
-		},
-		"a Service": {
-			filled(func(s *corev1.Service) {
-				*s = corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "s", Annotations: map[string]string{
-					"service.beta.kubernetes.io/aws-load-balancer-ssl-ports": "443", "service.beta.kubernetes.io/aws-load-balancer-access-log": "secret",
-				}}}
-			}),
-			[]string{"ObjectMeta.Annotations[service.beta.kubernetes.io/aws-load-balancer-ssl-ports]", "ObjectMeta.Name"},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			kept := survey.Trim(c.object)
-			if diff := cmp.Diff(slices.Sorted(slices.Values(c.want)), leaves(reflect.ValueOf(kept), "")); diff != "" {
-				t.Errorf("kept (-want +got):\n%s", diff)
-			}
-			if m, ok := kept.(*corev1.ConfigMap); ok && strings.Contains(m.Data["values"], "secret") {
-				t.Errorf("values: %s", m.Data["values"])
-			}
-		})
-	}
-}
-
-// Of the settings that proxies and istiod are started with, what is no secret.
-func TestReducedSettings(t *testing.T) {
-	p := &corev1.Pod{}
-	p.Spec.Containers = []corev1.Container{{Name: istio.ProxyContainer, Env: []corev1.EnvVar{
-		{Name: istio.EnvProxyConfig, Value: `{"discoveryAddress":"istiod.x.svc:15012","tracing":{"lightstep":{"accessToken":"secret"}},"proxyMetadata":{"TOKEN":"secret"},"gatewayTopology":{"proxyProtocol":{},"numTrustedProxies":2}}`},
-	}}}
-	kept, ok := survey.Trim(p).(*corev1.Pod)
-	if !ok {
-		t.Fatal("no pod")
-	}
-	want := `{"discoveryAddress":"istiod.x.svc:15012","gatewayTopology":{"proxyProtocol":{}}}`
-	if got := kept.Spec.Containers[0].Env[0].Value; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-	d := &appsv1.Deployment{}
-	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: istio.DiscoveryContainer, Args: []string{
-		"discovery", "--clusterAliases=a=b", "--token=" + istiotest.Token("args"), "--clusterAliases", "c=d,e=f", "--log_output_level=all:debug",
-	}}}
-	trimmed, ok := survey.Trim(d).(*appsv1.Deployment)
-	if !ok {
-		t.Fatal("no Deployment")
-	}
-	if diff := cmp.Diff([]string{"--clusterAliases=a=b", "--clusterAliases", "c=d,e=f"}, trimmed.Spec.Template.Spec.Containers[0].Args); diff != "" {
-		t.Errorf("arguments (-want +got):\n%s", diff)
+	for _, row := range []resource.Resource{resources.CACerts, resources.CASecret, resources.EndpointSlices, resources.DestinationRules} {
+		if resources.NetworkRules.Has(row) {
+			t.Errorf("mesh-network reads what it does not need: %s", row.About().Name)
+		}
 	}
 }

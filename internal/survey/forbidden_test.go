@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Secrets that may not be listed are not taken to be none.
@@ -23,8 +24,8 @@ func TestLooseSecretsForbidden(t *testing.T) {
 		return all
 	}})
 	defer server.Close()
-	c, err := Read(t.Context(), Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, StraySecrets|SystemSecrets)
-	if err != nil || c.StraySecrets.State != facts.Forbidden || c.SystemSecrets.State != facts.OK {
-		t.Errorf("%v: %+v, %+v", err, c.StraySecrets, c.SystemSecrets)
+	c, err := Read(t.Context(), Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, resources.StraySecrets, resources.SystemSecrets)
+	if err != nil || resources.StraySecrets.Of(&c).State != facts.Forbidden || resources.SystemSecrets.Of(&c).State != facts.OK {
+		t.Errorf("%v: %+v, %+v", err, resources.StraySecrets.Of(&c), resources.SystemSecrets.Of(&c))
 	}
 }

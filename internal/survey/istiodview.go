@@ -17,8 +17,11 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 )
 
 // Bounds of what an istiod may say.
@@ -168,7 +171,7 @@ func parseShards(r io.Reader) (map[string]facts.Addresses, error) {
 	err := s.object(func(host []byte) error {
 		name, _, _ := strings.Cut(string(host), ".")
 		return s.object(func(namespace []byte) error {
-			service := once(string(namespace) + "/" + name)
+			service := resource.Once(string(namespace) + "/" + name)
 			return s.object(func(field []byte) error {
 				if string(field) != "Shards" {
 					return s.SkipValue()
@@ -220,7 +223,7 @@ func (s scan) endpoint(service string, into facts.Addresses) error {
 		addresses = []string{address}
 	}
 	for _, a := range addresses {
-		into.Add(service, once(a), node != "")
+		into.Add(service, resource.Once(a), node != "")
 	}
 	return err
 }
@@ -282,7 +285,7 @@ func ReadSlices(ctx context.Context, cluster Cluster) (facts.Addresses, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := list[discoveryv1.EndpointSliceList](ctx, a.discovery, "endpointslices", "", metav1.ListOptions{}, trimEndpointSlice)
+	found, err := list[discoveryv1.EndpointSliceList](ctx, a.discovery, "endpointslices", "", metav1.ListOptions{}, kubernetes.TrimEndpointSlice)
 	if err != nil {
 		return nil, err
 	}
@@ -292,8 +295,8 @@ func ReadSlices(ctx context.Context, cluster Cluster) (facts.Addresses, error) {
 // RunningPods are the names of those pods that are ready to be asked.
 func RunningPods(c *facts.Cluster) []string {
 	var out []string
-	for i := range c.IstiodPods.Value {
-		p := &c.IstiodPods.Value[i]
+	for i := range resources.IstiodPods.Of(c).Value {
+		p := &resources.IstiodPods.Of(c).Value[i]
 		if p.Container(istio.DiscoveryContainer) != nil && p.Phase == corev1.PodRunning && p.Deleted.IsZero() {
 			out = append(out, p.Name)
 		}

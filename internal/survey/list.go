@@ -13,92 +13,106 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // pageSize is the number of items that are asked for at once; kubectl's.
 const pageSize = 500
 
-// list reads all pages of a list, and keeps of each item what trim keeps. At most two
+// listing is a list to read: where it is, and what it and its items are decoded into.
+type listing struct {
+	client              rest.Interface
+	resource, namespace string // the namespace is "" for all, or for none
+	list, item          func() runtime.Object
+}
+
+// ask asks for one page.
+func (l listing) ask(ctx context.Context, options metav1.ListOptions) rest.Result {
+	return l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource(l.resource).
+		VersionedParams(&options, kinds.ParameterCodec).Do(ctx)
+}
+
+// all hands over the items of all pages, one after another. At most two
 // pages are in memory at once, as they were received: the one whose items are decoded
-// and trimmed, one after another, and the one that arrives meanwhile.
-func list[L, T, O any, PL interface {
-	*L
-	runtime.Object
-}, P interface {
-	*T
-	runtime.Object
-}](ctx context.Context, c rest.Interface, resource, namespace string, options metav1.ListOptions, trim func(P) *O) ([]O, error) {
+// and trimmed, and the one that arrives meanwhile.
+func (l listing) all(ctx context.Context, options metav1.ListOptions, use func(runtime.Object) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // of a page that nobody waits for any more
 	options.Limit = pageSize
 	ask := func(options metav1.ListOptions) <-chan rest.Result {
 		page := make(chan rest.Result, 1)
-		go func() {
-			page <- c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resource).
-				VersionedParams(&options, kinds.ParameterCodec).Do(ctx)
-		}()
+		go func() { page <- l.ask(ctx, options) }()
 		return page
 	}
-	var out []O
 	for next := ask(options); next != nil; {
-		p, err := open[L, T, PL, P](<-next)
+		p, err := l.open(<-next)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		next = nil
 		if options.Continue = p.next; options.Continue != "" {
 			options.ResourceVersion = "" // it is that of the first page
 			next = ask(options)
 		}
-		if err = p.each(func(item P) { out = append(out, *trim(item)) }); err != nil {
-			return nil, err
+		if err = p.each(use); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// list reads all pages of a list, and keeps of each item what trim keeps.
+func list[L, T, O any, PL resource.Object[L], P resource.Object[T]](
+	ctx context.Context, c rest.Interface, resources, namespace string, options metav1.ListOptions, trim func(P) *O,
+) ([]O, error) {
+	var out []O
+	l := listing{
+		c, resources, namespace,
+		func() runtime.Object { return PL(new(L)) }, func() runtime.Object { return P(new(T)) },
+	}
+	err := l.all(ctx, options, func(o runtime.Object) error {
+		item, ok := o.(P)
+		if !ok {
+			return fmt.Errorf("the list holds an object of type %T", o)
+		}
+		out = append(out, *trim(item))
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
 // page is a part of a list; each hands its items over, one after another.
-type page[P any] struct {
+type page struct {
 	next string // the token of the one that follows; "" of the last
-	each func(use func(P)) error
+	each func(use func(runtime.Object) error) error
 }
 
 // open reads the head of a page. The items of one in protobuf are decoded when they are
 // handed over: a pod is several times as large in memory as on the wire.
-func open[L, T any, PL interface {
-	*L
-	runtime.Object
-}, P interface {
-	*T
-	runtime.Object
-}](result rest.Result) (page[P], error) {
+func (l listing) open(result rest.Result) (page, error) {
 	if err := result.Error(); err != nil {
-		return page[P]{}, err
+		return page{}, err
 	}
 	body, _ := result.Raw()
+	objects := l.list()
 	if kind, fields, ok := protobufOf(body); ok && kind != "Status" {
-		if want := reflect.TypeFor[L]().Name(); kind != want {
-			return page[P]{}, fmt.Errorf("the answer is a %s, not a %s", kind, want)
+		if want := reflect.TypeOf(objects).Elem().Name(); kind != want {
+			return page{}, fmt.Errorf("the answer is a %s, not a %s", kind, want)
 		}
-		return openProtobuf[T, P](fields)
+		return openProtobuf(fields, l.item)
 	}
-	objects := PL(new(L))
 	if err := result.Into(objects); err != nil {
-		return page[P]{}, err
+		return page{}, err
 	}
 	m, err := meta.ListAccessor(objects)
 	if err != nil {
-		return page[P]{}, err
+		return page{}, err
 	}
-	return page[P]{next: m.GetContinue(), each: func(use func(P)) error {
-		return meta.EachListItem(objects, func(o runtime.Object) error {
-			item, ok := o.(P)
-			if !ok {
-				return fmt.Errorf("the list holds an object of type %T", o)
-			}
-			use(item)
-			return nil
-		})
+	return page{next: m.GetContinue(), each: func(use func(runtime.Object) error) error {
+		return meta.EachListItem(objects, use)
 	}}, nil
 }
 
@@ -122,10 +136,7 @@ const (
 	fieldItems    protowire.Number = 2
 )
 
-func openProtobuf[T any, P interface {
-	*T
-	runtime.Object
-}](message []byte) (page[P], error) {
+func openProtobuf(message []byte, item func() runtime.Object) (page, error) {
 	var m metav1.ListMeta
 	err := eachField(message, func(field protowire.Number, value []byte) error {
 		if field == fieldListMeta {
@@ -133,21 +144,20 @@ func openProtobuf[T any, P interface {
 		}
 		return nil
 	})
-	return page[P]{next: m.Continue, each: func(use func(P)) error {
+	return page{next: m.Continue, each: func(use func(runtime.Object) error) error {
 		return eachField(message, func(field protowire.Number, value []byte) error {
 			if field != fieldItems {
 				return nil
 			}
-			item := P(new(T))
-			message, ok := any(item).(interface{ Unmarshal([]byte) error })
+			object := item()
+			message, ok := object.(interface{ Unmarshal([]byte) error })
 			if !ok {
-				return fmt.Errorf("there is no protobuf of %T", item)
+				return fmt.Errorf("there is no protobuf of %T", object)
 			}
 			if err := message.Unmarshal(value); err != nil {
 				return err
 			}
-			use(item)
-			return nil
+			return use(object)
 		})
 	}}, err
 }

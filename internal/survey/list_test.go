@@ -144,10 +144,13 @@ func FuzzProtobufList(f *testing.F) {
 		}
 		var want corev1.ConfigMapList
 		wantErr := want.Unmarshal(message)
-		page, err := openProtobuf[corev1.ConfigMap](message)
+		page, err := openProtobuf(message, func() runtime.Object { return &corev1.ConfigMap{} })
 		var got []corev1.ConfigMap
 		if err == nil {
-			err = page.each(func(c *corev1.ConfigMap) { got = append(got, *c) })
+			err = page.each(func(o runtime.Object) error {
+				got = append(got, *o.(*corev1.ConfigMap))
+				return nil
+			})
 		}
 		if wantErr != nil {
 			return // what cannot be read at all may be read up to there

@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // lister is an API server that has some lists and notes what it is asked for.
@@ -43,11 +45,11 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(list))
 }
 
-func (l *lister) read(t *testing.T, sources Source) facts.Cluster {
+func (l *lister) read(t *testing.T, rows ...resource.Rows) facts.Cluster {
 	t.Helper()
 	server := httptest.NewServer(l)
 	t.Cleanup(server.Close)
-	c, err := Read(context.Background(), Cluster{Context: "east", Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, sources)
+	c, err := Read(context.Background(), Cluster{Context: "east", Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, rows...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +59,7 @@ func (l *lister) read(t *testing.T, sources Source) facts.Cluster {
 
 // Each list is one request. A custom resource that is not installed is absent,
 // after a request for each version that it might have.
-func TestMeshSources(t *testing.T) {
+func TestMeshRows(t *testing.T) {
 	l := &lister{lists: map[string]string{
 		"/api/v1/services": `{"kind":"ServiceList","apiVersion":"v1","metadata":{},"items":[{"metadata":{"name":"cart","namespace":"shop","annotations":{
 			"networking.istio.io/exportTo":"*","kubectl.kubernetes.io/last-applied-configuration":"secret"}},"spec":{"ports":[{"port":80}],"sessionAffinity":"ClientIP"}}]}`,
@@ -73,7 +75,8 @@ func TestMeshSources(t *testing.T) {
 			"spec":{"host":"cart","trafficPolicy":{"tls":{"mode":"SIMPLE","clientCertificate":"secret"}}}}]}`,
 		"/apis/networking.istio.io/v1/gateways": "forbidden",
 	}}
-	c := l.read(t, Services|EndpointSlices|Pods|Nodes|PeerAuthentications|DestinationRules|Gateways|KubernetesGateways)
+	c := l.read(t, resources.Services, resources.EndpointSlices, resources.Pods, resources.Nodes,
+		resources.PeerAuthentications, resources.DestinationRules, resources.Gateways, resources.KubernetesGateways)
 	want := []string{
 		"/api/v1/nodes", "/api/v1/pods", "/api/v1/services", "/apis/discovery.k8s.io/v1/endpointslices",
 		"/apis/gateway.networking.k8s.io/v1/gateways", "/apis/gateway.networking.k8s.io/v1beta1/gateways",
@@ -84,12 +87,12 @@ func TestMeshSources(t *testing.T) {
 		t.Errorf("requests: %s", diff)
 	}
 	states := []facts.State{
-		c.Services.State, c.EndpointSlices.State, c.Pods.State, c.Nodes.State, c.PeerAuthentications.State, c.DestinationRules.State, c.Gateways.State, c.KubernetesGateways.State,
+		resources.Services.Of(&c).State, resources.EndpointSlices.Of(&c).State, resources.Pods.Of(&c).State, resources.Nodes.Of(&c).State, resources.PeerAuthentications.Of(&c).State, resources.DestinationRules.Of(&c).State, resources.Gateways.Of(&c).State, resources.KubernetesGateways.Of(&c).State,
 	}
 	if diff := cmp.Diff([]facts.State{facts.OK, facts.OK, facts.OK, facts.OK, facts.OK, facts.OK, facts.Forbidden, facts.Absent}, states); diff != "" {
 		t.Errorf("states: %s", diff)
 	}
-	text, err := json.Marshal(c)
+	text, err := json.Marshal(resource.Reads(&c, resources.All))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +110,9 @@ func TestMeshSources(t *testing.T) {
 
 // mesh-certs asks for nothing new.
 func TestTrustReadsNoMesh(t *testing.T) {
-	if overlap := Trust & (Mesh &^ (MeshConfigs | Istiods | Namespaces | RemoteSecrets | Webhooks | ReaderAccess)); overlap != 0 {
-		t.Errorf("sources %b", overlap)
+	for _, row := range resources.Mesh.Without(resources.MeshConfigs, resources.Istiods, resources.Namespaces, resources.RemoteSecrets, resources.Webhooks, resources.ReaderAccess) {
+		if resources.Trust.Has(row) {
+			t.Errorf("it reads %s", row.About().Name)
+		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // Each list is one request, and what is not installed one for each version. Of a
@@ -23,7 +25,7 @@ func TestPolicies(t *testing.T) {
 			"spec":{"action":"ALLOW","rules":[{"from":[{"source":{"namespaces":["web"]}}],"to":[{"operation":{"paths":["/secret"]}}],"when":[{"key":"request.auth.claims[x]","values":["secret"]}]}]}}]}`,
 		"/apis/multicluster.x-k8s.io/v1alpha1/serviceexports": "forbidden",
 	}}
-	c := l.read(t, Policies)
+	c := l.read(t, resources.Policies)
 	want := []string{
 		"/apis/multicluster.x-k8s.io/v1alpha1/serviceexports", "/apis/networking.istio.io/v1/sidecars", "/apis/networking.istio.io/v1/virtualservices",
 		"/apis/security.istio.io/v1/authorizationpolicies",
@@ -31,18 +33,18 @@ func TestPolicies(t *testing.T) {
 	if diff := cmp.Diff(want, l.asked); diff != "" {
 		t.Errorf("requests: %s", diff)
 	}
-	states := []facts.State{c.VirtualServices.State, c.Sidecars.State, c.AuthorizationPolicies.State, c.ServiceExports.State}
+	states := []facts.State{resources.VirtualServices.Of(&c).State, resources.Sidecars.Of(&c).State, resources.AuthorizationPolicies.Of(&c).State, resources.ServiceExports.Of(&c).State}
 	if diff := cmp.Diff([]facts.State{facts.OK, facts.OK, facts.OK, facts.Forbidden}, states); diff != "" {
 		t.Errorf("states: %s", diff)
 	}
 	var targets []string
-	for _, target := range c.VirtualServices.Value[0].Targets() {
+	for _, target := range resources.VirtualServices.Of(&c).Value[0].Targets() {
 		targets = append(targets, target.Host+" "+target.Subset)
 	}
 	if diff := cmp.Diff([]string{"copy ", "cart v1", "db "}, targets); diff != "" {
 		t.Errorf("targets: %s", diff)
 	}
-	text, err := json.Marshal(c)
+	text, err := json.Marshal(resource.Reads(&c, resources.All))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,13 +60,13 @@ func TestPolicies(t *testing.T) {
 
 func TestPoliciesThatAreNotInstalled(t *testing.T) {
 	l := &lister{lists: map[string]string{"/api/v1/services": `{"kind":"ServiceList","apiVersion":"v1","metadata":{},"items":[]}`}}
-	c := l.read(t, Policies|Services)
-	for _, state := range []facts.State{c.VirtualServices.State, c.Sidecars.State, c.AuthorizationPolicies.State, c.ServiceExports.State} {
+	c := l.read(t, resources.Policies, resources.Services)
+	for _, state := range []facts.State{resources.VirtualServices.Of(&c).State, resources.Sidecars.Of(&c).State, resources.AuthorizationPolicies.Of(&c).State, resources.ServiceExports.Of(&c).State} {
 		if state != facts.Absent {
 			t.Errorf("state %q", state)
 		}
 	}
-	if len(l.asked) != 1+2+2+2+1 {
+	if len(l.asked) != 1+3+3+2+1 {
 		t.Errorf("requests: %v", l.asked)
 	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 )
 
 // ReadSide asks a cluster who it is, and what it knows of service accounts that remote
@@ -30,7 +32,7 @@ func ReadSide(ctx context.Context, cluster Cluster, users map[string][]string) (
 	}
 	r := &reader{ctx: ctx}
 	read(r, &out.UID, func() (string, error) {
-		ns, err := get(ctx, a.core, "namespaces", "", metav1.NamespaceSystem, trimNamespace)
+		ns, err := get(ctx, a.core, "namespaces", "", metav1.NamespaceSystem, kubernetes.TrimNamespace)
 		if err != nil {
 			return "", err
 		}
@@ -96,8 +98,8 @@ func tokenSecret(ctx context.Context, a *apis, namespace, name string) (facts.To
 		return facts.TokenSecret{}, fmt.Errorf("the metadata of a secret cannot be read")
 	}
 	return facts.TokenSecret{
-		AccountUID:   clipped(m.Annotations[corev1.ServiceAccountUIDKey]),
-		InvalidSince: clipped(m.Labels["kubernetes.io/legacy-token-invalid-since"]),
+		AccountUID:   resources.Clipped(m.Annotations[corev1.ServiceAccountUIDKey]),
+		InvalidSince: resources.Clipped(m.Labels["kubernetes.io/legacy-token-invalid-since"]),
 	}, nil
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 const readerUser = "system:serviceaccount:istio-system:istio-reader-service-account"
@@ -192,14 +193,14 @@ func TestLooseSecrets(t *testing.T) {
 		},
 	})
 	defer server.Close()
-	c, err := Read(t.Context(), Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, StraySecrets|SystemSecrets)
+	c, err := Read(t.Context(), Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, resources.StraySecrets, resources.SystemSecrets)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]facts.LooseSecret{{Namespace: "default", Name: "stray", Labelled: true, Label: "true", Cluster: "west"}, {Namespace: "istio-system", Name: "upper", Labelled: true, Label: "True"}}, c.StraySecrets.Value); diff != "" {
+	if diff := cmp.Diff([]facts.LooseSecret{{Namespace: "default", Name: "stray", Labelled: true, Label: "true", Cluster: "west"}, {Namespace: "istio-system", Name: "upper", Labelled: true, Label: "True"}}, resources.StraySecrets.Of(&c).Value); diff != "" {
 		t.Errorf("stray (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]facts.LooseSecret{{Namespace: "istio-system", Name: "istio-kubeconfig"}, {Namespace: "istio-system", Name: "istio-remote-secret-west"}}, c.SystemSecrets.Value); diff != "" {
+	if diff := cmp.Diff([]facts.LooseSecret{{Namespace: "istio-system", Name: "istio-kubeconfig"}, {Namespace: "istio-system", Name: "istio-remote-secret-west"}}, resources.SystemSecrets.Of(&c).Value); diff != "" {
 		t.Errorf("in the system namespace (-want +got):\n%s", diff)
 	}
 }

@@ -1,6 +1,5 @@
-// Package survey reads what rules need of one cluster's API, all at once, and
-// reduces it on arrival: what is not needed is dropped, what is secret never
-// leaves this package.
+// Package survey reads what rules need of one cluster's API, all at once: the rows of the
+// resource table that it is asked for. What a row does not keep is dropped on arrival.
 package survey
 
 import (
@@ -9,71 +8,13 @@ import (
 	"fmt"
 	"sync"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-	appsv1 "k8s.io/api/apps/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
-)
-
-// Source is one thing that can be read of a cluster: one request, or one per page.
-type Source uint
-
-// The sources; each fills the field of facts.Cluster that bears its name.
-const (
-	CACerts Source = 1 << iota
-	CASecret
-	RootCert
-	RootCerts
-	MeshConfigs
-	Istiods
-	IstiodPods
-	Namespaces
-	RemoteSecrets
-	Webhooks
-	ReaderAccess
-	Services
-	EndpointSlices
-	Pods
-	Nodes
-	PeerAuthentications
-	DestinationRules
-	Gateways
-	KubernetesGateways
-	NetworkPolicies
-	Injectors
-	WorkloadEntries
-	ServiceEntries
-	VirtualServices
-	Sidecars
-	AuthorizationPolicies
-	ServiceExports
-	StraySecrets
-	SystemSecrets
-	// Proxies is a sample of the pods with a sidecar.
-	Proxies
-	// Leads lets Follow read what the others show to be needed.
-	Leads
-
-	// Roots is what tells who trusts whom.
-	Roots = CACerts | CASecret | RootCert | MeshConfigs | Istiods
-	// Trust is everything that the rules of package trust read.
-	Trust = Roots | RootCerts | IstiodPods | Namespaces | RemoteSecrets | Webhooks | ReaderAccess
-	// Networks is what tells the networks of the mesh and their gateways.
-	Networks = MeshConfigs | Istiods | Namespaces | RemoteSecrets | Webhooks | Services | Pods | Nodes | KubernetesGateways
-	// NetworkRules is what the rules of package network read besides.
-	NetworkRules = Networks | Gateways | RootCert | NetworkPolicies | Injectors | WorkloadEntries | ServiceEntries | Leads
-	// Mesh is everything that tells which endpoints a proxy is given.
-	Mesh = Networks | ReaderAccess | EndpointSlices | PeerAuthentications | DestinationRules | Gateways
-	// Policies is what tells who knows a service, and who may call it.
-	Policies = VirtualServices | Sidecars | AuthorizationPolicies | ServiceExports
 )
 
 // Cluster is the cluster to read.
@@ -89,113 +30,52 @@ type Cluster struct {
 // ErrNoRights is returned by Read when the API server forbade everything.
 var ErrNoRights = errors.New("the user may read none of what was asked for")
 
-// Read asks a cluster for the sources, all at the same time: one round trip
-// on an open connection, and one more for each further page of a list. What could
+// Read asks a cluster for the rows, all at the same time: one round trip on an open
+// connection, one more for each further page of a list, and for each older version in
+// which a custom resource has to be asked for. Rows that are read later are passed over. What could
 // not be read is noted in the facts. An error means that nothing was: the
 // cluster was not reached, or ErrNoRights.
-func Read(ctx context.Context, cluster Cluster, sources Source) (facts.Cluster, error) {
+func Read(ctx context.Context, cluster Cluster, rows ...resource.Rows) (facts.Cluster, error) {
 	out := facts.Cluster{Context: cluster.Context, Server: serverurl.Shown(cluster.Config.Host), SystemNamespace: cluster.Namespace}
 	a, err := connect(cluster.Config)
 	if err != nil {
 		return out, err
 	}
-	ns := cluster.Namespace
 	r := &reader{ctx: ctx}
-	if sources&RootCert != 0 {
-		read(r, &out.RootCert, func() (*corev1.ConfigMap, error) {
-			return get(ctx, a.core, "configmaps", ns, istio.RootCertConfigMap, trimConfigMap)
-		})
-	}
-	if sources&CACerts != 0 {
-		read(r, &out.CACerts, func() (*corev1.Secret, error) {
-			return get(ctx, a.core, "secrets", ns, istio.CACertsSecret, trimCASecret)
-		})
-	}
-	if sources&CASecret != 0 {
-		read(r, &out.CASecret, func() (*corev1.Secret, error) {
-			return get(ctx, a.core, "secrets", ns, istio.CASecret, trimCASecret)
-		})
-	}
-	if sources&RootCerts != 0 {
-		read(r, &out.RootCerts, func() ([]corev1.ConfigMap, error) {
-			named := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", istio.RootCertConfigMap).String()}
-			return list[corev1.ConfigMapList](ctx, a.core, "configmaps", "", named, trimConfigMap)
-		})
-	}
-	if sources&MeshConfigs != 0 {
-		read(r, &out.MeshConfigs, func() ([]corev1.ConfigMap, error) {
-			return meshConfigs(ctx, a, ns, istio.MeshConfigMap)
-		})
-	}
-	if sources&Istiods != 0 {
-		read(r, &out.Istiods, func() ([]appsv1.Deployment, error) { return istiods(ctx, a, ns) })
-	}
-	if sources&IstiodPods != 0 {
-		read(r, &out.IstiodPods, func() ([]facts.Pod, error) {
-			return list[corev1.PodList](ctx, a.core, "pods", ns, metav1.ListOptions{LabelSelector: istio.IstiodSelector}, newPodTrimmer().trim)
-		})
-	}
-	if sources&Namespaces != 0 {
-		read(r, &out.Namespaces, func() ([]corev1.Namespace, error) {
-			return list[corev1.NamespaceList](ctx, a.core, "namespaces", "", metav1.ListOptions{}, trimNamespace)
-		})
-	}
-	if sources&RemoteSecrets != 0 {
-		read(r, &out.RemoteSecrets, func() ([]facts.RemoteSecret, error) { return remoteSecrets(ctx, a, ns) })
-	}
-	if sources&StraySecrets != 0 {
-		read(r, &out.StraySecrets, func() ([]facts.LooseSecret, error) {
-			return looseSecrets(ctx, a, "", istio.MultiClusterLabel, func(m *metav1.ObjectMeta) bool { return IsStray(m, ns) })
-		})
-	}
-	if sources&SystemSecrets != 0 {
-		read(r, &out.SystemSecrets, func() ([]facts.LooseSecret, error) {
-			return looseSecrets(ctx, a, ns, "", func(m *metav1.ObjectMeta) bool { return LooksRemote(m, ns) })
-		})
-	}
-	if sources&Webhooks != 0 {
-		read(r, &out.Webhooks, func() ([]admissionv1.MutatingWebhookConfiguration, error) {
-			labelled := metav1.ListOptions{LabelSelector: istio.InjectorSelector}
-			return list[admissionv1.MutatingWebhookConfigurationList](ctx, a.admission, "mutatingwebhookconfigurations", "", labelled, trimWebhook)
-		})
-	}
-	if sources&ReaderAccess != 0 {
-		read(r, &out.ReaderAccess, func() (*authorizationv1.SubjectAccessReview, error) { return readerAccess(ctx, a, ns) })
-	}
-	if sources&Proxies != 0 {
-		read(r, &out.Proxies, func() ([]facts.Pod, error) { return proxySample(ctx, a) })
-	}
-	readMesh(r, a, sources, &out)
-	return out, r.wait()
-}
-
-// Deepen reads what only the facts of the whole fleet show to be needed: mesh
-// configs of further revisions, and a sample of the pods with a sidecar. It costs
-// one round trip on a new connection, and nothing where there is nothing to ask.
-func Deepen(ctx context.Context, cluster Cluster, c *facts.Cluster, meshConfigMaps []string, proxies bool) {
-	proxies = proxies && c.Proxies.State == facts.NotAsked
-	if len(meshConfigMaps) == 0 && !proxies {
-		return
-	}
-	a, err := connect(cluster.Config)
-	if err != nil {
-		return // Read has been through this, and its outcome says so
-	}
-	r := &reader{ctx: ctx}
-	further := make([]facts.Read[[]corev1.ConfigMap], len(meshConfigMaps))
-	for i, name := range meshConfigMaps {
-		read(r, &further[i], func() ([]corev1.ConfigMap, error) { return meshConfigs(ctx, a, cluster.Namespace, name) })
-	}
-	if proxies {
-		read(r, &c.Proxies, func() ([]facts.Pod, error) { return proxySample(ctx, a) })
-	}
-	_ = r.wait() // what could not be read is noted in each outcome
-	for _, f := range further {
-		c.MeshConfigs.Value = append(c.MeshConfigs.Value, f.Value...)
-		if !f.Known() { // one that is not known is not made good by another
-			c.MeshConfigs.State, c.MeshConfigs.Reason = f.State, f.Reason
+	var reads []*rowRead
+	for _, row := range resource.Join(rows...) {
+		if !row.About().Later {
+			reads = append(reads, r.row(a, row, cluster.Namespace, row.About().Object))
 		}
 	}
+	err = r.wait()
+	for _, read := range reads {
+		read.store(&out)
+	}
+	return out, err
+}
+
+// rowRead is the read of a row, or of one object of it.
+type rowRead struct {
+	row resource.Resource
+	facts.Read[resource.Intake]
+}
+
+// row reads a row beside the others. system is the system namespace, and name that of the
+// one object to read; "" for a list.
+func (r *reader) row(a *apis, row resource.Resource, system, name string) *rowRead {
+	out := &rowRead{row: row}
+	read(r, &out.Read, func() (resource.Intake, error) { return a.row(r.ctx, row, system, name) })
+	return out
+}
+
+// store puts what became of the read into the facts.
+func (r *rowRead) store(c *facts.Cluster) {
+	if r.Read.State == facts.OK {
+		r.Value.Store(c)
+		return
+	}
+	r.row.SetState(c, r.Read.State, r.Reason)
 }
 
 // reader runs reads side by side.

@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -35,6 +34,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -81,25 +82,22 @@ func clusterAt(config *rest.Config) survey.Cluster {
 	return survey.Cluster{Context: "east", Config: config, Namespace: istiotest.System}
 }
 
-func read(t *testing.T, cluster survey.Cluster, sources survey.Source) facts.Cluster {
+func read(t *testing.T, cluster survey.Cluster, rows ...resource.Rows) facts.Cluster {
 	t.Helper()
-	got, err := survey.Read(t.Context(), cluster, sources)
+	got, err := survey.Read(t.Context(), cluster, rows...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return got
 }
 
-// onlyRead takes out of the facts of everything what a survey did not ask for.
-func onlyRead(everything, got facts.Cluster) facts.Cluster {
-	from, to := reflect.ValueOf(&everything).Elem(), reflect.ValueOf(got)
-	for i := range from.NumField() {
-		state := to.Field(i)
-		if state.Kind() == reflect.Struct && state.FieldByName("State").IsValid() && state.FieldByName("State").String() == string(facts.NotAsked) {
-			from.Field(i).SetZero()
-		}
+// onlyRead are the facts of everything, without what a survey did not ask for.
+func onlyRead(everything, got map[string]any) map[string]any {
+	out := map[string]any{}
+	for name := range got {
+		out[name] = everything[name]
 	}
-	return everything
+	return out
 }
 
 // What is read of an API server is what its objects are when they are trimmed.
@@ -113,36 +111,43 @@ func TestReadWhatThereIs(t *testing.T) {
 	for i, m := range f.Clusters {
 		t.Run(m.Name, func(t *testing.T) {
 			cluster := serve(t, &apitest.Server{Objects: m.Objects()})
-			got := read(t, cluster, survey.Trust)
-			want := onlyRead(all.Clusters[i], got)
-			want.Context, want.Server = "east", cluster.Config.Host
+			got := read(t, cluster, resources.Trust)
+			if got.Context != "east" || got.Server != cluster.Config.Host || got.SystemNamespace != istiotest.System {
+				t.Errorf("%+v", got)
+			}
+			reads := resource.Reads(&got, resources.All)
+			if len(reads) != len(resources.Trust) {
+				t.Errorf("%d rows were read", len(reads))
+			}
+			want := onlyRead(resource.Reads(&all.Clusters[i], resources.All), reads)
+			delete(want, resources.ReaderAccess.About().File) // the server allows everything, and says so elsewhere
+			delete(reads, resources.ReaderAccess.About().File)
 			opts := cmp.Options{
 				cmpopts.EquateEmpty(), cmpopts.EquateApproxTime(0), cmpopts.IgnoreTypes(metav1.TypeMeta{}),
 				cmpopts.SortSlices(func(a, b facts.RemoteSecret) bool { return a.Name < b.Name }),
-				cmpopts.IgnoreFields(facts.Cluster{}, "ReaderAccess"), // the server allows everything, and says so elsewhere
 			}
-			if diff := cmp.Diff(want, got, opts); diff != "" {
+			if diff := cmp.Diff(want, reads, opts); diff != "" {
 				t.Errorf("facts (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// Each source is one question, and no other is asked.
-func TestWhatEachSourceAsks(t *testing.T) {
+// Each row is one question, and no other is asked.
+func TestWhatEachRowAsks(t *testing.T) {
 	const ns = "/api/v1/namespaces/istio-system/"
-	for source, want := range map[survey.Source]string{
-		survey.CACerts:       "GET " + ns + "secrets/cacerts",
-		survey.CASecret:      "GET " + ns + "secrets/istio-ca-secret",
-		survey.RootCert:      "GET " + ns + "configmaps/istio-ca-root-cert",
-		survey.RootCerts:     "GET /api/v1/configmaps?fieldSelector=metadata.name%3Distio-ca-root-cert&limit=500",
-		survey.MeshConfigs:   "GET " + ns + "configmaps/istio",
-		survey.Istiods:       "GET /apis/apps/v1/deployments?labelSelector=app%3Distiod&limit=500&resourceVersion=0",
-		survey.IstiodPods:    "GET " + ns + "pods?labelSelector=app%3Distiod&limit=500",
-		survey.Namespaces:    "GET /api/v1/namespaces?limit=500",
-		survey.RemoteSecrets: "GET " + ns + "secrets?labelSelector=istio%2FmultiCluster%3Dtrue&limit=500",
-		survey.Webhooks:      "GET /apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?labelSelector=app%3Dsidecar-injector&limit=500",
-		survey.ReaderAccess:  "POST /apis/authorization.k8s.io/v1/subjectaccessreviews",
+	for row, want := range map[resource.Resource]string{
+		resources.CACerts:       "GET " + ns + "secrets/cacerts",
+		resources.CASecret:      "GET " + ns + "secrets/istio-ca-secret",
+		resources.RootCert:      "GET " + ns + "configmaps/istio-ca-root-cert",
+		resources.RootCerts:     "GET /api/v1/configmaps?fieldSelector=metadata.name%3Distio-ca-root-cert&limit=500",
+		resources.MeshConfigs:   "GET " + ns + "configmaps/istio",
+		resources.Istiods:       "GET /apis/apps/v1/deployments?labelSelector=app%3Distiod&limit=500&resourceVersion=0",
+		resources.IstiodPods:    "GET " + ns + "pods?labelSelector=app%3Distiod&limit=500",
+		resources.Namespaces:    "GET /api/v1/namespaces?limit=500",
+		resources.RemoteSecrets: "GET " + ns + "secrets?labelSelector=istio%2FmultiCluster%3Dtrue&limit=500",
+		resources.Webhooks:      "GET /apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations?labelSelector=app%3Dsidecar-injector&limit=500",
+		resources.ReaderAccess:  "POST /apis/authorization.k8s.io/v1/subjectaccessreviews",
 	} {
 		var mu sync.Mutex
 		var asked []string
@@ -152,25 +157,33 @@ func TestWhatEachSourceAsks(t *testing.T) {
 			asked = append(asked, r.Method+" "+r.URL.RequestURI())
 			return false
 		}})
-		read(t, cluster, source)
+		read(t, cluster, row)
 		if diff := cmp.Diff([]string{want}, asked); diff != "" {
 			t.Errorf("questions (-want +got):\n%s", diff)
 		}
 	}
-	for name, c := range map[string]struct{ sources, want survey.Source }{
-		"Roots": {survey.Roots, survey.CACerts | survey.CASecret | survey.RootCert | survey.MeshConfigs | survey.Istiods},
-		"Trust": {survey.Trust, survey.Roots | survey.RootCerts | survey.IstiodPods | survey.Namespaces | survey.RemoteSecrets | survey.Webhooks | survey.ReaderAccess},
+	for name, c := range map[string]struct{ sources, want resource.Set }{
+		"Roots": {resources.Roots, resource.Join(resources.CACerts, resources.CASecret, resources.RootCert, resources.MeshConfigs, resources.Istiods)},
+		"Trust": {resources.Trust, resource.Join(resources.Roots, resources.RootCerts, resources.IstiodPods, resources.Namespaces, resources.RemoteSecrets, resources.Webhooks, resources.ReaderAccess)},
 	} {
-		if c.sources != c.want {
-			t.Errorf("%s is %b, want %b", name, c.sources, c.want)
+		if !slices.Equal(slices.Sorted(slices.Values(files(c.sources))), slices.Sorted(slices.Values(files(c.want)))) {
+			t.Errorf("%s is %v, want %v", name, files(c.sources), files(c.want))
 		}
 	}
+}
+
+func files(rows resource.Set) []string {
+	var out []string
+	for _, row := range rows {
+		out = append(out, row.About().File)
+	}
+	return out
 }
 
 // All questions go out together, on one connection: a handshake costs as much as
 // all of them.
 func TestOneConnectionForEverything(t *testing.T) {
-	const questions = 11 // of survey.Trust
+	const questions = 11 // of resources.Trust
 	var asked, versions atomic.Int32
 	together := make(chan struct{})
 	cluster, handshakes := serveTLS(t, &apitest.Server{
@@ -189,7 +202,7 @@ func TestOneConnectionForEverything(t *testing.T) {
 			return false
 		},
 	})
-	got := read(t, cluster, survey.Trust)
+	got := read(t, cluster, resources.Trust)
 	if h, n := handshakes.Load(), asked.Load(); h != 1 || n != questions || versions.Load() != questions {
 		t.Errorf("%d handshakes for %d questions, %d of them in HTTP/2", h, n, versions.Load())
 	}
@@ -198,13 +211,13 @@ func TestOneConnectionForEverything(t *testing.T) {
 	default:
 		t.Error("the questions were not asked at the same time")
 	}
-	if got.CACerts.State != facts.OK || len(got.Namespaces.Value) == 0 {
-		t.Errorf("cacerts %s, %d namespaces", got.CACerts.State, len(got.Namespaces.Value))
+	if resources.CACerts.Of(&got).State != facts.OK || len(resources.Namespaces.Of(&got).Value) == 0 {
+		t.Errorf("cacerts %s, %d namespaces", resources.CACerts.Of(&got).State, len(resources.Namespaces.Of(&got).Value))
 	}
 
 	// A second survey has a connection of its own: it may be of other credentials.
 	handshakes.Store(0)
-	read(t, cluster, survey.RootCert)
+	read(t, cluster, resources.RootCert)
 	if h := handshakes.Load(); h != 1 {
 		t.Errorf("%d handshakes", h)
 	}
@@ -236,7 +249,8 @@ func page(n, size int, fail func(w http.ResponseWriter, from int) bool) http.Han
 
 func TestListsAreReadToTheEnd(t *testing.T) {
 	for _, n := range []int{0, 1, 3, 4, 10} {
-		got := read(t, serve(t, page(n, 3, nil)), survey.Namespaces).Namespaces
+		one := read(t, serve(t, page(n, 3, nil)), resources.Namespaces)
+		got := resources.Namespaces.Of(&one)
 		if got.State != facts.OK || len(got.Value) != n {
 			t.Errorf("of %d namespaces there are %d, %s %s", n, len(got.Value), got.State, got.Reason)
 		}
@@ -265,8 +279,8 @@ func TestAListThatBreaksOffIsNotKnown(t *testing.T) {
 				}
 				return from == 6
 			}))
-			got, _ := survey.Read(t.Context(), cluster, survey.Namespaces)
-			if diff := cmp.Diff(c.want, got.Namespaces); diff != "" {
+			got, _ := survey.Read(t.Context(), cluster, resources.Namespaces)
+			if diff := cmp.Diff(c.want, resources.Namespaces.Of(&got)); diff != "" {
 				t.Errorf("namespaces (-want +got):\n%s", diff)
 			}
 		})
@@ -318,12 +332,12 @@ func TestOutcomes(t *testing.T) {
 					return false
 				},
 			})
-			got := read(t, cluster, survey.CACerts|survey.RootCert)
-			if diff := cmp.Diff(c.want, got.CACerts); diff != "" {
+			got := read(t, cluster, resource.Join(resources.CACerts, resources.RootCert))
+			if diff := cmp.Diff(c.want, resources.CACerts.Of(&got)); diff != "" {
 				t.Errorf("cacerts (-want +got):\n%s", diff)
 			}
-			if got.RootCert.State != facts.OK {
-				t.Errorf("what failed has spoilt the rest: %+v", got.RootCert)
+			if resources.RootCert.Of(&got).State != facts.OK {
+				t.Errorf("what failed has spoilt the rest: %+v", resources.RootCert.Of(&got))
 			}
 		})
 	}
@@ -343,21 +357,22 @@ func TestASlowAnswer(t *testing.T) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	got, err := survey.Read(ctx, cluster, survey.Trust)
-	if err != nil || got.Webhooks.State != facts.Failed || got.Webhooks.Reason != "no answer in time" {
-		t.Errorf("%v, %+v", err, got.Webhooks)
+	got, err := survey.Read(ctx, cluster, resources.Trust)
+	if err != nil || resources.Webhooks.Of(&got).State != facts.Failed || resources.Webhooks.Of(&got).Reason != "no answer in time" {
+		t.Errorf("%v, %+v", err, resources.Webhooks.Of(&got))
 	}
-	if got.RootCert.State != facts.OK || got.Namespaces.State != facts.OK {
-		t.Errorf("what was in time: %s, %s", got.RootCert.State, got.Namespaces.State)
+	if resources.RootCert.Of(&got).State != facts.OK || resources.Namespaces.Of(&got).State != facts.OK {
+		t.Errorf("what was in time: %s, %s", resources.RootCert.Of(&got).State, resources.Namespaces.Of(&got).State)
 	}
-	if _, err := survey.Read(ctx, cluster, survey.Webhooks); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := survey.Read(ctx, cluster, resources.Webhooks); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("where all is too late: %v", err)
 	}
 }
 
 // A mesh config that does not exist is known to be none: istiod runs on defaults.
 func TestMeshConfigsThatDoNotExist(t *testing.T) {
-	got := read(t, serve(t, &apitest.Server{}), survey.MeshConfigs).MeshConfigs
+	one := read(t, serve(t, &apitest.Server{}), resources.MeshConfigs)
+	got := resources.MeshConfigs.Of(&one)
 	if got.State != facts.OK || len(got.Value) != 0 {
 		t.Errorf("%+v", got)
 	}
@@ -370,23 +385,23 @@ func TestReadFailsWhereNothingIsAnswered(t *testing.T) {
 	gone.Config.Host = "http://127.0.0.1:1"
 	for name, c := range map[string]struct {
 		cluster survey.Cluster
-		sources survey.Source
+		sources resource.Set
 		want    string
 	}{
-		"everything is forbidden": {answering(forbidden), survey.Trust, survey.ErrNoRights.Error()},
+		"everything is forbidden": {answering(forbidden), resources.Trust, survey.ErrNoRights.Error()},
 		"one thing is not": {answering(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPost {
 				(&apitest.Server{}).ServeHTTP(w, r)
 				return
 			}
 			forbidden(w, r)
-		}), survey.Trust, ""},
+		}), resources.Trust, ""},
 		// That it does not exist is an answer.
-		"nothing exists":                {answering((&apitest.Server{}).ServeHTTP), survey.CACerts | survey.CASecret, ""},
-		"another server":                {answering(http.NotFound), survey.Trust, "the server could not find the requested resource"},
-		"nobody listens":                {gone, survey.Trust, "connection refused"},
-		"nothing was asked":             {gone, 0, ""},
-		"a failure among things denied": {answering(failingFor("/cacerts", forbidden)), survey.Roots, "InternalError"},
+		"nothing exists":                {answering((&apitest.Server{}).ServeHTTP), resource.Join(resources.CACerts, resources.CASecret), ""},
+		"another server":                {answering(http.NotFound), resources.Trust, "the server could not find the requested resource"},
+		"nobody listens":                {gone, resources.Trust, "connection refused"},
+		"nothing was asked":             {gone, nil, ""},
+		"a failure among things denied": {answering(failingFor("/cacerts", forbidden)), resources.Roots, "InternalError"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := survey.Read(t.Context(), c.cluster, c.sources)
@@ -413,7 +428,7 @@ func failingFor(suffix string, otherwise http.HandlerFunc) http.HandlerFunc {
 }
 
 func TestTheServerIsShownWithoutCredentials(t *testing.T) {
-	got, _ := survey.Read(t.Context(), clusterAt(&rest.Config{Host: "https://user:hunter2@127.0.0.1:1"}), 0)
+	got, _ := survey.Read(t.Context(), clusterAt(&rest.Config{Host: "https://user:hunter2@127.0.0.1:1"}))
 	if got.Server != "https://127.0.0.1:1" {
 		t.Errorf("%s", got.Server)
 	}
@@ -444,7 +459,8 @@ func TestIstiodsOfTheSystemNamespace(t *testing.T) {
 		"another failure is no denial": {&apitest.Server{Objects: objects, Before: brokenAt(everywhere)}, facts.Failed, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := read(t, serve(t, c.server), survey.Istiods|survey.RootCert).Istiods
+			one := read(t, serve(t, c.server), resource.Join(resources.Istiods, resources.RootCert))
+			got := resources.Istiods.Of(&one)
 			var names []string
 			for _, d := range got.Value {
 				names = append(names, d.Name)
@@ -468,7 +484,8 @@ func brokenAt(path string) func(http.ResponseWriter, *http.Request) bool {
 // What is asked about the reader is the identity that other control planes use
 // here, and what it needs (manifests/charts/base, istio-reader-clusterrole).
 func TestReaderAccess(t *testing.T) {
-	got := read(t, serve(t, &apitest.Server{}), survey.ReaderAccess).ReaderAccess.Value
+	c := read(t, serve(t, &apitest.Server{}), resources.ReaderAccess)
+	got := resources.ReaderAccess.Of(&c).Value
 	if got.Spec.User != "system:serviceaccount:istio-system:istio-reader-service-account" ||
 		!slices.Contains(got.Spec.Groups, "system:serviceaccounts:istio-system") || !slices.Contains(got.Spec.Groups, "system:authenticated") {
 		t.Errorf("about whom: %+v", got.Spec)
@@ -516,21 +533,21 @@ func TestDeepen(t *testing.T) {
 		"proxies":                              {nil, true, []string{"istio"}, facts.OK, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := read(t, cluster, survey.MeshConfigs)
+			got := read(t, cluster, resources.MeshConfigs)
 			asked.Store(0)
 			survey.Deepen(t.Context(), cluster, &got, c.names, c.proxies)
 			var names []string
-			for _, m := range got.MeshConfigs.Value {
+			for _, m := range resources.MeshConfigs.Of(&got).Value {
 				names = append(names, m.Name)
 			}
-			if diff := cmp.Diff(c.want, names); diff != "" || got.MeshConfigs.State != c.state {
-				t.Errorf("mesh configs: %s (-want +got):\n%s", got.MeshConfigs.State, diff)
+			if diff := cmp.Diff(c.want, names); diff != "" || resources.MeshConfigs.Of(&got).State != c.state {
+				t.Errorf("mesh configs: %s (-want +got):\n%s", resources.MeshConfigs.Of(&got).State, diff)
 			}
 			if n := asked.Load(); n != c.asked {
 				t.Errorf("%d questions, want %d", n, c.asked)
 			}
-			if known := got.Proxies.State == facts.OK; known != c.proxies {
-				t.Errorf("proxies: %s", got.Proxies.State)
+			if known := resources.Proxies.Of(&got).State == facts.OK; known != c.proxies {
+				t.Errorf("proxies: %s", resources.Proxies.Of(&got).State)
 			}
 		})
 	}
@@ -540,20 +557,20 @@ func TestDeepen(t *testing.T) {
 	}
 
 	t.Run("what was not known before is not made good", func(t *testing.T) {
-		got := facts.Cluster{MeshConfigs: facts.Read[[]corev1.ConfigMap]{State: facts.Failed, Reason: "no answer in time"}}
+		got := *resources.MeshConfigs.With(&facts.Cluster{}, facts.Read[[]corev1.ConfigMap]{State: facts.Failed, Reason: "no answer in time"})
 		survey.Deepen(t.Context(), cluster, &got, []string{"istio-canary"}, false)
-		if got.MeshConfigs.State != facts.Failed || got.MeshConfigs.Reason != "no answer in time" {
-			t.Errorf("%s %s", got.MeshConfigs.State, got.MeshConfigs.Reason)
+		if resources.MeshConfigs.Of(&got).State != facts.Failed || resources.MeshConfigs.Of(&got).Reason != "no answer in time" {
+			t.Errorf("%s %s", resources.MeshConfigs.Of(&got).State, resources.MeshConfigs.Of(&got).Reason)
 		}
 	})
 	t.Run("a cluster that has gone away meanwhile", func(t *testing.T) {
-		got := read(t, cluster, survey.MeshConfigs)
+		got := read(t, cluster, resources.MeshConfigs)
 		gone := cluster
 		gone.Config = rest.CopyConfig(cluster.Config)
 		gone.Config.Host = "http://127.0.0.1:1"
 		survey.Deepen(t.Context(), gone, &got, []string{"istio-canary"}, true)
-		if got.MeshConfigs.State != facts.Failed || len(got.MeshConfigs.Value) != 1 || got.Proxies.State != facts.Failed {
-			t.Errorf("mesh configs %+v, proxies %+v", got.MeshConfigs, got.Proxies)
+		if resources.MeshConfigs.Of(&got).State != facts.Failed || len(resources.MeshConfigs.Of(&got).Value) != 1 || resources.Proxies.Of(&got).State != facts.Failed {
+			t.Errorf("mesh configs %+v, proxies %+v", resources.MeshConfigs.Of(&got), resources.Proxies.Of(&got))
 		}
 	})
 }
@@ -572,7 +589,7 @@ func TestAPluginThatFailsRunsOnce(t *testing.T) {
 	cluster.Config.ExecProvider = &clientcmdapi.ExecConfig{
 		Command: plugin, APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
 	}
-	_, err := survey.Read(t.Context(), cluster, survey.Trust)
+	_, err := survey.Read(t.Context(), cluster, resources.Trust)
 	if err == nil || !strings.Contains(err.Error(), "exit code 7") {
 		t.Errorf("%v", err)
 	}

@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
@@ -99,7 +100,7 @@ func (c credential) try(ctx context.Context, servers []string) facts.Connected {
 	var who authenticationv1.SelfSubjectReview
 	reviewed, _ := exchange(ctx, client, http.MethodPost, base+"/apis/authentication.k8s.io/v1/selfsubjectreviews",
 		[]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`), &who)
-	out := facts.Connected{Outcome: facts.ConnectAccepted, UID: clipped(string(ns.UID)), User: clipped(who.Status.UserInfo.Username)}
+	out := facts.Connected{Outcome: facts.ConnectAccepted, UID: resources.Clipped(string(ns.UID)), User: resources.Clipped(who.Status.UserInfo.Username)}
 	switch {
 	case status == http.StatusUnauthorized:
 		return facts.Connected{Outcome: facts.ConnectRefused, Reason: "the API server answered 401 Unauthorized"}

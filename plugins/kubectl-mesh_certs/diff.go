@@ -8,9 +8,9 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 func newDiff(f *command.Frame) *cobra.Command {
@@ -32,7 +32,7 @@ them a cluster that could not be read.`,
 		if err != nil {
 			return err
 		}
-		fleet, err := f.Gather(cmd.Context(), survey.Roots)
+		fleet, err := f.Gather(cmd.Context(), resources.Roots)
 		if err != nil {
 			return err
 		}

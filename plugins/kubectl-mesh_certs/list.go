@@ -8,8 +8,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 func newList(f *command.Frame) *cobra.Command {
@@ -24,7 +24,7 @@ and whole dates are in -o wide and in the machine-readable formats.`,
 	}
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return f.List(cmd.Context(), output, survey.Roots, func(fleet *facts.Fleet) (command.Listing, error) {
+		return f.List(cmd.Context(), output, resources.Roots, func(fleet *facts.Fleet) (command.Listing, error) {
 			l := certs.List(fleet)
 			out := command.Listing{
 				Document: listingDocument{report.NewMeta("CertificateList"), l},

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 func main() { command.Main(plugin) }
@@ -32,7 +32,7 @@ cluster and those that its remote secrets name.`,
 
   # what does a code mean?
   %[1]s explain CERT004`,
-	Reads: survey.Trust,
+	Reads: resources.Trust,
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newDiff(f), newList(f)}
 	},

@@ -14,7 +14,9 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -39,11 +41,11 @@ change of roots workloads have old ones for up to 12 hours.`,
 		return err
 	}
 	proxies := cmd.Flags().Bool("proxies", false, "Also ask some proxies of each cluster which certificates they have")
-	sources := func() survey.Source {
+	sources := func() resource.Set {
 		if *proxies {
-			return survey.Trust | survey.Proxies
+			return resource.Join(resources.Trust, resources.Proxies)
 		}
-		return survey.Trust
+		return resources.Trust
 	}
 	f.VerifyAsking(cmd, sources, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
 		if *proxies {
@@ -64,8 +66,8 @@ func materials(ctx context.Context, f *command.Frame, fleet *facts.Fleet) map[st
 	var contexts []string
 	for i := range fleet.Clusters {
 		c := &fleet.Clusters[i]
-		out[c.Context] = facts.Read[[]facts.ProxyMaterial]{State: c.Proxies.State, Reason: c.Proxies.Reason}
-		if chosen[c.Context] = longestRunning(c.Proxies.Value, mostAsked); len(chosen[c.Context]) > 0 {
+		out[c.Context] = facts.Read[[]facts.ProxyMaterial]{State: resources.Proxies.Of(c).State, Reason: resources.Proxies.Of(c).Reason}
+		if chosen[c.Context] = longestRunning(resources.Proxies.Of(c).Value, mostAsked); len(chosen[c.Context]) > 0 {
 			contexts = append(contexts, c.Context)
 		}
 	}

@@ -6,15 +6,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 func main() { command.Main(plugin) }
 
 // reads is what the rules need of a cluster, and with it what tells whether there
 // is a mesh at all. Workloads that are no pods are looked at by mesh-network alone.
-const reads = (survey.Mesh | survey.NetworkRules | survey.Policies | survey.IstiodPods | survey.StraySecrets | survey.SystemSecrets) &^
-	(survey.WorkloadEntries | survey.ServiceEntries)
+var reads = resource.Join(
+	resources.Mesh, resources.NetworkRules, resources.Policies,
+	resources.IstiodPods, resources.StraySecrets, resources.SystemSecrets,
+).Without(resources.WorkloadEntries, resources.ServiceEntries)
 
 var plugin = command.Plugin{
 	Name:  "mesh-endpoints",

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -43,8 +44,8 @@ func look(ctx context.Context, f *command.Frame, out *facts.Fleet, connect bool)
 	pods := map[string][]string{}
 	for i := range out.Clusters {
 		if c := &out.Clusters[i]; slices.Contains(plan.Primaries, c.Context) {
-			if pods[c.Context] = survey.RunningPods(c); !c.IstiodPods.Known() {
-				seen.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{State: c.IstiodPods.State, Reason: "its pods: " + c.IstiodPods.Why()}
+			if pods[c.Context] = survey.RunningPods(c); !resources.IstiodPods.Of(c).Known() {
+				seen.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{State: resources.IstiodPods.Of(c).State, Reason: "its pods: " + resources.IstiodPods.Of(c).Why()}
 			}
 		}
 	}
@@ -176,8 +177,8 @@ func again(ctx context.Context, f *command.Frame, out *facts.Fleet, s second) *f
 			})
 			if len(s.ambient) > 0 {
 				wait.Go(func() {
-					if read, err := survey.Read(ctx, c, survey.KubernetesGateways); err == nil {
-						a.gateways = read.KubernetesGateways
+					if read, err := survey.Read(ctx, c, resources.KubernetesGateways); err == nil {
+						a.gateways = resources.KubernetesGateways.Of(&read)
 					}
 				})
 			}

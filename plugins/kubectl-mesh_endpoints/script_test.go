@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
@@ -29,7 +30,7 @@ func TestScripts(t *testing.T) {
 		"unread":  unread(),
 		"alone":   istiotest.Serving(istiotest.Networked("east")).Facts(),
 	} {
-		if err := dump.Write(filepath.Join(dir, name), fleet); err != nil {
+		if err := dump.Write(filepath.Join(dir, name), fleet, resources.All); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,7 +57,7 @@ func broken() *istiotest.Fleet {
 // unread is a healthy fleet of which something was not read.
 func unread() *facts.Fleet {
 	f := istiotest.Serving(istiotest.Networked("east", "north", "west")).Facts()
-	f.Clusters[2].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden, Reason: "forbidden"}
+	resources.Pods.Set(&f.Clusters[2], facts.Read[[]facts.Pod]{State: facts.Forbidden, Reason: "forbidden"})
 	f.Clusters[1] = facts.Cluster{
 		Context: "north", Server: f.Clusters[1].Server, SystemNamespace: istiotest.System, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer within 10s"},
 	}

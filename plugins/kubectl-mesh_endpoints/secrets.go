@@ -8,13 +8,16 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // secretReads is what the rules about remote secrets need of a cluster.
-const secretReads = survey.RemoteSecrets | survey.StraySecrets | survey.SystemSecrets | survey.Istiods | survey.IstiodPods |
-	survey.Namespaces | survey.Webhooks | survey.RootCert | survey.MeshConfigs | survey.Services | survey.EndpointSlices | survey.KubernetesGateways
+var secretReads = resource.Join(
+	resources.RemoteSecrets, resources.StraySecrets, resources.SystemSecrets, resources.Istiods, resources.IstiodPods, resources.Namespaces,
+	resources.Webhooks, resources.RootCert, resources.MeshConfigs, resources.Services, resources.EndpointSlices, resources.KubernetesGateways,
+)
 
 func newSecrets(f *command.Frame) *cobra.Command {
 	connect := false

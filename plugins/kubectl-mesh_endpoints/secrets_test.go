@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
@@ -27,7 +28,7 @@ func damaged() (*facts.Fleet, facts.Seen) {
 		w.Secret("west", "east").Access.Token.Expires = w.At.Add(36 * time.Hour)
 		s := w.Secret("north", "east")
 		s.Server, s.Access.Token.AccountUID = "https://west.example:6443", "account-west"
-		w.Cluster("east").StraySecrets.Value = []facts.LooseSecret{{Namespace: "default", Name: "istio-remote-secret-west", Labelled: true, Label: "true", Cluster: "west"}}
+		resources.StraySecrets.Edit(w.Cluster("east")).Value = []facts.LooseSecret{{Namespace: "default", Name: "istio-remote-secret-west", Labelled: true, Label: "true", Cluster: "west"}}
 	}, "east", "north", "west")()
 }
 
@@ -70,7 +71,7 @@ func TestSecretsScripts(t *testing.T) {
 	dir := t.TempDir()
 	for name, c := range map[string]func() (*facts.Fleet, facts.Seen){"damaged": damaged, "sound": istiotest.Remote(nil, nil)} {
 		fleet, _ := c()
-		if err := dump.Write(filepath.Join(dir, "remotes", name), fleet); err != nil {
+		if err := dump.Write(filepath.Join(dir, "remotes", name), fleet, resources.All); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/proxies"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probe"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 type servicePort = corev1.ServicePort
@@ -40,10 +40,10 @@ func findService(fleet *facts.Fleet, arg, namespace string) (proxies.Service, er
 		switch {
 		case c.Unreached != nil:
 			unread = append(unread, c.Context+" was not reached")
-		case !c.Services.Known():
-			unread = append(unread, "those of "+c.Context+" could not be read: "+c.Services.Why())
+		case !resources.Services.Of(&c).Known():
+			unread = append(unread, "those of "+c.Context+" could not be read: "+resources.Services.Of(&c).Why())
 		}
-		for _, s := range c.Services.Value {
+		for _, s := range resources.Services.Of(&c).Value {
 			id := s.Name + "." + s.Namespace
 			switch {
 			case s.Name == name && (namespace == "" || s.Namespace == namespace):
@@ -94,13 +94,13 @@ func completeServices(f *command.Frame, namespace *string, prepare func() error)
 		defer cancel()
 		f.ErrOut = io.Discard
 		f.Fleet.Timeout = completionTime
-		fleet, err := f.Gather(ctx, survey.Services)
+		fleet, err := f.Gather(ctx, resources.Services.Rows())
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var out []string
 		for _, c := range fleet.Clusters {
-			for _, s := range c.Services.Value {
+			for _, s := range resources.Services.Of(&c).Value {
 				name := s.Name + "." + s.Namespace
 				switch *namespace {
 				case "":

@@ -15,7 +15,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probe"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 func newVerify(f *command.Frame) *cobra.Command {
@@ -51,7 +51,7 @@ judged is listed as such.`,
 		options.Selects = func(l map[string]string) bool { return s.Matches(labels.Set(l)) }
 		return nil
 	}
-	f.VerifyAsking(cmd, func() survey.Source { return reads }, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
+	f.VerifyAsking(cmd, func() resource.Set { return reads }, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
 		seen := look(ctx, f, fleet, false)
 		secrets := remotesecrets.Verify(fleet, seen)
 		names := gatewayNames(ctx, f, network.Hostnames(fleet))

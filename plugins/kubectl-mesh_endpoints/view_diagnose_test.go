@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -20,7 +21,7 @@ func TestDiagnosisOfWhatIstiodsSay(t *testing.T) {
 	held, proxies := facts.Addresses{}, map[string][]facts.ConnectedProxy{}
 	for i := range fleet.Clusters {
 		c := &fleet.Clusters[i]
-		for _, p := range c.Pods.Value {
+		for _, p := range resources.Pods.Of(c).Value {
 			if p.Container(istio.ProxyContainer) == nil || p.Namespace != "sample" {
 				continue
 			}
@@ -62,8 +63,8 @@ func TestDiagnosisOfWhatIstiodsSay(t *testing.T) {
 		"elsewhere": {finding.Result{}, map[string]facts.Read[[]facts.IstiodView]{"east": replica(append(proxies["east"], proxies["west"]...)...), "west": replica()}},
 	} {
 		for i := range fleet.Clusters {
-			for k := range fleet.Clusters[i].RemoteSecrets.Value {
-				s := &fleet.Clusters[i].RemoteSecrets.Value[k]
+			for k := range resources.RemoteSecrets.Of(&fleet.Clusters[i]).Value {
+				s := &resources.RemoteSecrets.Of(&fleet.Clusters[i]).Value[k]
 				if s.Invalid = ""; name == "unusable" && fleet.Clusters[i].Context == "east" {
 					s.Invalid = "the kubeconfig is empty"
 				}

@@ -6,20 +6,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 func main() { command.Main(plugin) }
 
 // lists is what the listings need of a cluster, and with it what tells whether there
 // is a mesh at all; judges is what the rules need.
-const (
-	lists  = survey.Networks | survey.Gateways | survey.RootCert
-	judges = survey.NetworkRules
+var (
+	lists  = resource.Join(resources.Networks, resources.Gateways, resources.RootCert)
+	judges = resources.NetworkRules
 )
 
 // probeReads is what tells besides which Services are behind the gateways.
-const probeReads = survey.EndpointSlices | survey.PeerAuthentications | survey.DestinationRules
+var probeReads = resource.Join(resources.EndpointSlices, resources.PeerAuthentications, resources.DestinationRules)
 
 var plugin = command.Plugin{
 	Name:  "mesh-network",
@@ -50,7 +51,7 @@ cluster and those that its remote secrets name.`,
 
   # what does a code mean?
   %[1]s explain GW002`,
-	Reads: judges | probeReads,
+	Reads: resource.Join(judges, probeReads),
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f), newMap(f), newProbe(f)}
 	},

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 func newProbe(f *command.Frame) *cobra.Command {
@@ -47,7 +48,7 @@ be seen, 2 when nothing could be tried.`,
 		}
 		var trials []network.Trial
 		var missing []network.Gap
-		err := f.List(cmd.Context(), output, lists|probeReads, func(fleet *facts.Fleet) (out command.Listing, err error) {
+		err := f.List(cmd.Context(), output, resource.Join(lists, probeReads), func(fleet *facts.Fleet) (out command.Listing, err error) {
 			if trials, err = probing.try(cmd.Context(), f, fleet); err != nil {
 				return out, err
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
@@ -49,7 +50,7 @@ func realFleets(t *testing.T) string {
 		east, w := f.Clusters[0], f.Clusters[1]
 		east.GatewayAt(gateway(east.Signer, workload))
 		w.GatewayAt(west(w.Signer))
-		if err := dump.Write(filepath.Join(folder, name), f.Facts()); err != nil {
+		if err := dump.Write(filepath.Join(folder, name), f.Facts(), resources.All); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,7 +69,7 @@ func realFleets(t *testing.T) string {
 			c.GatewayAt(gateway(east.Signer, workload))
 		}
 		w.IstiodAt(start(east.Signer), start(east.Signer))
-		if err := dump.Write(filepath.Join(folder, name), f.Facts()); err != nil {
+		if err := dump.Write(filepath.Join(folder, name), f.Facts(), resources.All); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,7 +78,7 @@ func realFleets(t *testing.T) string {
 		c.GatewayAt(gateway(c.Signer, workload))
 		c.Network.Gateway.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "localhost"}}
 	}
-	if err := dump.Write(filepath.Join(folder, "localhost"), f.Facts()); err != nil {
+	if err := dump.Write(filepath.Join(folder, "localhost"), f.Facts(), resources.All); err != nil {
 		t.Fatal(err)
 	}
 	return folder

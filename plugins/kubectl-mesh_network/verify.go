@@ -10,7 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 func newVerify(f *command.Frame) *cobra.Command {
@@ -32,9 +32,9 @@ not reach it either, by --from-pod, is it an error.`,
 	}
 	probing, wanted := addProbing(cmd), false
 	cmd.Flags().BoolVar(&wanted, "probe", false, "Try the addresses of gateways and remote control planes too")
-	sources := func() survey.Source {
+	sources := func() resource.Set {
 		if wanted {
-			return judges | probeReads
+			return resource.Join(judges, probeReads)
 		}
 		return judges
 	}

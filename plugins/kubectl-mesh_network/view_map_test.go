@@ -25,13 +25,14 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 // recorded is the map of a recorded fleet.
 func recorded(t *testing.T, name string) network.Map {
 	t.Helper()
-	fleet, err := dump.Read(os.DirFS("testdata/fleets/"+name), istiotest.System, time.Now())
+	fleet, err := dump.Read(os.DirFS("testdata/fleets/"+name), istiotest.System, time.Now(), resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,16 +13,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
 // defineKinds teaches all clusters the kinds that rules read, for good.
 func defineKinds(ctx context.Context) error {
-	if err := api.AddToScheme(scheme.Scheme); err != nil {
-		return err
-	}
+	kinds.AddCustom(scheme.Scheme)
 	failures := make(chan error, len(fleet.Clusters()))
 	for _, cluster := range fleet.Clusters() {
 		go func() {

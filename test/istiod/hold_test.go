@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
@@ -116,12 +117,12 @@ func readFleet(t *testing.T, ctx context.Context, mesh *bed.Mesh) *facts.Fleet {
 	out := &facts.Fleet{At: time.Now()}
 	for _, spec := range mesh.Topology().Clusters {
 		cluster := survey.Cluster{Context: spec.Name, Config: fleet.Cluster(spec.Name).RESTConfig(bed.Admin), Namespace: topology.SystemNamespace}
-		c, err := survey.Read(ctx, cluster, survey.Mesh)
+		c, err := survey.Read(ctx, cluster, resources.Mesh)
 		if err != nil {
 			t.Fatalf("reading %s: %v", spec.Name, err)
 		}
 		// That a secret's credential or address does not work is not in the objects.
-		c.RemoteSecrets.Value = slices.DeleteFunc(c.RemoteSecrets.Value, func(s facts.RemoteSecret) bool {
+		resources.RemoteSecrets.Edit(&c).Value = slices.DeleteFunc(resources.RemoteSecrets.Of(&c).Value, func(s facts.RemoteSecret) bool {
 			return slices.ContainsFunc(broken(mesh.Topology(), spec.Name), func(b topology.RemoteSecret) bool { return b.Name == s.Name })
 		})
 		out.Clusters = append(out.Clusters, c)
@@ -151,8 +152,8 @@ func indexPods(read *facts.Fleet, top topology.Topology, v *istio.View) podIndex
 			}
 			spec := top.Clusters[slices.IndexFunc(top.Clusters, func(s topology.Cluster) bool { return s.Name == c.Context })]
 			index.served[w.ID] = c.Context == v.Context || spec.RemoteOf == v.Context
-			for k := range c.Pods.Value {
-				p := c.Pods.Value[k].Object()
+			for k := range resources.Pods.Of(c).Value {
+				p := resources.Pods.Of(c).Value[k].Object()
 				index.pods[w.ID+" "+p.Namespace+"/"+p.Name] = p
 			}
 		}

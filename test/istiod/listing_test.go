@@ -18,6 +18,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/proxies"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/ads"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
@@ -133,9 +134,9 @@ func connectAll(t *testing.T, ctx context.Context, mesh *bed.Mesh) {
 			plane = spec.RemoteOf
 		}
 		at := slices.IndexFunc(read.Clusters, func(c facts.Cluster) bool { return c.Context == spec.Name })
-		locality := nodeLocalities(read.Clusters[at].Nodes.Value)
-		for i := range read.Clusters[at].Pods.Value {
-			p := read.Clusters[at].Pods.Value[i].Object()
+		locality := nodeLocalities(resources.Nodes.Of(&read.Clusters[at]).Value)
+		for i := range resources.Pods.Of(&read.Clusters[at]).Value {
+			p := resources.Pods.Of(&read.Clusters[at]).Value[i].Object()
 			if !hasProxy(p) {
 				continue
 			}

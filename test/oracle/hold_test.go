@@ -18,7 +18,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // verdict is what istiod makes of the CA of one cluster.
@@ -39,7 +39,7 @@ func hold(t *testing.T, when time.Time, data map[string]string, result finding.R
 	dir := mount(t, data)
 
 	loads := certs.Loads(asSecret(data), when)
-	if trimmed := certs.Loads(survey.Trim(asSecret(data)).(*corev1.Secret), when); trimmed != loads {
+	if trimmed := certs.Loads(resources.Trim(asSecret(data)).(*corev1.Secret), when); trimmed != loads {
 		differ("Loads is %t for the secret, and %t for what the survey leaves of it", loads, trimmed)
 	}
 	if valid, ok := allValid(data); ok {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -89,8 +90,8 @@ func (m *member) whyNoRoots() finding.Reason {
 		return finding.Because("configmap istio-ca-root-cert " + orElse(m.published.Problem, "holds none"))
 	case m.ca != nil:
 		return finding.Because(m.ca.layout.root + " in secret cacerts " + orElse(m.ca.root.Problem, "holds none"))
-	case !m.CACerts.Known():
-		return rule.Unread("configmap istio-ca-root-cert does not exist, and secret cacerts", m.CACerts.State, m.CACerts.Why())
+	case !resources.CACerts.Of(m.Cluster).Known():
+		return rule.Unread("configmap istio-ca-root-cert does not exist, and secret cacerts", resources.CACerts.Of(m.Cluster).State, resources.CACerts.Of(m.Cluster).Why())
 	default:
 		return finding.Because("neither configmap istio-ca-root-cert nor a secret with a CA exists in namespace " + m.SystemNamespace)
 	}
@@ -148,9 +149,9 @@ func (m *member) gaps() []Gap {
 			out = append(out, Gap{Cluster: m.Context, Source: source, Reason: why})
 		}
 	}
-	add("secret/cacerts", m.CACerts.Known(), m.CACerts.Why())
-	add("secret/istio-ca-secret", m.CASecret.Known(), m.CASecret.Why())
-	add("configmap/istio-ca-root-cert", m.RootCert.Known(), m.RootCert.Why())
+	add("secret/cacerts", resources.CACerts.Of(m.Cluster).Known(), resources.CACerts.Of(m.Cluster).Why())
+	add("secret/istio-ca-secret", resources.CASecret.Of(m.Cluster).Known(), resources.CASecret.Of(m.Cluster).Why())
+	add("configmap/istio-ca-root-cert", resources.RootCert.Of(m.Cluster).Known(), resources.RootCert.Of(m.Cluster).Why())
 	unreadable := func(source string, b pki.Bundle) {
 		add(source, len(b.Certificates) > 0, orElse(b.Problem, strings.Join(b.Passed, ", ")))
 	}

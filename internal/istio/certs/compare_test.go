@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -64,7 +65,8 @@ func TestCompareLooksAtCertificatesAndNotAtTheirText(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("west is written so (-plain +got):\n%s", diff)
 			}
-			fleet.Clusters[0].RootCert, fleet.Clusters[1].RootCert = fleet.Clusters[1].RootCert, fleet.Clusters[0].RootCert
+			resources.RootCert.Set(&fleet.Clusters[0], resources.RootCert.Of(&fleet.Clusters[1]))
+			resources.RootCert.Set(&fleet.Clusters[1], resources.RootCert.Of(&fleet.Clusters[0]))
 			sorted := cmpopts.SortSlices(func(x, y certs.Root) bool { return x.SHA256 < y.SHA256 })
 			if diff := cmp.Diff(want, certs.Compare(fleet), sorted); diff != "" {
 				t.Errorf("east is written so (-plain +got):\n%s", diff)
@@ -203,7 +205,7 @@ func TestCompareMissingMaterialIsADifference(t *testing.T) {
 
 func TestCompareWithoutRightsIsUnknown(t *testing.T) {
 	f := istiotest.Healthy("east", "west").Facts()
-	f.Clusters[1].RootCert = facts.Read[*corev1.ConfigMap]{State: facts.Forbidden, Reason: "forbidden"}
+	resources.RootCert.Set(&f.Clusters[1], facts.Read[*corev1.ConfigMap]{State: facts.Forbidden, Reason: "forbidden"})
 	got := certs.Compare(f)
 	west := got.Clusters[1]
 	if got.Same || west.Unknown != "configmap istio-ca-root-cert: forbidden" || west.Missing != "" || len(west.Roots) != 0 {
@@ -506,12 +508,15 @@ func TestListGaps(t *testing.T) {
 			want: gap("the cluster", "no answer within 10s"),
 		},
 		"forbidden secrets": {
-			facts: func(c *facts.Cluster) { c.CACerts, c.CASecret = forbidden, forbidden },
-			want:  append(gap("secret/cacerts", "forbidden"), gap("secret/istio-ca-secret", "forbidden")...),
+			facts: func(c *facts.Cluster) {
+				resources.CACerts.Set(c, forbidden)
+				resources.CASecret.Set(c, forbidden)
+			},
+			want: append(gap("secret/cacerts", "forbidden"), gap("secret/istio-ca-secret", "forbidden")...),
 		},
 		"a ConfigMap that failed": {
 			facts: func(c *facts.Cluster) {
-				c.RootCert = facts.Read[*corev1.ConfigMap]{State: facts.Failed, Reason: "no answer in time"}
+				resources.RootCert.Set(c, facts.Read[*corev1.ConfigMap]{State: facts.Failed, Reason: "no answer in time"})
 			},
 			want: gap(published, "no answer in time"),
 		},

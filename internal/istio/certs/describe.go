@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -77,7 +78,7 @@ func restart(m *member, format string, args ...any) finding.Step {
 	if len(m.istiods) > 0 {
 		return finding.Say(format, args...).By(restarts(m)...)
 	}
-	if !m.Istiods.Known() {
+	if !resources.Istiods.Of(m.Cluster).Known() {
 		return finding.Say("Restart the istiod of %s, if there is one.", m.Context)
 	}
 	return finding.Say("Restart the istiod that manages %s. None runs in its namespace %s.", m.Context, m.SystemNamespace)

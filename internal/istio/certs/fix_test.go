@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // only is the one finding of a fleet with a code.
@@ -107,7 +108,10 @@ func TestRestartWithoutIstiod(t *testing.T) {
 	if len(finding.Commands(found.Fix)) > 0 || says != "Restart the istiod that manages west. None runs in its namespace istio-system." {
 		t.Errorf("%+v", found.Fix)
 	}
-	unread := &member{Cluster: &facts.Cluster{Context: "west", Istiods: facts.Read[[]appsv1.Deployment]{State: facts.Forbidden}}}
+	unread := &member{Cluster: resources.Istiods.With(
+		&facts.Cluster{Context: "west"},
+		facts.Read[[]appsv1.Deployment]{State: facts.Forbidden},
+	)}
 	if step := restart(unread, "Restart istiod:"); len(step.Run) > 0 || step.Say != "Restart the istiod of west, if there is one." {
 		t.Errorf("where it is not known: %+v", step)
 	}
@@ -117,9 +121,10 @@ func TestRestartWithoutIstiod(t *testing.T) {
 func TestAnObjectWithoutAFileIsNotRead(t *testing.T) {
 	f := istiotest.Healthy("east", "west").Facts()
 	west := &f.Clusters[1]
-	west.CACerts, west.CASecret = facts.Read[*corev1.Secret]{State: facts.OK}, facts.Read[*corev1.Secret]{State: facts.OK}
-	west.RootCert = facts.Read[*corev1.ConfigMap]{State: facts.OK}
-	west.ReaderAccess = facts.Read[*authorizationv1.SubjectAccessReview]{State: facts.OK}
+	resources.CACerts.Set(west, facts.Read[*corev1.Secret]{State: facts.OK})
+	resources.CASecret.Set(west, facts.Read[*corev1.Secret]{State: facts.OK})
+	resources.RootCert.Set(west, facts.Read[*corev1.ConfigMap]{State: facts.OK})
+	resources.ReaderAccess.Set(west, facts.Read[*authorizationv1.SubjectAccessReview]{State: facts.OK})
 	r := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn})
 	if len(r.Findings) > 0 {
 		t.Errorf("findings: %v", istiotest.Summarize(r))
@@ -156,9 +161,12 @@ func TestReasonsKeepTheirKind(t *testing.T) {
 		f := istiotest.Healthy("east", "west").Facts()
 		c := &f.Clusters[1]
 		forbidSecrets(c)
-		c.CACerts.State, c.CASecret.State, c.RemoteSecrets.State = state, state, state
-		c.RootCert = facts.Read[*corev1.ConfigMap]{State: state}
-		c.RootCerts, c.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: state}, facts.Read[[]corev1.ConfigMap]{State: state}
+		resources.CACerts.Edit(c).State = state
+		resources.CASecret.Edit(c).State = state
+		resources.RemoteSecrets.Edit(c).State = state
+		resources.RootCert.Set(c, facts.Read[*corev1.ConfigMap]{State: state})
+		resources.RootCerts.Set(c, facts.Read[[]corev1.ConfigMap]{State: state})
+		resources.MeshConfigs.Set(c, facts.Read[[]corev1.ConfigMap]{State: state})
 		for _, u := range Verify(f, Options{ExpiryWarn: DefaultExpiryWarn}).Unknowns {
 			if u.Cluster == "west" && u.Reason.Kind != want {
 				t.Errorf("%q: %+v", state, u)

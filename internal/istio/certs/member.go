@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -58,14 +59,14 @@ func newMember(c *facts.Cluster, now time.Time) *member {
 	c = withoutGaps(c)
 	m := &member{Cluster: c, now: now, istiods: istio.Istiods(c)}
 	m.meshes, m.meshErrs = istio.MeshConfigs(c)
-	if c.CACerts.State == facts.OK {
-		m.ca = readBundle(c.CACerts.Value)
+	if resources.CACerts.Of(c).State == facts.OK {
+		m.ca = readBundle(resources.CACerts.Of(c).Value)
 	}
-	if c.CASecret.State == facts.OK {
-		m.self = readSelfSigned(c.CASecret.Value)
+	if resources.CASecret.Of(c).State == facts.OK {
+		m.self = readSelfSigned(resources.CASecret.Of(c).Value)
 	}
-	if c.RootCert.State == facts.OK {
-		m.published = pki.ParseBundle([]byte(c.RootCert.Value.Data[istio.RootCertKey]))
+	if resources.RootCert.Of(c).State == facts.OK {
+		m.published = pki.ParseBundle([]byte(resources.RootCert.Of(c).Value.Data[istio.RootCertKey]))
 		m.publishedKnown = true
 	}
 	m.mode, m.modeWhy = m.findMode()
@@ -76,8 +77,10 @@ func newMember(c *facts.Cluster, now time.Time) *member {
 // for one that could not be read: the index of a dump can name a file that is missing.
 func withoutGaps(c *facts.Cluster) *facts.Cluster {
 	out := *c
-	out.CACerts, out.CASecret, out.RootCert = orMissing(c.CACerts), orMissing(c.CASecret), orMissing(c.RootCert)
-	out.ReaderAccess = orMissing(c.ReaderAccess)
+	resources.CACerts.Set(&out, orMissing(resources.CACerts.Of(c)))
+	resources.CASecret.Set(&out, orMissing(resources.CASecret.Of(c)))
+	resources.RootCert.Set(&out, orMissing(resources.RootCert.Of(c)))
+	resources.ReaderAccess.Set(&out, orMissing(resources.ReaderAccess.Of(c)))
 	return &out
 }
 
@@ -97,7 +100,7 @@ func (m *member) findMode() (Mode, finding.Reason) {
 	if m.Unreached != nil {
 		return UnknownMode, finding.ClusterUnreached
 	}
-	if why, lacks := rule.Lack("deployments", m.Istiods); lacks {
+	if why, lacks := rule.Lack("deployments", resources.Istiods.Of(m.Cluster)); lacks {
 		return UnknownMode, why
 	}
 	if len(m.istiods) == 0 {
@@ -121,7 +124,7 @@ func (m *member) findMode() (Mode, finding.Reason) {
 			return UnknownMode, finding.Because("deployment " + i.Name + " publishes its root in configmap " + name)
 		}
 	}
-	if why, lacks := rule.Lack("secret cacerts", m.CACerts); lacks {
+	if why, lacks := rule.Lack("secret cacerts", resources.CACerts.Of(m.Cluster)); lacks {
 		return UnknownMode, why
 	}
 	if m.ca != nil {
@@ -134,7 +137,7 @@ func (m *member) findMode() (Mode, finding.Reason) {
 	if m.self != nil {
 		return SelfSigned, finding.Reason{}
 	}
-	if why, lacks := rule.Lack("secret istio-ca-secret", m.CASecret); lacks {
+	if why, lacks := rule.Lack("secret istio-ca-secret", resources.CASecret.Of(m.Cluster)); lacks {
 		return UnknownMode, why
 	}
 	return NoCA, finding.Reason{}
@@ -171,11 +174,11 @@ func (m *member) roots() (roots []pki.Certificate, source string, why finding.Re
 		return nil, "", finding.Reason{Kind: finding.Unreached, Text: "not reached"}
 	case m.publishedKnown:
 		roots, source = m.published.Certificates, "configmap "+istio.RootCertConfigMap
-	case m.RootCert.State == facts.Absent && m.ca != nil:
+	case resources.RootCert.Of(m.Cluster).State == facts.Absent && m.ca != nil:
 		roots, source = m.ca.root.Certificates, "secret "+istio.CACertsSecret
-	case m.RootCert.State == facts.Absent && m.self != nil:
+	case resources.RootCert.Of(m.Cluster).State == facts.Absent && m.self != nil:
 		roots, source = m.self.root.Certificates, "secret "+istio.CASecret
-	case m.RootCert.State == facts.Absent:
+	case resources.RootCert.Of(m.Cluster).State == facts.Absent:
 		return nil, "", finding.Reason{}
 	default:
 		return nil, "", m.rootCertUnread()
@@ -194,7 +197,7 @@ func (m *member) roots() (roots []pki.Certificate, source string, why finding.Re
 
 // rootCertUnread is the reason where ConfigMap istio-ca-root-cert could not be read.
 func (m *member) rootCertUnread() finding.Reason {
-	return rule.Unread("configmap "+istio.RootCertConfigMap, m.RootCert.State, m.RootCert.Why())
+	return rule.Unread("configmap "+istio.RootCertConfigMap, resources.RootCert.Of(m.Cluster).State, resources.RootCert.Of(m.Cluster).Why())
 }
 
 // anchorsInEffect are the caCertificates of a mesh config, where workloads take them.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -113,7 +114,7 @@ func judgeInUse(j *judgement) {
 		roots := m.ca.root.Certificates
 		sameText := bytes.Equal(m.ca.secret.Data[m.ca.layout.root], publishedText(m))
 		switch {
-		case !m.RootCert.Known():
+		case !resources.RootCert.Of(m.Cluster).Known():
 			j.NotChecked(m.Context, m.rootCertUnread(), "CERT004")
 			continue
 		case !m.publishedKnown || len(roots) == 0 || sameText:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -68,7 +69,7 @@ func judgeCertificates(j *judgement) {
 			why.Text += "; only the published roots were checked"
 			j.NotChecked(m.Context, why, codes...)
 		}
-		if !m.RootCert.Known() {
+		if !resources.RootCert.Of(m.Cluster).Known() {
 			j.NotChecked(m.Context, m.rootCertUnread(), codes...)
 		}
 	}

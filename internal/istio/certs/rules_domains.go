@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -24,7 +25,7 @@ func judgeMultiRoot(j *judgement) {
 			if len(anchors) == 0 {
 				continue
 			}
-			if why, lacks := rule.Lack("pods", m.Proxies); lacks && !istio.TakesAnchors(mesh.DefaultConfig.ProxyMetadata) {
+			if why, lacks := rule.Lack("pods", resources.Proxies.Of(m.Cluster)); lacks && !istio.TakesAnchors(mesh.DefaultConfig.ProxyMetadata) {
 				j.NotChecked(m.Context, why, "CERT016")
 				continue
 			}
@@ -100,13 +101,13 @@ func (m *member) inert(mesh istio.MeshConfig, anchors []istio.CACertificate) []f
 	}
 	// A pod's annotation can switch it on as well: the pods say.
 	without := 0
-	for _, p := range m.Proxies.Value {
+	for _, p := range resources.Proxies.Of(m.Cluster).Value {
 		if !istio.TakesAnchors(istio.ProxyEnvOf(&p)) {
 			without++
 		}
 	}
 	if without > 0 {
-		why = append(why, finding.Evidence{Field: "sidecars without " + istio.EnvXDSAgent + "=true", Value: fmt.Sprintf("%d of %d looked at", without, len(m.Proxies.Value))})
+		why = append(why, finding.Evidence{Field: "sidecars without " + istio.EnvXDSAgent + "=true", Value: fmt.Sprintf("%d of %d looked at", without, len(resources.Proxies.Of(m.Cluster).Value))})
 	}
 	return why
 }
@@ -126,7 +127,7 @@ func anchorProblem(a istio.CACertificate) string {
 // meshKnown reports whether the member's mesh configs could be read, and notes
 // the codes if not. A cluster without a control plane has none of its own.
 func (m *member) meshKnown(j *judgement, codes ...finding.Code) bool {
-	why, lacks := rule.Lack("deployments", m.Istiods)
+	why, lacks := rule.Lack("deployments", resources.Istiods.Of(m.Cluster))
 	switch {
 	case lacks:
 	case len(m.istiods) == 0:
@@ -144,7 +145,7 @@ func (m *member) meshKnown(j *judgement, codes ...finding.Code) bool {
 // meshUnread says why the mesh configs of the member are not known; configMap is that
 // of the one which is wanted.
 func (m *member) meshUnread(configMap string) finding.Reason {
-	why, lacks := rule.Lack("configmap "+configMap, m.MeshConfigs)
+	why, lacks := rule.Lack("configmap "+configMap, resources.MeshConfigs.Of(m.Cluster))
 	if !lacks && len(m.meshErrs) > 0 {
 		return finding.Because(m.meshErrs[0].Error())
 	}
@@ -233,7 +234,7 @@ func judgeTrustDomains(j *judgement) {
 // (pilot/pkg/serviceregistry/kube/controller/multicluster.go).
 func judgeRemoteTrustDomains(j *judgement) {
 	for _, p := range j.reached() {
-		if why, lacks := rule.Lack("deployments", p.Istiods); lacks {
+		if why, lacks := rule.Lack("deployments", resources.Istiods.Of(p.Cluster)); lacks {
 			j.NotChecked(p.Context, why, "CERT018")
 		}
 		for _, primary := range p.istiods {
@@ -243,11 +244,11 @@ func judgeRemoteTrustDomains(j *judgement) {
 				}
 				continue
 			}
-			if why, lacks := rule.Lack("remote secrets", p.RemoteSecrets); lacks {
+			if why, lacks := rule.Lack("remote secrets", resources.RemoteSecrets.Of(p.Cluster)); lacks {
 				j.NotChecked(p.Context, why, "CERT018")
 				continue
 			}
-			for _, s := range p.RemoteSecrets.Value {
+			for _, s := range resources.RemoteSecrets.Of(p.Cluster).Value {
 				if k := istio.FindCluster(j.fleet, s); k >= 0 && j.members[k] != p && j.members[k].Unreached == nil {
 					j.judgeReader(p, primary, s, j.members[k])
 					j.judgeRemoteMesh(p, primary, j.members[k])
@@ -262,11 +263,11 @@ func (j *judgement) judgeReader(p *member, primary istio.Istiod, s facts.RemoteS
 	if s.Identity != identity {
 		return // what another identity may do is the business of the remote secrets' own rules
 	}
-	if k.ReaderAccess.State != facts.OK {
-		j.NotChecked(k.Context, rule.Unread("access of "+identity, k.ReaderAccess.State, k.ReaderAccess.Why()), "CERT018")
+	if resources.ReaderAccess.Of(k.Cluster).State != facts.OK {
+		j.NotChecked(k.Context, rule.Unread("access of "+identity, resources.ReaderAccess.Of(k.Cluster).State, resources.ReaderAccess.Of(k.Cluster).Why()), "CERT018")
 		return
 	}
-	if k.ReaderAccess.Value.Status.Allowed {
+	if resources.ReaderAccess.Of(k.Cluster).Value.Status.Allowed {
 		return
 	}
 	effect := fmt.Sprintf("istiod of %s never counts %s as synced, and watches in vain", p.Context, k.Context)
@@ -304,11 +305,11 @@ func (j *judgement) judgeRemoteMesh(p *member, primary istio.Istiod, k *member) 
 	if i < 0 || p.meshes[i].TrustDomain == istio.DefaultTrustDomain {
 		return
 	}
-	if why, lacks := rule.Lack("configmap "+primary.MeshConfigMap(), k.MeshConfigs); lacks {
+	if why, lacks := rule.Lack("configmap "+primary.MeshConfigMap(), resources.MeshConfigs.Of(k.Cluster)); lacks {
 		j.NotChecked(k.Context, why, "CERT018")
 		return
 	}
-	for _, cm := range k.MeshConfigs.Value {
+	for _, cm := range resources.MeshConfigs.Of(k.Cluster).Value {
 		if cm.Name == primary.MeshConfigMap() {
 			return
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -31,7 +32,7 @@ func judgeNamespaces(j *judgement) {
 		case unclear(why):
 			j.NotChecked(m.Context, why, "CERT014")
 			continue
-		case len(m.istiods) == 0 && m.RootCerts.Known() && len(m.RootCerts.Value) == 0:
+		case len(m.istiods) == 0 && resources.RootCerts.Of(m.Cluster).Known() && len(resources.RootCerts.Of(m.Cluster).Value) == 0:
 			continue // no mesh here, or none that gives roots: FLT008 says so
 		case slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return i.On(istio.EnvClusterTrustBundles) }):
 			continue // roots come by ClusterTrustBundle
@@ -54,30 +55,30 @@ func judgeNamespaces(j *judgement) {
 
 // namespacesUnread says why the roots of namespaces cannot be compared.
 func (m *member) namespacesUnread() finding.Reason {
-	if !m.RootCert.Known() {
+	if !resources.RootCert.Of(m.Cluster).Known() {
 		return m.rootCertUnread()
 	}
-	if why, lacks := rule.Lack("configmaps of all namespaces", m.RootCerts); lacks {
+	if why, lacks := rule.Lack("configmaps of all namespaces", resources.RootCerts.Of(m.Cluster)); lacks {
 		return why
 	}
-	if why, lacks := rule.Lack("namespaces", m.Namespaces); lacks {
+	if why, lacks := rule.Lack("namespaces", resources.Namespaces.Of(m.Cluster)); lacks {
 		return why
 	}
-	why, _ := rule.Lack("deployments", m.Istiods)
+	why, _ := rule.Lack("deployments", resources.Istiods.Of(m.Cluster))
 	return why
 }
 
 // lagging are the mesh namespaces without a root, and the namespaces with
 // another one than the system namespace has.
 func (m *member) lagging(now time.Time) (missing, stale []string) {
-	if changed := lastWritten(m.RootCert.Value); now.Sub(changed) < newborn {
+	if changed := lastWritten(resources.RootCert.Of(m.Cluster).Value); now.Sub(changed) < newborn {
 		return nil, nil // istiod may still be writing it into the others
 	}
 	roots := map[string]pki.Bundle{}
-	for _, cm := range m.RootCerts.Value {
+	for _, cm := range resources.RootCerts.Of(m.Cluster).Value {
 		roots[cm.Namespace] = pki.ParseBundle([]byte(cm.Data[istio.RootCertKey]))
 	}
-	for _, ns := range m.Namespaces.Value {
+	for _, ns := range resources.Namespaces.Of(m.Cluster).Value {
 		if slices.Contains(ignoredNamespaces, ns.Name) || ns.DeletionTimestamp != nil || ns.Status.Phase == corev1.NamespaceTerminating ||
 			now.Sub(ns.CreationTimestamp.Time) < newborn || !m.selects(ns) {
 			continue
@@ -96,12 +97,12 @@ func (m *member) lagging(now time.Time) (missing, stale []string) {
 // newborn reports whether istiod may not yet have written its root, since it or
 // its namespace has only just been made.
 func (m *member) newborn(now time.Time) bool {
-	for _, ns := range m.Namespaces.Value {
+	for _, ns := range resources.Namespaces.Of(m.Cluster).Value {
 		if ns.Name == m.SystemNamespace && now.Sub(ns.CreationTimestamp.Time) < newborn {
 			return true
 		}
 	}
-	return slices.ContainsFunc(m.Istiods.Value, func(d appsv1.Deployment) bool { return now.Sub(d.CreationTimestamp.Time) < newborn })
+	return slices.ContainsFunc(resources.Istiods.Of(m.Cluster).Value, func(d appsv1.Deployment) bool { return now.Sub(d.CreationTimestamp.Time) < newborn })
 }
 
 // selects reports whether any control plane of the cluster looks after the namespace.
@@ -158,7 +159,7 @@ func staleIn(m *member, namespaces []string) finding.Finding {
 			restart(m, "Restart istiod, which writes the right root when it starts:"),
 		},
 	}
-	for _, cm := range m.RootCerts.Value {
+	for _, cm := range resources.RootCerts.Of(m.Cluster).Value {
 		if !slices.Contains(namespaces, cm.Namespace) || len(f.Evidence) > 5 {
 			continue
 		}

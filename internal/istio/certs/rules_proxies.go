@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -52,7 +53,7 @@ func (m *member) unpublished(external bool) finding.Reason {
 		return finding.Because("something other than istiod signs, and its roots need not be those of configmap " + istio.RootCertConfigMap)
 	case m.mode == UnknownMode:
 		return m.modeWhy
-	case m.RootCert.State == facts.Absent, m.publishedKnown && len(m.published.Certificates) == 0:
+	case resources.RootCert.Of(m.Cluster).State == facts.Absent, m.publishedKnown && len(m.published.Certificates) == 0:
 		return finding.Because("configmap " + istio.RootCertConfigMap + " has no root")
 	case !m.publishedKnown:
 		return m.rootCertUnread()

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -375,7 +376,7 @@ func (j *judgement) comparable() []*member {
 	var out []*member
 	for i, m := range j.members {
 		if !m.publishedKnown {
-			if m.Unreached == nil && !m.RootCert.Known() {
+			if m.Unreached == nil && !resources.RootCert.Of(m.Cluster).Known() {
 				j.NotChecked(m.Context, m.rootCertUnread(), "CERT003")
 			}
 			continue
@@ -401,10 +402,10 @@ func (j *judgement) sameSets(members []*member) bool {
 }
 
 func publishedText(m *member) []byte {
-	if m.RootCert.State != facts.OK {
+	if resources.RootCert.Of(m.Cluster).State != facts.OK {
 		return nil
 	}
-	return []byte(m.RootCert.Value.Data[istio.RootCertKey])
+	return []byte(resources.RootCert.Of(m.Cluster).Value.Data[istio.RootCertKey])
 }
 
 // extraRoots tells a rotation on its way from a root that was left behind: a

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 func TestHealthyFleets(t *testing.T) {
@@ -84,13 +85,13 @@ func TestNewbornSystem(t *testing.T) {
 	i := slices.IndexFunc(istiotest.Faults, func(c istiotest.Case) bool { return c.Name == "no root published at all" })
 	for name, age := range map[string]func(c *facts.Cluster, at metav1.Time){
 		"namespace": func(c *facts.Cluster, at metav1.Time) {
-			for i := range c.Namespaces.Value {
-				c.Namespaces.Value[i].CreationTimestamp = at
+			for i := range resources.Namespaces.Of(c).Value {
+				resources.Namespaces.Of(c).Value[i].CreationTimestamp = at
 			}
 		},
 		"istiod": func(c *facts.Cluster, at metav1.Time) {
-			for i := range c.Istiods.Value {
-				c.Istiods.Value[i].CreationTimestamp = at
+			for i := range resources.Istiods.Of(c).Value {
+				resources.Istiods.Of(c).Value[i].CreationTimestamp = at
 			}
 		},
 	} {

@@ -11,13 +11,15 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // forbidSecrets leaves what a user without access to secrets can read.
 func forbidSecrets(c *facts.Cluster) {
 	forbidden := facts.Read[*corev1.Secret]{State: facts.Forbidden, Reason: "forbidden"}
-	c.CACerts, c.CASecret = forbidden, forbidden
-	c.RemoteSecrets = facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden, Reason: "forbidden"}
+	resources.CACerts.Set(c, forbidden)
+	resources.CASecret.Set(c, forbidden)
+	resources.RemoteSecrets.Set(c, facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden, Reason: "forbidden"})
 }
 
 func codesOf(r finding.Result, cluster string) []finding.Code {
@@ -69,11 +71,15 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 		f := istiotest.Healthy("east", "west").Facts()
 		c := &f.Clusters[1]
 		forbidSecrets(c)
-		c.CACerts.State, c.CASecret.State, c.RemoteSecrets.State = state, state, state
-		c.RootCert = facts.Read[*corev1.ConfigMap]{State: state}
-		c.RootCerts, c.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: state}, facts.Read[[]corev1.ConfigMap]{State: state}
-		c.Istiods, c.IstiodPods = facts.Read[[]appsv1.Deployment]{State: state}, facts.Read[[]facts.Pod]{State: state}
-		c.Namespaces = facts.Read[[]corev1.Namespace]{State: state}
+		resources.CACerts.Edit(c).State = state
+		resources.CASecret.Edit(c).State = state
+		resources.RemoteSecrets.Edit(c).State = state
+		resources.RootCert.Set(c, facts.Read[*corev1.ConfigMap]{State: state})
+		resources.RootCerts.Set(c, facts.Read[[]corev1.ConfigMap]{State: state})
+		resources.MeshConfigs.Set(c, facts.Read[[]corev1.ConfigMap]{State: state})
+		resources.Istiods.Set(c, facts.Read[[]appsv1.Deployment]{State: state})
+		resources.IstiodPods.Set(c, facts.Read[[]facts.Pod]{State: state})
+		resources.Namespaces.Set(c, facts.Read[[]corev1.Namespace]{State: state})
 		r := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn, Proxies: map[string]facts.Read[[]facts.ProxyMaterial]{"east": {State: facts.OK}, "west": {State: state}}})
 		if len(r.Findings) > 0 {
 			t.Errorf("%q: %v", state, istiotest.Summarize(r))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // large is a fleet of five clusters, each with as many services and pods as are said.
@@ -19,18 +20,18 @@ func large(services, pods int) *facts.Fleet {
 	for at := range fleet.Clusters {
 		c := &fleet.Clusters[at]
 		var sidecar facts.Pod
-		for _, p := range c.Pods.Value {
+		for _, p := range resources.Pods.Of(c).Value {
 			if p.Labels["app"] == "helloworld" {
 				sidecar = p
 			}
 		}
 		for i := range services {
 			name := fmt.Sprintf("service-%d", i)
-			c.Services.Value = append(c.Services.Value, corev1.Service{Spec: corev1.ServiceSpec{
+			resources.Services.Edit(c).Value = append(resources.Services.Of(c).Value, corev1.Service{Spec: corev1.ServiceSpec{
 				Type: corev1.ServiceTypeClusterIP, ClusterIP: "10.96.0.7", Selector: map[string]string{"app": name},
 				Ports: []corev1.ServicePort{{Name: "http", Port: 80}},
 			}})
-			s := &c.Services.Value[len(c.Services.Value)-1]
+			s := &resources.Services.Of(c).Value[len(resources.Services.Of(c).Value)-1]
 			s.Namespace, s.Name = "sample", name
 			port, portName := int32(8080), "http"
 			slice := discoveryv1.EndpointSlice{AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Name: &portName, Port: &port}}}
@@ -42,12 +43,12 @@ func large(services, pods int) *facts.Fleet {
 				p := sidecar
 				p.PodTemplate = &template
 				p.Name, p.IPs = fmt.Sprintf("%s-%d", name, k), []string{fmt.Sprintf("10.%d.%d.%d", at, i%250, k)}
-				c.Pods.Value = append(c.Pods.Value, p)
+				resources.Pods.Edit(c).Value = append(resources.Pods.Of(c).Value, p)
 				slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
 					Addresses: p.IPs, TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: p.Namespace, Name: p.Name},
 				})
 			}
-			c.EndpointSlices.Value = append(c.EndpointSlices.Value, slice)
+			resources.EndpointSlices.Edit(c).Value = append(resources.EndpointSlices.Of(c).Value, slice)
 		}
 	}
 	return fleet

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -87,17 +88,17 @@ func newConnections(fleet *facts.Fleet, views map[string]facts.Read[[]facts.Isti
 		case k.Unreached != nil:
 			c.unread[k.Context] = []finding.Reason{finding.ClusterUnreached}
 			continue
-		case !k.Istiods.Known():
-			c.unread[k.Context] = []finding.Reason{rule.Unread("deployments", k.Istiods.State, k.Istiods.Why())}
+		case !resources.Istiods.Of(k).Known():
+			c.unread[k.Context] = []finding.Reason{rule.Unread("deployments", resources.Istiods.Of(k).State, resources.Istiods.Of(k).Why())}
 			continue
 		}
-		injects := slices.ContainsFunc(k.Services.Value, func(s corev1.Service) bool { return s.Name == localInjector && s.Namespace == k.SystemNamespace })
+		injects := slices.ContainsFunc(resources.Services.Of(k).Value, func(s corev1.Service) bool { return s.Name == localInjector && s.Namespace == k.SystemNamespace })
 		if c.own[k.Context] = len(istio.Istiods(k)) > 0 && !injects; c.own[k.Context] {
 			c.expected[k.Context] = []string{k.Context}
 		} else {
 			c.expected[k.Context] = readers[k.Context]
 		}
-		for _, i := range k.Istiods.Value {
+		for _, i := range resources.Istiods.Of(k).Value {
 			if i.Namespace != k.SystemNamespace {
 				c.unread[k.Context] = append(c.unread[k.Context], finding.Reason{
 					Kind: finding.NotRead,
@@ -105,7 +106,7 @@ func newConnections(fleet *facts.Fleet, views map[string]facts.Read[[]facts.Isti
 				})
 			}
 		}
-		for _, p := range k.IstiodPods.Value {
+		for _, p := range resources.IstiodPods.Of(k).Value {
 			c.revisions[[2]string{k.Context, p.Name}] = p.Labels[istio.LabelRevision]
 		}
 		if len(istio.Istiods(k)) > 0 {
@@ -162,7 +163,7 @@ func (c *connections) miscalled(k *facts.Cluster, p *facts.Pod) []place {
 	for i := range c.fleet.Clusters {
 		o := &c.fleet.Clusters[i]
 		at := slices.DeleteFunc(slices.Clone(c.at[[2]string{o.Context, pod}]), func(at place) bool { return at.id != said })
-		if o.Context != k.Context && len(at) > 0 && o.Pods.Known() && !slices.ContainsFunc(o.Pods.Value, func(q facts.Pod) bool { return q.Name == p.Name && q.Namespace == p.Namespace }) {
+		if o.Context != k.Context && len(at) > 0 && resources.Pods.Of(o).Known() && !slices.ContainsFunc(resources.Pods.Of(o).Value, func(q facts.Pod) bool { return q.Name == p.Name && q.Namespace == p.Namespace }) {
 			out = append(out, at...)
 		}
 	}
@@ -233,8 +234,8 @@ func (c *connections) unconnected(k *facts.Cluster) (pods []*facts.Pod, total in
 	if len(c.expected[k.Context]) == 0 {
 		return nil, 0
 	}
-	for i := range k.Pods.Value {
-		p := &k.Pods.Value[i]
+	for i := range resources.Pods.Of(k).Value {
+		p := &resources.Pods.Of(k).Value[i]
 		if !isProxy(p) || !c.settled(p) || directedElsewhere(p, k.SystemNamespace) {
 			continue
 		}
@@ -288,7 +289,7 @@ func (j *judgement) judgeConnections() {
 		if c.apart {
 			continue
 		}
-		if reason, lacks := rule.Lack("pods", c.Pods); lacks {
+		if reason, lacks := rule.Lack("pods", resources.Pods.Of(c.Cluster)); lacks {
 			j.unknown.NotChecked(c.Context, reason, "EP020")
 			continue
 		}
@@ -305,8 +306,8 @@ func (j *judgement) judgeConnections() {
 func (j *judgement) misplaced(c *cluster) {
 	pods := map[string][]*facts.Pod{}
 	of := map[string]finding.Finding{}
-	for i := range c.Pods.Value {
-		p := &c.Pods.Value[i]
+	for i := range resources.Pods.Of(c.Cluster).Value {
+		p := &resources.Pods.Of(c.Cluster).Value[i]
 		if !isProxy(p) {
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // linked is a fleet whose proxies are connected, each to the control plane of its cluster.
@@ -32,8 +33,8 @@ func link(f *istiotest.Fleet) linked {
 		if len(istio.Istiods(c)) > 0 {
 			l.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{replicaOf("istiod-0"), replicaOf("istiod-1")}}
 		}
-		for k := range c.Pods.Value {
-			c.Pods.Value[k].Started = istiotest.Now.Add(-time.Hour)
+		for k := range resources.Pods.Of(c).Value {
+			resources.Pods.Of(c).Value[k].Started = istiotest.Now.Add(-time.Hour)
 		}
 	}
 	for i := range l.Clusters {
@@ -42,8 +43,8 @@ func link(f *istiotest.Fleet) linked {
 		if _, own := l.Istiods[to]; !own {
 			to = l.Clusters[0].Context
 		}
-		for k := range c.Pods.Value {
-			if p := &c.Pods.Value[k]; isProxy(p) {
+		for k := range resources.Pods.Of(c).Value {
+			if p := &resources.Pods.Of(c).Value[k]; isProxy(p) {
 				l.connect(to, k%2, istio.ClusterID(c), p.Namespace, p.Name)
 			}
 		}
@@ -95,12 +96,12 @@ func revised(l *linked, revision string) {
 		p.Name, p.PodTemplate = name, &template
 	}
 	c := &l.Clusters[0]
-	first, second := c.IstiodPods.Value[0], c.IstiodPods.Value[0]
+	first, second := resources.IstiodPods.Of(c).Value[0], resources.IstiodPods.Of(c).Value[0]
 	label(&first, "istiod-0", "default")
 	label(&second, "istiod-1", "canary")
-	c.IstiodPods.Value = []facts.Pod{first, second}
-	for i := range c.Pods.Value {
-		if p := &c.Pods.Value[i]; p.Name == httpbinPod {
+	resources.IstiodPods.Edit(c).Value = []facts.Pod{first, second}
+	for i := range resources.Pods.Of(c).Value {
+		if p := &resources.Pods.Of(c).Value[i]; p.Name == httpbinPod {
 			label(p, p.Name, revision)
 			l.cut("east", p.Name)
 			l.connect("east", 0, "east", p.Namespace, p.Name)
@@ -126,7 +127,7 @@ func TestConnections(t *testing.T) {
 	}
 	all := func(l *linked, id string) {
 		for i := range l.Clusters {
-			for _, p := range l.Clusters[i].Pods.Value {
+			for _, p := range resources.Pods.Of(&l.Clusters[i]).Value {
 				l.cut(id, p.Name)
 			}
 		}
@@ -156,8 +157,8 @@ func TestConnections(t *testing.T) {
 		"a replica that does not say, and all is well": {fleet: two, do: unreadable, unknown: "port-forward to istiod is forbidden"},
 		"one that has just started": {fleet: two, do: func(l *linked) {
 			l.cut("east", httpbinPod)
-			for i := range l.Clusters[0].Pods.Value {
-				l.Clusters[0].Pods.Value[i].Started = istiotest.Now.Add(-time.Minute)
+			for i := range resources.Pods.Of(&l.Clusters[0]).Value {
+				resources.Pods.Of(&l.Clusters[0]).Value[i].Started = istiotest.Now.Add(-time.Minute)
 			}
 			l.again(true)
 		}},
@@ -165,10 +166,10 @@ func TestConnections(t *testing.T) {
 			l.cut("east", httpbinPod)
 			l.again(true)
 			l.Again.Pods["east"] = map[string]bool{"sample/" + httpbinPod: true}
-			l.Clusters[1].IstiodPods.Value = slices.Clone(l.Clusters[1].IstiodPods.Value)
-			for i := range l.Clusters[1].IstiodPods.Value {
-				l.Clusters[1].IstiodPods.Value[i].Statuses = nil
-				l.Clusters[1].IstiodPods.Value[i].Started = istiotest.Now.Add(-time.Minute)
+			resources.IstiodPods.Edit(&l.Clusters[1]).Value = slices.Clone(resources.IstiodPods.Of(&l.Clusters[1]).Value)
+			for i := range resources.IstiodPods.Of(&l.Clusters[1]).Value {
+				resources.IstiodPods.Of(&l.Clusters[1]).Value[i].Statuses = nil
+				resources.IstiodPods.Of(&l.Clusters[1]).Value[i].Started = istiotest.Now.Add(-time.Minute)
 			}
 		}, unknown: "has just started"},
 		"none of a cluster":        {fleet: two, do: func(l *linked) { all(l, "east"); l.again(true) }, want: []string{"EP020 error east"}, text: "5 of 5"},
@@ -209,9 +210,9 @@ func TestConnections(t *testing.T) {
 		}, do: func(l *linked) { l.cut("east", httpbinPod); l.again(true) }, want: []string{"EP020 error east"}},
 		"an istiod in another namespace": {fleet: two, do: func(l *linked) {
 			l.cut("east", httpbinPod)
-			other := *l.Clusters[0].Istiods.Value[0].DeepCopy()
+			other := *resources.Istiods.Of(&l.Clusters[0]).Value[0].DeepCopy()
 			other.Namespace = "istio-two"
-			l.Clusters[0].Istiods.Value = append(slices.Clone(l.Clusters[0].Istiods.Value), other)
+			resources.Istiods.Edit(&l.Clusters[0]).Value = append(slices.Clone(resources.Istiods.Of(&l.Clusters[0]).Value), other)
 			l.again(true)
 		}, unknown: "is in namespace istio-two"},
 		"to another revision than that of its injection": {fleet: two, do: func(l *linked) { revised(l, "canary") },
@@ -228,7 +229,7 @@ func TestConnections(t *testing.T) {
 		"injected by the name of a tag": {fleet: two, do: func(l *linked) { revised(l, "stable") }},
 		"one of that name in both":      {fleet: two, do: func(l *linked) { l.connect("west", 0, "east", "sample", "cart-0") }},
 		"pods are not known": {fleet: two, do: func(l *linked) {
-			l.Clusters[1].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden}
+			resources.Pods.Set(&l.Clusters[1], facts.Read[[]facts.Pod]{State: facts.Forbidden})
 		}, unknown: "pods: forbidden"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -311,14 +312,14 @@ func TestConnectionOfASource(t *testing.T) {
 // A remote cluster whose own istiod only injects has its proxies connected elsewhere.
 func TestLocalInjector(t *testing.T) {
 	l := link(istiotest.Serving(istiotest.Networked("east", "west")))
-	for _, p := range l.Clusters[1].Pods.Value {
+	for _, p := range resources.Pods.Of(&l.Clusters[1]).Value {
 		if isProxy(&p) {
 			l.cut("west", p.Name)
 			l.connect("east", 0, "west", p.Namespace, p.Name)
 		}
 	}
-	l.Clusters[1].Services.Value = append(slices.Clone(l.Clusters[1].Services.Value), corev1.Service{})
-	s := &l.Clusters[1].Services.Value[len(l.Clusters[1].Services.Value)-1]
+	resources.Services.Edit(&l.Clusters[1]).Value = append(slices.Clone(resources.Services.Of(&l.Clusters[1]).Value), corev1.Service{})
+	s := &resources.Services.Of(&l.Clusters[1]).Value[len(resources.Services.Of(&l.Clusters[1]).Value)-1]
 	s.Name, s.Namespace = "istiod-remote", istiotest.System
 	if result := Verify(l.Fleet, Options{Seen: &l.Seen}); len(result.Findings) > 0 {
 		t.Errorf("%+v", result.Findings)

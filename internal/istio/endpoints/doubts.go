@@ -5,13 +5,14 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // unnamed notes the clusters whose services are not known, by which they are judged.
 func (j *judgement) unnamed() {
 	for _, c := range j.clusters {
-		if reason, lacks := rule.Lack("services", c.Services); lacks && !c.apart {
+		if reason, lacks := rule.Lack("services", resources.Services.Of(c.Cluster)); lacks && !c.apart {
 			j.unknown.NotChecked(c.Context, reason, codes...)
 		}
 	}
@@ -31,7 +32,7 @@ func (j *judgement) doubt(context string, code finding.Code, causes ...string) {
 // plane leads to the cluster: there is one that leads to no other, and the cluster's own
 // ID was not read; the zero Reason where it is known.
 func (w *walk) unidentified() finding.Reason {
-	reason, lacks := rule.Lack("deployments", w.to.Istiods)
+	reason, lacks := rule.Lack("deployments", resources.Istiods.Of(w.to.Cluster))
 	if !lacks {
 		return reason
 	}

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // compare: each proxy obeys the configuration of its own control plane, so that of the
@@ -75,27 +76,27 @@ func (j *judgement) configOf(c *cluster, namespace string) map[finding.Object]st
 			out[finding.In(resource, m.Namespace, m.Name)] = compact(spec)
 		}
 	}
-	for i := range c.DestinationRules.Value {
-		o := &c.DestinationRules.Value[i]
+	for i := range resources.DestinationRules.Of(c.Cluster).Value {
+		o := &resources.DestinationRules.Of(c.Cluster).Value[i]
 		put("destinationrule", &o.ObjectMeta, o.Spec)
 	}
-	for i := range c.PeerAuthentications.Value {
-		o := &c.PeerAuthentications.Value[i]
+	for i := range resources.PeerAuthentications.Of(c.Cluster).Value {
+		o := &resources.PeerAuthentications.Of(c.Cluster).Value[i]
 		put("peerauthentication", &o.ObjectMeta, o.Spec)
 	}
-	for i := range c.VirtualServices.Value {
-		o := &c.VirtualServices.Value[i]
+	for i := range resources.VirtualServices.Of(c.Cluster).Value {
+		o := &resources.VirtualServices.Of(c.Cluster).Value[i]
 		if g := o.Spec.Gateways; len(g) > 0 && !slices.Contains(g, "mesh") {
 			continue // for requests from outside, which each cluster has of its own
 		}
 		put("virtualservice", &o.ObjectMeta, o.Spec)
 	}
-	for i := range c.AuthorizationPolicies.Value {
-		o := &c.AuthorizationPolicies.Value[i]
+	for i := range resources.AuthorizationPolicies.Of(c.Cluster).Value {
+		o := &resources.AuthorizationPolicies.Of(c.Cluster).Value[i]
 		put("authorizationpolicy", &o.ObjectMeta, o.Spec)
 	}
-	for i := range c.Sidecars.Value {
-		o := &c.Sidecars.Value[i]
+	for i := range resources.Sidecars.Of(c.Cluster).Value {
+		o := &resources.Sidecars.Of(c.Cluster).Value[i]
 		put("sidecar", &o.ObjectMeta, o.Spec)
 	}
 	return out

@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Options are what the caller knows and wants beside the facts.
@@ -85,8 +86,8 @@ func (j *judgement) noSuchService(namespace, name string) error {
 				elsewhere = append(elsewhere, s.Name+"."+s.Namespace)
 			}
 		}
-		if !c.Services.Known() {
-			unread = append(unread, c.Context+" ("+c.Services.Why()+")")
+		if !resources.Services.Of(c.Cluster).Known() {
+			unread = append(unread, c.Context+" ("+resources.Services.Of(c.Cluster).Why()+")")
 		}
 	}
 	text := fmt.Sprintf("no cluster that was read has a Service %s in namespace %s", name, namespace)

@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -281,36 +282,38 @@ func TestUnreadable(t *testing.T) {
 		fleet *facts.Fleet
 		want  []string
 	}{
-		"pods": {forbidden(func(_, west *facts.Cluster) { west.Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden} }),
+		"pods": {forbidden(func(_, west *facts.Cluster) {
+			resources.Pods.Set(west, facts.Read[[]facts.Pod]{State: facts.Forbidden})
+		}),
 			[]string{"east > west: unknown", "west > east: unknown"}},
 		"endpoint slices": {forbidden(func(_, west *facts.Cluster) {
-			west.EndpointSlices = facts.Read[[]discoveryv1.EndpointSlice]{State: facts.Forbidden}
+			resources.EndpointSlices.Set(west, facts.Read[[]discoveryv1.EndpointSlice]{State: facts.Forbidden})
 		}), []string{"east > west: unknown", "west > east: unknown"}},
 		"remote secrets": {forbidden(func(east, _ *facts.Cluster) {
-			east.RemoteSecrets = facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden}
+			resources.RemoteSecrets.Set(east, facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden})
 		}), []string{"east > west: unknown"}},
 		"deployments": {forbidden(func(east, _ *facts.Cluster) {
-			east.Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Failed, Reason: "no answer in time"}
+			resources.Istiods.Set(east, facts.Read[[]appsv1.Deployment]{State: facts.Failed, Reason: "no answer in time"})
 		}), []string{"east > west: unknown"}},
 		// What only some rules need leaves the rest judged.
 		"sidecars": {forbidden(func(east, _ *facts.Cluster) {
-			east.Sidecars = facts.Read[[]api.Sidecar]{State: facts.Forbidden}
+			resources.Sidecars.Set(east, facts.Read[[]api.Sidecar]{State: facts.Forbidden})
 		}), nil},
 		"policies": {forbidden(func(_, west *facts.Cluster) {
-			west.AuthorizationPolicies = facts.Read[[]api.AuthorizationPolicy]{State: facts.Forbidden}
-			west.VirtualServices = facts.Read[[]api.VirtualService]{State: facts.Forbidden}
+			resources.AuthorizationPolicies.Set(west, facts.Read[[]api.AuthorizationPolicy]{State: facts.Forbidden})
+			resources.VirtualServices.Set(west, facts.Read[[]api.VirtualService]{State: facts.Forbidden})
 		}), nil},
 		"deployments of the other": {forbidden(func(east, west *facts.Cluster) {
-			west.Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Forbidden}
-			east.RemoteSecrets.Value[0].Server = "https://another.example"
+			resources.Istiods.Set(west, facts.Read[[]appsv1.Deployment]{State: facts.Forbidden})
+			resources.RemoteSecrets.Of(east).Value[0].Server = "https://another.example"
 		}), []string{"east > west: unknown", "west > east: unknown"}},
 		"exported services": {forbidden(func(east, west *facts.Cluster) {
-			container := &east.Istiods.Value[0].Spec.Template.Spec.Containers[0]
+			container := &resources.Istiods.Of(east).Value[0].Spec.Template.Spec.Containers[0]
 			container.Env = append(container.Env, corev1.EnvVar{Name: istio.EnvMCSDiscovery, Value: "true"})
-			west.ServiceExports = facts.Read[[]api.ServiceExport]{State: facts.Forbidden}
+			resources.ServiceExports.Set(west, facts.Read[[]api.ServiceExport]{State: facts.Forbidden})
 		}), []string{"east > west: unknown"}},
 		"mesh config": {forbidden(func(east, _ *facts.Cluster) {
-			east.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden}
+			resources.MeshConfigs.Set(east, facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden})
 		}),
 			[]string{"east > west: unknown"}},
 	} {
@@ -337,7 +340,7 @@ func TestUnreadable(t *testing.T) {
 // Of services that are not known nothing is judged, and that is said of the cluster.
 func TestUnnamedServices(t *testing.T) {
 	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
-	fleet.Clusters[1].Services = facts.Read[[]corev1.Service]{State: facts.Forbidden}
+	resources.Services.Set(&fleet.Clusters[1], facts.Read[[]corev1.Service]{State: facts.Forbidden})
 	want := []finding.Unknown{{Cluster: "west", Reason: finding.Reason{Kind: finding.Forbidden, Text: "services: forbidden"}, Codes: Codes()}}
 	if diff := cmp.Diff(want, Verify(fleet, Options{}).Unknowns); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // A control plane that reads a cluster no more goes on with what it has read.
@@ -139,7 +140,7 @@ func TestUnusableInPlace(t *testing.T) {
 			f := istiotest.Serving(istiotest.OneNetwork("network1", "east", "west")).Facts()
 			for i := range f.Clusters {
 				if c := &f.Clusters[i]; c.Context == "east" {
-					c.RemoteSecrets.Value[0].Invalid = "the kubeconfig is empty"
+					resources.RemoteSecrets.Of(c).Value[0].Invalid = "the kubeconfig is empty"
 				}
 			}
 			seen := &facts.Seen{Istiods: map[string]facts.Read[[]facts.IstiodView]{"east": {State: facts.OK, Value: []facts.IstiodView{

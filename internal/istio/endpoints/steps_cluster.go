@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -39,7 +40,7 @@ var essential = []istio.Part{
 
 // has: the cluster has the service.
 func (w *walk) has() bool {
-	if w.to.services[w.service.key] == nil && w.to.Services.Known() {
+	if w.to.services[w.service.key] == nil && resources.Services.Of(w.to.Cluster).Known() {
 		return w.nothing(stepService, fmt.Sprintf("%s has no Service %s", w.to.Context, w.service))
 	}
 	return true
@@ -48,7 +49,7 @@ func (w *walk) has() bool {
 // reads: the control plane of the source reads the cluster.
 func (w *walk) reads() bool {
 	if w.v == nil {
-		reason, lacks := rule.Lack("deployments", w.source.Istiods)
+		reason, lacks := rule.Lack("deployments", resources.Istiods.Of(w.source.Cluster))
 		if !lacks {
 			reason = finding.Because("no control plane was found")
 		}
@@ -57,7 +58,7 @@ func (w *walk) reads() bool {
 	watched, ok := w.v.watched[w.to.Context]
 	w.id = watched.ID
 	_, served := w.v.watched[w.source.Context]
-	if reason, lacks := rule.Lack("remote secrets", w.by[w.v.Context].RemoteSecrets); (!ok || !served) && lacks {
+	if reason, lacks := rule.Lack("remote secrets", resources.RemoteSecrets.Of(w.by[w.v.Context].Cluster)); (!ok || !served) && lacks {
 		return w.unclear(stepReads, w.v.Context, reason)
 	}
 	if own := istio.ClusterID(w.source.Cluster); w.source.Context != w.v.Context && own != "" && own != w.v.ids[w.source.Context] {
@@ -170,7 +171,7 @@ func byItsCause() []finding.Step { return []finding.Step{finding.Say("Fixing the
 // ignored is the secret that leads to the cluster, or has its ID, and that istiod ignores.
 func (w *walk) ignored(own string) (finding.Code, istio.Ignored) {
 	for _, i := range w.v.ignored {
-		for _, s := range w.by[w.v.Context].RemoteSecrets.Value {
+		for _, s := range resources.RemoteSecrets.Of(w.by[w.v.Context].Cluster).Value {
 			if s.ClusterID != i.ID || s.Namespace+"/"+s.Name != i.Secret {
 				continue
 			}
@@ -198,7 +199,7 @@ func secretCode(cause istio.IgnoredCause) finding.Code {
 
 func (w *walk) secretsOf(c *cluster) string {
 	var out []string
-	for _, s := range c.RemoteSecrets.Value {
+	for _, s := range resources.RemoteSecrets.Of(c.Cluster).Value {
 		out = append(out, s.Name+" for "+s.ClusterID)
 	}
 	return cmp.Or(finding.List(finding.Distinct(out)), "none")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -19,8 +20,8 @@ func (w *walk) gets() bool {
 	if d == nil {
 		return w.unclear(stepEndpoints, w.v.Context, finding.Because("no Service "+w.service.String()+" is known to "+w.v.name()))
 	}
-	judgeable(w, w.by[w.v.Context], w.by[w.v.Context].Sidecars, "sidecars", "EP012")
-	judgeable(w, w.to, w.to.Nodes, "nodes", "EP016", "EP017")
+	judgeable(w, w.by[w.v.Context], resources.Sidecars.Of(w.by[w.v.Context].Cluster), "sidecars", "EP012")
+	judgeable(w, w.to, resources.Nodes.Of(w.to.Cluster), "nodes", "EP016", "EP017")
 	for _, p := range d.Spec.Ports {
 		if p.Protocol == corev1.ProtocolUDP || p.Protocol == corev1.ProtocolSCTP {
 			continue // the mesh does not carry them
@@ -72,7 +73,7 @@ func (w *walk) visible(p *port) bool {
 
 func (w *walk) egress(namespace, name string) []string {
 	var out []string
-	for _, s := range w.by[w.v.Context].Sidecars.Value {
+	for _, s := range resources.Sidecars.Of(w.by[w.v.Context].Cluster).Value {
 		if s.Namespace == namespace && s.Name == name {
 			for _, e := range s.Spec.Egress {
 				out = append(out, e.Hosts...)
@@ -482,8 +483,8 @@ func (w *walk) scope() bool {
 				"-n", w.service.namespace, "patch", "service/"+w.service.name, "-p", `{"spec":{"internalTrafficPolicy":"Cluster"}}`))},
 		})
 	case p.all(istio.NotExported):
-		if !judgeable(w, w.to, w.to.ServiceExports, "serviceexports", "EP014") {
-			return w.unclear(stepScope, w.to.Context, rule.Unread("serviceexports", w.to.ServiceExports.State, w.to.ServiceExports.Why()))
+		if !judgeable(w, w.to, resources.ServiceExports.Of(w.to.Cluster), "serviceexports", "EP014") {
+			return w.unclear(stepScope, w.to.Context, rule.Unread("serviceexports", resources.ServiceExports.Of(w.to.Cluster).State, resources.ServiceExports.Of(w.to.Cluster).Why()))
 		}
 		f := finding.Finding{
 			Code: "EP014", Severity: w.when(finding.Note), Clusters: []string{w.to.Context}, Object: w.service.object(),

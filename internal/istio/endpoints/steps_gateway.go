@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // gateway is a Service between networks and one of its proxies.
@@ -158,11 +159,11 @@ func (w *walk) receivesBy(g gateway, p *port) (finding.Finding, bool) {
 // (pilot/pkg/networking/core/cluster.go, buildOutboundSniDnatClusters).
 func (w *walk) subsets(g gateway, p *port) (finding.Finding, bool) {
 	own := w.by[w.v.Context]
-	if g.in.view == w.v || !judgeable(w, own, own.VirtualServices, "virtualservices", "EP010") {
+	if g.in.view == w.v || !judgeable(w, own, resources.VirtualServices.Of(own.Cluster), "virtualservices", "EP010") {
 		return finding.Finding{}, true
 	}
-	for i := range own.VirtualServices.Value {
-		vs := &own.VirtualServices.Value[i]
+	for i := range resources.VirtualServices.Of(own.Cluster).Value {
+		vs := &resources.VirtualServices.Of(own.Cluster).Value[i]
 		for _, t := range vs.Targets() {
 			if t.Subset == "" || istio.FullHost(t.Host, vs.Namespace) != p.given.Host ||
 				!w.v.HasSubset(w.from.proxy, w.service.namespace, w.service.name, t.Subset) ||

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 func cut(name string) (namespace, rest string) {
@@ -69,7 +70,7 @@ func (w *walk) admits() bool {
 		return true
 	}
 	own := w.by[v.Context]
-	if !judgeable(w, own, own.AuthorizationPolicies, "authorizationpolicies", "EP019") {
+	if !judgeable(w, own, resources.AuthorizationPolicies.Of(own.Cluster), "authorizationpolicies", "EP019") {
 		return true
 	}
 	var denying []*api.AuthorizationPolicy
@@ -77,8 +78,8 @@ func (w *walk) admits() bool {
 	if pod == nil {
 		return true
 	}
-	for i := range own.AuthorizationPolicies.Value {
-		a := &own.AuthorizationPolicies.Value[i]
+	for i := range resources.AuthorizationPolicies.Of(own.Cluster).Value {
+		a := &resources.AuthorizationPolicies.Of(own.Cluster).Value[i]
 		inScope := a.Namespace == w.service.namespace || a.Namespace == v.Mesh.RootNamespace
 		if !inScope || a.Spec.Selector != nil && !covered(a.Spec.Selector.MatchLabels, pod) || cmp.Or(a.Spec.Action, api.ActionAllow) != api.ActionAllow {
 			continue

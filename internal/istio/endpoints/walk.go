@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // service is what is asked for.
@@ -54,7 +55,7 @@ func (j *judgement) diagnose(namespace, name string) *Diagnosis {
 			continue
 		}
 		for _, to := range j.clusters {
-			if from == to || j.skips(to, s) || to.services[s.key] == nil && len(to.slices[s.key]) == 0 && to.Services.Known() && !j.asked {
+			if from == to || j.skips(to, s) || to.services[s.key] == nil && len(to.slices[s.key]) == 0 && resources.Services.Of(to.Cluster).Known() && !j.asked {
 				continue
 			}
 			for _, src := range j.sourcesOf(from, namespace) {

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -31,14 +32,14 @@ func (w *world) address(a string) string { return cmp.Or(w.hostnames[a], a) }
 // ambient reports whether the cluster has ztunnels: what has no sidecar there may be
 // in ambient mode.
 func (c *cluster) ambient() bool {
-	return slices.ContainsFunc(c.Pods.Value, func(p facts.Pod) bool { return p.Labels["app"] == istio.ZtunnelName })
+	return slices.ContainsFunc(resources.Pods.Of(c.Cluster).Value, func(p facts.Pod) bool { return p.Labels["app"] == istio.ZtunnelName })
 }
 
 // onIPv6 reports whether pods of the cluster have no IPv4 addresses.
 func (c *cluster) onIPv6() bool {
 	six := false
-	for i := range c.Pods.Value {
-		for _, ip := range c.Pods.Value[i].IPs {
+	for i := range resources.Pods.Of(c.Cluster).Value {
+		for _, ip := range resources.Pods.Of(c.Cluster).Value[i].IPs {
 			if !strings.Contains(ip, ":") {
 				return false
 			}
@@ -119,7 +120,7 @@ func newWorld(fleet *facts.Fleet, options Options) *world {
 				break
 			}
 		}
-		if c.view != nil || !c.Istiods.Known() {
+		if c.view != nil || !resources.Istiods.Of(c.Cluster).Known() {
 			continue
 		}
 		for _, v := range views {
@@ -140,7 +141,7 @@ func newWorld(fleet *facts.Fleet, options Options) *world {
 // namespace names, or the only one (pilot/pkg/serviceregistry/kube/controller/multicluster.go,
 // checkShouldLead). A cluster that injects nothing is none of a mesh.
 func (w *world) meantFor(c *cluster, views []*view) *view {
-	if !c.Webhooks.Known() || len(c.Webhooks.Value) == 0 {
+	if !resources.Webhooks.Of(c.Cluster).Known() || len(resources.Webhooks.Of(c.Cluster).Value) == 0 {
 		return nil
 	}
 	primaries := map[string]*view{}
@@ -166,21 +167,21 @@ func newCluster(c *facts.Cluster) *cluster {
 		Cluster: c, services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, namespaces: map[string]*corev1.Namespace{},
 		pods: map[string]*facts.Pod{}, proxies: map[string]map[string]*facts.Pod{},
 	}
-	for i := range c.Namespaces.Value {
-		m.namespaces[c.Namespaces.Value[i].Name] = &c.Namespaces.Value[i]
+	for i := range resources.Namespaces.Of(c).Value {
+		m.namespaces[resources.Namespaces.Of(c).Value[i].Name] = &resources.Namespaces.Of(c).Value[i]
 	}
-	for i := range c.Services.Value {
-		s := &c.Services.Value[i]
+	for i := range resources.Services.Of(c).Value {
+		s := &resources.Services.Of(c).Value[i]
 		m.services[s.Namespace+"/"+s.Name] = s
 	}
-	for i := range c.EndpointSlices.Value {
-		s := &c.EndpointSlices.Value[i]
+	for i := range resources.EndpointSlices.Of(c).Value {
+		s := &resources.EndpointSlices.Of(c).Value[i]
 		if name := s.Labels[discoveryv1.LabelServiceName]; name != "" {
 			m.slices[s.Namespace+"/"+name] = append(m.slices[s.Namespace+"/"+name], s)
 		}
 	}
-	for i := range c.Pods.Value {
-		p := &c.Pods.Value[i]
+	for i := range resources.Pods.Of(c).Value {
+		p := &resources.Pods.Of(c).Value[i]
 		m.pods[p.Namespace+"/"+p.Name] = p
 		if !isClient(p) {
 			continue
@@ -254,14 +255,14 @@ func (w *world) newView(iv *istio.View) *view {
 // were named by mistake, or have no mesh.
 func (w *world) findApart(views []*view) {
 	for _, c := range w.clusters {
-		c.apart = len(w.clusters) > 1 && c.Istiods.Known()
+		c.apart = len(w.clusters) > 1 && resources.Istiods.Of(c.Cluster).Known()
 		for _, v := range views {
 			if v.Context == c.Context && (len(v.ids) > 1 || len(v.ignored) > 0) || v.Context != c.Context && v.ids[c.Context] != "" {
 				c.apart = false
 			}
 		}
 		for _, o := range w.clusters {
-			if o != c && (!o.Istiods.Known() || !o.RemoteSecrets.Known()) || !c.RemoteSecrets.Known() {
+			if o != c && (!resources.Istiods.Of(o.Cluster).Known() || !resources.RemoteSecrets.Of(o.Cluster).Known()) || !resources.RemoteSecrets.Of(c.Cluster).Known() {
 				c.apart = false
 			}
 		}
@@ -274,7 +275,7 @@ func (w *world) findApart(views []*view) {
 			}
 		}
 		for _, o := range w.clusters { // its secret for another cluster may be what is missing
-			for _, s := range o.RemoteSecrets.Value {
+			for _, s := range resources.RemoteSecrets.Of(o.Cluster).Value {
 				if o != c && s.ClusterID != "" && s.ClusterID == istio.ClusterID(c.Cluster) {
 					c.apart = false
 				}

@@ -22,7 +22,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Now is when fleets are made: certificates are dated from it, and it is the
@@ -352,12 +352,12 @@ func remoteSecret(to *Cluster, key string) *corev1.Secret {
 }
 
 func (c *Cluster) readerRole() []runtime.Object {
-	resources := []string{"endpoints", "pods", "services", "nodes", "namespaces", "secrets"}
+	readable := []string{"endpoints", "pods", "services", "nodes", "namespaces", "secrets"}
 	if !c.ReaderDenied {
-		resources = append(resources, "configmaps")
+		readable = append(readable, "configmaps")
 	}
 	name := "istio-reader-clusterrole-" + System
-	rules := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: resources, Verbs: []string{"get", "list", "watch"}}}
+	rules := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: readable, Verbs: []string{"get", "list", "watch"}}}
 	for _, r := range istio.RemoteRights {
 		if c.Image == "" && !slices.Contains(c.Denied, r) {
 			rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{r.Group}, Resources: []string{r.Resource}, Verbs: []string{r.Verb}})
@@ -376,12 +376,7 @@ func (c *Cluster) readerRole() []runtime.Object {
 func (f *Fleet) Facts() *facts.Fleet {
 	out := &facts.Fleet{At: Now}
 	for _, c := range f.Clusters {
-		var objects []runtime.Object
-		for _, o := range c.Objects() {
-			if o = survey.Trim(o); o != nil {
-				objects = append(objects, o)
-			}
-		}
+		objects := c.Objects()
 		objects = append(objects, &authorizationv1.SubjectAccessReview{Status: authorizationv1.SubjectAccessReviewStatus{Allowed: !c.ReaderDenied}})
 		for _, r := range istio.RemoteRights {
 			if c.Image == "" {
@@ -393,7 +388,7 @@ func (f *Fleet) Facts() *facts.Fleet {
 			}
 		}
 		cluster := facts.Cluster{Context: c.Name, Server: c.Server, SystemNamespace: System}
-		dump.Fill(&cluster, objects)
+		dump.Fill(&cluster, objects, resources.All)
 		out.Clusters = append(out.Clusters, cluster)
 	}
 	return out

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Reader is whom remote secrets speak for.
@@ -41,15 +42,16 @@ func Seen(f *Fleet) (*facts.Fleet, facts.Seen) {
 	addresses := map[string]facts.Addresses{}
 	for i := range out.Clusters {
 		c := &out.Clusters[i]
-		c.StraySecrets, c.SystemSecrets = facts.Read[[]facts.LooseSecret]{State: facts.OK}, facts.Read[[]facts.LooseSecret]{State: facts.OK}
+		resources.StraySecrets.Set(c, facts.Read[[]facts.LooseSecret]{State: facts.OK})
+		resources.SystemSecrets.Set(c, facts.Read[[]facts.LooseSecret]{State: facts.OK})
 		ready := true
-		c.Services = facts.Read[[]corev1.Service]{State: facts.OK, Value: append(c.Services.Value, corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "sample", Name: "cart"}})}
-		c.EndpointSlices = facts.Read[[]discoveryv1.EndpointSlice]{State: facts.OK, Value: []discoveryv1.EndpointSlice{{
+		resources.Services.Set(c, facts.Read[[]corev1.Service]{State: facts.OK, Value: append(resources.Services.Of(c).Value, corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "sample", Name: "cart"}})})
+		resources.EndpointSlices.Set(c, facts.Read[[]discoveryv1.EndpointSlice]{State: facts.OK, Value: []discoveryv1.EndpointSlice{{
 			ObjectMeta:  metav1.ObjectMeta{Namespace: "sample", Name: "cart-1", Labels: map[string]string{discoveryv1.LabelServiceName: "cart"}},
 			AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Port: ptr(int32(80))}},
 			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.9.0." + string(rune('1'+i))}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: "sample", Name: "cart-0"}}},
-		}}}
-		addresses[c.Server] = facts.AddressesOf(c.EndpointSlices.Value)
+		}}})
+		addresses[c.Server] = facts.AddressesOf(resources.EndpointSlices.Of(c).Value)
 		var rights []facts.Right
 		for _, r := range istio.ReaderRights() {
 			r.Allowed = true
@@ -66,8 +68,8 @@ func Seen(f *Fleet) (*facts.Fleet, facts.Seen) {
 	}
 	for i := range out.Clusters {
 		c := &out.Clusters[i]
-		for k := range c.RemoteSecrets.Value {
-			s := &c.RemoteSecrets.Value[k]
+		for k := range resources.RemoteSecrets.Of(c).Value {
+			s := &resources.RemoteSecrets.Of(c).Value[k]
 			to, _, _ := strings.Cut(strings.TrimPrefix(s.Server, "https://"), ".")
 			s.Access.Created, s.Access.CA = s.Modified, []string{strings.Repeat("ab", 32)}
 			s.Access.Token = &facts.TokenClaims{Subject: Reader, Issuer: "kubernetes/serviceaccount", AccountUID: "account-" + to, Secret: ReaderTokenSecret}
@@ -82,12 +84,12 @@ func Seen(f *Fleet) (*facts.Fleet, facts.Seen) {
 func relook(out *facts.Fleet, seen *facts.Seen, context string, addresses map[string]facts.Addresses) {
 	for i := range out.Clusters {
 		c := &out.Clusters[i]
-		if c.Context != context || len(c.Istiods.Value) == 0 {
+		if c.Context != context || len(resources.Istiods.Of(c).Value) == 0 {
 			continue
 		}
 		clusters := []facts.ClusterState{{ID: istio.ClusterID(c), Status: "synced"}}
 		shards := map[string]facts.Addresses{istio.ClusterID(c): addresses[c.Server]}
-		for _, s := range c.RemoteSecrets.Value {
+		for _, s := range resources.RemoteSecrets.Of(c).Value {
 			seen.Reviews[facts.SecretKey{Context: context, Namespace: s.Namespace, Name: s.Name, ClusterID: s.ClusterID}] = facts.Review{
 				Token: facts.Read[string]{State: facts.OK, Value: Reader}, Chain: facts.Read[string]{State: facts.OK},
 			}
@@ -111,11 +113,11 @@ func eastWestOf(fleet *facts.Fleet, c *facts.Cluster) []facts.NetworkAddress {
 	var out []facts.NetworkAddress
 	for i := range fleet.Clusters {
 		to := &fleet.Clusters[i]
-		if !slices.ContainsFunc(c.RemoteSecrets.Value, func(s facts.RemoteSecret) bool { return s.Server == to.Server }) {
+		if !slices.ContainsFunc(resources.RemoteSecrets.Of(c).Value, func(s facts.RemoteSecret) bool { return s.Server == to.Server }) {
 			continue
 		}
-		for k := range to.KubernetesGateways.Value {
-			out = append(out, istio.EastWestAddresses(&to.KubernetesGateways.Value[k])...)
+		for k := range resources.KubernetesGateways.Of(to).Value {
+			out = append(out, istio.EastWestAddresses(&resources.KubernetesGateways.Of(to).Value[k])...)
 		}
 	}
 	return out
@@ -134,7 +136,7 @@ func (w RemoteWorld) Cluster(context string) *facts.Cluster {
 
 // Secret is the remote secret of a cluster for another one.
 func (w RemoteWorld) Secret(in, id string) *facts.RemoteSecret {
-	list := w.Cluster(in).RemoteSecrets.Value
+	list := resources.RemoteSecrets.Of(w.Cluster(in)).Value
 	return &list[slices.IndexFunc(list, func(s facts.RemoteSecret) bool { return s.ClusterID == id })]
 }
 
@@ -148,7 +150,7 @@ func (w RemoteWorld) Key(in, id string) facts.SecretKey {
 func (w RemoteWorld) Drop(in, id string) facts.RemoteSecret {
 	s := *w.Secret(in, id)
 	c := w.Cluster(in)
-	c.RemoteSecrets.Value = slices.DeleteFunc(slices.Clone(c.RemoteSecrets.Value), func(s facts.RemoteSecret) bool { return s.ClusterID == id })
+	resources.RemoteSecrets.Edit(c).Value = slices.DeleteFunc(slices.Clone(resources.RemoteSecrets.Of(c).Value), func(s facts.RemoteSecret) bool { return s.ClusterID == id })
 	w.Say(in, id, "")
 	return s
 }
@@ -260,8 +262,8 @@ var RemoteHealthy = []RemoteCase{
 	})},
 	{Name: "a remote secret of another control plane in another namespace", Make: after(func(w RemoteWorld) {
 		c := w.Cluster("east")
-		c.Istiods.Value = append(c.Istiods.Value, appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "istio-canary", Name: "istiod"}})
-		c.StraySecrets.Value = []facts.LooseSecret{loose("istio-canary", "istio-remote-secret-west", "true", true, "west")}
+		resources.Istiods.Edit(c).Value = append(resources.Istiods.Of(c).Value, appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "istio-canary", Name: "istiod"}})
+		resources.StraySecrets.Edit(c).Value = []facts.LooseSecret{loose("istio-canary", "istio-remote-secret-west", "true", true, "west")}
 	})},
 	{Name: "two ambient networks", Make: ambientRemote(nil, nil)},
 	{Name: "ambient gateways that discovery selectors hide", Make: ambientRemote(func(east, _ *Cluster) {
@@ -276,7 +278,7 @@ var RemoteHealthy = []RemoteCase{
 		w.Istiods["east"] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{v}}
 	})},
 	{Name: "an ambient gateway that moves while istiod is asked", Make: ambientRemote(nil, func(w RemoteWorld) {
-		moved := w.Cluster("west").KubernetesGateways.Value[0].DeepCopyObject().(*api.KubernetesGateway)
+		moved := resources.KubernetesGateways.Of(w.Cluster("west")).Value[0].DeepCopyObject().(*api.KubernetesGateway)
 		moved.Status.Addresses[0].Value = "203.0.113.77"
 		w.Istiods["east"].Value[0].Gateways.Value = istio.EastWestAddresses(moved)
 		w.Twice()
@@ -334,19 +336,20 @@ var RemoteFaults = []RemoteCase{
 	{"one of two reads the other", after(func(w RemoteWorld) { w.Drop("west", "east") }), []string{"SEC023 error west,east"}},
 	{"a secret in namespace default", after(func(w RemoteWorld) {
 		w.Drop("east", "west")
-		w.Cluster("east").StraySecrets.Value = []facts.LooseSecret{loose("default", "istio-remote-secret-west", "true", true, "west")}
+		resources.StraySecrets.Edit(w.Cluster("east")).Value = []facts.LooseSecret{loose("default", "istio-remote-secret-west", "true", true, "west")}
 	}), []string{"SEC002 error east", "SEC023 error east,west < SEC002"}},
 	{"a copy in namespace default", after(func(w RemoteWorld) {
-		w.Cluster("east").StraySecrets.Value = []facts.LooseSecret{loose("default", "istio-remote-secret-west", "true", true, "west")}
+		resources.StraySecrets.Edit(w.Cluster("east")).Value = []facts.LooseSecret{loose("default", "istio-remote-secret-west", "true", true, "west")}
 	}), []string{"SEC002 warning east"}},
 	{"a label that is not true to the letter", after(func(w RemoteWorld) {
 		w.Drop("east", "west")
 		s := loose(System, "istio-remote-secret-west", "True", true, "west")
-		w.Cluster("east").StraySecrets.Value, w.Cluster("east").SystemSecrets.Value = []facts.LooseSecret{s}, []facts.LooseSecret{s}
+		resources.StraySecrets.Edit(w.Cluster("east")).Value = []facts.LooseSecret{s}
+		resources.SystemSecrets.Edit(w.Cluster("east")).Value = []facts.LooseSecret{s}
 	}), []string{"SEC003 error east", "SEC023 error east,west < SEC003"}},
 	{"a secret without label", after(func(w RemoteWorld) {
 		w.Drop("east", "west")
-		w.Cluster("east").SystemSecrets.Value = []facts.LooseSecret{loose(System, "istio-remote-secret-west", "", false, "west")}
+		resources.SystemSecrets.Edit(w.Cluster("east")).Value = []facts.LooseSecret{loose(System, "istio-remote-secret-west", "", false, "west")}
 	}), []string{"SEC003 error east", "SEC023 error east,west < SEC003"}},
 	{"a key that is not the cluster's ID", after(func(w RemoteWorld) { rename(w, "east", "west", "far") }), []string{"SEC004 warning east,west"}},
 	{"a key that is not the remote cluster's ID", Remote(func(f *Fleet) { f.Clusters[1].NoControlPlane(f.Clusters[0]) }, func(w RemoteWorld) { rename(w, "east", "west", "far") }),
@@ -355,19 +358,19 @@ var RemoteFaults = []RemoteCase{
 		w.Drop("east", "north")
 		s := w.Secret("east", "west")
 		s.Server, s.Access.Token.AccountUID = "https://north.example:6443", "account-north"
-		w.Istiods["east"].Value[0].Shards.Value["west"] = facts.AddressesOf(w.Cluster("north").EndpointSlices.Value)
+		w.Istiods["east"].Value[0].Shards.Value["west"] = facts.AddressesOf(resources.EndpointSlices.Of(w.Cluster("north")).Value)
 	}, "east", "north", "west"), []string{"SEC001 error east,west < SEC004", "SEC004 error east,north,west"}},
 	{"a secret whose address is not known, and whose token is of north", Remote(nil, func(w RemoteWorld) {
 		w.Drop("east", "north")
 		s := w.Secret("east", "west")
 		s.Server, s.Access.Token.AccountUID = "https://10.0.0.1:6443", "account-north"
-		w.Istiods["east"].Value[0].Shards.Value["west"] = facts.AddressesOf(w.Cluster("north").EndpointSlices.Value)
+		w.Istiods["east"].Value[0].Shards.Value["west"] = facts.AddressesOf(resources.EndpointSlices.Of(w.Cluster("north")).Value)
 	}, "east", "north", "west"), []string{"SEC001 error east,west < SEC004", "SEC004 error east,north,west"}},
 	{"two secrets for one ID", after(func(w RemoteWorld) {
 		s := *w.Secret("east", "west")
 		s.Name = "other"
 		c := w.Cluster("east")
-		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
+		resources.RemoteSecrets.Edit(c).Value = append(resources.RemoteSecrets.Of(c).Value, s)
 	}), []string{"SEC005 warning east,west"}},
 	{"two clusters with one ID", Remote(func(f *Fleet) {
 		for _, c := range f.Clusters {
@@ -381,7 +384,7 @@ var RemoteFaults = []RemoteCase{
 		s := *w.Secret("east", "west")
 		s.Name, s.ClusterID = "other", "other"
 		c := w.Cluster("east")
-		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
+		resources.RemoteSecrets.Edit(c).Value = append(resources.RemoteSecrets.Of(c).Value, s)
 		say(w, "east", "other", s)
 	}), []string{"SEC004 warning east,west", "SEC007 error east,west"}},
 	{"a kubeconfig that is none", after(func(w RemoteWorld) {
@@ -485,7 +488,7 @@ var RemoteFaults = []RemoteCase{
 		w.Twice()
 	}), []string{"SEC022 warning east"}},
 	{"an external control plane with secrets in its own cluster", Remote(func(f *Fleet) { f.Get("east").Env[istio.EnvExternalIstiod] = "true" }, func(w RemoteWorld) {
-		w.Cluster("east").SystemSecrets.Value = []facts.LooseSecret{loose(System, istio.ExternalKubeconfig, "", false, "")}
+		resources.SystemSecrets.Edit(w.Cluster("east")).Value = []facts.LooseSecret{loose(System, istio.ExternalKubeconfig, "", false, "")}
 	}), []string{"SEC024 error east"}},
 	{"the kubeconfig of an external control plane that counts as a remote secret", after(func(w RemoteWorld) {
 		s := *w.Secret("east", "west")
@@ -493,7 +496,7 @@ var RemoteFaults = []RemoteCase{
 		s.Access.Token = nil
 		s.Identity, s.Access.Kind = "", "token"
 		c := w.Cluster("east")
-		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
+		resources.RemoteSecrets.Edit(c).Value = append(resources.RemoteSecrets.Of(c).Value, s)
 		say(w, "east", "config", s)
 	}), []string{"SEC007 error east", "SEC024 warning east"}},
 	{"a cluster that is gone holds up istiod", after(func(w RemoteWorld) {
@@ -501,7 +504,7 @@ var RemoteFaults = []RemoteCase{
 		s.Name, s.ClusterID, s.Server = "old", "old", "https://old.example:6443"
 		s.Access.Token = &facts.TokenClaims{Subject: Reader, AccountUID: "account-old"}
 		c := w.Cluster("east")
-		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
+		resources.RemoteSecrets.Edit(c).Value = append(resources.RemoteSecrets.Of(c).Value, s)
 		say(w, "east", "old", s)
 		w.Say("east", "old", "timeout")
 	}), []string{"SEC015 error east", "SEC025 warning east < SEC015"}},
@@ -509,7 +512,7 @@ var RemoteFaults = []RemoteCase{
 		s := *w.Secret("east", "west")
 		s.ClusterID, s.Server, s.Identity, s.Access, s.Invalid = "token", "", "", facts.Access{}, "the kubeconfig cannot be read"
 		c := w.Cluster("east")
-		c.RemoteSecrets.Value = append(c.RemoteSecrets.Value, s)
+		resources.RemoteSecrets.Edit(c).Value = append(resources.RemoteSecrets.Of(c).Value, s)
 	}), []string{"SEC026 note east"}},
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -56,8 +57,8 @@ type Cluster struct {
 
 func newCluster(m *Mesh, f *facts.Cluster) *Cluster {
 	c := &Cluster{Cluster: f, mesh: m, istiods: istio.Istiods(f), ID: istio.ClusterID(f)}
-	for i := range f.Namespaces.Value {
-		if ns := &f.Namespaces.Value[i]; ns.Name == "kube-system" {
+	for i := range resources.Namespaces.Of(f).Value {
+		if ns := &resources.Namespaces.Of(f).Value[i]; ns.Name == "kube-system" {
 			c.UID = string(ns.UID)
 		}
 	}
@@ -85,7 +86,9 @@ func (c *Cluster) hasIstiod() bool { return len(c.istiods) > 0 }
 func (c *Cluster) Primary() bool { return c.hasIstiod() }
 
 // WithoutControlPlane reports whether it is known that the cluster has none.
-func (c *Cluster) WithoutControlPlane() bool { return c.Istiods.Known() && !c.hasIstiod() }
+func (c *Cluster) WithoutControlPlane() bool {
+	return resources.Istiods.Of(c.Cluster).Known() && !c.hasIstiod()
+}
 
 // Remote reports whether the pods of the cluster are injected by a control plane
 // elsewhere. Whether one watches it is another matter: see WatchedBy.
@@ -93,7 +96,9 @@ func (c *Cluster) Remote() bool { return istio.IsRemote(c.Cluster) }
 
 // HasIstio reports whether anything of Istio is known to be in the cluster: a control
 // plane, or a webhook that injects.
-func (c *Cluster) HasIstio() bool { return c.hasIstiod() || len(c.Webhooks.Value) > 0 }
+func (c *Cluster) HasIstio() bool {
+	return c.hasIstiod() || len(resources.Webhooks.Of(c.Cluster).Value) > 0
+}
 
 // Undecided is what was not read of the cluster that would tell whether it has Istio,
 // and whether it is a primary.
@@ -136,11 +141,11 @@ func (c *Cluster) ConfiguredBy() []*ControlPlane {
 func (c *Cluster) Roots() []string { return c.roots() }
 
 func (c *Cluster) findRoots() []string {
-	if c.RootCert.State != facts.OK || c.RootCert.Value == nil {
+	if resources.RootCert.Of(c.Cluster).State != facts.OK || resources.RootCert.Of(c.Cluster).Value == nil {
 		return nil
 	}
 	var out []string
-	for _, certificate := range pki.ParseBundle([]byte(c.RootCert.Value.Data[istio.RootCertKey])).Certificates {
+	for _, certificate := range pki.ParseBundle([]byte(resources.RootCert.Of(c.Cluster).Value.Data[istio.RootCertKey])).Certificates {
 		out = append(out, certificate.SHA256)
 	}
 	return distinct(out)
@@ -166,7 +171,7 @@ func (c *Cluster) external() *ControlPlane {
 		}
 		loose := func(s facts.LooseSecret) bool { return s.Name == istio.ExternalKubeconfig }
 		remote := func(s facts.RemoteSecret) bool { return s.Name == istio.ExternalKubeconfig }
-		if slices.ContainsFunc(c.SystemSecrets.Value, loose) || slices.ContainsFunc(c.RemoteSecrets.Value, remote) {
+		if slices.ContainsFunc(resources.SystemSecrets.Of(c.Cluster).Value, loose) || slices.ContainsFunc(resources.RemoteSecrets.Of(c.Cluster).Value, remote) {
 			return cp
 		}
 	}

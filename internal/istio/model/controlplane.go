@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // ControlPlane is one Deployment of istiod, and what it makes of the fleet.
@@ -174,7 +175,7 @@ func (c *Cluster) ManagedBy() *ControlPlane {
 // system namespace names, or that of the only primary
 // (pilot/pkg/serviceregistry/kube/controller/multicluster.go, checkShouldLead).
 func (c *Cluster) meantFor() *ControlPlane {
-	if !c.Remote() || !c.Webhooks.Known() {
+	if !c.Remote() || !resources.Webhooks.Of(c.Cluster).Known() {
 		return nil
 	}
 	single := len(c.mesh.Primaries()) == 1

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Whose the proxies of west are.
@@ -29,9 +30,9 @@ func TestManagedBy(t *testing.T) {
 			f.Get("west").SystemAnnotations = nil
 		}, nil, "", false},
 		"deployments not read": {nil, func(*istiotest.Fleet) {}, func(f *facts.Fleet) {
-			f.Clusters[1].Istiods = facts.Read[[]appsv1.Deployment]{}
+			resources.Istiods.Set(&f.Clusters[1], facts.Read[[]appsv1.Deployment]{})
 		}, "", false},
-		"nothing that injects": {nil, alone, func(f *facts.Fleet) { f.Clusters[1].Webhooks.Value = nil }, "", false},
+		"nothing that injects": {nil, alone, func(f *facts.Fleet) { resources.Webhooks.Edit(&f.Clusters[1]).Value = nil }, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.names == nil {
@@ -90,8 +91,8 @@ func TestTwoNames(t *testing.T) {
 func TestIndexes(t *testing.T) {
 	m := New(istiotest.Serving(istiotest.Networked("east", "west")).Facts(), Options{})
 	c := m.Cluster("east")
-	for i := range c.Pods.Value {
-		if p := &c.Pods.Value[i]; c.Pod(p.Namespace, p.Name) != p || !slices.Contains(c.PodsIn(p.Namespace), p) {
+	for i := range resources.Pods.Of(c.Cluster).Value {
+		if p := &resources.Pods.Of(c.Cluster).Value[i]; c.Pod(p.Namespace, p.Name) != p || !slices.Contains(c.PodsIn(p.Namespace), p) {
 			t.Errorf("%s", p.Name)
 		}
 	}

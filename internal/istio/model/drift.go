@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Endpoint is an address of a Service.
@@ -57,10 +58,10 @@ func (r *RemoteSecret) findDrifts() map[string]Drift {
 
 // canDrift reports whether all is known that endpoints are compared by.
 func (r *RemoteSecret) canDrift() bool {
-	if !r.Sure() || r.To.EndpointSlices.State != facts.OK || r.To.Services.State != facts.OK || r.To.Namespaces.State != facts.OK {
+	if !r.Sure() || resources.EndpointSlices.Of(r.To.Cluster).State != facts.OK || resources.Services.Of(r.To.Cluster).State != facts.OK || resources.Namespaces.Of(r.To.Cluster).State != facts.OK {
 		return false
 	}
-	return r.In.MeshConfigs.Known() && !slices.ContainsFunc(r.In.ControlPlanes, func(cp *ControlPlane) bool { return len(cp.Problems) > 0 })
+	return resources.MeshConfigs.Of(r.In.Cluster).Known() && !slices.ContainsFunc(r.In.ControlPlanes, func(cp *ControlPlane) bool { return len(cp.Problems) > 0 })
 }
 
 // again is the second look at a replica.
@@ -130,12 +131,12 @@ func (r *RemoteSecret) differ(v facts.IstiodView, real facts.Addresses) Drift {
 // that are exported, in namespaces that the mesh configs of all control planes select.
 func (r *RemoteSecret) usedServices() map[string]bool {
 	out, selected := map[string]bool{}, map[string]bool{}
-	for i := range r.To.Namespaces.Value {
-		ns := &r.To.Namespaces.Value[i]
+	for i := range resources.Namespaces.Of(r.To.Cluster).Value {
+		ns := &resources.Namespaces.Of(r.To.Cluster).Value[i]
 		selected[ns.Name] = !slices.ContainsFunc(r.In.ControlPlanes, func(cp *ControlPlane) bool { return !cp.Mesh.Selects(ns.Labels) })
 	}
-	for i := range r.To.Services.Value {
-		s := &r.To.Services.Value[i]
+	for i := range resources.Services.Of(r.To.Cluster).Value {
+		s := &resources.Services.Of(r.To.Cluster).Value[i]
 		if selected[s.Namespace] && s.Spec.Type != corev1.ServiceTypeExternalName && s.Annotations[istio.AnnotationExportTo] == "" {
 			out[s.Namespace+"/"+s.Name] = true
 		}
@@ -144,4 +145,6 @@ func (r *RemoteSecret) usedServices() map[string]bool {
 }
 
 // findAddresses are the endpoints of all Services of the cluster.
-func (c *Cluster) findAddresses() facts.Addresses { return facts.AddressesOf(c.EndpointSlices.Value) }
+func (c *Cluster) findAddresses() facts.Addresses {
+	return facts.AddressesOf(resources.EndpointSlices.Of(c.Cluster).Value)
+}

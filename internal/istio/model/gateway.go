@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Gateway is a Service that is meant to be a gateway of a network.
@@ -32,8 +33,8 @@ func (c *Cluster) NetworkGateways() []*Gateway { return c.networkGateway() }
 
 func (c *Cluster) findGateways() []*Gateway {
 	var out []*Gateway
-	for i := range c.Services.Value {
-		s := &c.Services.Value[i]
+	for i := range resources.Services.Of(c.Cluster).Value {
+		s := &resources.Services.Of(c.Cluster).Value[i]
 		if network := s.Labels[istio.LabelNetwork]; network != "" {
 			out = append(out, c.newGateway(s, network, true))
 		}
@@ -154,8 +155,8 @@ func (g *Gateway) EastWest() *api.KubernetesGateway {
 // EastWest are the Gateways of ambient networks in the cluster.
 func (c *Cluster) EastWest() []*api.KubernetesGateway {
 	var out []*api.KubernetesGateway
-	for i := range c.KubernetesGateways.Value {
-		if k := &c.KubernetesGateways.Value[i]; k.Spec.GatewayClassName == api.ClassEastWest {
+	for i := range resources.KubernetesGateways.Of(c.Cluster).Value {
+		if k := &resources.KubernetesGateways.Of(c.Cluster).Value[i]; k.Spec.GatewayClassName == api.ClassEastWest {
 			out = append(out, k)
 		}
 	}

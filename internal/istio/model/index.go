@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Namespace is that of a name; nil where there is none.
@@ -71,24 +72,24 @@ func selects(selector, labels map[string]string) bool {
 // have many pods, and most rules need one or two of them.
 func (c *Cluster) index() {
 	c.namespaces = sync.OnceValue(func() map[string]*corev1.Namespace {
-		out := make(map[string]*corev1.Namespace, len(c.Namespaces.Value))
-		for i := range c.Namespaces.Value {
-			out[c.Namespaces.Value[i].Name] = &c.Namespaces.Value[i]
+		out := make(map[string]*corev1.Namespace, len(resources.Namespaces.Of(c.Cluster).Value))
+		for i := range resources.Namespaces.Of(c.Cluster).Value {
+			out[resources.Namespaces.Of(c.Cluster).Value[i].Name] = &resources.Namespaces.Of(c.Cluster).Value[i]
 		}
 		return out
 	})
 	c.services = sync.OnceValue(func() map[istio.ObjectName]*corev1.Service {
-		out := make(map[istio.ObjectName]*corev1.Service, len(c.Services.Value))
-		for i := range c.Services.Value {
-			s := &c.Services.Value[i]
+		out := make(map[istio.ObjectName]*corev1.Service, len(resources.Services.Of(c.Cluster).Value))
+		for i := range resources.Services.Of(c.Cluster).Value {
+			s := &resources.Services.Of(c.Cluster).Value[i]
 			out[istio.ObjectName{Namespace: s.Namespace, Name: s.Name}] = s
 		}
 		return out
 	})
 	c.endpointSlices = sync.OnceValue(func() map[istio.ObjectName][]*discoveryv1.EndpointSlice {
-		list := c.EndpointSlices.Value
-		if !c.EndpointSlices.Known() {
-			list = c.SystemSlices.Value
+		list := resources.EndpointSlices.Of(c.Cluster).Value
+		if !resources.EndpointSlices.Of(c.Cluster).Known() {
+			list = resources.SystemSlices.Of(c.Cluster).Value
 		}
 		out := make(map[istio.ObjectName][]*discoveryv1.EndpointSlice, len(list))
 		for i := range list {
@@ -100,17 +101,17 @@ func (c *Cluster) index() {
 		return out
 	})
 	c.pods = sync.OnceValue(func() map[istio.ObjectName]*facts.Pod {
-		out := make(map[istio.ObjectName]*facts.Pod, len(c.Pods.Value))
-		for i := range c.Pods.Value {
-			p := &c.Pods.Value[i]
+		out := make(map[istio.ObjectName]*facts.Pod, len(resources.Pods.Of(c.Cluster).Value))
+		for i := range resources.Pods.Of(c.Cluster).Value {
+			p := &resources.Pods.Of(c.Cluster).Value[i]
 			out[istio.ObjectName{Namespace: p.Namespace, Name: p.Name}] = p
 		}
 		return out
 	})
 	c.podsIn = sync.OnceValue(func() map[string][]*facts.Pod {
 		out := map[string][]*facts.Pod{}
-		for i := range c.Pods.Value {
-			p := &c.Pods.Value[i]
+		for i := range resources.Pods.Of(c.Cluster).Value {
+			p := &resources.Pods.Of(c.Cluster).Value[i]
 			out[p.Namespace] = append(out[p.Namespace], p)
 		}
 		return out

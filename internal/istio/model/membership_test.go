@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // two is the dumped fleet of two primaries on networks of their own, without the remote
@@ -37,7 +38,7 @@ func two(t *testing.T, change func(f *facts.Fleet)) *facts.Fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fleet, err := dump.Read(files, istiotest.System, time.Now())
+	fleet, err := dump.Read(files, istiotest.System, time.Now(), resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,37 +50,37 @@ func two(t *testing.T, change func(f *facts.Fleet)) *facts.Fleet {
 
 // withRoot gives a cluster another root.
 func withRoot(c *facts.Cluster) {
-	root := c.RootCert.Value.DeepCopy()
+	root := resources.RootCert.Of(c).Value.DeepCopy()
 	root.Data[istio.RootCertKey] = istiotest.Root(istiotest.Spec{Name: "another"}).PEM()
-	c.RootCert.Value = root
+	resources.RootCert.Edit(c).Value = root
 }
 
 // withoutNetworks takes the label of the system namespace away.
 func withoutNetworks(f *facts.Fleet) {
 	for i := range f.Clusters {
-		list := slices.Clone(f.Clusters[i].Namespaces.Value)
+		list := slices.Clone(resources.Namespaces.Of(&f.Clusters[i]).Value)
 		for k := range list {
 			if list[k].Name == istiotest.System {
 				list[k] = *list[k].DeepCopy()
 				delete(list[k].Labels, istio.LabelNetwork)
 			}
 		}
-		f.Clusters[i].Namespaces.Value = list
+		resources.Namespaces.Edit(&f.Clusters[i]).Value = list
 	}
 }
 
 // trustDomain gives a cluster a mesh config.
 func trustDomain(c *facts.Cluster, domain string) {
-	cm := c.MeshConfigs.Value[0].DeepCopy()
+	cm := resources.MeshConfigs.Of(c).Value[0].DeepCopy()
 	cm.Data[istio.MeshConfigKey] = "trustDomain: " + domain
-	c.MeshConfigs.Value = []corev1.ConfigMap{*cm}
+	resources.MeshConfigs.Edit(c).Value = []corev1.ConfigMap{*cm}
 }
 
 // injects gives a cluster values of its injector.
 func injects(c *facts.Cluster, values string) {
 	cm := corev1.ConfigMap{Data: map[string]string{istio.InjectorValuesKey: values}}
 	cm.Name, cm.Namespace = istio.InjectorConfigMap, istiotest.System
-	c.Injectors = facts.Read[[]corev1.ConfigMap]{State: facts.OK, Value: []corev1.ConfigMap{cm}}
+	resources.Injectors.Set(c, facts.Read[[]corev1.ConfigMap]{State: facts.OK, Value: []corev1.ConfigMap{cm}})
 }
 
 // Two primaries without any remote secret: whether they ought to be one mesh, all agree.
@@ -125,27 +126,29 @@ func TestMembershipOfPrimaries(t *testing.T) {
 			injects(&f.Clusters[1], `{"global":{"meshID":"two"}}`)
 		}, Member, Linked, LinkRoot, true, Missing},
 		"secrets not readable, one root": {func(f *facts.Fleet) {
-			f.Clusters[0].RemoteSecrets = facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden}
+			resources.RemoteSecrets.Set(&f.Clusters[0], facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden})
 		}, Member, Linked, LinkRoot, true, Unknown},
 		"secrets not readable, networks set": {func(f *facts.Fleet) {
 			withRoot(&f.Clusters[1])
 			trustDomain(&f.Clusters[1], "west.example")
-			f.Clusters[0].RemoteSecrets = facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden}
+			resources.RemoteSecrets.Set(&f.Clusters[0], facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden})
 		}, Member, OwnNetwork, "", false, Unknown},
 		"secrets not readable, root not readable": {func(f *facts.Fleet) {
 			withoutNetworks(f)
-			f.Clusters[0].Pods.Value, f.Clusters[0].Services.Value = nil, nil
-			f.Clusters[0].RootCert = facts.Read[*corev1.ConfigMap]{State: facts.Forbidden}
+			resources.Pods.Edit(&f.Clusters[0]).Value = nil
+			resources.Services.Edit(&f.Clusters[0]).Value = nil
+			resources.RootCert.Set(&f.Clusters[0], facts.Read[*corev1.ConfigMap]{State: facts.Forbidden})
 		}, Unclear, NotRead, "", false, Unknown},
 		"secrets not readable, nothing else in common": {func(f *facts.Fleet) {
 			withRoot(&f.Clusters[1])
 			withoutNetworks(f)
-			f.Clusters[0].Pods.Value, f.Clusters[0].Services.Value = nil, nil
-			f.Clusters[0].RemoteSecrets = facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden}
+			resources.Pods.Edit(&f.Clusters[0]).Value = nil
+			resources.Services.Edit(&f.Clusters[0]).Value = nil
+			resources.RemoteSecrets.Set(&f.Clusters[0], facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden})
 		}, Unclear, NotRead, "", false, Unknown},
 		"mesh config not readable, networks set": {func(f *facts.Fleet) {
 			withRoot(&f.Clusters[1])
-			f.Clusters[0].MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden}
+			resources.MeshConfigs.Set(&f.Clusters[0], facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden})
 		}, Member, OwnNetwork, "", false, Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -233,8 +236,8 @@ func TestMembership(t *testing.T) {
 			f := istiotest.Healthy("east", "west")
 			fleet := f.Facts()
 			withRoot(&fleet.Clusters[1])
-			fleet.Clusters[0].RemoteSecrets.Value[0].Server, fleet.Clusters[0].RemoteSecrets.Value[0].ClusterID = "https://far.example", "far"
-			fleet.Clusters[1].RemoteSecrets.Value = nil
+			resources.RemoteSecrets.Of(&fleet.Clusters[0]).Value[0].Server, resources.RemoteSecrets.Of(&fleet.Clusters[0]).Value[0].ClusterID = "https://far.example", "far"
+			resources.RemoteSecrets.Edit(&fleet.Clusters[1]).Value = nil
 			return fleet
 		}, "east", Member, WatchesUnknown},
 		"one cluster": {func() *facts.Fleet { return istiotest.Networked("east").Facts() }, "east", Member, OnlyCluster},
@@ -246,18 +249,24 @@ func TestMembership(t *testing.T) {
 		"deployments not readable": {func() *facts.Fleet {
 			f := istiotest.Healthy("east", "west").Facts()
 			withRoot(&f.Clusters[1])
-			f.Clusters[0].RemoteSecrets.Value, f.Clusters[1].RemoteSecrets.Value = nil, nil
-			f.Clusters[1].Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Forbidden}
+			resources.RemoteSecrets.Edit(&f.Clusters[0]).Value = nil
+			resources.RemoteSecrets.Edit(&f.Clusters[1]).Value = nil
+			resources.Istiods.Set(&f.Clusters[1], facts.Read[[]appsv1.Deployment]{State: facts.Forbidden})
 			return f
 		}, "west", Unclear, NotRead},
 		"webhooks not readable": {func() *facts.Fleet {
 			f := istiotest.Healthy("east", "west").Facts()
-			f.Clusters[1] = facts.Cluster{
-				Context: "west", SystemNamespace: istiotest.System, Istiods: facts.Read[[]appsv1.Deployment]{State: facts.OK},
-				Webhooks:      facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: facts.Failed, Reason: "timeout"},
-				RemoteSecrets: facts.Read[[]facts.RemoteSecret]{State: facts.OK},
-			}
-			f.Clusters[0].RemoteSecrets.Value = nil
+			f.Clusters[1] = *resources.Istiods.With(
+				resources.Webhooks.With(
+					resources.RemoteSecrets.With(
+						&facts.Cluster{Context: "west", SystemNamespace: istiotest.System},
+						facts.Read[[]facts.RemoteSecret]{State: facts.OK},
+					),
+					facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: facts.Failed, Reason: "timeout"},
+				),
+				facts.Read[[]appsv1.Deployment]{State: facts.OK},
+			)
+			resources.RemoteSecrets.Edit(&f.Clusters[0]).Value = nil
 			return f
 		}, "west", Unclear, NotRead},
 	} {

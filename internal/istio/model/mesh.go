@@ -15,6 +15,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Options are what is known besides the facts.
@@ -157,8 +158,8 @@ func (m *Mesh) findNetworks() []string {
 		for _, g := range c.NetworkGateways() {
 			names[g.Network] = true
 		}
-		for i := range c.KubernetesGateways.Value {
-			names[c.KubernetesGateways.Value[i].Labels[istio.LabelNetwork]] = true
+		for i := range resources.KubernetesGateways.Of(c.Cluster).Value {
+			names[resources.KubernetesGateways.Of(c.Cluster).Value[i].Labels[istio.LabelNetwork]] = true
 		}
 	}
 	for _, cp := range m.ControlPlanes {

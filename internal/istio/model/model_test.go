@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // made is a fleet of a test, and what was asked of it.
@@ -215,16 +216,16 @@ func ask(m *Mesh) {
 		c.Ztunnels()
 		c.Slices("sample", "helloworld")
 		c.MeshNetworksUnread()
-		for i := range c.Pods.Value {
-			p := &c.Pods.Value[i]
+		for i := range resources.Pods.Of(c.Cluster).Value {
+			p := &resources.Pods.Of(c.Cluster).Value[i]
 			c.IsGatewayPod(p)
 			c.Pod(p.Namespace, p.Name)
 			for _, cp := range c.WatchedBy {
 				cp.PodNetwork(c, p)
 			}
 		}
-		for i := range c.Services.Value {
-			c.HasAmbientPods(&c.Services.Value[i])
+		for i := range resources.Services.Of(c.Cluster).Value {
+			c.HasAmbientPods(&resources.Services.Of(c.Cluster).Value[i])
 		}
 		for _, o := range m.Clusters {
 			_ = m.Watch(c, o).String()

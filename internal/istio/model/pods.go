@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // What a pod has is said by package istio: HasProxy that it has an agent of the mesh,
@@ -96,8 +97,8 @@ func (c *Cluster) ProxyPods() []*facts.Pod { return c.proxyPods() }
 
 func (c *Cluster) findProxyPods() []*facts.Pod {
 	var out []*facts.Pod
-	for i := range c.Pods.Value {
-		if p := &c.Pods.Value[i]; IsProxy(p) {
+	for i := range resources.Pods.Of(c.Cluster).Value {
+		if p := &resources.Pods.Of(c.Cluster).Value[i]; IsProxy(p) {
 			out = append(out, p)
 		}
 	}
@@ -107,8 +108,8 @@ func (c *Cluster) findProxyPods() []*facts.Pod {
 // Ztunnels are the pods that speak for ambient workloads.
 func (c *Cluster) Ztunnels() []*facts.Pod {
 	var out []*facts.Pod
-	for i := range c.Pods.Value {
-		if p := &c.Pods.Value[i]; IsZtunnel(p) {
+	for i := range resources.Pods.Of(c.Cluster).Value {
+		if p := &resources.Pods.Of(c.Cluster).Value[i]; IsZtunnel(p) {
 			out = append(out, p)
 		}
 	}
@@ -143,8 +144,8 @@ type clients struct {
 
 func (c *Cluster) findClients() clients {
 	out := clients{pods: map[string]map[string]*facts.Pod{}}
-	for i := range c.Pods.Value {
-		p := &c.Pods.Value[i]
+	for i := range resources.Pods.Of(c.Cluster).Value {
+		p := &resources.Pods.Of(c.Cluster).Value[i]
 		if !IsClient(p) {
 			continue
 		}
@@ -180,8 +181,8 @@ func (c *Cluster) IPv6Only() bool { return c.ipv6() }
 
 func (c *Cluster) isIPv6() bool {
 	six := false
-	for i := range c.Pods.Value {
-		for _, ip := range c.Pods.Value[i].IPs {
+	for i := range resources.Pods.Of(c.Cluster).Value {
+		for _, ip := range resources.Pods.Of(c.Cluster).Value[i].IPs {
 			if !strings.Contains(ip, ":") {
 				return false
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
@@ -87,7 +88,7 @@ func (r *RemoteSecret) Siblings() []*RemoteSecret {
 // remotesOf are the data keys of a primary in the order in which istiod mostly takes
 // them at its start: that of the names, of namespace and name each for itself.
 func (m *Mesh) remotesOf(c *Cluster) []*RemoteSecret {
-	secrets := slices.Clone(c.RemoteSecrets.Value)
+	secrets := slices.Clone(resources.RemoteSecrets.Of(c.Cluster).Value)
 	slices.SortStableFunc(secrets, func(a, b facts.RemoteSecret) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(a.ClusterID, b.ClusterID))
 	})
@@ -247,7 +248,7 @@ func (m *Mesh) resolved() *facts.Fleet {
 			continue
 		}
 		own := &out.Clusters[slices.IndexFunc(out.Clusters, func(o facts.Cluster) bool { return o.Context == c.Context })]
-		own.RemoteSecrets.Value = nil
+		resources.RemoteSecrets.Edit(own).Value = nil
 		for _, r := range c.Remotes {
 			s := r.RemoteSecret
 			switch {
@@ -260,7 +261,7 @@ func (m *Mesh) resolved() *facts.Fleet {
 			default:
 				s.Server = ""
 			}
-			own.RemoteSecrets.Value = append(own.RemoteSecrets.Value, s)
+			resources.RemoteSecrets.Edit(own).Value = append(resources.RemoteSecrets.Of(own).Value, s)
 		}
 	}
 	out.Clusters = append(out.Clusters, nowhere)

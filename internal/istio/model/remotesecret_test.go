@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Where a remote secret leads, by what, and why it is ignored.
@@ -42,7 +43,7 @@ func TestRemoteSecrets(t *testing.T) {
 		}), "", ByConnecting, false, ""},
 		"to an ID that several have": {east(func(w istiotest.RemoteWorld, s *facts.RemoteSecret) {
 			s.Server, s.Access.Token = "https://10.0.0.1", nil
-			w.Cluster("north").Istiods = w.Cluster("west").Istiods
+			resources.Istiods.Set(w.Cluster("north"), resources.Istiods.Of(w.Cluster("west")))
 		}), "", "", false, ""},
 		"with a program": {east(func(_ istiotest.RemoteWorld, s *facts.RemoteSecret) {
 			s.Insecure = []string{"exec"}
@@ -88,7 +89,7 @@ func TestSameID(t *testing.T) {
 		s := *w.Secret("east", "west")
 		s.Name += "-2"
 		c := w.Cluster("east")
-		c.RemoteSecrets.Value = append([]facts.RemoteSecret{s}, c.RemoteSecrets.Value...)
+		resources.RemoteSecrets.Edit(c).Value = append([]facts.RemoteSecret{s}, resources.RemoteSecrets.Of(c).Value...)
 	})()
 	m := New(fleet, Options{Seen: seen})
 	first, second := m.Cluster("east").Remotes[0], m.Cluster("east").Remotes[1]
@@ -107,7 +108,7 @@ func TestSameID(t *testing.T) {
 func TestIgnoredByRevision(t *testing.T) {
 	fleet, _ := istiotest.Remote(nil, func(w istiotest.RemoteWorld) {
 		c := w.Cluster("east")
-		canary := c.Istiods.Value[0].DeepCopy()
+		canary := resources.Istiods.Of(c).Value[0].DeepCopy()
 		canary.Name = "istiod-canary"
 		env := canary.Spec.Template.Spec.Containers[0].Env
 		for i := range env {
@@ -118,7 +119,7 @@ func TestIgnoredByRevision(t *testing.T) {
 		env = append(env, env[0])
 		env[len(env)-1].Name, env[len(env)-1].Value = istio.EnvInsecureKubeconfigs, "exec,tokenFile"
 		canary.Spec.Template.Spec.Containers[0].Env = env
-		c.Istiods.Value = append(c.Istiods.Value, *canary)
+		resources.Istiods.Edit(c).Value = append(resources.Istiods.Of(c).Value, *canary)
 		w.Secret("east", "west").Insecure = []string{"exec", "clientKey"}
 	})()
 	m := New(fleet, Options{})

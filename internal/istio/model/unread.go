@@ -1,6 +1,9 @@
 package model
 
-import "github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+import (
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+)
 
 // Resource is a kind of object, or a selection of one, that is read of a cluster.
 type Resource string
@@ -53,28 +56,28 @@ func outcomeOf[T any](r facts.Read[T]) outcome { return outcome{r.State, r.Known
 
 // outcomes are how the read of each resource ended.
 var outcomes = map[Resource]func(*facts.Cluster) outcome{
-	Pods:                func(c *facts.Cluster) outcome { return outcomeOf(c.Pods) },
-	Services:            func(c *facts.Cluster) outcome { return outcomeOf(c.Services) },
-	EndpointSlices:      func(c *facts.Cluster) outcome { return outcomeOf(c.EndpointSlices) },
-	Namespaces:          func(c *facts.Cluster) outcome { return outcomeOf(c.Namespaces) },
-	Nodes:               func(c *facts.Cluster) outcome { return outcomeOf(c.Nodes) },
-	MeshConfigs:         func(c *facts.Cluster) outcome { return outcomeOf(c.MeshConfigs) },
-	Istiods:             func(c *facts.Cluster) outcome { return outcomeOf(c.Istiods) },
-	IstiodPods:          func(c *facts.Cluster) outcome { return outcomeOf(c.IstiodPods) },
-	RemoteSecrets:       func(c *facts.Cluster) outcome { return outcomeOf(c.RemoteSecrets) },
-	StraySecrets:        func(c *facts.Cluster) outcome { return outcomeOf(c.StraySecrets) },
-	SystemSecrets:       func(c *facts.Cluster) outcome { return outcomeOf(c.SystemSecrets) },
-	Webhooks:            func(c *facts.Cluster) outcome { return outcomeOf(c.Webhooks) },
-	Gateways:            func(c *facts.Cluster) outcome { return outcomeOf(c.Gateways) },
-	KubernetesGateways:  func(c *facts.Cluster) outcome { return outcomeOf(c.KubernetesGateways) },
-	WorkloadEntries:     func(c *facts.Cluster) outcome { return outcomeOf(c.WorkloadEntries) },
-	ServiceEntries:      func(c *facts.Cluster) outcome { return outcomeOf(c.ServiceEntries) },
-	ServiceExports:      func(c *facts.Cluster) outcome { return outcomeOf(c.ServiceExports) },
-	NetworkPolicies:     func(c *facts.Cluster) outcome { return outcomeOf(c.NetworkPolicies) },
-	PeerAuthentications: func(c *facts.Cluster) outcome { return outcomeOf(c.PeerAuthentications) },
-	DestinationRules:    func(c *facts.Cluster) outcome { return outcomeOf(c.DestinationRules) },
-	InjectorValues:      func(c *facts.Cluster) outcome { return outcomeOf(c.Injectors) },
-	RootCert:            func(c *facts.Cluster) outcome { return outcomeOf(c.RootCert) },
+	Pods:                func(c *facts.Cluster) outcome { return outcomeOf(resources.Pods.Of(c)) },
+	Services:            func(c *facts.Cluster) outcome { return outcomeOf(resources.Services.Of(c)) },
+	EndpointSlices:      func(c *facts.Cluster) outcome { return outcomeOf(resources.EndpointSlices.Of(c)) },
+	Namespaces:          func(c *facts.Cluster) outcome { return outcomeOf(resources.Namespaces.Of(c)) },
+	Nodes:               func(c *facts.Cluster) outcome { return outcomeOf(resources.Nodes.Of(c)) },
+	MeshConfigs:         func(c *facts.Cluster) outcome { return outcomeOf(resources.MeshConfigs.Of(c)) },
+	Istiods:             func(c *facts.Cluster) outcome { return outcomeOf(resources.Istiods.Of(c)) },
+	IstiodPods:          func(c *facts.Cluster) outcome { return outcomeOf(resources.IstiodPods.Of(c)) },
+	RemoteSecrets:       func(c *facts.Cluster) outcome { return outcomeOf(resources.RemoteSecrets.Of(c)) },
+	StraySecrets:        func(c *facts.Cluster) outcome { return outcomeOf(resources.StraySecrets.Of(c)) },
+	SystemSecrets:       func(c *facts.Cluster) outcome { return outcomeOf(resources.SystemSecrets.Of(c)) },
+	Webhooks:            func(c *facts.Cluster) outcome { return outcomeOf(resources.Webhooks.Of(c)) },
+	Gateways:            func(c *facts.Cluster) outcome { return outcomeOf(resources.Gateways.Of(c)) },
+	KubernetesGateways:  func(c *facts.Cluster) outcome { return outcomeOf(resources.KubernetesGateways.Of(c)) },
+	WorkloadEntries:     func(c *facts.Cluster) outcome { return outcomeOf(resources.WorkloadEntries.Of(c)) },
+	ServiceEntries:      func(c *facts.Cluster) outcome { return outcomeOf(resources.ServiceEntries.Of(c)) },
+	ServiceExports:      func(c *facts.Cluster) outcome { return outcomeOf(resources.ServiceExports.Of(c)) },
+	NetworkPolicies:     func(c *facts.Cluster) outcome { return outcomeOf(resources.NetworkPolicies.Of(c)) },
+	PeerAuthentications: func(c *facts.Cluster) outcome { return outcomeOf(resources.PeerAuthentications.Of(c)) },
+	DestinationRules:    func(c *facts.Cluster) outcome { return outcomeOf(resources.DestinationRules.Of(c)) },
+	InjectorValues:      func(c *facts.Cluster) outcome { return outcomeOf(resources.Injectors.Of(c)) },
+	RootCert:            func(c *facts.Cluster) outcome { return outcomeOf(resources.RootCert.Of(c)) },
 }
 
 // Unread are those of some resources that were not read of the cluster, in their order.

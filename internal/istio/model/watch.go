@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // settling is how long istiod may take for a change of a remote secret.
@@ -226,7 +227,7 @@ func (m *Mesh) fresh(r *RemoteSecret) bool {
 	if m.Fleet.At.Sub(r.Modified) < settling {
 		return true
 	}
-	return slices.ContainsFunc(r.In.IstiodPods.Value, func(p facts.Pod) bool {
+	return slices.ContainsFunc(resources.IstiodPods.Of(r.In.Cluster).Value, func(p facts.Pod) bool {
 		return slices.ContainsFunc(p.Statuses, func(s facts.ContainerStatus) bool {
 			return !s.Started.IsZero() && m.Fleet.At.Sub(s.Started) < settling
 		})

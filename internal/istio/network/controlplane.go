@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -73,8 +74,8 @@ func discoveryHost(p *facts.Pod) string {
 }
 
 func (m *member) service(name istio.ObjectName) *corev1.Service {
-	for i := range m.Services.Value {
-		if s := &m.Services.Value[i]; s.Namespace == name.Namespace && s.Name == name.Name {
+	for i := range resources.Services.Of(m.Cluster).Value {
+		if s := &resources.Services.Of(m.Cluster).Value[i]; s.Namespace == name.Namespace && s.Name == name.Name {
 			return s
 		}
 	}

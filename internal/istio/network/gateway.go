@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // gateway is a Service that is meant to be a gateway of a network.
@@ -30,8 +31,8 @@ type gateway struct {
 // findGateways finds the Services of a cluster that are meant to be gateways. A
 // control plane from which discovery selectors hide one sees no candidate.
 func (m *member) findGateways() {
-	for i := range m.Services.Value {
-		s := &m.Services.Value[i]
+	for i := range resources.Services.Of(m.Cluster).Value {
+		s := &resources.Services.Of(m.Cluster).Value[i]
 		if network := s.Labels[istio.LabelNetwork]; network != "" {
 			m.gateways = append(m.gateways, m.newGateway(s, network, true))
 		}
@@ -45,12 +46,12 @@ func (m *member) findGateways() {
 				return g.service.Namespace == c.Namespace && g.service.Name == c.Name && g.network == c.Network
 			})
 			if at < 0 {
-				i := slices.IndexFunc(m.Services.Value, func(s corev1.Service) bool { return s.Namespace == c.Namespace && s.Name == c.Name })
+				i := slices.IndexFunc(resources.Services.Of(m.Cluster).Value, func(s corev1.Service) bool { return s.Namespace == c.Namespace && s.Name == c.Name })
 				if i < 0 {
 					continue
 				}
 				at = len(m.gateways)
-				m.gateways = append(m.gateways, m.newGateway(&m.Services.Value[i], c.Network, false))
+				m.gateways = append(m.gateways, m.newGateway(&resources.Services.Of(m.Cluster).Value[i], c.Network, false))
 			}
 			m.gateways[at].seen[v] = c
 		}
@@ -59,8 +60,8 @@ func (m *member) findGateways() {
 
 func (m *member) newGateway(s *corev1.Service, network string, labelled bool) *gateway {
 	g := &gateway{member: m, service: s, network: network, labelled: labelled, seen: map[*view]istio.Candidate{}}
-	for i := range m.Pods.Value {
-		if p := &m.Pods.Value[i]; runs(p) && p.Namespace == s.Namespace && selects(s.Spec.Selector, p.Labels) {
+	for i := range resources.Pods.Of(m.Cluster).Value {
+		if p := &resources.Pods.Of(m.Cluster).Value[i]; runs(p) && p.Namespace == s.Namespace && selects(s.Spec.Selector, p.Labels) {
 			g.pods = append(g.pods, p)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Matrix says for each cluster what names its network.
@@ -93,7 +94,7 @@ func (m *member) labels(several bool) ClusterLabels {
 	for _, g := range m.gateways {
 		gateways = append(gateways, g.network)
 	}
-	for _, k := range m.KubernetesGateways.Value {
+	for _, k := range resources.KubernetesGateways.Of(m.Cluster).Value {
 		gateways = append(gateways, k.Labels[istio.LabelNetwork])
 	}
 	for _, v := range m.viewers {

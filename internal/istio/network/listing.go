@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Listing is what is meant to be a gateway between networks.
@@ -112,8 +113,8 @@ func (w *world) list(fleet *facts.Fleet, result finding.Result, options Options)
 		for _, g := range m.gateways {
 			out.Gateways = append(out.Gateways, w.row(g, result, options))
 		}
-		for i := range m.KubernetesGateways.Value {
-			if k := &m.KubernetesGateways.Value[i]; k.Labels[istio.LabelNetwork] != "" && (k.Spec.GatewayClassName == api.ClassRemote || len(k.Spec.Addresses) > 0) {
+		for i := range resources.KubernetesGateways.Of(m.Cluster).Value {
+			if k := &resources.KubernetesGateways.Of(m.Cluster).Value[i]; k.Labels[istio.LabelNetwork] != "" && (k.Spec.GatewayClassName == api.ClassRemote || len(k.Spec.Addresses) > 0) {
 				out.Gateways = append(out.Gateways, w.kubernetesRow(m, k, result, options))
 			}
 		}
@@ -166,7 +167,7 @@ func (w *world) row(g *gateway, result finding.Result, options Options) Gateway 
 	created := g.service.CreationTimestamp.UTC()
 	r.Object, r.Type, r.Created = g.object(), string(g.service.Spec.Type), &created
 	r.KnownTo = append(r.KnownTo, finding.Distinct(known)...)
-	if m.Pods.Known() {
+	if resources.Pods.Of(m.Cluster).Known() {
 		pods, ready := len(g.pods), g.ready()
 		r.Pods, r.Ready = &pods, &ready
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // drawing is what routes are judged by.
@@ -32,7 +33,7 @@ func (w *world) placeOf(m *member) string {
 			return cmp.Or(network, m.home())
 		}
 	}
-	if len(m.viewers) > 0 && m.Pods.Known() && m.Namespaces.Known() {
+	if len(m.viewers) > 0 && resources.Pods.Of(m.Cluster).Known() && resources.Namespaces.Of(m.Cluster).Known() {
 		return ""
 	}
 	return m.home()
@@ -42,8 +43,8 @@ func (w *world) placeOf(m *member) string {
 // them; where there are none, that which one would be on.
 func (v *view) endpointNetwork(m *member) string {
 	counts := map[string]int{}
-	for i := range m.Pods.Value {
-		p := &m.Pods.Value[i]
+	for i := range resources.Pods.Of(m.Cluster).Value {
+		p := &resources.Pods.Of(m.Cluster).Value[i]
 		if proxy := isProxy(p); !proxy && (!runs(p) || !isAmbient(m.namespaces[p.Namespace])) || m.isGatewayPod(p) || p.IP() == "" {
 			continue
 		}
@@ -330,8 +331,8 @@ func (d *drawing) kinds(v *view, a, b *member, r *Route) {
 
 // workloads says of which kinds a cluster has any.
 func (m *member) workloads() (sidecars, ambient bool) {
-	for i := range m.Pods.Value {
-		p := &m.Pods.Value[i]
+	for i := range resources.Pods.Of(m.Cluster).Value {
+		p := &resources.Pods.Of(m.Cluster).Value[i]
 		sidecars = sidecars || isProxy(p) && !m.isGatewayPod(p)
 		ambient = ambient || runs(p) && !isProxy(p) && isAmbient(m.namespaces[p.Namespace])
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -43,20 +44,20 @@ func (m *member) lacks(n need) finding.Reason {
 		need need
 		why  finding.Reason
 	}{
-		{pods, lack("pods", m.Pods)},
-		{services, lack("services", m.Services)},
-		{namespaces, lack("namespaces", m.Namespaces)},
-		{nodes, lack("nodes", m.Nodes)},
-		{meshConfigs, lack("mesh configs", m.MeshConfigs)},
-		{istiods, lack("deployments", m.Istiods)},
-		{remoteSecrets, lack("remote secrets", m.RemoteSecrets)},
-		{webhooks, lack("mutatingwebhookconfigurations", m.Webhooks)},
-		{gateways, lack("gateways of networking.istio.io", m.Gateways)},
-		{kubernetesGateways, lack("gateways of gateway.networking.k8s.io", m.KubernetesGateways)},
-		{workloadEntries, lack("workloadentries", m.WorkloadEntries)},
-		{serviceEntries, lack("serviceentries", m.ServiceEntries)},
-		{networkPolicies, lack("networkpolicies", m.NetworkPolicies)},
-		{injectorValues, lack("values of the injector", m.Injectors)},
+		{pods, lack("pods", resources.Pods.Of(m.Cluster))},
+		{services, lack("services", resources.Services.Of(m.Cluster))},
+		{namespaces, lack("namespaces", resources.Namespaces.Of(m.Cluster))},
+		{nodes, lack("nodes", resources.Nodes.Of(m.Cluster))},
+		{meshConfigs, lack("mesh configs", resources.MeshConfigs.Of(m.Cluster))},
+		{istiods, lack("deployments", resources.Istiods.Of(m.Cluster))},
+		{remoteSecrets, lack("remote secrets", resources.RemoteSecrets.Of(m.Cluster))},
+		{webhooks, lack("mutatingwebhookconfigurations", resources.Webhooks.Of(m.Cluster))},
+		{gateways, lack("gateways of networking.istio.io", resources.Gateways.Of(m.Cluster))},
+		{kubernetesGateways, lack("gateways of gateway.networking.k8s.io", resources.KubernetesGateways.Of(m.Cluster))},
+		{workloadEntries, lack("workloadentries", resources.WorkloadEntries.Of(m.Cluster))},
+		{serviceEntries, lack("serviceentries", resources.ServiceEntries.Of(m.Cluster))},
+		{networkPolicies, lack("networkpolicies", resources.NetworkPolicies.Of(m.Cluster))},
+		{injectorValues, lack("values of the injector", resources.Injectors.Of(m.Cluster))},
 	} {
 		if n&r.need != 0 && r.why != nothing {
 			return r.why
@@ -106,8 +107,8 @@ type member struct {
 
 func newMember(c *facts.Cluster) *member {
 	m := &member{Cluster: c, istiods: istio.Istiods(c), namespaces: map[string]*corev1.Namespace{}}
-	for i := range c.Namespaces.Value {
-		ns := &c.Namespaces.Value[i]
+	for i := range resources.Namespaces.Of(c).Value {
+		ns := &resources.Namespaces.Of(c).Value[i]
 		m.namespaces[ns.Name] = ns
 		if ns.Name == c.SystemNamespace {
 			m.label = ns.Labels[istio.LabelNetwork]
@@ -115,8 +116,8 @@ func newMember(c *facts.Cluster) *member {
 	}
 	m.webhook = webhookNetwork(c)
 	m.setting, m.set = injectorNetwork(c, m.istiods)
-	for i := range c.Pods.Value {
-		if p := &c.Pods.Value[i]; isProxy(p) {
+	for i := range resources.Pods.Of(c).Value {
+		if p := &resources.Pods.Of(c).Value[i]; isProxy(p) {
 			m.proxies = append(m.proxies, p)
 		}
 	}

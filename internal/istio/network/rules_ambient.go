@@ -12,13 +12,14 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // eastWest are the gateways of ambient networks in a cluster.
 func (m *member) eastWest() []*api.KubernetesGateway {
 	var out []*api.KubernetesGateway
-	for i := range m.KubernetesGateways.Value {
-		if k := &m.KubernetesGateways.Value[i]; k.Spec.GatewayClassName == api.ClassEastWest {
+	for i := range resources.KubernetesGateways.Of(m.Cluster).Value {
+		if k := &resources.KubernetesGateways.Of(m.Cluster).Value[i]; k.Spec.GatewayClassName == api.ClassEastWest {
 			out = append(out, k)
 		}
 	}
@@ -104,8 +105,8 @@ func (v *view) leadsAmbient(network string) bool {
 		if m == v.own {
 			class = api.ClassRemote
 		}
-		for i := range m.KubernetesGateways.Value {
-			if k := &m.KubernetesGateways.Value[i]; k.Spec.GatewayClassName == class && k.Labels[istio.LabelNetwork] == network && len(lacking(k)) == 0 {
+		for i := range resources.KubernetesGateways.Of(m.Cluster).Value {
+			if k := &resources.KubernetesGateways.Of(m.Cluster).Value[i]; k.Spec.GatewayClassName == class && k.Labels[istio.LabelNetwork] == network && len(lacking(k)) == 0 {
 				return true
 			}
 		}

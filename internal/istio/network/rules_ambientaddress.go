@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgeEastWestAddress: ambient workloads are sent to the address in the status of
@@ -74,7 +75,7 @@ func (m *member) inside(k *api.KubernetesGateway) []string {
 		if !istio.IsGatewayAddress(a) {
 			continue
 		}
-		for _, s := range m.Services.Value {
+		for _, s := range resources.Services.Of(m.Cluster).Value {
 			if s.Namespace != k.Namespace || s.Labels[istio.LabelGatewayName] != k.Name {
 				continue
 			}

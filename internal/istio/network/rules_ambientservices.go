@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // mesh is the mesh config of a cluster's own control plane; false where it has none
@@ -36,7 +37,7 @@ func (m *member) labelsOf(namespace string) map[string]string {
 
 // hasAmbientPods reports whether a Service selects pods for which ztunnel speaks.
 func (m *member) hasAmbientPods(s *corev1.Service) bool {
-	return isAmbient(m.namespaces[s.Namespace]) && slices.ContainsFunc(m.Pods.Value, func(p facts.Pod) bool {
+	return isAmbient(m.namespaces[s.Namespace]) && slices.ContainsFunc(resources.Pods.Of(m.Cluster).Value, func(p facts.Pod) bool {
 		return p.Namespace == s.Namespace && runs(&p) && !isProxy(&p) && selects(s.Spec.Selector, p.Labels)
 	})
 }
@@ -67,8 +68,8 @@ func judgeGlobalServices(j *judgement, members []*member) {
 		}
 		global[m] = map[string]*corev1.Service{}
 		var evidence []finding.Evidence
-		for i := range m.Services.Value {
-			s := &m.Services.Value[i]
+		for i := range resources.Services.Of(m.Cluster).Value {
+			s := &resources.Services.Of(m.Cluster).Value[i]
 			switch {
 			case v.Mesh.IsGlobal(m.labelsOf(s.Namespace), s.Labels):
 				global[m][s.Namespace+"/"+s.Name] = s
@@ -119,8 +120,8 @@ func (j *judgement) oneSided(a, b *member, global map[*member]map[string]*corev1
 	x, _ := a.mesh()
 	y, _ := b.mesh()
 	var byLabel, byConfig []string
-	for i := range b.Services.Value {
-		s := &b.Services.Value[i]
+	for i := range resources.Services.Of(b.Cluster).Value {
+		s := &resources.Services.Of(b.Cluster).Value[i]
 		name := s.Namespace + "/" + s.Name
 		if global[a][name] == nil || global[b][name] != nil || s.Labels[istio.LabelGlobal] != "" || !b.hasAmbientPods(s) || !a.hasAmbientPods(global[a][name]) {
 			continue
@@ -233,8 +234,8 @@ func judgeAmbientNamespaces(j *judgement, members []*member) {
 		}
 		by := map[string][]string{} // services by namespace
 		where := map[string]*member{}
-		for i := range m.Services.Value {
-			s := &m.Services.Value[i]
+		for i := range resources.Services.Of(m.Cluster).Value {
+			s := &resources.Services.Of(m.Cluster).Value[i]
 			ns := m.namespaces[s.Namespace]
 			if ns == nil || ns.Name == m.SystemNamespace || ns.Name == "kube-system" || ns.Labels[istio.LabelDataplaneMode] != "" || !m.hasPlainPods(s) {
 				continue
@@ -273,7 +274,7 @@ func judgeAmbientNamespaces(j *judgement, members []*member) {
 
 // hasPlainPods reports whether a Service selects pods that are not part of the mesh.
 func (m *member) hasPlainPods(s *corev1.Service) bool {
-	return slices.ContainsFunc(m.Pods.Value, func(p facts.Pod) bool {
+	return slices.ContainsFunc(resources.Pods.Of(m.Cluster).Value, func(p facts.Pod) bool {
 		return p.Namespace == s.Namespace && runs(&p) && !isProxy(&p) && !p.HostNetwork && p.Labels[istio.LabelDataplaneMode] == "" && selects(s.Spec.Selector, p.Labels)
 	})
 }
@@ -320,8 +321,8 @@ func judgeSeveralGateways(j *judgement, members []*member) {
 		}
 		by := map[string][]finding.Evidence{}
 		for _, m := range v.members {
-			for i := range m.KubernetesGateways.Value {
-				k := &m.KubernetesGateways.Value[i]
+			for i := range resources.KubernetesGateways.Of(m.Cluster).Value {
+				k := &resources.KubernetesGateways.Of(m.Cluster).Value[i]
 				if network := k.Labels[istio.LabelNetwork]; m != v.own && network != v.own.label && k.Spec.GatewayClassName == api.ClassEastWest && len(lacking(k)) == 0 {
 					by[network] = append(by[network], finding.Evidence{Cluster: m.Context, Field: kubernetesObject(k).String(), Value: addressesOf(k)})
 				}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgeTwoControlPlanes: what an earlier installation left in a cluster.
@@ -29,7 +30,7 @@ func judgeTwoControlPlanes(j *judgement, members []*member) {
 			f.Evidence = []finding.Evidence{{Field: i.object().String() + ", service", Value: s.Namespace + "/" + s.Name}}
 			switch {
 			case m.isRemote() && len(s.Spec.Selector) > 0:
-				if slices.ContainsFunc(m.Pods.Value, func(p facts.Pod) bool {
+				if slices.ContainsFunc(resources.Pods.Of(m.Cluster).Value, func(p facts.Pod) bool {
 					return runs(&p) && p.Namespace == s.Namespace && selects(s.Spec.Selector, p.Labels)
 				}) {
 					continue
@@ -94,7 +95,7 @@ func judgeDiscoveryAddress(j *judgement, members []*member) {
 
 func (m *member) istiodServices() []string {
 	var out []string
-	for _, s := range m.Services.Value {
+	for _, s := range resources.Services.Of(m.Cluster).Value {
 		if s.Namespace == m.SystemNamespace && strings.HasPrefix(s.Name, "istiod") {
 			out = append(out, s.Namespace+"/"+s.Name)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgeExposure: the gateway to which a remote cluster's Service of istiod leads has
@@ -17,7 +18,7 @@ import (
 func judgeExposure(j *judgement, members []*member) {
 	for _, m := range members {
 		planes := m.serving()
-		if !m.isRemote() || len(planes) == 0 || !m.SystemSlices.Known() {
+		if !m.isRemote() || len(planes) == 0 || !resources.SystemSlices.Of(m.Cluster).Known() {
 			continue
 		}
 		for _, s := range m.controlPlaneServices() {
@@ -41,8 +42,8 @@ func judgeExposure(j *judgement, members []*member) {
 // gatewayAt is the Service of the control plane's cluster that has one of the addresses
 // or host names.
 func (v *view) gatewayAt(addresses []string) *gateway {
-	for i := range v.own.Services.Value {
-		s := &v.own.Services.Value[i]
+	for i := range resources.Services.Of(v.own.Cluster).Value {
+		s := &resources.Services.Of(v.own.Cluster).Value[i]
 		theirs, names := external(s)
 		if slices.ContainsFunc(slices.Concat(theirs, names), func(a string) bool { return slices.Contains(addresses, a) }) {
 			return v.own.newGateway(s, s.Labels[istio.LabelNetwork], false)
@@ -79,8 +80,8 @@ func (j *judgement) exposure(m *member, v *view, g *gateway, ports []int) {
 			bad(fmt.Sprintf("Gateways with port %d for the pods of %s", port, g.object()), "none")
 			continue
 		}
-		if !v.own.VirtualServices.Known() {
-			j.NotChecked(m.Context, lack("virtualservices in "+v.Context, v.own.VirtualServices), "PR006")
+		if !resources.VirtualServices.Of(v.own.Cluster).Known() {
+			j.NotChecked(m.Context, lack("virtualservices in "+v.Context, resources.VirtualServices.Of(v.own.Cluster)), "PR006")
 			continue
 		}
 		if value := v.unrouted(servers, port); value != "" {
@@ -110,8 +111,8 @@ func (v *view) serversAt(g *gateway, port int) []server {
 	service.Labels = map[string]string{istio.LabelGatewayPort: fmt.Sprint(port)}
 	at.service, at.labelled = service, true
 	var out []server
-	for i := range v.own.Gateways.Value {
-		gw := &v.own.Gateways.Value[i]
+	for i := range resources.Gateways.Of(v.own.Cluster).Value {
+		gw := &resources.Gateways.Of(v.own.Cluster).Value[i]
 		if v.Istiod.On(istio.EnvScopeGateways) && gw.Namespace != g.service.Namespace {
 			continue
 		}
@@ -130,7 +131,7 @@ func (v *view) serversAt(g *gateway, port int) []server {
 // unrouted says why what comes to listeners is not passed on to istiod; "" where it is.
 func (v *view) unrouted(servers []server, port int) string {
 	value := "none routes to istiod"
-	for _, vs := range v.own.VirtualServices.Value {
+	for _, vs := range resources.VirtualServices.Of(v.own.Cluster).Value {
 		if !slices.ContainsFunc(servers, func(s server) bool {
 			return slices.Contains(vs.Spec.Gateways, s.gateway.Namespace+"/"+s.gateway.Name) || vs.Namespace == s.gateway.Namespace && slices.Contains(vs.Spec.Gateways, s.gateway.Name)
 		}) {
@@ -151,7 +152,7 @@ func (v *view) unrouted(servers []server, port int) string {
 				if !strings.HasPrefix(name.Name, "istiod") {
 					continue
 				}
-				if v.own.service(name) != nil || !v.own.Services.Known() {
+				if v.own.service(name) != nil || !resources.Services.Of(v.own.Cluster).Known() {
 					return ""
 				}
 				value = "virtualservice " + vs.Namespace + "/" + vs.Name + " routes to " + d.Destination.Host + ", which does not exist"

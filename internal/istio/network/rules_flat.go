@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgeFlat: clusters on the same network, or on none, send requests straight to
@@ -90,7 +91,7 @@ func (m *member) sharesNetwork(other *member) bool {
 // nodeAddresses are the nodes by the address that they have within their network.
 func (m *member) nodeAddresses() map[string]string {
 	out := map[string]string{}
-	for _, n := range m.Nodes.Value {
+	for _, n := range resources.Nodes.Of(m.Cluster).Value {
 		for _, a := range n.Status.Addresses {
 			if a.Type == corev1.NodeInternalIP && a.Address != "" {
 				out[a.Address] = n.Name
@@ -131,8 +132,8 @@ func sameNodes(a, b *member) []finding.Evidence {
 // podAddresses are the pods by address, those aside that have their node's.
 func (m *member) podAddresses() map[string]*facts.Pod {
 	out := map[string]*facts.Pod{}
-	for i := range m.Pods.Value {
-		if p := &m.Pods.Value[i]; runs(p) && !p.HostNetwork && p.IP() != "" {
+	for i := range resources.Pods.Of(m.Cluster).Value {
+		if p := &resources.Pods.Of(m.Cluster).Value[i]; runs(p) && !p.HostNetwork && p.IP() != "" {
 			out[p.IP()] = p
 		}
 	}
@@ -160,7 +161,7 @@ func twice(a, b map[string]*facts.Pod) []string {
 // ranges are those of the nodes, from which pods have their addresses.
 func (m *member) ranges() []netip.Prefix {
 	var ranges []netip.Prefix
-	for _, n := range m.Nodes.Value {
+	for _, n := range resources.Nodes.Of(m.Cluster).Value {
 		cidrs := n.Spec.PodCIDRs
 		if len(cidrs) == 0 {
 			cidrs = []string{n.Spec.PodCIDR}

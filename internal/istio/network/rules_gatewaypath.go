@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // ports are those of its Service to which other networks connect.
@@ -112,7 +113,7 @@ func judgeExternalIPs(j *judgement, members []*member) {
 		}
 		var strange []string
 		for _, ip := range s.Spec.ExternalIPs {
-			if !slices.ContainsFunc(g.member.Nodes.Value, func(n corev1.Node) bool {
+			if !slices.ContainsFunc(resources.Nodes.Of(g.member.Cluster).Value, func(n corev1.Node) bool {
 				return slices.ContainsFunc(n.Status.Addresses, func(a corev1.NodeAddress) bool { return a.Address == ip })
 			}) {
 				strange = append(strange, ip)
@@ -207,8 +208,8 @@ func (g *gateway) target(port int) (int, bool) {
 // policies that say it: what any of them allows is allowed.
 func (m *member) admits(p *facts.Pod, port int) (admission, []string) {
 	best, names := nowhere, []string(nil)
-	for i := range m.NetworkPolicies.Value {
-		policy := &m.NetworkPolicies.Value[i]
+	for i := range resources.NetworkPolicies.Of(m.Cluster).Value {
+		policy := &resources.NetworkPolicies.Of(m.Cluster).Value[i]
 		selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
 		if policy.Namespace != p.Namespace || err != nil || !selector.Matches(labels.Set(p.Labels)) || !restrictsIngress(policy) {
 			continue

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgeStray: every Service with the label counts as a gateway, whatever its name
@@ -94,7 +95,7 @@ func judgeForeignGateway(j *judgement, members []*member) {
 		if len(m.homes()) == 0 || slices.Contains(m.homes(), g.network) || j.of(m.Context, g.object(), "NET013") != "" {
 			continue
 		}
-		others := slices.ContainsFunc(m.Pods.Value, func(p facts.Pod) bool {
+		others := slices.ContainsFunc(resources.Pods.Of(m.Cluster).Value, func(p facts.Pod) bool {
 			return p.Labels[istio.LabelNetwork] == g.network && !slices.ContainsFunc(g.pods, func(o *facts.Pod) bool { return o.Namespace == p.Namespace && o.Name == p.Name })
 		})
 		if others || slices.ContainsFunc(m.viewers, func(v *view) bool { return v.ranges(g.network) }) {

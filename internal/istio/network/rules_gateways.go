@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgeHidden: the discovery selectors of a control plane count in all clusters
@@ -202,11 +203,11 @@ const (
 // events is what the load balancer's controller said last about the Service, what
 // went wrong before all else.
 func (g *gateway) events(now time.Time) []finding.Evidence {
-	if read := g.member.GatewayEvents; !read.Known() && read.State != facts.NotAsked {
+	if read := resources.GatewayEvents.Of(g.member.Cluster); !read.Known() && read.State != facts.NotAsked {
 		return []finding.Evidence{{Field: "events of the Service, which may say why", Value: read.Why()}}
 	}
 	var about []corev1.Event
-	for _, e := range g.member.GatewayEvents.Value {
+	for _, e := range resources.GatewayEvents.Of(g.member.Cluster).Value {
 		if e.InvolvedObject.Namespace == g.service.Namespace && e.InvolvedObject.Name == g.service.Name && strings.TrimSpace(e.Message) != "" {
 			about = append(about, e)
 		}
@@ -250,7 +251,7 @@ func judgeNodes(j *judgement, members []*member) {
 		selector := map[string]string{}
 		invalid := json.Unmarshal([]byte(text), &selector) != nil
 		var matching, external []string
-		for _, n := range g.member.Nodes.Value {
+		for _, n := range resources.Nodes.Of(g.member.Cluster).Value {
 			if len(selector) > 0 && !selects(selector, n.Labels) {
 				continue
 			}
@@ -262,11 +263,11 @@ func judgeNodes(j *judgement, members []*member) {
 		written := g.annotation(istio.AnnotationNodeSelector, cmp.Or(text, "empty"))
 		if len(matching) == 0 || invalid {
 			f := g.finding("GW006", g.severity(), "no node has the labels that the gateway's annotation asks for")
-			f.Evidence = []finding.Evidence{written, {Field: "nodes", Value: fmt.Sprintf("%d, none of them selected", len(g.member.Nodes.Value))}}
+			f.Evidence = []finding.Evidence{written, {Field: "nodes", Value: fmt.Sprintf("%d, none of them selected", len(resources.Nodes.Of(g.member.Cluster).Value))}}
 			f.Effect = g.lost()
 			if invalid && len(matching) > 0 {
 				f.Severity, f.Title = finding.Warning, "the gateway's annotation that selects nodes is not JSON, and selects all"
-				f.Evidence[1].Value = fmt.Sprintf("%d of %d selected", len(matching), len(g.member.Nodes.Value))
+				f.Evidence[1].Value = fmt.Sprintf("%d of %d selected", len(matching), len(resources.Nodes.Of(g.member.Cluster).Value))
 				f.Effect = "nodes are announced that are not meant to be"
 			}
 			f.Fix = []finding.Step{

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Hostnames are the host names that gateways have instead of addresses, sorted.
@@ -34,11 +35,11 @@ func Hostnames(fleet *facts.Fleet) []string {
 }
 
 func mayHaveHostnames(c facts.Cluster) bool {
-	return slices.ContainsFunc(c.Services.Value, func(s corev1.Service) bool {
+	return slices.ContainsFunc(resources.Services.Of(&c).Value, func(s corev1.Service) bool {
 		return slices.ContainsFunc(s.Status.LoadBalancer.Ingress, func(i corev1.LoadBalancerIngress) bool { return i.Hostname != "" })
-	}) || slices.ContainsFunc(c.KubernetesGateways.Value, func(g api.KubernetesGateway) bool {
+	}) || slices.ContainsFunc(resources.KubernetesGateways.Of(&c).Value, func(g api.KubernetesGateway) bool {
 		return len(g.Spec.Addresses) > 0
-	}) || slices.ContainsFunc(c.MeshConfigs.Value, func(m corev1.ConfigMap) bool {
+	}) || slices.ContainsFunc(resources.MeshConfigs.Of(&c).Value, func(m corev1.ConfigMap) bool {
 		return strings.Contains(m.Data[istio.MeshNetworksKey], "address")
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 const autoPassthrough = "AUTO_PASSTHROUGH"
@@ -66,8 +67,8 @@ func judgeListeners(j *judgement, members []*member) {
 		}
 		var on, beside, elsewhere []server // where the Service sends to, on other ports of its pods, and for other pods
 		for _, v := range planes {
-			for i := range v.own.Gateways.Value {
-				gw := &v.own.Gateways.Value[i]
+			for i := range resources.Gateways.Of(v.own.Cluster).Value {
+				gw := &resources.Gateways.Of(v.own.Cluster).Value[i]
 				for _, s := range gw.Spec.Servers {
 					switch found := (server{gw, s, v.Istiod.On(istio.EnvScopeGateways) && gw.Namespace != g.service.Namespace}); {
 					case s.Port == nil || !g.bound(s.Bind):
@@ -167,8 +168,8 @@ func (g *gateway) listensFor(number int) bool {
 		return true // a name; the pods know its port
 	}
 	translated := false
-	for i := range g.member.Services.Value {
-		s := &g.member.Services.Value[i]
+	for i := range resources.Services.Of(g.member.Cluster).Value {
+		s := &resources.Services.Of(g.member.Cluster).Value[i]
 		if _, direct := s.Labels[labelDirectPorts]; direct || s.Namespace != g.service.Namespace {
 			continue
 		}
@@ -194,7 +195,7 @@ func (g *gateway) listensFor(number int) bool {
 func (g *gateway) kubernetesListener() bool {
 	for _, p := range g.pods {
 		name := p.Labels[istio.LabelGatewayName]
-		for _, k := range g.member.KubernetesGateways.Value {
+		for _, k := range resources.KubernetesGateways.Of(g.member.Cluster).Value {
 			if name == "" || k.Namespace != p.Namespace || k.Name != name {
 				continue
 			}
@@ -331,7 +332,7 @@ func judgeKubernetesGateways(j *judgement, members []*member) {
 		return
 	}
 	for _, m := range members {
-		for _, k := range m.KubernetesGateways.Value {
+		for _, k := range resources.KubernetesGateways.Of(m.Cluster).Value {
 			network := k.Labels[istio.LabelNetwork]
 			if network == "" || k.Spec.GatewayClassName != api.ClassRemote && len(k.Spec.Addresses) == 0 {
 				continue

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // viewsOf are the control planes of the clusters.
@@ -108,7 +109,7 @@ func (v *view) noService(network string, g istio.MeshNetworkGateway) string {
 	}
 	parts := strings.Split(g.RegistryServiceName, ".")
 	for _, m := range v.members {
-		for _, s := range m.Services.Value {
+		for _, s := range resources.Services.Of(m.Cluster).Value {
 			if len(parts) < 3 || s.Name != parts[0] || s.Namespace != parts[1] {
 				continue
 			}
@@ -121,7 +122,7 @@ func (v *view) noService(network string, g istio.MeshNetworkGateway) string {
 		}
 	}
 	for _, m := range v.members {
-		if !m.Services.Known() {
+		if !resources.Services.Of(m.Cluster).Known() {
 			return ""
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgeInjected: what the injector writes into pods, and the label of the system
@@ -136,8 +137,8 @@ func (m *member) networksCover() bool {
 // withoutNetwork are the pods whose network is "" for some control plane: those
 // with a proxy, and how many others and in ambient mode there are.
 func (m *member) withoutNetwork() (proxies []*facts.Pod, others, ambient int) {
-	for i := range m.Pods.Value {
-		p := &m.Pods.Value[i]
+	for i := range resources.Pods.Of(m.Cluster).Value {
+		p := &resources.Pods.Of(m.Cluster).Value[i]
 		if !runs(p) || p.IP() == "" || p.HostNetwork ||
 			!slices.ContainsFunc(m.viewers, func(v *view) bool { return v.network(m, p) == "" }) {
 			continue

@@ -10,6 +10,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgePrimaryAddress: what is written as the address of istiod in a remote cluster
@@ -25,8 +26,8 @@ func judgePrimaryAddress(j *judgement, members []*member) {
 			if !isBridge(s) || s.Namespace != m.SystemNamespace {
 				continue
 			}
-			if !m.SystemSlices.Known() {
-				j.NotChecked(m.Context, lack("endpointslices of "+m.SystemNamespace, m.SystemSlices), "PR001", "PR006")
+			if !resources.SystemSlices.Of(m.Cluster).Known() {
+				j.NotChecked(m.Context, lack("endpointslices of "+m.SystemNamespace, resources.SystemSlices.Of(m.Cluster)), "PR001", "PR006")
 				continue
 			}
 			addresses, _ := m.endpointsOf(s)
@@ -76,7 +77,7 @@ func judgePrimaryAddress(j *judgement, members []*member) {
 // onlySlice is the name of the one slice of a Service that is reached by IPv4; "" where
 // there are several, or none.
 func (m *member) onlySlice(s *corev1.Service) (name string) {
-	for _, slice := range m.SystemSlices.Value {
+	for _, slice := range resources.SystemSlices.Of(m.Cluster).Value {
 		if slice.Namespace != s.Namespace || slice.Labels[discoveryv1.LabelServiceName] != s.Name {
 			continue
 		}
@@ -92,8 +93,8 @@ func (m *member) onlySlice(s *corev1.Service) (name string) {
 // have the port for proxies.
 func (v *view) exposing() []string {
 	var out []string
-	for i := range v.own.Services.Value {
-		s := &v.own.Services.Value[i]
+	for i := range resources.Services.Of(v.own.Cluster).Value {
+		s := &resources.Services.Of(v.own.Cluster).Value[i]
 		if addresses, _ := external(s); slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == portDiscovery }) {
 			out = append(out, addresses...)
 		}
@@ -109,8 +110,8 @@ func primaryAddresses(planes []*view, hosts map[string][]string) (out []string, 
 		if lack := v.own.lacks(services | nodes | pods | meshConfigs); lack != nothing && why == nothing {
 			why = within(lack, v.Context)
 		}
-		for i := range v.own.Services.Value {
-			s := &v.own.Services.Value[i]
+		for i := range resources.Services.Of(v.own.Cluster).Value {
+			s := &resources.Services.Of(v.own.Cluster).Value[i]
 			addresses, names := external(s)
 			out = append(append(out, addresses...), s.Spec.ClusterIPs...)
 			out = append(out, s.Spec.ClusterIP)
@@ -121,12 +122,12 @@ func primaryAddresses(planes []*view, hosts map[string][]string) (out []string, 
 				out = append(out, hosts[name]...)
 			}
 		}
-		for _, n := range v.own.Nodes.Value {
+		for _, n := range resources.Nodes.Of(v.own.Cluster).Value {
 			for _, a := range n.Status.Addresses {
 				out = append(out, a.Address)
 			}
 		}
-		for _, p := range v.own.Pods.Value {
+		for _, p := range resources.Pods.Of(v.own.Cluster).Value {
 			out = append(out, p.IP())
 		}
 		for _, n := range v.MeshNetworks.Networks {

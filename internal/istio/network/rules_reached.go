@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // complete reports whether all that a control plane reads is among the clusters.
@@ -175,8 +176,8 @@ func (v *view) traffic() traffic {
 		in[network][m]++
 	}
 	for _, m := range v.members {
-		for i := range m.Pods.Value {
-			p := &m.Pods.Value[i]
+		for i := range resources.Pods.Of(m.Cluster).Value {
+			p := &resources.Pods.Of(m.Cluster).Value[i]
 			proxy, ambient := isProxy(p), runs(p) && isAmbient(m.namespaces[p.Namespace])
 			if !proxy && !ambient || m.isGatewayPod(p) || p.IP() == "" {
 				continue
@@ -416,7 +417,7 @@ func (j *judgement) whyNone(network string, in []*member) string {
 		}
 	}
 	for _, m := range j.members {
-		for _, k := range m.KubernetesGateways.Value {
+		for _, k := range resources.KubernetesGateways.Of(m.Cluster).Value {
 			if k.Labels[istio.LabelNetwork] == network {
 				if id := j.of(m.Context, kubernetesObject(&k), "GW016"); id != "" {
 					return id
@@ -448,8 +449,8 @@ func (j *judgement) unlabelled(network string, in []*member) string {
 		}
 	}
 	for _, m := range in {
-		for i := range m.Services.Value {
-			s := &m.Services.Value[i]
+		for i := range resources.Services.Of(m.Cluster).Value {
+			s := &resources.Services.Of(m.Cluster).Value[i]
 			listens := slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == istio.DefaultGatewayPort })
 			if s.Labels[istio.LabelNetwork] != "" || !listens && s.Labels["istio"] != "eastwestgateway" {
 				continue

@@ -12,11 +12,12 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // isRemote reports whether the control plane of a cluster's pods is in another one.
 func (m *member) isRemote() bool {
-	return m.Istiods.Known() && len(m.istiods) == 0 && len(m.viewers) > 0 && len(m.Webhooks.Value) > 0
+	return resources.Istiods.Of(m.Cluster).Known() && len(m.istiods) == 0 && len(m.viewers) > 0 && len(resources.Webhooks.Of(m.Cluster).Value) > 0
 }
 
 // injector is one webhook that injects sidecars.
@@ -29,7 +30,7 @@ type injector struct {
 // others differ in what they select alone.
 func (m *member) injectors() []injector {
 	var out []injector
-	for _, c := range m.Webhooks.Value {
+	for _, c := range resources.Webhooks.Of(m.Cluster).Value {
 		if len(c.Webhooks) > 0 {
 			out = append(out, injector{c.Name, c.Webhooks[0]})
 		}
@@ -71,7 +72,7 @@ func judgeInjectionService(j *judgement, members []*member) {
 			name := ref.Namespace + "/" + ref.Name
 			f := finding.Finding{Severity: finding.Error, Clusters: []string{m.Context}, Object: i.object()}
 			f.Evidence = []finding.Evidence{{Field: i.object().String() + ", service", Value: name}}
-			at := slices.IndexFunc(m.Services.Value, func(s corev1.Service) bool { return s.Namespace == ref.Namespace && s.Name == ref.Name })
+			at := slices.IndexFunc(resources.Services.Of(m.Cluster).Value, func(s corev1.Service) bool { return s.Namespace == ref.Namespace && s.Name == ref.Name })
 			switch {
 			case at < 0:
 				f.Code, f.Title = "PR012", "the injection webhook calls a Service that does not exist"
@@ -83,14 +84,14 @@ func judgeInjectionService(j *judgement, members []*member) {
 						"Delete it only if an old installation left it; where Helm or an operator owns that installation, uninstall it there instead:").
 						By(finding.Kubectl(m.Context, "delete", "mutatingwebhookconfiguration/"+i.configuration)),
 				}
-			case m.Services.Value[at].Spec.Type == corev1.ServiceTypeExternalName:
+			case resources.Services.Of(m.Cluster).Value[at].Spec.Type == corev1.ServiceTypeExternalName:
 				f.Code, f.Title = "PR002", "the injection webhook calls a Service of type ExternalName, which API servers refuse"
-				f.Evidence = append(f.Evidence, finding.Evidence{Field: "service " + name + ", externalName", Value: orNone(m.Services.Value[at].Spec.ExternalName)})
+				f.Evidence = append(f.Evidence, finding.Evidence{Field: "service " + name + ", externalName", Value: orNone(resources.Services.Of(m.Cluster).Value[at].Spec.ExternalName)})
 				f.Effect = "pods in namespaces with injection are not created: unsupported service type \"ExternalName\""
 				f.Fix = []finding.Step{
 					finding.Say("Set global.remotePilotAddress to an IPv4 address in the values of the remote installation."),
 					finding.Say("Or set istiodRemote.injectionURL to https://%s:15017%s there.",
-						cmp.Or(m.Services.Value[at].Spec.ExternalName, "HOST"), cmp.Or(i.path(), "/inject")),
+						cmp.Or(resources.Services.Of(m.Cluster).Value[at].Spec.ExternalName, "HOST"), cmp.Or(i.path(), "/inject")),
 				}
 			default:
 				continue
@@ -110,7 +111,10 @@ func judgeInjectionPath(j *judgement, members []*member) {
 		}
 		id := istio.ClusterID(m.Cluster)
 		for _, i := range m.injectors() {
-			one := facts.Cluster{Webhooks: facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: facts.OK, Value: []admissionv1.MutatingWebhookConfiguration{{Webhooks: []admissionv1.MutatingWebhook{i.MutatingWebhook}}}}}
+			one := *resources.Webhooks.With(
+				&facts.Cluster{},
+				facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: facts.OK, Value: []admissionv1.MutatingWebhookConfiguration{{Webhooks: []admissionv1.MutatingWebhook{i.MutatingWebhook}}}},
+			)
 			cluster, network := istio.ClusterID(&one), webhookNetwork(&one)
 			var wrong []finding.Evidence
 			expected := id
@@ -184,7 +188,7 @@ func judgeClaim(j *judgement, members []*member) {
 				Effect:   "nobody keeps the root in configmap istio-ca-root-cert and the webhook's caBundle up to date there: pods stop starting when the root changes",
 				Fix:      fix,
 			}
-			if m.RootCert.State == facts.Absent || len(unbundled) > 0 {
+			if resources.RootCert.Of(m.Cluster).State == facts.Absent || len(unbundled) > 0 {
 				f.Severity, f.Effect = finding.Error, "nobody writes the root and the webhook's caBundle there: pods with a sidecar do not start"
 			}
 			j.Add(f)

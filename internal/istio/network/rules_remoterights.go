@@ -8,11 +8,12 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // denied reports whether the reader was refused a right; false also where it is not known.
 func (m *member) denied(right istio.Right) bool {
-	for _, r := range m.ReaderRights.Value {
+	for _, r := range resources.ReaderRights.Of(m.Cluster).Value {
 		if r.Name == right.String() {
 			return !r.Status.Allowed
 		}
@@ -21,7 +22,7 @@ func (m *member) denied(right istio.Right) bool {
 }
 
 func (m *member) reader() string {
-	for _, r := range m.ReaderRights.Value {
+	for _, r := range resources.ReaderRights.Of(m.Cluster).Value {
 		return r.Spec.User
 	}
 	return istio.ReaderIdentity
@@ -35,8 +36,8 @@ func judgeTokens(j *judgement, members []*member) {
 		if !m.isRemote() || len(m.serving()) == 0 {
 			continue
 		}
-		if !m.ReaderRights.Known() {
-			j.NotChecked(m.Context, lack("what the control plane may do there", m.ReaderRights), "PR007", "PR011")
+		if !resources.ReaderRights.Of(m.Cluster).Known() {
+			j.NotChecked(m.Context, lack("what the control plane may do there", resources.ReaderRights.Of(m.Cluster)), "PR007", "PR011")
 			continue
 		}
 		if !m.denied(istio.RightTokenReviews) {
@@ -89,7 +90,7 @@ func (j *judgement) unread() {
 			continue
 		}
 		for _, o := range j.members {
-			if o.lacks(istiods|remoteSecrets) != nothing || len(o.istiods) == 0 || !sharesRoot(m.RootCert, o.RootCert) {
+			if o.lacks(istiods|remoteSecrets) != nothing || len(o.istiods) == 0 || !sharesRoot(resources.RootCert.Of(m.Cluster), resources.RootCert.Of(o.Cluster)) {
 				continue
 			}
 			id := o.istiods[0].ClusterID()
@@ -116,7 +117,7 @@ func (j *judgement) unread() {
 // judgeLeading: a primary that takes a remote cluster for its own writes there.
 func judgeLeading(j *judgement, members []*member) {
 	for _, m := range members {
-		if !m.isRemote() || len(m.serving()) == 0 || !m.ReaderRights.Known() || j.of(m.Context, finding.Object{}, "PR005") != "" {
+		if !m.isRemote() || len(m.serving()) == 0 || !resources.ReaderRights.Of(m.Cluster).Known() || j.of(m.Context, finding.Object{}, "PR005") != "" {
 			continue
 		}
 		var evidence []finding.Evidence
@@ -140,7 +141,7 @@ func judgeLeading(j *judgement, members []*member) {
 				finding.Say("To grant the rights at once:").By(grants...),
 			},
 		}
-		if m.RootCert.State == facts.Absent {
+		if resources.RootCert.Of(m.Cluster).State == facts.Absent {
 			f.Severity = finding.Error
 		}
 		j.Add(f)

@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgeRemoteRoot: the proxies of a remote cluster check istiod by the root that is
@@ -17,8 +18,8 @@ func judgeRemoteRoot(j *judgement, members []*member) {
 		if !m.isRemote() || len(planes) == 0 || ns == nil {
 			continue
 		}
-		if !m.RootCert.Known() {
-			j.NotChecked(m.Context, lack("configmap "+istio.RootCertConfigMap, m.RootCert), "PR008")
+		if !resources.RootCert.Of(m.Cluster).Known() {
+			j.NotChecked(m.Context, lack("configmap "+istio.RootCertConfigMap, resources.RootCert.Of(m.Cluster)), "PR008")
 			continue
 		}
 		var theirs []finding.Evidence
@@ -27,8 +28,8 @@ func judgeRemoteRoot(j *judgement, members []*member) {
 			if v.Istiod.Env(istio.EnvRootCertConfigMap) != "" || v.Istiod.On(istio.EnvClusterTrustBundles) || !v.Mesh.Selects(ns.Labels) {
 				same = true // it is published in another way, or not there
 			}
-			fingerprints := roots(v.own.RootCert)
-			same = same || len(fingerprints) == 0 || m.RootCert.State == facts.OK && sharesRoot(m.RootCert, v.own.RootCert)
+			fingerprints := roots(resources.RootCert.Of(v.own.Cluster))
+			same = same || len(fingerprints) == 0 || resources.RootCert.Of(m.Cluster).State == facts.OK && sharesRoot(resources.RootCert.Of(m.Cluster), resources.RootCert.Of(v.own.Cluster))
 			theirs = append(theirs, finding.Evidence{Cluster: v.Context, Field: "configmap " + istio.RootCertConfigMap + ", SHA-256", Value: orNone(short(fingerprints))})
 		}
 		if same {
@@ -38,7 +39,7 @@ func judgeRemoteRoot(j *judgement, members []*member) {
 			Code: "PR008", Severity: finding.Error, Clusters: []string{m.Context},
 			Object:   finding.In("configmap", m.SystemNamespace, istio.RootCertConfigMap),
 			Title:    "the root that is published in the remote cluster is not that of its primary",
-			Evidence: append([]finding.Evidence{{Cluster: m.Context, Field: "configmap " + istio.RootCertConfigMap + ", SHA-256", Value: orNone(short(roots(m.RootCert)))}}, theirs...),
+			Evidence: append([]finding.Evidence{{Cluster: m.Context, Field: "configmap " + istio.RootCertConfigMap + ", SHA-256", Value: orNone(short(roots(resources.RootCert.Of(m.Cluster))))}}, theirs...),
 			Effect:   "proxies there do not trust istiod: x509: certificate signed by unknown authority",
 			CausedBy: j.of(m.Context, finding.Object{}, "PR005"),
 			Fix: []finding.Step{
@@ -48,7 +49,7 @@ func judgeRemoteRoot(j *judgement, members []*member) {
 				finding.Say("Then restart the workloads."),
 			},
 		}
-		if m.RootCert.State == facts.Absent {
+		if resources.RootCert.Of(m.Cluster).State == facts.Absent {
 			f.Title = "no root is published in the remote cluster"
 			f.Evidence[0].Field, f.Evidence[0].Value = "configmap "+istio.RootCertConfigMap, "does not exist"
 			f.Effect = "pods with a sidecar do not start: configmap " + istio.RootCertConfigMap + " not found"
@@ -100,7 +101,7 @@ func judgeServerNames(j *judgement, members []*member) {
 		for _, i := range m.injectors() {
 			host := i.host()
 			if host == "" || fits(host) || j.answersTo(m, Injection, host) || !slices.ContainsFunc(planes, func(v *view) bool {
-				theirs := roots(v.own.RootCert)
+				theirs := roots(resources.RootCert.Of(v.own.Cluster))
 				return slices.ContainsFunc(fingerprints(i.ClientConfig.CABundle), func(f string) bool { return slices.Contains(theirs, f) })
 			}) {
 				continue

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // judgeWorkloadEntries: where a workload is that is no pod says its own field
@@ -27,8 +28,8 @@ func judgeWorkloadEntries(j *judgement, members []*member) {
 		}
 		var evidence []finding.Evidence
 		var fix []finding.Command
-		for i := range m.WorkloadEntries.Value {
-			w := &m.WorkloadEntries.Value[i]
+		for i := range resources.WorkloadEntries.Of(m.Cluster).Value {
+			w := &resources.WorkloadEntries.Of(m.Cluster).Value[i]
 			labels := maps.Clone(w.Labels)
 			if labels == nil {
 				labels = map[string]string{}
@@ -41,8 +42,8 @@ func judgeWorkloadEntries(j *judgement, members []*member) {
 			patch := document(map[string]any{"spec": map[string]string{"network": cmp.Or(m.home(), "NETWORK")}})
 			fix = append(fix, finding.Kubectl(m.Context, "-n", w.Namespace, "patch", "workloadentry/"+w.Name, "--type=merge", "-p", patch))
 		}
-		for i := range m.ServiceEntries.Value {
-			s := &m.ServiceEntries.Value[i]
+		for i := range resources.ServiceEntries.Of(m.Cluster).Value {
+			s := &resources.ServiceEntries.Of(m.Cluster).Value[i]
 			if s.Spec.Location != api.MeshInternal {
 				continue
 			}
@@ -100,12 +101,12 @@ func isPlaceless(w api.WorkloadEntrySpec) bool {
 
 // isUsed reports whether some service of a namespace selects workloads with these labels.
 func (m *member) isUsed(namespace string, labels map[string]string) bool {
-	for i := range m.Services.Value {
-		if s := &m.Services.Value[i]; s.Namespace == namespace && selects(s.Spec.Selector, labels) {
+	for i := range resources.Services.Of(m.Cluster).Value {
+		if s := &resources.Services.Of(m.Cluster).Value[i]; s.Namespace == namespace && selects(s.Spec.Selector, labels) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(m.ServiceEntries.Value, func(s api.ServiceEntry) bool {
+	return slices.ContainsFunc(resources.ServiceEntries.Of(m.Cluster).Value, func(s api.ServiceEntry) bool {
 		return s.Namespace == namespace && s.Spec.Location == api.MeshInternal && s.Spec.WorkloadSelector != nil && selects(s.Spec.WorkloadSelector.Labels, labels)
 	})
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // ztunnels are the pods that speak for ambient workloads.
 func (m *member) ztunnels() []*facts.Pod {
 	var out []*facts.Pod
-	for i := range m.Pods.Value {
-		if p := &m.Pods.Value[i]; runs(p) && p.Labels["app"] == istio.ZtunnelName {
+	for i := range resources.Pods.Of(m.Cluster).Value {
+		if p := &resources.Pods.Of(m.Cluster).Value[i]; runs(p) && p.Labels["app"] == istio.ZtunnelName {
 			out = append(out, p)
 		}
 	}

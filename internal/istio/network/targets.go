@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Purpose is what clients use an address for.
@@ -151,8 +152,8 @@ func (w *world) serverName(g Gateway) (name, why string) {
 		if m.apart || m.Context != g.Cluster && m.home() != g.Network || g.Object.Kind == "service" && m.Context != g.Cluster {
 			continue
 		}
-		if !m.EndpointSlices.Known() {
-			why = "endpointslices of " + m.Context + ": " + m.EndpointSlices.Why()
+		if !resources.EndpointSlices.Of(m.Cluster).Known() {
+			why = "endpointslices of " + m.Context + ": " + resources.EndpointSlices.Of(m.Cluster).Why()
 			continue
 		}
 		for _, v := range m.viewers {
@@ -175,10 +176,10 @@ func (w *world) serverName(g Gateway) (name, why string) {
 // where all was.
 func (m *member) unreadTLS() string {
 	switch {
-	case !m.PeerAuthentications.Known():
-		return "peerauthentications of " + m.Context + ": " + m.PeerAuthentications.Why()
-	case !m.DestinationRules.Known():
-		return "destinationrules of " + m.Context + ": " + m.DestinationRules.Why()
+	case !resources.PeerAuthentications.Of(m.Cluster).Known():
+		return "peerauthentications of " + m.Context + ": " + resources.PeerAuthentications.Of(m.Cluster).Why()
+	case !resources.DestinationRules.Of(m.Cluster).Known():
+		return "destinationrules of " + m.Context + ": " + resources.DestinationRules.Of(m.Cluster).Why()
 	}
 	return ""
 }
@@ -220,7 +221,7 @@ func (v *view) passes(m *member, network string) string {
 
 // passesHost reports whether some listener passes TLS for a host through.
 func (m *member) passesHost(host string) bool {
-	for _, g := range m.Gateways.Value {
+	for _, g := range resources.Gateways.Of(m.Cluster).Value {
 		for _, s := range g.Spec.Servers {
 			if s.TLS == nil || s.TLS.Mode != autoPassthrough {
 				continue

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -118,15 +119,15 @@ func (m *member) publishedRoot(planes []*view) authority {
 		}
 	}
 	switch {
-	case m.RootCert.State == facts.OK && m.RootCert.Value != nil:
-		a.roots = pki.ParseBundle([]byte(m.RootCert.Value.Data[istio.RootCertKey])).Certificates
+	case resources.RootCert.Of(m.Cluster).State == facts.OK && resources.RootCert.Of(m.Cluster).Value != nil:
+		a.roots = pki.ParseBundle([]byte(resources.RootCert.Of(m.Cluster).Value.Data[istio.RootCertKey])).Certificates
 		if len(a.roots) == 0 {
 			a.why = a.from + " holds no certificate"
 		}
-	case m.RootCert.State == facts.Absent:
+	case resources.RootCert.Of(m.Cluster).State == facts.Absent:
 		a.why = a.from + " does not exist"
 	default:
-		a.why = a.from + ": " + m.RootCert.Why()
+		a.why = a.from + ": " + resources.RootCert.Of(m.Cluster).Why()
 	}
 	return a
 }
@@ -216,9 +217,9 @@ func (m *member) placesOf(host string, port uint32, s *corev1.Service) []facts.P
 
 // slicesOf are the EndpointSlices of a Service, from whichever list was read.
 func (m *member) slicesOf(s *corev1.Service) []discoveryv1.EndpointSlice {
-	all := m.SystemSlices.Value
-	if !m.SystemSlices.Known() || s.Namespace != m.SystemNamespace {
-		all = m.EndpointSlices.Value
+	all := resources.SystemSlices.Of(m.Cluster).Value
+	if !resources.SystemSlices.Of(m.Cluster).Known() || s.Namespace != m.SystemNamespace {
+		all = resources.EndpointSlices.Of(m.Cluster).Value
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(e discoveryv1.EndpointSlice) bool {
 		return e.Namespace != s.Namespace || e.Labels[discoveryv1.LabelServiceName] != s.Name

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -32,7 +33,7 @@ func (w *world) directTargets() []Target {
 
 func (w *world) directTarget(network string) (Target, bool) {
 	for _, m := range w.members {
-		if m.apart || m.home() != network || !m.EndpointSlices.Known() {
+		if m.apart || m.home() != network || !resources.EndpointSlices.Of(m.Cluster).Known() {
 			continue
 		}
 		var from []string
@@ -91,8 +92,8 @@ func (w *world) alone(m *member) map[string]*facts.Pod {
 		for address := range o.nodeAddresses() {
 			taken[address] = true
 		}
-		for i := range o.Pods.Value {
-			taken[o.Pods.Value[i].IP()] = true
+		for i := range resources.Pods.Of(o.Cluster).Value {
+			taken[resources.Pods.Of(o.Cluster).Value[i].IP()] = true
 		}
 	}
 	slices.SortFunc(ranges, netip.Prefix.Compare)

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -348,12 +349,12 @@ func (r Trial) Says() string {
 func Vantage(fleet *facts.Fleet, context, namespace, name, container string) (facts.Vantage, error) {
 	out := facts.Vantage{Context: context, Namespace: namespace, Pod: name, Container: container}
 	at := slices.IndexFunc(fleet.Clusters, func(c facts.Cluster) bool { return c.Context == context })
-	if at < 0 || !fleet.Clusters[at].Pods.Known() {
+	if at < 0 || !resources.Pods.Of(&fleet.Clusters[at]).Known() {
 		return out, nil
 	}
 	m := newMember(&fleet.Clusters[at])
-	for i := range m.Pods.Value {
-		p := &m.Pods.Value[i]
+	for i := range resources.Pods.Of(m.Cluster).Value {
+		p := &resources.Pods.Of(m.Cluster).Value[i]
 		if p.Namespace != namespace || p.Name != name {
 			continue
 		}
@@ -381,8 +382,8 @@ func podNetwork(fleet *facts.Fleet, v facts.Vantage) string {
 		return ""
 	}
 	m := newMember(&fleet.Clusters[at])
-	for i := range m.Pods.Value {
-		p := &m.Pods.Value[i]
+	for i := range resources.Pods.Of(m.Cluster).Value {
+		p := &resources.Pods.Of(m.Cluster).Value[i]
 		if p.Namespace == v.Namespace && p.Name == v.Pod {
 			if own := variable(p, istio.EnvProxyNetwork); own != "" {
 				return own

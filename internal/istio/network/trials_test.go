@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probe"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 )
@@ -168,7 +169,7 @@ func TestTrialsByRoots(t *testing.T) {
 	stranger := istiotest.Root(istiotest.Spec{Name: "Stranger"})
 	f.Get("north").Plug(stranger)
 	fleet := f.Facts()
-	fleet.Clusters[0].RootCert.State = facts.Forbidden
+	resources.RootCert.Edit(&fleet.Clusters[0]).State = facts.Forbidden
 	var got []string
 	for _, r := range try(t, fleet, facts.ThisMachine, false) {
 		got = append(got, r.Cluster+": "+r.Says())
@@ -210,7 +211,7 @@ func TestWhatCannotBeSeen(t *testing.T) {
 	healthy := istiotest.Networked("east", "west").Serve()
 	noSlices := healthy.Facts()
 	for i := range noSlices.Clusters {
-		noSlices.Clusters[i].EndpointSlices = facts.Read[[]discoveryv1.EndpointSlice]{State: facts.Forbidden}
+		resources.EndpointSlices.Set(&noSlices.Clusters[i], facts.Read[[]discoveryv1.EndpointSlice]{State: facts.Forbidden})
 	}
 	for name, c := range map[string]struct {
 		fleet *facts.Fleet

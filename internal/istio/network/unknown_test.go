@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 func codesOf(r finding.Result, cluster string) []finding.Code {
@@ -32,16 +33,7 @@ func codesOf(r finding.Result, cluster string) []finding.Code {
 func TestNothingReadIsNothingFound(t *testing.T) {
 	for _, state := range []facts.State{facts.NotAsked, facts.Forbidden, facts.Failed} {
 		f := istiotest.Networked("east", "west").Facts()
-		f.Clusters[1] = facts.Cluster{
-			Context: "west", Server: f.Clusters[1].Server, SystemNamespace: istiotest.System,
-			MeshConfigs: facts.Read[[]corev1.ConfigMap]{State: state}, Istiods: facts.Read[[]appsv1.Deployment]{State: state},
-			Namespaces: facts.Read[[]corev1.Namespace]{State: state}, RemoteSecrets: facts.Read[[]facts.RemoteSecret]{State: state},
-			Webhooks: facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: state}, Services: facts.Read[[]corev1.Service]{State: state},
-			Pods: facts.Read[[]facts.Pod]{State: state}, Nodes: facts.Read[[]corev1.Node]{State: state},
-			Gateways: facts.Read[[]api.Gateway]{State: state}, KubernetesGateways: facts.Read[[]api.KubernetesGateway]{State: state},
-			NetworkPolicies: facts.Read[[]networkingv1.NetworkPolicy]{State: state}, Injectors: facts.Read[[]corev1.ConfigMap]{State: state},
-			WorkloadEntries: facts.Read[[]api.WorkloadEntry]{State: state}, ServiceEntries: facts.Read[[]api.ServiceEntry]{State: state},
-		}
+		f.Clusters[1] = *resources.MeshConfigs.With(resources.Istiods.With(resources.Namespaces.With(resources.RemoteSecrets.With(resources.Webhooks.With(resources.Services.With(resources.Pods.With(resources.Nodes.With(resources.Gateways.With(resources.KubernetesGateways.With(resources.NetworkPolicies.With(resources.Injectors.With(resources.WorkloadEntries.With(resources.ServiceEntries.With(&facts.Cluster{Context: "west", Server: f.Clusters[1].Server, SystemNamespace: istiotest.System}, facts.Read[[]api.ServiceEntry]{State: state}), facts.Read[[]api.WorkloadEntry]{State: state}), facts.Read[[]corev1.ConfigMap]{State: state}), facts.Read[[]networkingv1.NetworkPolicy]{State: state}), facts.Read[[]api.KubernetesGateway]{State: state}), facts.Read[[]api.Gateway]{State: state}), facts.Read[[]corev1.Node]{State: state}), facts.Read[[]facts.Pod]{State: state}), facts.Read[[]corev1.Service]{State: state}), facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: state}), facts.Read[[]facts.RemoteSecret]{State: state}), facts.Read[[]corev1.Namespace]{State: state}), facts.Read[[]appsv1.Deployment]{State: state}), facts.Read[[]corev1.ConfigMap]{State: state})
 		r := Verify(f, Options{})
 		if len(r.Findings) > 0 {
 			t.Errorf("%q: %v", state, istiotest.Summarize(r))
@@ -54,25 +46,39 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 
 // forbidden takes one thing each away that may be read of a cluster.
 var forbidden = map[string]func(*facts.Cluster){
-	"pods":           func(c *facts.Cluster) { c.Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden} },
-	"services":       func(c *facts.Cluster) { c.Services = facts.Read[[]corev1.Service]{State: facts.Forbidden} },
-	"namespaces":     func(c *facts.Cluster) { c.Namespaces = facts.Read[[]corev1.Namespace]{State: facts.Forbidden} },
-	"nodes":          func(c *facts.Cluster) { c.Nodes = facts.Read[[]corev1.Node]{State: facts.Forbidden} },
-	"mesh configs":   func(c *facts.Cluster) { c.MeshConfigs = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden} },
-	"deployments":    func(c *facts.Cluster) { c.Istiods = facts.Read[[]appsv1.Deployment]{State: facts.Forbidden} },
-	"remote secrets": func(c *facts.Cluster) { c.RemoteSecrets = facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden} },
-	"gateways":       func(c *facts.Cluster) { c.Gateways = facts.Read[[]api.Gateway]{State: facts.Forbidden} },
+	"pods": func(c *facts.Cluster) { resources.Pods.Set(c, facts.Read[[]facts.Pod]{State: facts.Forbidden}) },
+	"services": func(c *facts.Cluster) {
+		resources.Services.Set(c, facts.Read[[]corev1.Service]{State: facts.Forbidden})
+	},
+	"namespaces": func(c *facts.Cluster) {
+		resources.Namespaces.Set(c, facts.Read[[]corev1.Namespace]{State: facts.Forbidden})
+	},
+	"nodes": func(c *facts.Cluster) { resources.Nodes.Set(c, facts.Read[[]corev1.Node]{State: facts.Forbidden}) },
+	"mesh configs": func(c *facts.Cluster) {
+		resources.MeshConfigs.Set(c, facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden})
+	},
+	"deployments": func(c *facts.Cluster) {
+		resources.Istiods.Set(c, facts.Read[[]appsv1.Deployment]{State: facts.Forbidden})
+	},
+	"remote secrets": func(c *facts.Cluster) {
+		resources.RemoteSecrets.Set(c, facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden})
+	},
+	"gateways": func(c *facts.Cluster) { resources.Gateways.Set(c, facts.Read[[]api.Gateway]{State: facts.Forbidden}) },
 	"kubernetes gateways": func(c *facts.Cluster) {
-		c.KubernetesGateways = facts.Read[[]api.KubernetesGateway]{State: facts.Forbidden}
+		resources.KubernetesGateways.Set(c, facts.Read[[]api.KubernetesGateway]{State: facts.Forbidden})
 	},
 	"network policies": func(c *facts.Cluster) {
-		c.NetworkPolicies = facts.Read[[]networkingv1.NetworkPolicy]{State: facts.Forbidden}
+		resources.NetworkPolicies.Set(c, facts.Read[[]networkingv1.NetworkPolicy]{State: facts.Forbidden})
 	},
-	"injectors": func(c *facts.Cluster) { c.Injectors = facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden} },
+	"injectors": func(c *facts.Cluster) {
+		resources.Injectors.Set(c, facts.Read[[]corev1.ConfigMap]{State: facts.Forbidden})
+	},
 	"workload entries": func(c *facts.Cluster) {
-		c.WorkloadEntries = facts.Read[[]api.WorkloadEntry]{State: facts.Forbidden}
+		resources.WorkloadEntries.Set(c, facts.Read[[]api.WorkloadEntry]{State: facts.Forbidden})
 	},
-	"service entries": func(c *facts.Cluster) { c.ServiceEntries = facts.Read[[]api.ServiceEntry]{State: facts.Forbidden} },
+	"service entries": func(c *facts.Cluster) {
+		resources.ServiceEntries.Set(c, facts.Read[[]api.ServiceEntry]{State: facts.Forbidden})
+	},
 }
 
 // Each read that is forbidden makes rules unknown, and none find anything.

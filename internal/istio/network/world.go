@@ -6,6 +6,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // world is what the rules read: the clusters that were reached, the control
@@ -98,7 +99,7 @@ func newWorld(fleet *facts.Fleet, options Options) *world {
 // is not known, one that has a network of its own counts as in the mesh; of
 // another one nothing can be said, for the reason that is returned.
 func (w *world) isApart(m *member) (apart bool, doubt finding.Reason) {
-	if len(m.istiods) == 0 && len(m.Webhooks.Value) == 0 && len(m.viewers) == 0 && m.lacks(istiods|webhooks) == nothing {
+	if len(m.istiods) == 0 && len(resources.Webhooks.Of(m.Cluster).Value) == 0 && len(m.viewers) == 0 && m.lacks(istiods|webhooks) == nothing {
 		return true, nothing
 	}
 	if len(w.members) < 2 {
@@ -140,7 +141,7 @@ func (w *world) findNetworks(fleet *facts.Fleet) {
 		for _, g := range m.gateways {
 			names = append(names, g.network)
 		}
-		for _, g := range m.KubernetesGateways.Value {
+		for _, g := range resources.KubernetesGateways.Of(m.Cluster).Value {
 			names = append(names, g.Labels[istio.LabelNetwork])
 		}
 	}
@@ -179,7 +180,7 @@ func (v *view) network(m *member, p *facts.Pod) string {
 // programs reports whether the proxies of a cluster are this control plane's:
 // those of its own cluster, and of clusters that have no control plane.
 func (v *view) programs(m *member) bool {
-	return v.own == m || v.ids[m] != "" && len(m.istiods) == 0 && m.Istiods.Known()
+	return v.own == m || v.ids[m] != "" && len(m.istiods) == 0 && resources.Istiods.Of(m.Cluster).Known()
 }
 
 // name tells control planes apart.

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // lister lists what one source gets.
@@ -377,8 +378,8 @@ func (l *lister) podAt(e envoy.Endpoint) (*facts.Cluster, *facts.Pod) {
 		l.pods = map[string][]place{}
 		for i := range l.fleet.Clusters {
 			c := &l.fleet.Clusters[i]
-			for j := range c.Pods.Value {
-				if p := &c.Pods.Value[j]; !p.HostNetwork && p.Phase == corev1.PodRunning {
+			for j := range resources.Pods.Of(c).Value {
+				if p := &resources.Pods.Of(c).Value[j]; !p.HostNetwork && p.Phase == corev1.PodRunning {
 					l.pods[key(p.IP(), 0)] = append(l.pods[key(p.IP(), 0)], place{c, p})
 				}
 			}

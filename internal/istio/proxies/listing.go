@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Listing is what sources get of a service.
@@ -159,7 +160,7 @@ func List(fleet *facts.Fleet, sources []Source, options Options) Listing {
 func Ports(fleet *facts.Fleet, to Service) []corev1.ServicePort {
 	var out []corev1.ServicePort
 	for _, c := range fleet.Clusters {
-		for _, s := range c.Services.Value {
+		for _, s := range resources.Services.Of(&c).Value {
 			if s.Namespace != to.Namespace || s.Name != to.Name {
 				continue
 			}

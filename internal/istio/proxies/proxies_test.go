@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/proxies"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 var cart = proxies.Service{Namespace: "shop", Name: "cart"}
@@ -25,7 +26,7 @@ var cart = proxies.Service{Namespace: "shop", Name: "cart"}
 // in each, and one without a sidecar in west.
 func recorded(t *testing.T) *facts.Fleet {
 	t.Helper()
-	fleet, err := dump.Read(os.DirFS("../../../plugins/kubectl-mesh_endpoints/testdata/fleets/two"), "", time.Time{})
+	fleet, err := dump.Read(os.DirFS("../../../plugins/kubectl-mesh_endpoints/testdata/fleets/two"), "", time.Time{}, resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,10 +34,10 @@ func recorded(t *testing.T) *facts.Fleet {
 }
 
 func pods(c *facts.Cluster, do func(*corev1.Pod)) {
-	for i := range c.Pods.Value {
-		p := c.Pods.Value[i].Object()
+	for i := range resources.Pods.Of(c).Value {
+		p := resources.Pods.Of(c).Value[i].Object()
 		do(p)
-		c.Pods.Value[i] = facts.PodOf(p)
+		resources.Pods.Of(c).Value[i] = facts.PodOf(p)
 	}
 }
 
@@ -98,19 +99,22 @@ func TestRepresentatives(t *testing.T) {
 		"a gateway where there is nothing else": {func(f *facts.Fleet) {
 			pods(&f.Clusters[0], func(p *corev1.Pod) { p.Labels["istio"] = "gateway" })
 		}, cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 west"}, nil},
-		"by the primary's control plane": {func(f *facts.Fleet) { f.Clusters[1].Istiods.Value = nil }, cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 east"}, nil},
+		"by the primary's control plane": {func(f *facts.Fleet) { resources.Istiods.Edit(&f.Clusters[1]).Value = nil }, cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 east"}, nil},
 		"by the primary that it names":   {remoteOf("east"), cart, []string{"east/shop/client-0 n1 east", "west/shop/client-0 n2 east"}, nil},
 		"by a primary that does not know it": {func(f *facts.Fleet) {
 			remoteOf("east")(f)
-			f.Clusters[0].RemoteSecrets.Value = nil
+			resources.RemoteSecrets.Edit(&f.Clusters[0]).Value = nil
 		}, cart, []string{"east/shop/client-0 n1 east"}, []string{"west: its control plane, that of cluster east, has no remote secret for it, and so lets none of its proxies in"}},
 		"by a primary elsewhere": {remoteOf("north"), cart, []string{"east/shop/client-0 n1 east"}, []string{"west: its control plane is that of cluster north, which is none of these clusters"}},
 		"by no control plane": {func(f *facts.Fleet) {
-			f.Clusters[1].Istiods.Value, f.Clusters[0].RemoteSecrets.Value = nil, nil
+			resources.Istiods.Edit(&f.Clusters[1]).Value = nil
+			resources.RemoteSecrets.Edit(&f.Clusters[0]).Value = nil
 		}, cart, []string{"east/shop/client-0 n1 east"}, []string{"west: no control plane of these clusters serves its proxies"}},
-		"forbidden":   {func(f *facts.Fleet) { f.Clusters[0].Pods = facts.Read[[]facts.Pod]{State: facts.Forbidden} }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: pods: forbidden"}},
+		"forbidden": {func(f *facts.Fleet) {
+			resources.Pods.Set(&f.Clusters[0], facts.Read[[]facts.Pod]{State: facts.Forbidden})
+		}, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: pods: forbidden"}},
 		"unreached":   {func(f *facts.Fleet) { f.Clusters[0].Unreached = &facts.Unreached{Reason: "no route"} }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: the cluster was not reached: no route"}},
-		"no sidecars": {func(f *facts.Fleet) { f.Clusters[0].Pods.Value = nil }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: it has no ready pod with a sidecar"}},
+		"no sidecars": {func(f *facts.Fleet) { resources.Pods.Edit(&f.Clusters[0]).Value = nil }, cart, []string{"west/shop/client-0 n2 west"}, []string{"east: it has no ready pod with a sidecar"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := recorded(t)
@@ -136,9 +140,9 @@ func TestRepresentatives(t *testing.T) {
 // remoteOf makes west a remote cluster of a primary.
 func remoteOf(primary string) func(*facts.Fleet) {
 	return func(f *facts.Fleet) {
-		f.Clusters[1].Istiods.Value = nil
-		for i := range f.Clusters[1].Namespaces.Value {
-			if ns := &f.Clusters[1].Namespaces.Value[i]; ns.Name == istio.SystemNamespace {
+		resources.Istiods.Edit(&f.Clusters[1]).Value = nil
+		for i := range resources.Namespaces.Of(&f.Clusters[1]).Value {
+			if ns := &resources.Namespaces.Of(&f.Clusters[1]).Value[i]; ns.Name == istio.SystemNamespace {
 				ns.Annotations = map[string]string{"topology.istio.io/controlPlaneClusters": primary}
 			}
 		}
@@ -167,14 +171,14 @@ func TestFind(t *testing.T) {
 // With primary and remote cluster, a revision of its own is the one that injected the pod.
 func TestControlPlaneOfARevision(t *testing.T) {
 	f := recorded(t)
-	canary := *f.Clusters[0].Istiods.Value[0].DeepCopy()
+	canary := *resources.Istiods.Of(&f.Clusters[0]).Value[0].DeepCopy()
 	canary.Name = "istiod-canary"
 	for i := range canary.Spec.Template.Spec.Containers[0].Env {
 		if e := &canary.Spec.Template.Spec.Containers[0].Env[i]; e.Name == istio.EnvRevision {
 			e.Value = "canary"
 		}
 	}
-	f.Clusters[0].Istiods.Value = append(f.Clusters[0].Istiods.Value, canary)
+	resources.Istiods.Edit(&f.Clusters[0]).Value = append(resources.Istiods.Of(&f.Clusters[0]).Value, canary)
 	for _, rev := range []string{"default", "canary"} {
 		pods(&f.Clusters[0], named("shop/client-0", func(p *corev1.Pod) { p.Labels["istio.io/rev"] = rev }))
 		s, err := proxies.Find(f, istio.Views(f), "east", "shop", "client-0")
@@ -288,7 +292,9 @@ func TestCompare(t *testing.T) {
 			want: []string{"unexpected unknown  no pod and no gateway that could be read has this address"}},
 		"no such destination": {change: func([]envoy.Cluster) []envoy.Cluster { return nil }, verdict: proxies.Different,
 			want: []string{"missing pod shop/cart-0 the proxy does not have it", "missing pod shop/cart-1 the proxy does not have it", "missing gateway  the proxy does not have it"}},
-		"a stranger, and not everything was read": {fleet: func(f *facts.Fleet) { f.Clusters[1].Nodes = facts.Read[[]corev1.Node]{State: facts.Forbidden} },
+		"a stranger, and not everything was read": {fleet: func(f *facts.Fleet) {
+			resources.Nodes.Set(&f.Clusters[1], facts.Read[[]corev1.Node]{State: facts.Forbidden})
+		},
 			change: first(extra("192.0.2.1", 8080, "")), verdict: proxies.Unknown, want: []string{"unexpected unknown  no pod and no gateway that could be read has this address"}},
 		"a gateway with a host name": {fleet: hostName, hosts: map[string][]string{"gw.example": {"127.1.0.2"}}, change: first(func(*envoy.Cluster) {}), verdict: proxies.Same},
 		"a gateway whose host name istiod resolves otherwise": {fleet: hostName, hosts: map[string][]string{"gw.example": {"127.1.0.2"}},
@@ -331,8 +337,8 @@ const clientAddress = "10.1.0.6"
 
 // hostName gives the gateway of west a host name instead of an address.
 func hostName(f *facts.Fleet) {
-	for i := range f.Clusters[1].Services.Value {
-		if s := &f.Clusters[1].Services.Value[i]; len(s.Status.LoadBalancer.Ingress) > 0 {
+	for i := range resources.Services.Of(&f.Clusters[1]).Value {
+		if s := &resources.Services.Of(&f.Clusters[1]).Value[i]; len(s.Status.LoadBalancer.Ingress) > 0 {
 			s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "gw.example"}}
 		}
 	}
@@ -341,9 +347,9 @@ func hostName(f *facts.Fleet) {
 // Two localities behind one gateway are one endpoint for a proxy: the first.
 func TestOneGatewayForTwoLocalities(t *testing.T) {
 	f := recorded(t)
-	second := *f.Clusters[1].Nodes.Value[0].DeepCopy()
+	second := *resources.Nodes.Of(&f.Clusters[1]).Value[0].DeepCopy()
 	second.Name, second.Labels["topology.kubernetes.io/zone"] = "node-2", "b"
-	f.Clusters[1].Nodes.Value = append(f.Clusters[1].Nodes.Value, second)
+	resources.Nodes.Edit(&f.Clusters[1]).Value = append(resources.Nodes.Of(&f.Clusters[1]).Value, second)
 	pods(&f.Clusters[1], named("shop/cart-1", func(p *corev1.Pod) { p.Spec.NodeName = "node-2" }))
 	d := listFor(t, f, func(c []envoy.Cluster) []envoy.Cluster { return c }, nil)
 	at := slices.IndexFunc(d.Endpoints, func(e proxies.Endpoint) bool { return e.Kind == proxies.Gateway })
@@ -373,8 +379,8 @@ func TestWithheld(t *testing.T) {
 		t.Errorf("withheld (-want +got):\n%s", diff)
 	}
 	// Where the port has another name in west, that is the reason.
-	for i := range f.Clusters[1].EndpointSlices.Value {
-		s := &f.Clusters[1].EndpointSlices.Value[i]
+	for i := range resources.EndpointSlices.Of(&f.Clusters[1]).Value {
+		s := &resources.EndpointSlices.Of(&f.Clusters[1]).Value[i]
 		for j := range s.Ports {
 			if name := s.Ports[j].Name; name != nil && *name == "http" {
 				other := "web"
@@ -428,7 +434,7 @@ func TestUnknown(t *testing.T) {
 }
 
 func BenchmarkList(b *testing.B) {
-	fleet, err := dump.Read(os.DirFS("../../../plugins/kubectl-mesh_endpoints/testdata/fleets/two"), "", time.Time{})
+	fleet, err := dump.Read(os.DirFS("../../../plugins/kubectl-mesh_endpoints/testdata/fleets/two"), "", time.Time{}, resources.All)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Source is a proxy that asks for endpoints.
@@ -62,8 +63,8 @@ func Representatives(fleet *facts.Fleet, views []*istio.View, to Service) ([]Sou
 		case c.Unreached != nil:
 			gaps = append(gaps, Gap{c.Context, "the cluster was not reached: " + c.Unreached.Reason})
 			continue
-		case !c.Pods.Known():
-			gaps = append(gaps, Gap{c.Context, "pods: " + c.Pods.Why()})
+		case !resources.Pods.Of(c).Known():
+			gaps = append(gaps, Gap{c.Context, "pods: " + resources.Pods.Of(c).Why()})
 			continue
 		}
 		found, gap := representatives(fleet, views, c, to)
@@ -86,8 +87,8 @@ func representatives(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, 
 		return 0
 	}
 	sidecars, gateways := map[string]*facts.Pod{}, map[string]*facts.Pod{} // the best by network
-	for i := range c.Pods.Value {
-		p := &c.Pods.Value[i]
+	for i := range resources.Pods.Of(c).Value {
+		p := &resources.Pods.Of(c).Value[i]
 		env := istio.ProxyEnvOf(p)
 		if !istio.HasEnvoy(p) || !isReady(p) || env[istio.EnvProxyNetworkView] != "" {
 			continue
@@ -135,11 +136,11 @@ func Find(fleet *facts.Fleet, views []*istio.View, context, namespace, pod strin
 	switch {
 	case c.Unreached != nil:
 		return Source{}, fmt.Errorf("source %s: the cluster was not reached: %s", name, c.Unreached.Reason)
-	case !c.Pods.Known():
-		return Source{}, fmt.Errorf("source %s: the pods of the cluster could not be read (%s)", name, c.Pods.Why())
+	case !resources.Pods.Of(c).Known():
+		return Source{}, fmt.Errorf("source %s: the pods of the cluster could not be read (%s)", name, resources.Pods.Of(c).Why())
 	}
-	for i := range c.Pods.Value {
-		p := &c.Pods.Value[i]
+	for i := range resources.Pods.Of(c).Value {
+		p := &resources.Pods.Of(c).Value[i]
 		if p.Namespace != namespace || p.Name != pod {
 			continue
 		}
@@ -162,11 +163,11 @@ func newSource(fleet *facts.Fleet, views []*istio.View, c *facts.Cluster, p *fac
 		return s, why
 	}
 	if view == nil {
-		if !c.Istiods.Known() {
-			return s, "which control plane its proxies have is not known: deployments: " + c.Istiods.Why()
+		if !resources.Istiods.Of(c).Known() {
+			return s, "which control plane its proxies have is not known: deployments: " + resources.Istiods.Of(c).Why()
 		}
 		for _, o := range fleet.Clusters {
-			if o.Unreached != nil || !o.Istiods.Known() {
+			if o.Unreached != nil || !resources.Istiods.Of(&o).Known() {
 				return s, "which control plane its proxies have is not known: " + o.Context + " could not be read"
 			}
 		}
@@ -226,7 +227,7 @@ func ControlPlane(views []*istio.View, c *facts.Cluster, p *facts.Pod) (v *istio
 // ownersOf are the IDs of the clusters whose control planes a cluster names as its own; none
 // where any may be.
 func ownersOf(c *facts.Cluster) []string {
-	for _, ns := range c.Namespaces.Value {
+	for _, ns := range resources.Namespaces.Of(c).Value {
 		if ns.Name != c.SystemNamespace {
 			continue
 		}
@@ -247,8 +248,8 @@ func Istiods(fleet *facts.Fleet, v *istio.View) []*facts.Pod {
 		if c.Context != v.Context {
 			continue
 		}
-		for j := range c.Pods.Value {
-			p := &c.Pods.Value[j]
+		for j := range resources.Pods.Of(c).Value {
+			p := &resources.Pods.Of(c).Value[j]
 			rev := p.Labels[istio.LabelRevision]
 			if p.Namespace == v.Istiod.Namespace && p.Labels["app"] == "istiod" && isReady(p) && (rev == "" || rev == v.Istiod.Revision) {
 				out = append(out, p)
@@ -265,8 +266,8 @@ func Istiods(fleet *facts.Fleet, v *istio.View) []*facts.Pod {
 func Mistakable(fleet *facts.Fleet, s Source) string {
 	for i := range fleet.Clusters {
 		c := &fleet.Clusters[i]
-		for j := range c.Pods.Value {
-			p := &c.Pods.Value[j]
+		for j := range resources.Pods.Of(c).Value {
+			p := &resources.Pods.Of(c).Value[j]
 			same := c.Context == s.Context && p.Name == s.Pod
 			if same || p.Namespace != s.Namespace || !strings.HasSuffix(p.Name, s.Pod) || !istio.HasProxy(p) {
 				continue
@@ -282,7 +283,7 @@ func Mistakable(fleet *facts.Fleet, s Source) string {
 // endpointsOf are the names of the pods behind a service in a cluster.
 func endpointsOf(c *facts.Cluster, s Service) map[string]bool {
 	out := map[string]bool{}
-	for _, slice := range c.EndpointSlices.Value {
+	for _, slice := range resources.EndpointSlices.Of(c).Value {
 		if slice.Namespace != s.Namespace || slice.Labels[discoveryv1.LabelServiceName] != s.Name {
 			continue
 		}

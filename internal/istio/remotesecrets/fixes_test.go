@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // printed are the steps of the finding with a code, a line for each sentence and command.
@@ -40,7 +41,7 @@ func rekey(w istiotest.RemoteWorld, name, id string) {
 // misplace puts a remote secret into a namespace in which istiod does not look.
 func misplace(w istiotest.RemoteWorld, s facts.LooseSecret) {
 	s.Labelled, s.Label = true, "true"
-	w.Cluster("east").StraySecrets.Value = []facts.LooseSecret{s}
+	resources.StraySecrets.Edit(w.Cluster("east")).Value = []facts.LooseSecret{s}
 }
 
 // What is replaced is created before it is removed, unless istiod would ignore it.
@@ -201,7 +202,7 @@ func TestKindsOfReasons(t *testing.T) {
 		want finding.ReasonKind
 	}{
 		"remote secrets": {func(w istiotest.RemoteWorld) {
-			w.Cluster("east").RemoteSecrets = forbidden[[]facts.RemoteSecret]()
+			resources.RemoteSecrets.Set(w.Cluster("east"), forbidden[[]facts.RemoteSecret]())
 		}, "SEC001", finding.Forbidden},
 		"istiod": {func(w istiotest.RemoteWorld) { w.Istiods["east"] = forbidden[[]facts.IstiodView]() }, "SEC015", finding.Forbidden},
 		"rights": {func(w istiotest.RemoteWorld) {

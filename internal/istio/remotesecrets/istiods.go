@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -53,7 +54,7 @@ func (v *replica) left(m *member) []facts.ClusterState {
 	var out []facts.ClusterState
 	for _, c := range v.Clusters.Value {
 		there := func(e *entry) bool { return e.ClusterID == c.ID && e.Namespace+"/"+e.Name == c.Secret }
-		if c.Secret != "" && m.RemoteSecrets.State == facts.OK && !slices.ContainsFunc(m.entries, there) {
+		if c.Secret != "" && resources.RemoteSecrets.Of(m.Cluster).State == facts.OK && !slices.ContainsFunc(m.entries, there) {
 			out = append(out, c)
 		}
 	}
@@ -66,16 +67,16 @@ func (w *world) look(seen facts.Seen) map[*member][]*replica {
 	first, second := map[string]facts.Addresses{}, map[string]facts.Addresses{}
 	gateways, gatewaysAgain := map[string][]api.KubernetesGateway{}, map[string][]api.KubernetesGateway{}
 	for _, m := range w.members {
-		gateways[m.Context], gatewaysAgain[m.Context] = m.KubernetesGateways.Value, m.KubernetesGateways.Value
+		gateways[m.Context], gatewaysAgain[m.Context] = resources.KubernetesGateways.Of(m.Cluster).Value, resources.KubernetesGateways.Of(m.Cluster).Value
 		if seen.Again != nil {
 			if again := seen.Again.Gateways[m.Context]; again.State == facts.OK {
 				gatewaysAgain[m.Context] = again.Value
 			}
 		}
-		if m.EndpointSlices.State != facts.OK {
+		if resources.EndpointSlices.Of(m.Cluster).State != facts.OK {
 			continue
 		}
-		first[m.Context] = facts.AddressesOf(m.EndpointSlices.Value)
+		first[m.Context] = facts.AddressesOf(resources.EndpointSlices.Of(m.Cluster).Value)
 		second[m.Context] = first[m.Context]
 		if seen.Again != nil {
 			if again := seen.Again.Slices[m.Context]; again.State == facts.OK {
@@ -106,15 +107,19 @@ func (w *world) look(seen facts.Seen) map[*member][]*replica {
 
 // viewsOf are the mesh configs of a cluster's control planes, without other clusters.
 func viewsOf(m *member) []*istio.View {
-	return istio.Views(&facts.Fleet{Clusters: []facts.Cluster{{
-		Context: m.Context, SystemNamespace: m.SystemNamespace, Istiods: m.Istiods, MeshConfigs: m.MeshConfigs,
-	}}})
+	return istio.Views(&facts.Fleet{Clusters: []facts.Cluster{*resources.Istiods.With(
+		resources.MeshConfigs.With(
+			&facts.Cluster{Context: m.Context, SystemNamespace: m.SystemNamespace},
+			resources.MeshConfigs.Of(m.Cluster),
+		),
+		resources.Istiods.Of(m.Cluster),
+	)}})
 }
 
 // unclear says why it is not known which namespaces the control planes of a cluster
 // look at, if it is not.
 func (m *member) unclear() (why finding.Reason, unclear bool) {
-	if why, lacks := rule.Lack("mesh configs", m.MeshConfigs); lacks {
+	if why, lacks := rule.Lack("mesh configs", resources.MeshConfigs.Of(m.Cluster)); lacks {
 		return why, true
 	}
 	for _, v := range viewsOf(m) {
@@ -165,7 +170,7 @@ func (v *replica) differ(e *entry) difference {
 	var out difference
 	_, unclear := e.in.unclear()
 	if unclear || !e.sure() || v.Shards.State != facts.OK || v.real[e.to.Context] == nil ||
-		e.to.Services.State != facts.OK || e.to.Namespaces.State != facts.OK {
+		resources.Services.Of(e.to.Cluster).State != facts.OK || resources.Namespaces.Of(e.to.Cluster).State != facts.OK {
 		return out
 	}
 	counts := v.counting(e.to)
@@ -200,11 +205,11 @@ func (v *replica) differ(e *entry) difference {
 func (v *replica) counting(m *member) map[string]bool {
 	out := map[string]bool{}
 	selected := map[string]bool{}
-	for i := range m.Namespaces.Value {
-		selected[m.Namespaces.Value[i].Name] = v.selects(&m.Namespaces.Value[i])
+	for i := range resources.Namespaces.Of(m.Cluster).Value {
+		selected[resources.Namespaces.Of(m.Cluster).Value[i].Name] = v.selects(&resources.Namespaces.Of(m.Cluster).Value[i])
 	}
-	for i := range m.Services.Value {
-		s := &m.Services.Value[i]
+	for i := range resources.Services.Of(m.Cluster).Value {
+		s := &resources.Services.Of(m.Cluster).Value[i]
 		if selected[s.Namespace] && s.Spec.Type != corev1.ServiceTypeExternalName && s.Annotations[istio.AnnotationExportTo] == "" {
 			out[s.Namespace+"/"+s.Name] = true
 		}

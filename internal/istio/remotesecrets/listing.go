@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
@@ -119,13 +120,13 @@ func List(fleet *facts.Fleet, seen facts.Seen) Listing {
 			}
 		}
 		if m.uid == "" && j.seen.NotAsked == "" {
-			gap(rule.Lack("namespaces", m.Namespaces))
+			gap(rule.Lack("namespaces", resources.Namespaces.Of(m.Cluster)))
 		}
-		gap(rule.Lack("deployments", m.Istiods))
+		gap(rule.Lack("deployments", resources.Istiods.Of(m.Cluster)))
 		if !m.primary() {
 			continue
 		}
-		gap(rule.Lack("remote secrets", m.RemoteSecrets))
+		gap(rule.Lack("remote secrets", resources.RemoteSecrets.Of(m.Cluster)))
 		for _, why := range j.unheard(m) {
 			gap(why, true)
 		}
@@ -176,8 +177,8 @@ func (j *judgement) pair(m *member, name string) Pair {
 	case name == m.Context:
 		p.State = NotNeeded
 		return p
-	case !m.RemoteSecrets.Known():
-		p.State, p.Reason = NotKnown, "remote secrets "+m.RemoteSecrets.Why()
+	case !resources.RemoteSecrets.Of(m.Cluster).Known():
+		p.State, p.Reason = NotKnown, "remote secrets "+resources.RemoteSecrets.Of(m.Cluster).Why()
 		return p
 	case m.elsewhere != "":
 		p.State, p.Reason = NotKnown, "external control plane"

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -74,7 +75,7 @@ func judge(fleet *facts.Fleet, seen facts.Seen) *judgement {
 		}
 	}
 	for _, m := range w.members {
-		if why, lacks := rule.Lack("deployments", m.Istiods); lacks {
+		if why, lacks := rule.Lack("deployments", resources.Istiods.Of(m.Cluster)); lacks {
 			j.NotChecked(m.Context, why, Codes()...)
 		}
 	}
@@ -83,7 +84,7 @@ func judge(fleet *facts.Fleet, seen facts.Seen) *judgement {
 			if !m.primary() {
 				continue
 			}
-			if why, lacks := rule.Lack("remote secrets", m.RemoteSecrets); lacks {
+			if why, lacks := rule.Lack("remote secrets", resources.RemoteSecrets.Of(m.Cluster)); lacks {
 				j.NotChecked(m.Context, why, r.codes...)
 				continue
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -33,14 +34,14 @@ func (v *replica) unled(e *entry) []string {
 
 func (v *replica) lacks(e *entry) []string {
 	_, unclear := e.in.unclear()
-	if unclear || !e.sure() || v.Gateways.State != facts.OK || e.to.Namespaces.State != facts.OK {
+	if unclear || !e.sure() || v.Gateways.State != facts.OK || resources.Namespaces.Of(e.to.Cluster).State != facts.OK {
 		return nil
 	}
 	var out []string
 	for i := range v.gateways[e.to.Context] {
 		k := &v.gateways[e.to.Context][i]
-		at := slices.IndexFunc(e.to.Namespaces.Value, func(ns corev1.Namespace) bool { return ns.Name == k.Namespace })
-		if at < 0 || !v.selects(&e.to.Namespaces.Value[at]) {
+		at := slices.IndexFunc(resources.Namespaces.Of(e.to.Cluster).Value, func(ns corev1.Namespace) bool { return ns.Name == k.Namespace })
+		if at < 0 || !v.selects(&resources.Namespaces.Of(e.to.Cluster).Value[at]) {
 			continue
 		}
 		for _, a := range istio.EastWestAddresses(k) {
@@ -71,10 +72,10 @@ func judgeAmbient(j *judgement, m *member) {
 			j.NotChecked(m.Context, j.unplaced(e), "AMB014")
 			continue
 		}
-		if why, lacks := rule.Lack("gateways of gateway.networking.k8s.io of "+e.to.Context, e.to.KubernetesGateways); lacks {
+		if why, lacks := rule.Lack("gateways of gateway.networking.k8s.io of "+e.to.Context, resources.KubernetesGateways.Of(e.to.Cluster)); lacks {
 			j.NotChecked(m.Context, why, "AMB014")
 		}
-		if why, lacks := rule.Lack("namespaces of "+e.to.Context, e.to.Namespaces); lacks {
+		if why, lacks := rule.Lack("namespaces of "+e.to.Context, resources.Namespaces.Of(e.to.Cluster)); lacks {
 			j.NotChecked(m.Context, why, "AMB014")
 		}
 		for _, v := range j.replicas[m] {

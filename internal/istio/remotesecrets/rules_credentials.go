@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -305,7 +306,7 @@ func judgeRights(j *judgement, m *member) {
 					need, effect = n, text
 				}
 			}
-			if need == istio.NotNeeded || isGateway(right) && len(e.to.KubernetesGateways.Value) == 0 {
+			if need == istio.NotNeeded || isGateway(right) && len(resources.KubernetesGateways.Of(e.to.Cluster).Value) == 0 {
 				continue
 			}
 			if need == istio.Vital && !a.ByRoles {

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -36,7 +37,7 @@ func judgeRotation(j *judgement, m *member) {
 		if bug == "" {
 			continue
 		}
-		if why, lacks := rule.Lack("pods of istiod", m.IstiodPods); lacks {
+		if why, lacks := rule.Lack("pods of istiod", resources.IstiodPods.Of(m.Cluster)); lacks {
 			j.NotChecked(m.Context, why, "SEC018")
 			continue
 		}
@@ -108,7 +109,7 @@ func (j *judgement) fresh(e *entry) bool {
 }
 
 func (j *judgement) young(m *member) bool {
-	for _, p := range m.IstiodPods.Value {
+	for _, p := range resources.IstiodPods.Of(m.Cluster).Value {
 		for _, s := range p.Statuses {
 			if !s.Started.IsZero() && j.fleet.At.Sub(s.Started) < settle {
 				return true
@@ -270,9 +271,9 @@ func judgeDrift(j *judgement, m *member) {
 				j.NotChecked(m.Context, why, "SEC019")
 			}
 		}
-		need(rule.Lack("endpointslices of "+e.to.Context, e.to.EndpointSlices))
-		need(rule.Lack("services of "+e.to.Context, e.to.Services))
-		need(rule.Lack("namespaces of "+e.to.Context, e.to.Namespaces))
+		need(rule.Lack("endpointslices of "+e.to.Context, resources.EndpointSlices.Of(e.to.Cluster)))
+		need(rule.Lack("services of "+e.to.Context, resources.Services.Of(e.to.Cluster)))
+		need(rule.Lack("namespaces of "+e.to.Context, resources.Namespaces.Of(e.to.Cluster)))
 		for _, v := range j.replicas[m] {
 			switch s := v.status(e); {
 			case v.known() && v.Shards.State != facts.OK:

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -60,15 +61,15 @@ func judgeExternal(j *judgement, m *member) {
 
 // judgeNamespace: istiod reads remote secrets of its own namespace alone.
 func judgeNamespace(j *judgement, m *member) {
-	if why, lacks := rule.Lack("secrets of all namespaces", m.StraySecrets); lacks {
+	if why, lacks := rule.Lack("secrets of all namespaces", resources.StraySecrets.Of(m.Cluster)); lacks {
 		j.NotChecked(m.Context, why, "SEC002")
 		return
 	}
-	for _, s := range m.StraySecrets.Value {
+	for _, s := range resources.StraySecrets.Of(m.Cluster).Value {
 		if s.Namespace == m.SystemNamespace || s.Label != "true" {
 			continue
 		}
-		if slices.ContainsFunc(m.Istiods.Value, func(d appsv1.Deployment) bool { return d.Namespace == s.Namespace }) {
+		if slices.ContainsFunc(resources.Istiods.Of(m.Cluster).Value, func(d appsv1.Deployment) bool { return d.Namespace == s.Namespace }) {
 			continue // of another control plane
 		}
 		f := finding.Finding{
@@ -111,11 +112,11 @@ func (j *judgement) moved(m *member, s facts.LooseSecret) []finding.Step {
 
 // judgeLabel: the label has to be there, and "true" to the letter.
 func judgeLabel(j *judgement, m *member) {
-	loose := slices.Clone(m.SystemSecrets.Value)
-	if why, lacks := rule.Lack("secrets of "+m.SystemNamespace, m.SystemSecrets); lacks {
+	loose := slices.Clone(resources.SystemSecrets.Of(m.Cluster).Value)
+	if why, lacks := rule.Lack("secrets of "+m.SystemNamespace, resources.SystemSecrets.Of(m.Cluster)); lacks {
 		j.NotChecked(m.Context, why, "SEC003")
 	}
-	for _, s := range m.StraySecrets.Value {
+	for _, s := range resources.StraySecrets.Of(m.Cluster).Value {
 		if s.Namespace == m.SystemNamespace && !slices.Contains(loose, s) {
 			loose = append(loose, s)
 		}
@@ -360,7 +361,7 @@ func judgeAddress(j *judgement, m *member) {
 			continue
 		}
 		what := fmt.Sprintf("whether %s, in the secret for %s, is where istiod runs: pods of istiod", e.Server, e.ClusterID)
-		if why, lacks := rule.Lack(what, m.IstiodPods); lacks {
+		if why, lacks := rule.Lack(what, resources.IstiodPods.Of(m.Cluster)); lacks {
 			j.NotChecked(m.Context, why, "SEC010")
 			continue
 		}
@@ -409,7 +410,7 @@ func localAddress(server string) string {
 }
 
 func (m *member) hostNetwork() bool {
-	for _, p := range m.IstiodPods.Value {
+	for _, p := range resources.IstiodPods.Of(m.Cluster).Value {
 		if p.HostNetwork {
 			return true
 		}
@@ -466,10 +467,10 @@ func (e *entry) maybe(to *member) string {
 // undecided says what was not read of a cluster that would tell whether it is of a mesh, and
 // whether it is a primary; the zero Reason where that is known.
 func (m *member) undecided() finding.Reason {
-	if why, lacks := rule.Lack("deployments of "+m.Context, m.Istiods); lacks || m.primary() {
+	if why, lacks := rule.Lack("deployments of "+m.Context, resources.Istiods.Of(m.Cluster)); lacks || m.primary() {
 		return why
 	}
-	why, _ := rule.Lack("mutatingwebhookconfigurations of "+m.Context, m.Webhooks)
+	why, _ := rule.Lack("mutatingwebhookconfigurations of "+m.Context, resources.Webhooks.Of(m.Cluster))
 	return why
 }
 
@@ -520,7 +521,7 @@ func (j *judgement) lost(m, to *member) string {
 		}
 		switch f.Code {
 		case "SEC002", "SEC003":
-			for _, s := range slices.Concat(m.StraySecrets.Value, m.SystemSecrets.Value) {
+			for _, s := range slices.Concat(resources.StraySecrets.Of(m.Cluster).Value, resources.SystemSecrets.Of(m.Cluster).Value) {
 				if f.Object == finding.In("secret", s.Namespace, s.Name) && meant(s) {
 					return f.ID()
 				}

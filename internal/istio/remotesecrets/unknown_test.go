@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 func codesOf(r finding.Result, cluster string) []finding.Code {
@@ -37,10 +38,18 @@ func TestEachAlone(t *testing.T) {
 		do   func(istiotest.RemoteWorld)
 		want []finding.Code // in east
 	}{
-		"remote secrets": {func(w istiotest.RemoteWorld) { w.Cluster(east).RemoteSecrets = forbidden[[]facts.RemoteSecret]() }, Codes()},
-		"deployments":    {func(w istiotest.RemoteWorld) { w.Cluster(east).Istiods = forbidden[[]appsv1.Deployment]() }, Codes()},
-		"all namespaces": {func(w istiotest.RemoteWorld) { w.Cluster(east).StraySecrets = forbidden[[]facts.LooseSecret]() }, []finding.Code{"SEC002"}},
-		"system secrets": {func(w istiotest.RemoteWorld) { w.Cluster(east).SystemSecrets = forbidden[[]facts.LooseSecret]() }, []finding.Code{"SEC003"}},
+		"remote secrets": {func(w istiotest.RemoteWorld) {
+			resources.RemoteSecrets.Set(w.Cluster(east), forbidden[[]facts.RemoteSecret]())
+		}, Codes()},
+		"deployments": {func(w istiotest.RemoteWorld) {
+			resources.Istiods.Set(w.Cluster(east), forbidden[[]appsv1.Deployment]())
+		}, Codes()},
+		"all namespaces": {func(w istiotest.RemoteWorld) {
+			resources.StraySecrets.Set(w.Cluster(east), forbidden[[]facts.LooseSecret]())
+		}, []finding.Code{"SEC002"}},
+		"system secrets": {func(w istiotest.RemoteWorld) {
+			resources.SystemSecrets.Set(w.Cluster(east), forbidden[[]facts.LooseSecret]())
+		}, []finding.Code{"SEC003"}},
 		"port-forward":   {func(w istiotest.RemoteWorld) { w.Istiods[east] = forbidden[[]facts.IstiodView]() }, []finding.Code{"SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
 		"no istiod runs": {func(w istiotest.RemoteWorld) { w.Istiods[east] = facts.Read[[]facts.IstiodView]{State: facts.OK} }, []finding.Code{"SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
 		"clusterz":       {func(w istiotest.RemoteWorld) { w.Istiods[east].Value[0].Clusters = forbidden[[]facts.ClusterState]() }, []finding.Code{"SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
@@ -48,9 +57,9 @@ func TestEachAlone(t *testing.T) {
 			w.Istiods[east].Value[0].Shards = forbidden[map[string]facts.Addresses]()
 		}, []finding.Code{"SEC019"}},
 		"slices of west": {func(w istiotest.RemoteWorld) {
-			w.Cluster(west).EndpointSlices = forbidden[[]discoveryv1.EndpointSlice]()
+			resources.EndpointSlices.Set(w.Cluster(west), forbidden[[]discoveryv1.EndpointSlice]())
 		}, []finding.Code{"SEC019"}},
-		"services of west": {func(w istiotest.RemoteWorld) { w.Cluster(west).Services = forbidden[[]corev1.Service]() }, []finding.Code{"SEC019"}},
+		"services of west": {func(w istiotest.RemoteWorld) { resources.Services.Set(w.Cluster(west), forbidden[[]corev1.Service]()) }, []finding.Code{"SEC019"}},
 		"west does not say": {func(w istiotest.RemoteWorld) {
 			w.Sides[west] = facts.Read[facts.RemoteSide]{State: facts.Failed, Reason: "no answer"}
 			w.Reviews = map[facts.SecretKey]facts.Review{}
@@ -61,7 +70,7 @@ func TestEachAlone(t *testing.T) {
 			w.Reviews[w.Key(east, west)] = r
 		}, []finding.Code{"SEC012"}},
 		"mesh configs": {func(w istiotest.RemoteWorld) {
-			w.Cluster(east).MeshConfigs = forbidden[[]corev1.ConfigMap]()
+			resources.MeshConfigs.Set(w.Cluster(east), forbidden[[]corev1.ConfigMap]())
 			w.Istiods[east].Value[0].Shards.Value[west] = nil
 			w.Twice()
 		}, []finding.Code{"SEC019"}},
@@ -93,11 +102,11 @@ func TestEachAlone(t *testing.T) {
 		}, []finding.Code{"SEC012", "SEC013", "SEC014", "SEC019"}},
 		"pods of istiod, and an address on loopback": {func(w istiotest.RemoteWorld) {
 			w.Secret(east, west).Server = "https://127.0.0.1:6443"
-			w.Cluster(east).IstiodPods = forbidden[[]facts.Pod]()
+			resources.IstiodPods.Set(w.Cluster(east), forbidden[[]facts.Pod]())
 			w.Istiods[east] = forbidden[[]facts.IstiodView]()
 		}, []finding.Code{"SEC010", "SEC015", "SEC016", "SEC017", "SEC018", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
 		"deployments of west": {func(w istiotest.RemoteWorld) {
-			w.Cluster(west).Istiods = forbidden[[]appsv1.Deployment]()
+			resources.Istiods.Set(w.Cluster(west), forbidden[[]appsv1.Deployment]())
 			w.Account(west, func(a *facts.Account) { // a remote cluster's would be one too few
 				for i := range a.Rights.Value {
 					a.Rights.Value[i].Allowed = a.Rights.Value[i].Resource != "tokenreviews"
@@ -105,15 +114,15 @@ func TestEachAlone(t *testing.T) {
 			})
 		}, nil},
 		"deployments of west, for which there is no secret": {func(w istiotest.RemoteWorld) {
-			w.Cluster(east).RemoteSecrets.Value = nil
+			resources.RemoteSecrets.Edit(w.Cluster(east)).Value = nil
 			w.Istiods[east].Value[0].Clusters.Value = w.Istiods[east].Value[0].Clusters.Value[:1]
-			w.Cluster(west).Istiods = forbidden[[]appsv1.Deployment]()
+			resources.Istiods.Set(w.Cluster(west), forbidden[[]appsv1.Deployment]())
 		}, []finding.Code{"SEC001", "SEC023"}},
 		"webhooks of west, which has no control plane": {func(w istiotest.RemoteWorld) {
-			w.Cluster(east).RemoteSecrets.Value = nil
+			resources.RemoteSecrets.Edit(w.Cluster(east)).Value = nil
 			w.Istiods[east].Value[0].Clusters.Value = w.Istiods[east].Value[0].Clusters.Value[:1]
-			w.Cluster(west).Istiods.Value = nil
-			w.Cluster(west).Webhooks = forbidden[[]admissionv1.MutatingWebhookConfiguration]()
+			resources.Istiods.Edit(w.Cluster(west)).Value = nil
+			resources.Webhooks.Set(w.Cluster(west), forbidden[[]admissionv1.MutatingWebhookConfiguration]())
 		}, []finding.Code{"SEC001", "SEC023"}},
 		"drift seen once": {func(w istiotest.RemoteWorld) { w.Istiods[east].Value[0].Shards.Value[west] = nil }, []finding.Code{"SEC019"}},
 		"still following": {func(w istiotest.RemoteWorld) {
@@ -194,7 +203,7 @@ func TestConnecting(t *testing.T) {
 					w.Reviews[key] = facts.Review{Chain: facts.Read[string]{State: facts.OK}}
 				}
 				if name == "elsewhere" {
-					w.Istiods["east"].Value[0].Shards.Value["west"] = facts.AddressesOf(w.Cluster("north").EndpointSlices.Value)
+					w.Istiods["east"].Value[0].Shards.Value["west"] = facts.AddressesOf(resources.EndpointSlices.Of(w.Cluster("north")).Value)
 				}
 			}, "east", "north", "west")()
 			r := Verify(fleet, seen)

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
@@ -39,7 +40,7 @@ type member struct {
 func (m *member) primary() bool { return len(m.istiods) > 0 }
 
 // remote reports whether it is known that the cluster has no control plane.
-func (m *member) remote() bool { return m.Istiods.Known() && !m.primary() }
+func (m *member) remote() bool { return resources.Istiods.Of(m.Cluster).Known() && !m.primary() }
 
 // own reports whether an ID is that of the cluster itself for its control plane.
 func (m *member) own(id string) bool {
@@ -90,7 +91,7 @@ func newWorld(fleet *facts.Fleet, seen facts.Seen) *world {
 			continue
 		}
 		m := &member{Cluster: c, istiods: istio.Istiods(c), id: istio.ClusterID(c), roots: rootsOf(c)}
-		for _, ns := range c.Namespaces.Value {
+		for _, ns := range resources.Namespaces.Of(c).Value {
 			if ns.Name == "kube-system" {
 				m.uid = string(ns.UID)
 			}
@@ -106,7 +107,7 @@ func newWorld(fleet *facts.Fleet, seen facts.Seen) *world {
 			continue
 		}
 		taken := map[string]string{}
-		for _, s := range sorted(m.RemoteSecrets.Value) {
+		for _, s := range sorted(resources.RemoteSecrets.Of(m.Cluster).Value) {
 			e := &entry{RemoteSecret: s, in: m}
 			w.lead(e, seen)
 			e.ignored = m.ignores(s, taken)
@@ -207,8 +208,8 @@ func (m *member) external() string {
 			continue
 		}
 		named := func(name string) bool { return name == istio.ExternalKubeconfig }
-		if slices.ContainsFunc(m.SystemSecrets.Value, func(s facts.LooseSecret) bool { return named(s.Name) }) ||
-			slices.ContainsFunc(m.RemoteSecrets.Value, func(s facts.RemoteSecret) bool { return named(s.Name) }) {
+		if slices.ContainsFunc(resources.SystemSecrets.Of(m.Cluster).Value, func(s facts.LooseSecret) bool { return named(s.Name) }) ||
+			slices.ContainsFunc(resources.RemoteSecrets.Of(m.Cluster).Value, func(s facts.RemoteSecret) bool { return named(s.Name) }) {
 			return "istiod " + i.Name + " is the control plane of another cluster, and reads the remote secrets there"
 		}
 	}
@@ -219,8 +220,8 @@ func (m *member) external() string {
 // be compared.
 func rootsOf(c *facts.Cluster) []string {
 	var out []string
-	if c.RootCert.State == facts.OK && c.RootCert.Value != nil {
-		for _, block := range strings.SplitAfter(c.RootCert.Value.Data[istio.RootCertKey], "-----END CERTIFICATE-----") {
+	if resources.RootCert.Of(c).State == facts.OK && resources.RootCert.Of(c).Value != nil {
+		for _, block := range strings.SplitAfter(resources.RootCert.Of(c).Value.Data[istio.RootCertKey], "-----END CERTIFICATE-----") {
 			if text := strings.Join(strings.Fields(block), ""); text != "" {
 				out = append(out, text)
 			}
@@ -269,7 +270,7 @@ func (w *world) meshOf() map[*member]int {
 }
 
 // inMesh reports whether anything of a mesh is in the cluster.
-func (m *member) inMesh() bool { return m.primary() || len(m.Webhooks.Value) > 0 }
+func (m *member) inMesh() bool { return m.primary() || len(resources.Webhooks.Of(m.Cluster).Value) > 0 }
 
 // expects reports whether a control plane should read a cluster: another one of its
 // mesh. Between control planes each reads the other.

@@ -17,7 +17,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // System is the system namespace of all clusters.
@@ -54,13 +54,11 @@ func (f *Fleet) Facts() *facts.Fleet {
 	for _, c := range f.Clusters {
 		var objects []runtime.Object
 		for _, o := range c.Objects {
-			if o = survey.Trim(o.DeepCopyObject()); o != nil {
-				objects = append(objects, o)
-			}
+			objects = append(objects, o.DeepCopyObject())
 		}
 		objects = append(objects, &authorizationv1.SubjectAccessReview{Status: authorizationv1.SubjectAccessReviewStatus{Allowed: true}})
 		cluster := facts.Cluster{Context: c.Context, Server: c.Server, SystemNamespace: System}
-		dump.Fill(&cluster, objects)
+		dump.Fill(&cluster, objects, resources.All)
 		out.Clusters = append(out.Clusters, cluster)
 	}
 	return out

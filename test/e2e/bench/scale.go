@@ -25,8 +25,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/ads"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
@@ -275,9 +275,7 @@ func copySlices(ctx context.Context, fleet *bed.Fleet, c copies) error {
 // fill puts a healthy mesh of several networks into the clusters, with many pods
 // as an injector writes them.
 func fill(ctx context.Context, fleet *bed.Fleet, names []string) error {
-	if err := api.AddToScheme(scheme.Scheme); err != nil {
-		return err
-	}
+	kinds.AddCustom(scheme.Scheme)
 	mesh := istiotest.Networked(names...)
 	for _, c := range mesh.Clusters {
 		c.Server = fleet.Cluster(c.Name).URL()

@@ -6,6 +6,7 @@ import (
 
 	dumps "github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // services is a fleet that no API servers are needed for: a service whose port is named
@@ -23,5 +24,5 @@ func writeServices(into string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	return dumps.Write(dir, f.Facts())
+	return dumps.Write(dir, f.Facts(), resources.All)
 }

@@ -16,8 +16,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
@@ -95,10 +95,7 @@ func main() {
 	into := flag.String("into", "../bed/scenarios", "the folder that holds the scenarios")
 	only := flag.String("only", "", "the one scenario to write; all where it is empty")
 	flag.Parse()
-	if err := api.AddToScheme(scheme.Scheme); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	kinds.AddCustom(scheme.Scheme)
 	for _, s := range scenarios {
 		if *only != "" && s.name != *only {
 			continue

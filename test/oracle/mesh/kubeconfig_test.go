@@ -8,7 +8,7 @@ import (
 
 	kubelib "istio.io/istio/pkg/kube"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // kubeconfigs are a good one, and what it becomes by one replacement each.
@@ -67,7 +67,7 @@ users:
 		_, theirs := kubelib.NewUntrustedRestConfig(text)
 		secret := &corev1.Secret{Data: map[string][]byte{"east": text}}
 		for _, s := range []*corev1.Secret{secret, trimmed(secret)} {
-			r := survey.RemoteSecretsOf(s)[0]
+			r := resources.RemoteSecretsOf(s)[0]
 			if accepted := r.Invalid == "" && r.Insecure == nil; accepted != (theirs == nil) {
 				t.Errorf("%s -> %s\npredicted: %q %q\nistiod: %v", change[0], change[1], r.Invalid, r.Insecure, theirs)
 			}
@@ -75,7 +75,7 @@ users:
 	}
 	for _, text := range []string{"", "a: [", "[]", "7", "apiVersion: v1\nkind: Config\n"} {
 		_, theirs := kubelib.NewUntrustedRestConfig([]byte(text))
-		r := survey.RemoteSecretsOf(&corev1.Secret{Data: map[string][]byte{"east": []byte(text)}})[0]
+		r := resources.RemoteSecretsOf(&corev1.Secret{Data: map[string][]byte{"east": []byte(text)}})[0]
 		if (r.Invalid == "") != (theirs == nil) {
 			t.Errorf("%q\npredicted: %q\nistiod: %v", text, r.Invalid, theirs)
 		}
@@ -86,5 +86,5 @@ users:
 func trimmed(s *corev1.Secret) *corev1.Secret {
 	s = s.DeepCopy()
 	s.Labels = map[string]string{"istio/multiCluster": "true"}
-	return survey.Trim(s).(*corev1.Secret)
+	return resources.Trim(s).(*corev1.Secret)
 }

@@ -1,4 +1,4 @@
-package survey
+package resources
 
 import (
 	"bytes"
@@ -55,8 +55,8 @@ func annotateAccess(m *metav1.ObjectMeta, id string, a facts.Access) {
 	}
 }
 
-// load parses a kubeconfig of bounded size.
-func load(kubeconfig []byte) (*clientcmdapi.Config, bool) {
+// LoadKubeconfig parses a kubeconfig of bounded size.
+func LoadKubeconfig(kubeconfig []byte) (*clientcmdapi.Config, bool) {
 	if len(kubeconfig) > most {
 		return nil, false
 	}
@@ -66,7 +66,7 @@ func load(kubeconfig []byte) (*clientcmdapi.Config, bool) {
 
 // reduceAccess takes out of a kubeconfig what may be kept of its current context.
 func reduceAccess(kubeconfig []byte) facts.Access {
-	config, ok := load(kubeconfig)
+	config, ok := LoadKubeconfig(kubeconfig)
 	if !ok {
 		return facts.Access{}
 	}
@@ -80,27 +80,27 @@ func reduceAccess(kubeconfig []byte) facts.Access {
 	}
 	out := facts.Access{
 		CA: fingerprints(cluster.CertificateAuthorityData), Insecure: cluster.InsecureSkipTLSVerify,
-		ServerName: clipped(cluster.TLSServerName), Proxy: cluster.ProxyURL != "",
+		ServerName: Clipped(cluster.TLSServerName), Proxy: cluster.ProxyURL != "",
 	}
-	out.Kind = kindOf(user)
+	out.Kind = AuthKind(user)
 	if user != nil {
 		out.Token = claims(user.Token)
-		if c := certificates(user.ClientCertificateData); len(c) > 0 {
+		if c := Certificates(user.ClientCertificateData); len(c) > 0 {
 			out.CertificateEnds = c[0].NotAfter.UTC()
 		}
 	}
 	return out
 }
 
-// kindOf names how a user of a kubeconfig authenticates, as client-go would.
-func kindOf(user *clientcmdapi.AuthInfo) string {
+// AuthKind names how a user of a kubeconfig authenticates, as client-go would.
+func AuthKind(user *clientcmdapi.AuthInfo) string {
 	switch {
 	case user == nil:
 		return "none"
 	case user.Exec != nil:
 		return "exec"
 	case user.AuthProvider != nil:
-		return "auth provider " + clipped(user.AuthProvider.Name)
+		return "auth provider " + Clipped(user.AuthProvider.Name)
 	case user.TokenFile != "":
 		return "token file"
 	case user.Token != "":
@@ -148,8 +148,8 @@ func claims(token string) *facts.TokenClaims {
 		return nil
 	}
 	out := &facts.TokenClaims{
-		Subject: clipped(c.Subject), Issuer: clipped(c.Issuer), IssuedAt: seconds(c.Issued), Expires: seconds(c.Expires),
-		AccountUID: clipped(first(c.UID, c.Bound.Account.UID)), Secret: clipped(first(c.Secret, c.Bound.Secret.Name)),
+		Subject: Clipped(c.Subject), Issuer: Clipped(c.Issuer), IssuedAt: seconds(c.Issued), Expires: seconds(c.Expires),
+		AccountUID: Clipped(first(c.UID, c.Bound.Account.UID)), Secret: Clipped(first(c.Secret, c.Bound.Secret.Name)),
 	}
 	if *out == (facts.TokenClaims{}) {
 		return nil
@@ -175,7 +175,8 @@ func first(values ...string) string {
 	return ""
 }
 
-func clipped(s string) string {
+// Clipped is a text that somebody else wrote, on one line and of bounded length.
+func Clipped(s string) string {
 	s = printable.Line(s)
 	if len(s) > mostClaim {
 		return strings.ToValidUTF8(s[:mostClaim], "") + "…"
@@ -183,8 +184,8 @@ func clipped(s string) string {
 	return s
 }
 
-// certificates are those of a PEM bundle, as far as they can be read.
-func certificates(bundle []byte) []*x509.Certificate {
+// Certificates are those of a PEM bundle, as far as they can be read.
+func Certificates(bundle []byte) []*x509.Certificate {
 	var out []*x509.Certificate
 	for len(out) < mostCertificates {
 		var block *pem.Block
@@ -200,7 +201,7 @@ func certificates(bundle []byte) []*x509.Certificate {
 
 func fingerprints(bundle []byte) []string {
 	var out []string
-	for _, c := range certificates(bundle) {
+	for _, c := range Certificates(bundle) {
 		sum := sha256.Sum256(c.Raw)
 		out = append(out, hex.EncodeToString(sum[:]))
 	}

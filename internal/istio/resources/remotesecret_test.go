@@ -1,4 +1,4 @@
-package survey_test
+package resources_test
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // credential is put wherever a kubeconfig can keep one; it may be left nowhere.
@@ -52,7 +52,7 @@ type entry struct{ ClusterID, Server, Identity, Problem string }
 
 func entriesOf(s *corev1.Secret) []entry {
 	var out []entry
-	for _, r := range survey.RemoteSecretsOf(s) {
+	for _, r := range resources.RemoteSecretsOf(s) {
 		out = append(out, entry{r.ClusterID, r.Server, r.Identity, r.Problem})
 	}
 	return out
@@ -60,7 +60,7 @@ func entriesOf(s *corev1.Secret) []entry {
 
 func trimmed(t *testing.T, s *corev1.Secret) *corev1.Secret {
 	t.Helper()
-	out, ok := survey.Trim(s).(*corev1.Secret)
+	out, ok := resources.Trim(s).(*corev1.Secret)
 	if !ok {
 		t.Fatal("a remote secret is not read")
 	}
@@ -157,7 +157,7 @@ func TestRemoteSecrets(t *testing.T) {
 			if diff := cmp.Diff(c.want, entriesOf(small)); diff != "" {
 				t.Errorf("of the trimmed one (-want +got):\n%s", diff)
 			}
-			again := survey.SecretsOf(survey.RemoteSecretsOf(small))
+			again := resources.SecretsOf(resources.RemoteSecretsOf(small))
 			if len(again) != 1 {
 				t.Fatalf("one Secret became %d", len(again))
 			}
@@ -172,7 +172,7 @@ func TestRemoteSecrets(t *testing.T) {
 				}
 				authenticatesNobody(t, secret)
 			}
-			written, err := json.Marshal(survey.RemoteSecretsOf(s))
+			written, err := json.Marshal(resources.RemoteSecretsOf(s))
 			if err != nil || strings.Contains(string(written), credential) || strings.Contains(string(written), token) {
 				t.Errorf("a credential is left in the facts: %s, %v", written, err)
 			}
@@ -215,15 +215,15 @@ func TestRemoteSecretsWithSeveralKeys(t *testing.T) {
 	// Two Secrets, of which one has two keys: they do not become three or one.
 	other := remoteSecret(map[string]string{"north": at("https://north")})
 	other.Name = "another"
-	entries := append(survey.RemoteSecretsOf(trimmed(t, s)), survey.RemoteSecretsOf(trimmed(t, other))...)
+	entries := append(resources.RemoteSecretsOf(trimmed(t, s)), resources.RemoteSecretsOf(trimmed(t, other))...)
 	var again []facts.RemoteSecret
-	for _, s := range survey.SecretsOf(entries) {
-		again = append(again, survey.RemoteSecretsOf(s)...)
+	for _, s := range resources.SecretsOf(entries) {
+		again = append(again, resources.RemoteSecretsOf(s)...)
 	}
 	if diff := cmp.Diff(entries, again, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("made again (-before +after):\n%s", diff)
 	}
-	if n := len(survey.SecretsOf(entries)); n != 2 {
+	if n := len(resources.SecretsOf(entries)); n != 2 {
 		t.Errorf("two Secrets became %d", n)
 	}
 }
@@ -255,11 +255,11 @@ func TestWhenARemoteSecretWasModified(t *testing.T) {
 	} {
 		s := remoteSecret(map[string]string{"east": kubeconfigFor(&clientcmdapi.AuthInfo{})})
 		s.CreationTimestamp, s.ManagedFields = created, c.fields
-		got := survey.RemoteSecretsOf(trimmed(t, s))[0]
+		got := resources.RemoteSecretsOf(trimmed(t, s))[0]
 		if !got.Modified.Equal(c.want.Time) || got.Name != "remote" || got.Namespace != "istio-system" {
 			t.Errorf("%s: %+v, want %s", name, got, c.want)
 		}
-		if again := survey.RemoteSecretsOf(survey.SecretsOf([]facts.RemoteSecret{got})[0])[0]; !again.Modified.Equal(c.want.Time) {
+		if again := resources.RemoteSecretsOf(resources.SecretsOf([]facts.RemoteSecret{got})[0])[0]; !again.Modified.Equal(c.want.Time) {
 			t.Errorf("%s: made again, it was modified at %s", name, again.Modified)
 		}
 	}
@@ -282,15 +282,15 @@ func FuzzRemoteSecretsOf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kubeconfig []byte) {
 		s := remoteSecret(nil)
 		s.Data["east"] = kubeconfig
-		before := survey.RemoteSecretsOf(s)
+		before := resources.RemoteSecretsOf(s)
 		small := trimmed(t, s)
 		authenticatesNobody(t, small)
-		if diff := cmp.Diff(before, survey.RemoteSecretsOf(small), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(before, resources.RemoteSecretsOf(small), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("trimmed, it tells something else (-before +after):\n%s", diff)
 		}
-		again := survey.SecretsOf(before)[0]
+		again := resources.SecretsOf(before)[0]
 		authenticatesNobody(t, again)
-		if diff := cmp.Diff(before, survey.RemoteSecretsOf(again), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(before, resources.RemoteSecretsOf(again), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("made again, it tells something else (-before +after):\n%s", diff)
 		}
 	})

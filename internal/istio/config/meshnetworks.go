@@ -1,4 +1,4 @@
-package istio
+package config
 
 import (
 	"fmt"
@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"sigs.k8s.io/yaml"
-
-	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 )
 
 // MeshNetworks is the value of key "meshNetworks" of the mesh config
@@ -59,7 +57,7 @@ func ParseMeshNetworks(text string) (MeshNetworks, error) {
 			switch {
 			case g.Address != "" && g.RegistryServiceName != "":
 				return MeshNetworks{}, fmt.Errorf("network %s: a gateway has either an address or registryServiceName", name)
-			case g.Address != "" && !isAddress(g.Address) && !isHostname(g.Address):
+			case g.Address != "" && !IsAddress(g.Address) && !isHostname(g.Address):
 				return MeshNetworks{}, fmt.Errorf("network %s: gateway address %s is neither an IP address nor a host name", name, g.Address)
 			case g.RegistryServiceName != "" && !isHostname(g.RegistryServiceName):
 				return MeshNetworks{}, fmt.Errorf("network %s: registryServiceName %s is no host name", name, g.RegistryServiceName)
@@ -85,26 +83,11 @@ func ReduceMeshNetworks(text string) string {
 	return string(out)
 }
 
-// meshNetworksOf are the mesh networks that a control plane uses; an error where
-// it refuses them, and then it uses none.
-func meshNetworksOf(c *facts.Cluster, i Istiod) (MeshNetworks, error) {
-	for _, cm := range c.MeshConfigs.Value {
-		if cm.Name != i.MeshConfigMap() {
-			continue
-		}
-		m, err := ParseMeshNetworks(cm.Data[MeshNetworksKey])
-		if err != nil {
-			return MeshNetworks{}, fmt.Errorf("configmap %s: %w", cm.Name, err)
-		}
-		return m, nil
-	}
-	return MeshNetworks{}, nil
-}
-
 // dnsLabel is a label as pkg/config/labels/instance.go has it: upper case is allowed.
 var dnsLabel = regexp.MustCompile(`^[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$`)
 
-func isAddress(s string) bool {
+// IsAddress reports whether a text is an IP address.
+func IsAddress(s string) bool {
 	_, err := netip.ParseAddr(s)
 	return err == nil
 }
@@ -114,7 +97,7 @@ func isSubnet(s string) bool {
 		_, err := netip.ParsePrefix(s)
 		return err == nil
 	}
-	return isAddress(s)
+	return IsAddress(s)
 }
 
 func isHostname(s string) bool {

@@ -1,4 +1,4 @@
-package survey
+package resources
 
 import (
 	"slices"
@@ -32,7 +32,7 @@ func refused(kubeconfig []byte, annotations map[string]string, id string) (why s
 	if len(kubeconfig) > most {
 		return problemTooLarge, nil
 	}
-	config, ok := load(kubeconfig)
+	config, ok := LoadKubeconfig(kubeconfig)
 	if !ok {
 		return problemUnreadable, nil
 	}

@@ -1,4 +1,4 @@
-package survey
+package resources
 
 import (
 	"fmt"
@@ -10,7 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/config"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 )
 
 // workload are pods of one workload, as an API server has them.
@@ -19,12 +20,12 @@ func workload(name string, pods int) []corev1.Pod {
 	var out []corev1.Pod
 	for i := range pods {
 		p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-			Namespace: "shop", Name: fmt.Sprintf("%s-%d", name, i), Labels: map[string]string{"app": name, istio.LabelTLSMode: "istio"},
+			Namespace: "shop", Name: fmt.Sprintf("%s-%d", name, i), Labels: map[string]string{"app": name, config.LabelTLSMode: "istio"},
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name, UID: "1", Controller: &yes}},
 		}}
 		p.Spec.Containers = []corev1.Container{
 			{Name: "app", Image: "shop/" + name},
-			{Name: istio.ProxyContainer, Image: "proxyv2", Env: []corev1.EnvVar{{Name: istio.EnvProxyNetwork, Value: "network-of-" + name}}},
+			{Name: config.ProxyContainer, Image: "proxyv2", Env: []corev1.EnvVar{{Name: config.EnvProxyNetwork, Value: "network-of-" + name}}},
 		}
 		p.Status.PodIP = fmt.Sprintf("10.0.0.%d", i)
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, Reason: "whatever"}}
@@ -36,11 +37,11 @@ func workload(name string, pods int) []corev1.Pod {
 // Pods of one workload share what they have in common, and what is kept of each is what is
 // kept of it alone.
 func TestPodsShare(t *testing.T) {
-	trimmer := newPodTrimmer()
+	trimmer := kubernetes.NewPodTrimmer()
 	var trimmed []*facts.Pod
 	for _, p := range append(workload("cart", 2), workload("pay", 1)...) {
-		out := trimmer.trim(&p)
-		if diff := cmp.Diff(trimPod(&p), out); diff != "" {
+		out := trimmer(&p)
+		if diff := cmp.Diff(kubernetes.NewPodTrimmer()(&p), out); diff != "" {
 			t.Errorf("%s alone (-) and among others (+):\n%s", p.Name, diff)
 		}
 		trimmed = append(trimmed, out)
@@ -55,7 +56,7 @@ func TestPodsShare(t *testing.T) {
 
 // What tells templates apart is never taken for the same.
 func TestTemplatesDiffer(t *testing.T) {
-	trimmer, templates := newPodTrimmer(), map[*facts.PodTemplate]string{}
+	trimmer, templates := kubernetes.NewPodTrimmer(), map[*facts.PodTemplate]string{}
 	for name, change := range map[string]func(*corev1.Pod){
 		"itself":                    func(*corev1.Pod) {},
 		"a label":                   func(p *corev1.Pod) { p.Labels["app"] = "pay" },
@@ -66,12 +67,12 @@ func TestTemplatesDiffer(t *testing.T) {
 		"a variable":                func(p *corev1.Pod) { p.Spec.Containers[1].Env[0].Value = "other" },
 		"a sidecar of another kind": func(p *corev1.Pod) { p.Spec.InitContainers, p.Spec.Containers = p.Spec.Containers, nil },
 		"the host's network":        func(p *corev1.Pod) { p.Spec.HostNetwork = true },
-		"a ztunnel":                 func(p *corev1.Pod) { p.Labels["app"] = istio.ZtunnelName },
-		"a ztunnel with an account": func(p *corev1.Pod) { p.Labels["app"], p.Spec.ServiceAccountName = istio.ZtunnelName, "zt" },
+		"a ztunnel":                 func(p *corev1.Pod) { p.Labels["app"] = config.ZtunnelName },
+		"a ztunnel with an account": func(p *corev1.Pod) { p.Labels["app"], p.Spec.ServiceAccountName = config.ZtunnelName, "zt" },
 	} {
 		p := workload("cart", 1)[0]
 		change(&p)
-		template := trimmer.trim(&p).PodTemplate
+		template := trimmer(&p).PodTemplate
 		if other, ok := templates[template]; ok {
 			t.Errorf("%s and %s are taken for the same", name, other)
 		}
@@ -87,8 +88,8 @@ func TestPodAndBack(t *testing.T) {
 	p.Status.Phase, p.Status.PodIPs = corev1.PodRunning, []corev1.PodIP{{IP: p.Status.PodIP}, {IP: "fd00::1"}}
 	p.Spec.NodeName, p.Spec.HostNetwork = "node", true
 	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(start.Add(2 * time.Hour))}}
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app"}, {Name: istio.ProxyContainer, Image: "proxyv2", Ready: true, RestartCount: 3, State: running}}
-	want := trimPod(&p)
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app"}, {Name: config.ProxyContainer, Image: "proxyv2", Ready: true, RestartCount: 3, State: running}}
+	want := kubernetes.NewPodTrimmer()(&p)
 	got := facts.PodOf(want.Object())
 	if diff := cmp.Diff(*want, got); diff != "" {
 		t.Errorf("(-first +again):\n%s", diff)

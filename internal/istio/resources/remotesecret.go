@@ -1,4 +1,4 @@
-package survey
+package resources
 
 import (
 	"encoding/base64"
@@ -13,7 +13,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/config"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
@@ -35,9 +36,9 @@ const (
 // trimRemoteSecret keeps of each kubeconfig the server, and of its credential
 // whom it claims to be. A kubeconfig that came out of a cluster is never used.
 func trimRemoteSecret(s *corev1.Secret) *corev1.Secret {
-	out := &corev1.Secret{ObjectMeta: trimMeta(&s.ObjectMeta), Data: map[string][]byte{}}
-	if v := s.Annotations[istio.AnnotationCluster]; v != "" {
-		metav1.SetMetaDataAnnotation(&out.ObjectMeta, istio.AnnotationCluster, v)
+	out := &corev1.Secret{ObjectMeta: resource.Meta(&s.ObjectMeta), Data: map[string][]byte{}}
+	if v := s.Annotations[config.AnnotationCluster]; v != "" {
+		metav1.SetMetaDataAnnotation(&out.ObjectMeta, config.AnnotationCluster, v)
 	}
 	keep := func(id string, kubeconfig []byte) {
 		server, identity, problem := reduceKubeconfig(kubeconfig)
@@ -92,7 +93,7 @@ func SecretsOf(entries []facts.RemoteSecret) []*corev1.Secret {
 			i = len(out)
 			out = append(out, &corev1.Secret{
 				ObjectMeta: metav1.ObjectMeta{
-					Name: r.Name, Namespace: r.Namespace, Labels: map[string]string{istio.MultiClusterLabel: "true"},
+					Name: r.Name, Namespace: r.Namespace, Labels: map[string]string{config.MultiClusterLabel: "true"},
 					CreationTimestamp: metav1.NewTime(r.Modified),
 				},
 				Data: map[string][]byte{},
@@ -117,7 +118,7 @@ func reduceKubeconfig(kubeconfig []byte) (server, identity, problem string) {
 	if len(kubeconfig) > most {
 		return "", "", problemTooLarge
 	}
-	config, ok := load(kubeconfig)
+	config, ok := LoadKubeconfig(kubeconfig)
 	if !ok {
 		return "", "", problemUnreadable
 	}

@@ -1,4 +1,4 @@
-package survey_test
+package resources_test
 
 import (
 	"encoding/base64"
@@ -24,8 +24,8 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // fill sets every field of an object, strings to their own path.
@@ -212,7 +212,7 @@ func TestWhatIsKept(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := leaves(reflect.ValueOf(survey.Trim(c.object)), "")
+			got := leaves(reflect.ValueOf(resources.Trim(c.object)), "")
 			if diff := cmp.Diff(slices.Sorted(slices.Values(c.want)), got); diff != "" {
 				t.Errorf("kept (-want +got):\n%s", diff)
 			}
@@ -220,12 +220,12 @@ func TestWhatIsKept(t *testing.T) {
 	}
 
 	t.Run("no other Secret", func(t *testing.T) {
-		if got := survey.Trim(filled[corev1.Secret](nil)); got != nil {
+		if got := resources.Trim(filled[corev1.Secret](nil)); got != nil {
 			t.Errorf("%+v", got)
 		}
 	})
 	t.Run("no kind that no rule reads", func(t *testing.T) {
-		if got := survey.Trim(filled[corev1.ServiceAccount](nil)); got != nil {
+		if got := resources.Trim(filled[corev1.ServiceAccount](nil)); got != nil {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -249,7 +249,7 @@ func TestWhatIsNeverKept(t *testing.T) {
 		if pod, ok := object.(*corev1.Pod); ok {
 			pod.Spec.Containers[0].Name, pod.Spec.InitContainers[0].Name = istio.ProxyContainer, istio.ProxyContainer
 		}
-		kept := survey.Trim(object)
+		kept := resources.Trim(object)
 		if kept == nil {
 			continue
 		}
@@ -405,7 +405,7 @@ func TestNoSecretIsKept(t *testing.T) {
 						found[secret] = found[secret] || strings.Contains(text, piece)
 					}
 				}
-				kept := survey.Trim(o)
+				kept := resources.Trim(o)
 				if kept == nil {
 					continue
 				}
@@ -458,11 +458,11 @@ func TestTrimmingTwiceIsTrimmingOnce(t *testing.T) {
 	for name, f := range fleets() {
 		for _, c := range f.Clusters {
 			for _, o := range c.Objects() {
-				once := survey.Trim(noisy(o))
+				once := resources.Trim(noisy(o))
 				if once == nil {
 					continue
 				}
-				if diff := cmp.Diff(texts(t, once)[0], texts(t, survey.Trim(once))[0]); diff != "" {
+				if diff := cmp.Diff(texts(t, once)[0], texts(t, resources.Trim(once))[0]); diff != "" {
 					t.Errorf("%s, %T (-once +twice):\n%s", name, o, diff)
 				}
 			}
@@ -475,7 +475,7 @@ func TestTrimChangesNothing(t *testing.T) {
 	for _, o := range istiotest.Healthy("east", "west").Get("east").Objects() {
 		before := noisy(o)
 		after := before.DeepCopyObject()
-		survey.Trim(after)
+		resources.Trim(after)
 		if diff := cmp.Diff(before, after); diff != "" {
 			t.Errorf("%T (-before +after):\n%s", o, diff)
 		}

@@ -1,4 +1,4 @@
-package survey
+package resources
 
 import (
 	"encoding/base64"
@@ -115,11 +115,6 @@ func FuzzAccess(f *testing.F) {
 		again := RemoteSecretsOf(SecretsOf([]facts.RemoteSecret{got})[0])[0]
 		if diff := cmp.Diff(got.Access, again.Access); diff != "" {
 			t.Errorf("written and read again (-before +after):\n%s", diff)
-		}
-		if c, ok := newCredential(text); ok {
-			if text := fmt.Sprintf("%v %+v %#v %s", c, c, c, &Credentials{of: map[facts.SecretKey]credential{{}: c}}); c.token != "" && len(c.token) > 12 && strings.Contains(text, c.token) {
-				t.Error("a credential prints itself")
-			}
 		}
 	})
 }

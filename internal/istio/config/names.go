@@ -1,0 +1,94 @@
+// Package config has the names of an Istio installation and the forms of its
+// configuration: mesh config, meshNetworks, proxy config and the injector's values,
+// and what may be kept of each. It mirrors Istio's sources and reads no facts.
+package config
+
+// Names and labels of an Istio installation.
+const (
+	SystemNamespace    = "istio-system" // the usual one
+	CACertsSecret      = "cacerts"
+	CASecret           = "istio-ca-secret"
+	RootCertConfigMap  = "istio-ca-root-cert"
+	RootCertKey        = "root-cert.pem"
+	MeshConfigMap      = "istio"
+	MeshConfigKey      = "mesh"
+	MeshNetworksKey    = "meshNetworks"
+	MultiClusterLabel  = "istio/multiCluster"
+	AnnotationCluster  = "networking.istio.io/cluster"
+	RemoteSecretPrefix = "istio-remote-secret-"
+	ExternalKubeconfig = "istio-kubeconfig"
+	IstiodSelector     = "app=istiod"
+	InjectorSelector   = "app=sidecar-injector"
+	ReaderIdentity     = "istio-reader-service-account"
+	DefaultTrustDomain = "cluster.local"
+	DefaultClusterID   = "Kubernetes"
+	ProxyContainer     = "istio-proxy"
+	DiscoveryContainer = "discovery"
+	ZtunnelName        = "ztunnel"
+)
+
+// Labels and annotations that decide networks, gateways and endpoints.
+const (
+	LabelNetwork                    = "topology.istio.io/network"
+	LabelCluster                    = "topology.istio.io/cluster"
+	LabelSubzone                    = "topology.istio.io/subzone"
+	LabelLocality                   = "topology.istio.io/locality"
+	LabelGlobal                     = "istio.io/global"
+	LabelWaypoint                   = "istio.io/use-waypoint"
+	LabelDataplaneMode              = "istio.io/dataplane-mode"
+	LabelGatewayPort                = "networking.istio.io/gatewayPort"
+	LabelTLSMode                    = "security.istio.io/tlsMode"
+	LabelRevision                   = "istio.io/rev"
+	LabelGatewayName                = "gateway.networking.k8s.io/gateway-name"
+	LabelImportedService            = "multicluster.kubernetes.io/service-name"
+	AnnotationNodeSelector          = "traffic.istio.io/nodeSelector"
+	AnnotationExportTo              = "networking.istio.io/exportTo"
+	AnnotationTrafficDistribution   = "networking.istio.io/traffic-distribution"
+	AnnotationControlPlanes         = "topology.istio.io/controlPlaneClusters"
+	AnnotationGatewayServiceAccount = "gateway.istio.io/service-account"
+)
+
+// Environment variables of the discovery container that rules read. No other
+// is kept of a Deployment: an environment can hold credentials.
+const (
+	EnvClusterID           = "CLUSTER_ID"
+	EnvRevision            = "REVISION"
+	EnvEnableCAServer      = "ENABLE_CA_SERVER"
+	EnvExternalCA          = "EXTERNAL_CA"
+	EnvKubernetesSigner    = "K8S_SIGNER"
+	EnvMultiRoot           = "ISTIO_MULTIROOT_MESH"
+	EnvSkipTrustDomain     = "PILOT_SKIP_VALIDATE_TRUST_DOMAIN"
+	EnvCACertsSelfSigned   = "USE_CACERTS_FOR_SELF_SIGNED_CA"
+	EnvClusterTrustBundles = "ENABLE_CLUSTER_TRUST_BUNDLE_API"
+	EnvRootCertConfigMap   = "PILOT_CA_CERT_CONFIGMAP"
+	EnvExternalIstiod      = "EXTERNAL_ISTIOD"
+	EnvResolveHostnames    = "RESOLVE_HOSTNAME_GATEWAYS"
+	EnvGatewayAPINetworks  = "PILOT_MULTI_NETWORK_DISCOVER_GATEWAY_API"
+	EnvInsecureKubeconfigs = "PILOT_INSECURE_MULTICLUSTER_KUBECONFIG_OPTIONS"
+	EnvRemoteTimeout       = "PILOT_REMOTE_CLUSTER_TIMEOUT"
+	EnvLocalSecretWatcher  = "LOCAL_CLUSTER_SECRET_WATCHER"
+	EnvSendUnhealthy       = "PILOT_SEND_UNHEALTHY_ENDPOINTS"
+	EnvAutoSendUnhealthy   = "PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS"
+	EnvDualStack           = "ISTIO_DUAL_STACK"
+	EnvAmbient             = "PILOT_ENABLE_AMBIENT"
+	EnvAmbientMultiNetwork = "AMBIENT_ENABLE_MULTI_NETWORK"
+	EnvMCSDiscovery        = "ENABLE_MCS_SERVICE_DISCOVERY"
+	EnvCustomHost          = "ISTIOD_CUSTOM_HOST"
+	EnvCertProvider        = "PILOT_CERT_PROVIDER"
+	EnvScopeGateways       = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
+	EnvTrustedNodeAccounts = "CA_TRUSTED_NODE_ACCOUNTS"
+	EnvMCSClusterLocal     = "ENABLE_MCS_CLUSTER_LOCAL"
+)
+
+// DiscoveryEnv are the environment variables that are kept of a Deployment.
+var DiscoveryEnv = []string{
+	EnvClusterID, EnvRevision, EnvEnableCAServer, EnvExternalCA, EnvKubernetesSigner, EnvMultiRoot,
+	EnvSkipTrustDomain, EnvCACertsSelfSigned, EnvClusterTrustBundles, EnvRootCertConfigMap, EnvExternalIstiod,
+	EnvResolveHostnames, EnvGatewayAPINetworks, EnvInsecureKubeconfigs, EnvRemoteTimeout, EnvLocalSecretWatcher,
+	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork, EnvMCSDiscovery, EnvMCSClusterLocal,
+	EnvCustomHost, EnvCertProvider, EnvScopeGateways, EnvTrustedNodeAccounts,
+}
+
+// ArgClusterAliases is the flag of istiod for further names of clusters:
+// alias=ID, separated by commas (pilot/cmd/pilot-discovery/app/cmd.go).
+const ArgClusterAliases = "--clusterAliases"

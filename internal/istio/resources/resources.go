@@ -1,0 +1,79 @@
+// Package resources has the rows of the resource table that Istio's rules read: its own
+// kinds and, so that rules need one import, those that every mesh reads. What is kept of
+// an object stands beside its row.
+package resources
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/config"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
+)
+
+// The rows that every mesh reads.
+var (
+	Namespaces      = kubernetes.Namespaces
+	Services        = kubernetes.Services
+	EndpointSlices  = kubernetes.EndpointSlices
+	Pods            = kubernetes.Pods
+	Nodes           = kubernetes.Nodes
+	NetworkPolicies = kubernetes.NetworkPolicies
+)
+
+// All are the rows in the order in which a dump is written: an object that belongs to two
+// of them is in the file of the first.
+var All = resource.Set{
+	CACerts, CASecret, RootCert, RootCerts, MeshConfigs, Istiods, IstiodPods, Namespaces,
+	RemoteSecrets, StraySecrets, SystemSecrets, Webhooks, ReaderAccess, Proxies,
+	Services, EndpointSlices, Pods, Nodes,
+	PeerAuthentications, DestinationRules, Gateways, KubernetesGateways, WorkloadEntries, ServiceEntries,
+	NetworkPolicies, Injectors, GatewayEvents, VirtualServices, SystemSlices, ReaderRights,
+	Sidecars, AuthorizationPolicies, ServiceExports,
+}
+
+// The rows that are read together.
+var (
+	// Roots is what tells who trusts whom.
+	Roots = resource.Set{CACerts, CASecret, RootCert, MeshConfigs, Istiods}
+	// Trust is everything that the rules of package certs read.
+	Trust = resource.Join(Roots, RootCerts, IstiodPods, Namespaces, RemoteSecrets, Webhooks, ReaderAccess)
+	// Networks is what tells the networks of the mesh and their gateways.
+	Networks = resource.Set{MeshConfigs, Istiods, Namespaces, RemoteSecrets, Webhooks, Services, Pods, Nodes, KubernetesGateways}
+	// Leads are read of the clusters in which the others show them to be needed.
+	Leads = resource.Set{GatewayEvents, SystemSlices, ReaderRights}
+	// NetworkRules is what the rules of package network read besides.
+	NetworkRules = resource.Join(Networks, Gateways, RootCert, NetworkPolicies, Injectors, WorkloadEntries, ServiceEntries, Leads)
+	// Mesh is everything that tells which endpoints a proxy is given.
+	Mesh = resource.Join(Networks, ReaderAccess, EndpointSlices, PeerAuthentications, DestinationRules, Gateways)
+	// Policies is what tells who knows a service, and who may call it.
+	Policies = resource.Set{VirtualServices, Sidecars, AuthorizationPolicies, ServiceExports}
+)
+
+// Trim is what is kept of any object; nil of one that no rule reads.
+func Trim(o runtime.Object) runtime.Object { return resource.Trim(All, o) }
+
+// What Istio's rules read of the kinds that every mesh reads.
+func init() {
+	kubernetes.Keep(kubernetes.Wanted{
+		Containers:     []string{config.ProxyContainer, config.DiscoveryContainer},
+		InitContainers: []string{config.ProxyContainer},
+		Env:            append(append([]string{}, config.DiscoveryEnv...), config.ProxyEnv...),
+		// It can hold tokens of tracers.
+		Reduce:         map[string]func(string) string{config.EnvProxyConfig: config.ReduceProxyConfig},
+		ServiceAccount: func(labels map[string]string) bool { return labels["app"] == config.ZtunnelName },
+		NamespaceAnnotation: func(key string) bool {
+			return strings.HasPrefix(key, "topology.istio.io/") || key == config.AnnotationTrafficDistribution
+		},
+		ServiceAnnotation: func(key string) bool {
+			switch domain, _, _ := strings.Cut(key, "/"); domain {
+			case "networking.istio.io", "traffic.istio.io", "topology.istio.io":
+				return true
+			}
+			return config.IsLoadBalancerSetting(key)
+		},
+		SliceLabel: func(key string) bool { return key == config.LabelImportedService },
+	})
+}

@@ -1,0 +1,130 @@
+package kubernetes
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+)
+
+// Pods are all of the cluster's.
+var Pods = PodRow(resource.About{Name: "pods", File: "pods"}, resource.Belonging[*corev1.Pod]{})
+
+// PodRow is a row of pods.
+func PodRow(about resource.About, b resource.Belonging[*corev1.Pod]) *resource.Row[[]facts.Pod] {
+	about.Kind, about.Resource, about.Versions = "Pod", "pods", []string{"v1"}
+	return resource.Made[corev1.PodList](about, b, NewPodTrimmer, (*facts.Pod).Object)
+}
+
+// podTrimmer trims the pods of one list. There are many: what those of one workload have
+// in common is kept once.
+type podTrimmer struct {
+	templates map[string]*facts.PodTemplate
+	values    map[variable]string // of variables that are reduced: what was kept of them
+	key       []byte
+}
+
+type variable struct{ name, value string }
+
+// NewPodTrimmer makes the function that trims the pods of one list.
+func NewPodTrimmer() func(*corev1.Pod) *facts.Pod {
+	t := &podTrimmer{templates: map[string]*facts.PodTemplate{}, values: map[variable]string{}}
+	return t.trim
+}
+
+// reduce is what may be kept of a variable. Reducing reads YAML: it is done once for equal ones.
+func (t *podTrimmer) reduce(name, value string) string {
+	reduce := reducer(name)
+	if reduce == nil {
+		return value
+	}
+	v := variable{name, value}
+	reduced, ok := t.values[v]
+	if !ok {
+		reduced = reduce(value)
+		t.values[v] = reduced
+	}
+	return reduced
+}
+
+// trim keeps of a pod the workload that it belongs to, the containers that
+// are the meshes', and what tells whether and where it is reached.
+func (t *podTrimmer) trim(o *corev1.Pod) *facts.Pod {
+	p := facts.PodOf(o)
+	p.Namespace, p.Node = resource.Once(p.Namespace), resource.Once(p.Node)
+	p.Phase, p.Ready = resource.Once(p.Phase), resource.Once(p.Ready)
+	p.Annotations = only((*Wanted).podAnnotation, p.Annotations)
+	p.Containers = t.containers(p.Containers, (*Wanted).containers)
+	p.InitContainers = t.containers(p.InitContainers, (*Wanted).initContainers)
+	if !wantsAccount(p.Labels) {
+		p.ServiceAccount = ""
+	}
+	p.Statuses = slices.DeleteFunc(p.Statuses, func(s facts.ContainerStatus) bool { return !isWanted((*Wanted).containers, s.Name) })
+	for i := range p.Statuses {
+		p.Statuses[i].Name, p.Statuses[i].Image = resource.Once(p.Statuses[i].Name), resource.Once(p.Statuses[i].Image)
+	}
+	p.Statuses = slices.Clip(p.Statuses)
+	p.PodTemplate = t.shared(p.PodTemplate)
+	return &p
+}
+
+// containers keeps of containers that a mesh wants the name, the image and the variables.
+func (t *podTrimmer) containers(containers []corev1.Container, names func(*Wanted) []string) []corev1.Container {
+	var out []corev1.Container
+	for i := range containers {
+		c := &containers[i]
+		if !isWanted(names, c.Name) {
+			continue
+		}
+		trimmed := corev1.Container{Name: resource.Once(c.Name), Image: resource.Once(c.Image)}
+		for i := range c.Env {
+			e := &c.Env[i]
+			if isWanted((*Wanted).env, e.Name) {
+				trimmed.Env = append(trimmed.Env, corev1.EnvVar{Name: resource.Once(e.Name), Value: resource.Once(t.reduce(e.Name, e.Value))})
+			}
+		}
+		out = append(out, trimmed)
+	}
+	return out
+}
+
+// shared is the template of the pods before that is equal to this one, or this one.
+func (t *podTrimmer) shared(template *facts.PodTemplate) *facts.PodTemplate {
+	t.key = strconv.AppendBool(t.key[:0], template.HostNetwork)
+	t.write(template.Owner.Kind, template.Owner.Name, template.ServiceAccount)
+	for _, m := range []map[string]string{template.Labels, template.Annotations} {
+		t.write(strconv.Itoa(len(m)))
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			t.write(k, m[k])
+		}
+	}
+	for _, containers := range [][]corev1.Container{template.Containers, template.InitContainers} {
+		t.write(strconv.Itoa(len(containers)))
+		for i := range containers {
+			t.write(containers[i].Name, containers[i].Image, strconv.Itoa(len(containers[i].Env)))
+			for _, e := range containers[i].Env {
+				t.write(e.Name, e.Value)
+			}
+		}
+	}
+	if same, ok := t.templates[string(t.key)]; ok {
+		return same
+	}
+	template.Owner = facts.Owner{Kind: resource.Once(template.Owner.Kind), Name: resource.Once(template.Owner.Name)}
+	template.Labels = resource.Shared(template.Labels)
+	template.Annotations = resource.Shared(template.Annotations)
+	t.templates[string(t.key)] = template
+	return template
+}
+
+// write adds words to the key, each with its length before it, so that no others look the same.
+func (t *podTrimmer) write(words ...string) {
+	for _, w := range words {
+		t.key = append(strconv.AppendInt(t.key, int64(len(w)), 10), ':')
+		t.key = append(t.key, w...)
+	}
+}

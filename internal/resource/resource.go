@@ -1,0 +1,196 @@
+// Package resource is the table of the kinds of objects that are read: a row says what a
+// kind is called and where it is, what is kept of an object, and how it is written to a
+// dump. The survey, dumps and what is said of rights and of what was not read are made
+// from the rows. It knows no mesh: a mesh has rows of its own in a package beside its rules.
+package resource
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
+)
+
+// Scope is where the objects of a row are looked for.
+type Scope int
+
+// The scopes.
+const (
+	// Cluster is the whole cluster: all namespaces, or none.
+	Cluster Scope = iota
+	// System is the system namespace.
+	System
+	// ClusterElseSystem is the whole cluster, and the system namespace where the user may
+	// not read so much.
+	ClusterElseSystem
+)
+
+// About says what a kind is and which of its objects are read.
+type About struct {
+	// Name is what people read, in the plural: "remote secrets".
+	Name string
+	// File is the name of the file in a dump, without its ending, and of the entry in the index.
+	File string
+	// Kind is the one in manifests. Title has the group too, where there are several of
+	// that name.
+	Kind, Title string
+	// Group and Resource are what the API server calls it.
+	Group, Resource string
+	// Versions are those in which it may be served, the one to ask for first at the beginning.
+	Versions []string
+
+	Scope Scope
+	// Object is the name of the one object that is read; "" for a list.
+	Object string
+	// Labels and Fields select objects of a list.
+	Labels, Fields string
+	// FromCache lets the API server answer from its cache, which spares it a question to etcd.
+	FromCache bool
+	// Metadata asks for no more than the metadata of the objects.
+	Metadata bool
+	// Filtered: the API server cannot select the objects, so that those which do not
+	// belong to the row are dropped on arrival. In a dump they keep their order.
+	Filtered bool
+	// Sample is how many objects are read; 0 for all.
+	Sample int64
+	// Later: it is not read with the others, but where they show that it is needed.
+	Later bool
+	// Answers: the row holds answers of the API server to questions that are posted, and
+	// not objects that it has.
+	Answers bool
+	// Question is the one that is posted with the other reads, where there is one.
+	Question func(systemNamespace string) runtime.Object
+}
+
+// Custom reports whether the kind can be missing in a cluster: it is then absent.
+func (a *About) Custom() bool { return !kinds.BuiltIn(a.Group) }
+
+// Called is the kind as a person is told of it, with its group where it needs one.
+func (a *About) Called() string {
+	if a.Title != "" {
+		return a.Title
+	}
+	return a.Kind
+}
+
+// Verb is what the user has to be allowed.
+func (a *About) Verb() string {
+	switch {
+	case a.Answers:
+		return "create"
+	case a.Object != "":
+		return "get"
+	default:
+		return "list"
+	}
+}
+
+// Right is what the user has to be allowed to have a row read.
+type Right struct{ Verb, Group, Resource string }
+
+// Right is what the user has to be allowed.
+func (a *About) Right() Right { return Right{a.Verb(), a.Group, a.Resource} }
+
+// Resource is a row of the table, whatever it holds.
+type Resource interface {
+	Rows
+	// About says what the row is of.
+	About() *About
+	// NewObject and NewList are an object of the kind, and a list of them, to decode into.
+	NewObject() runtime.Object
+	NewList() runtime.Object
+	// Belongs reports whether an object is one of those that the row holds of a cluster.
+	Belongs(c *facts.Cluster, o runtime.Object) bool
+	// Shows reports whether an object in a folder without an index shows that all objects
+	// which the row holds are in it.
+	Shows(o runtime.Object) bool
+	// Trim is what is kept of an object, as an object; nil for one of another kind.
+	// Trimming it again changes nothing.
+	Trim(o runtime.Object) runtime.Object
+	// Intake takes in the objects of one read.
+	Intake(c *facts.Cluster) Intake
+	// Objects are what a cluster's facts hold, as objects.
+	Objects(c *facts.Cluster) []runtime.Object
+	// Empty is the state of a read that found nothing: an object is absent, a list has no items.
+	Empty() facts.State
+	// Read is the whole read, a facts.Read of the row's type.
+	Read(c *facts.Cluster) any
+	// State is what became of the read, and why.
+	State(c *facts.Cluster) (facts.State, string)
+	// SetState says what became of the read. Only what was read has a value.
+	SetState(c *facts.Cluster, state facts.State, reason string)
+	// SetFailed says that the read failed, and leaves what there is of it.
+	SetFailed(c *facts.Cluster, reason string)
+	// Copy puts what was read of one cluster into the facts of another.
+	Copy(to, from *facts.Cluster)
+	// Lack says that it was not read, and why; "" where it was.
+	Lack(c *facts.Cluster) string
+}
+
+// Intake keeps of the objects of one read what the row keeps.
+type Intake interface {
+	// Take keeps what it needs of an object, which is not used afterwards.
+	Take(o runtime.Object) error
+	// Taken reports whether there was an object.
+	Taken() bool
+	// Order puts what was taken into the order in which an API server gives it, each
+	// object once.
+	Order()
+	// Store puts what was taken into the facts.
+	Store(c *facts.Cluster)
+}
+
+// Rows are one row or several.
+type Rows interface{ Rows() []Resource }
+
+// Set are several rows.
+type Set []Resource
+
+// Rows are those of the set.
+func (s Set) Rows() []Resource { return s }
+
+// Has reports whether a row is in the set.
+func (s Set) Has(row Resource) bool { return slices.Contains(s, row) }
+
+// Without are the rows of the set that are in none of the parts.
+func (s Set) Without(parts ...Rows) Set {
+	left := Join(parts...)
+	return slices.DeleteFunc(slices.Clone(s), left.Has)
+}
+
+// Join are the rows of all parts, each once.
+func Join(parts ...Rows) Set {
+	var out Set
+	for _, part := range parts {
+		for _, row := range part.Rows() {
+			if !out.Has(row) {
+				out = append(out, row)
+			}
+		}
+	}
+	return out
+}
+
+// Trim is what the first row that an object shows keeps of it; nil where no row reads it.
+func Trim(rows []Resource, o runtime.Object) runtime.Object {
+	for _, row := range rows {
+		if row.Shows(o) {
+			return row.Trim(o)
+		}
+	}
+	return nil
+}
+
+// Reads are the reads of rows that were asked for, by the names of their files: what there
+// is to compare, or to search, of a cluster.
+func Reads(c *facts.Cluster, rows []Resource) map[string]any {
+	out := map[string]any{}
+	for _, row := range rows {
+		if state, reason := row.State(c); state != facts.NotAsked || reason != "" {
+			out[row.About().File] = row.Read(c)
+		}
+	}
+	return out
+}

@@ -1,0 +1,138 @@
+package survey
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+)
+
+// row reads a row, or one object of it, in the newest version that the cluster has.
+// Nothing is discovered first: a version that there is not is answered with 404, and so
+// is a resource that is not installed, in plain text where the whole group is not.
+func (a *apis) row(ctx context.Context, row resource.Resource, system, name string) (in resource.Intake, err error) {
+	about := row.About()
+	for _, version := range about.Versions {
+		var c rest.Interface
+		if c, err = a.client(about.Group, version); err != nil {
+			return nil, err
+		}
+		in = row.Intake(&facts.Cluster{SystemNamespace: system})
+		err = a.rowIn(ctx, c, row, system, name, in)
+		if !about.Custom() || !apierrors.IsNotFound(err) {
+			return in, err
+		}
+	}
+	return nil, apierrors.NewNotFound(schema.GroupResource{Group: about.Group, Resource: about.Resource}, "")
+}
+
+// rowIn reads a row in one version.
+func (a *apis) rowIn(ctx context.Context, c rest.Interface, row resource.Resource, system, name string, in resource.Intake) error {
+	about := row.About()
+	namespace := ""
+	if about.Scope == resource.System {
+		namespace = system
+	}
+	switch {
+	case about.Question != nil:
+		return ask(ctx, c, about.Resource, about.Question(system), in)
+	case name != "":
+		object := row.NewObject()
+		err := c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(about.Resource).Name(name).Do(ctx).Into(object)
+		if row.Empty() == facts.OK && apierrors.IsNotFound(err) && fromAPIServer(err) {
+			return nil // a list that the object would be in
+		}
+		if err != nil {
+			return err
+		}
+		return in.Take(object)
+	}
+	options := metav1.ListOptions{LabelSelector: about.Labels, FieldSelector: about.Fields}
+	if about.FromCache {
+		options.ResourceVersion = "0"
+	}
+	if about.Metadata {
+		return listMetadata(ctx, c, about.Resource, namespace, options, in)
+	}
+	err := listInto(ctx, c, row, namespace, options, in)
+	if about.Scope == resource.ClusterElseSystem && apierrors.IsForbidden(err) {
+		return listInto(ctx, c, row, system, options, in)
+	}
+	return err
+}
+
+// ask posts a question, and takes in the answer with the question as it was asked.
+func ask(ctx context.Context, c rest.Interface, resources string, question runtime.Object, in resource.Intake) error {
+	review, ok := question.(*authorizationv1.SubjectAccessReview)
+	if !ok {
+		return fmt.Errorf("a question of type %T cannot be asked", question)
+	}
+	answer := &authorizationv1.SubjectAccessReview{}
+	if err := c.Post().Resource(resources).Body(review).Do(ctx).Into(answer); err != nil {
+		return err
+	}
+	answer.Spec = review.Spec
+	return in.Take(answer)
+}
+
+// listInto takes in all pages of a row's list, or its sample.
+func listInto(ctx context.Context, c rest.Interface, row resource.Resource, namespace string, options metav1.ListOptions, in resource.Intake) error {
+	about := row.About()
+	l := listing{c, about.Resource, namespace, row.NewList, row.NewObject}
+	if about.Sample > 0 {
+		options.Limit = about.Sample
+		page, err := l.open(l.ask(ctx, options))
+		if err != nil {
+			return err
+		}
+		return page.each(in.Take)
+	}
+	return l.all(ctx, options, in.Take)
+}
+
+// onlyMetadata asks an API server for the metadata of objects, without what is in them.
+const onlyMetadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+
+// listMetadata takes in Secrets of which there is only the metadata: what is in them is never sent.
+func listMetadata(ctx context.Context, c rest.Interface, resources, namespace string, options metav1.ListOptions, in resource.Intake) error {
+	options.Limit = pageSize
+	for {
+		text, err := raw(c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resources).
+			VersionedParams(&options, kinds.ParameterCodec).SetHeader("Accept", onlyMetadata).Do(ctx))
+		if err != nil {
+			return err
+		}
+		var page metav1.PartialObjectMetadataList
+		if json.Unmarshal(text, &page) != nil {
+			return fmt.Errorf("the list of %s cannot be read", resources)
+		}
+		for i := range page.Items {
+			if err := in.Take(&corev1.Secret{ObjectMeta: page.Items[i].ObjectMeta}); err != nil {
+				return err
+			}
+		}
+		if options.Continue = page.Continue; options.Continue == "" {
+			return nil
+		}
+	}
+}
+
+// raw is the body of an answer. An error is asked for first: that of Raw does not say what the
+// API server said.
+func raw(result rest.Result) ([]byte, error) {
+	if err := result.Error(); err != nil {
+		return nil, err
+	}
+	return result.Raw()
+}
