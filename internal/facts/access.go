@@ -5,8 +5,6 @@ import (
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
-
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // Access is how the kubeconfig of a remote secret reaches its cluster and whom it
@@ -91,9 +89,9 @@ type Later struct {
 	Istiods map[string]Read[[]IstiodView]
 	// Slices are the addresses of Services by context.
 	Slices map[string]Read[Addresses]
-	// Gateways are those of the Gateway API by context, where control planes are asked
-	// for what they tell ambient workloads.
-	Gateways map[string]Read[[]api.KubernetesGateway]
+	// Gateways are what was read by context of the gateways of the Gateway API, where
+	// control planes are asked for what they tell ambient workloads.
+	Gateways map[string]Cluster
 	// Pods are those that no control plane was connected to, as namespace/name by context,
 	// and whether they are still there.
 	Pods map[string]map[string]bool

@@ -102,7 +102,9 @@ func Made[L, T, O any, PL Object[L], P Object[T]](about About, b Belonging[P], k
 
 // Grouped is a row of which one object is several values: trim is what is kept of an object,
 // values are those of a trimmed one, and objects what gives values again.
-func Grouped[L, T, O any, PL Object[L], P Object[T]](about About, b Belonging[P], trim func(P) P, values func(P) []O, objects func([]O) []P) *Row[[]O] {
+func Grouped[L, T, O any, PL Object[L], P Object[T]](
+	about About, b Belonging[P], trim func(P) P, values func(P) []O, objects func([]O) []P,
+) *Row[[]O] {
 	row := newRow[[]O, L, T, PL, P](about, b, facts.OK)
 	row.intake = func() taker[[]O] {
 		var out []O

@@ -87,7 +87,9 @@ func ask(ctx context.Context, c rest.Interface, resources string, question runti
 }
 
 // listInto takes in all pages of a row's list, or its sample.
-func listInto(ctx context.Context, c rest.Interface, row resource.Resource, namespace string, options metav1.ListOptions, in resource.Intake) error {
+func listInto(
+	ctx context.Context, c rest.Interface, row resource.Resource, namespace string, options metav1.ListOptions, in resource.Intake,
+) error {
 	about := row.About()
 	l := listing{c, about.Resource, namespace, row.NewList, row.NewObject}
 	if about.Sample > 0 {
@@ -105,7 +107,9 @@ func listInto(ctx context.Context, c rest.Interface, row resource.Resource, name
 const onlyMetadata = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 // listMetadata takes in Secrets of which there is only the metadata: what is in them is never sent.
-func listMetadata(ctx context.Context, c rest.Interface, resources, namespace string, options metav1.ListOptions, in resource.Intake) error {
+func listMetadata(
+	ctx context.Context, c rest.Interface, resources, namespace string, options metav1.ListOptions, in resource.Intake,
+) error {
 	options.Limit = pageSize
 	for {
 		text, err := raw(c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resources).

@@ -10,7 +10,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
@@ -158,12 +157,12 @@ func again(ctx context.Context, f *command.Frame, out *facts.Fleet, s second) *f
 	type all struct {
 		istiods  []facts.IstiodView
 		slices   facts.Read[facts.Addresses]
-		gateways facts.Read[[]api.KubernetesGateway]
+		gateways facts.Cluster
 		pods     map[string]bool
 	}
 	later := &facts.Later{
 		Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{},
-		Gateways: map[string]facts.Read[[]api.KubernetesGateway]{}, Pods: map[string]map[string]bool{},
+		Gateways: map[string]facts.Cluster{}, Pods: map[string]map[string]bool{},
 	}
 	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.primaries, s.contexts, slices.Collect(maps.Keys(s.pods))))))
 	answers := survey.Ask(ctx, f, wanted, func(ctx context.Context, c survey.Cluster) (all, error) {
@@ -178,7 +177,7 @@ func again(ctx context.Context, f *command.Frame, out *facts.Fleet, s second) *f
 			if len(s.ambient) > 0 {
 				wait.Go(func() {
 					if read, err := survey.Read(ctx, c, resources.KubernetesGateways); err == nil {
-						a.gateways = resources.KubernetesGateways.Of(&read)
+						a.gateways = read
 					}
 				})
 			}

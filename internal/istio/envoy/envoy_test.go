@@ -147,7 +147,7 @@ func (r *repeat) Read(p []byte) (int, error) {
 }
 
 func TestReadHealth(t *testing.T) {
-	text, err := os.ReadFile("../../test/bed/ads/testdata/clusters-ejected.json")
+	text, err := os.ReadFile("../../../test/bed/ads/testdata/clusters-ejected.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestReadHealth(t *testing.T) {
 
 // The stand-in for a proxy says of the same hosts the same in both ways.
 func TestOfTheStandIn(t *testing.T) {
-	f, err := os.Open("../../test/bed/ads/testdata/config_dump-eds.json")
+	f, err := os.Open("../../../test/bed/ads/testdata/config_dump-eds.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 // What a proxy says of its secrets, in the form that Envoy's own messages have as JSON.
 func TestReadSecrets(t *testing.T) {
-	f, err := os.Open("../../test/bed/ads/testdata/config_dump-secrets.json")
+	f, err := os.Open("../../../test/bed/ads/testdata/config_dump-secrets.json")
 	if err != nil {
 		t.Fatal(err)
 	}

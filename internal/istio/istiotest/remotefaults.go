@@ -282,7 +282,9 @@ var RemoteHealthy = []RemoteCase{
 		moved.Status.Addresses[0].Value = "203.0.113.77"
 		w.Istiods["east"].Value[0].Gateways.Value = istio.EastWestAddresses(moved)
 		w.Twice()
-		w.Again.Gateways = map[string]facts.Read[[]api.KubernetesGateway]{"west": {State: facts.OK, Value: []api.KubernetesGateway{*moved}}}
+		w.Again.Gateways = map[string]facts.Cluster{"west": *resources.KubernetesGateways.With(&facts.Cluster{}, facts.Read[[]api.KubernetesGateway]{
+			State: facts.OK, Value: []api.KubernetesGateway{*moved},
+		})}
 	})},
 	{Name: "endpoints that istiod follows a moment later", Make: after(func(w RemoteWorld) {
 		now := w.Istiods

@@ -69,7 +69,8 @@ func (w *world) look(seen facts.Seen) map[*member][]*replica {
 	for _, m := range w.members {
 		gateways[m.Context], gatewaysAgain[m.Context] = resources.KubernetesGateways.Of(m.Cluster).Value, resources.KubernetesGateways.Of(m.Cluster).Value
 		if seen.Again != nil {
-			if again := seen.Again.Gateways[m.Context]; again.State == facts.OK {
+			later := seen.Again.Gateways[m.Context]
+			if again := resources.KubernetesGateways.Of(&later); again.State == facts.OK {
 				gatewaysAgain[m.Context] = again.Value
 			}
 		}

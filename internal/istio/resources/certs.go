@@ -35,8 +35,8 @@ func caSecret(name string) *resource.Row[*corev1.Secret] {
 // RootCert is ConfigMap istio-ca-root-cert of the system namespace: the roots
 // that this cluster's workloads are given.
 var RootCert = resource.One[corev1.ConfigMapList](resource.About{
-	Name: "configmap " + config.RootCertConfigMap, File: "configmap-istio-ca-root-cert", Kind: "ConfigMap", Resource: "configmaps", Versions: v1,
-	Scope: resource.System, Object: config.RootCertConfigMap,
+	Name: "configmap " + config.RootCertConfigMap, File: "configmap-istio-ca-root-cert",
+	Kind: "ConfigMap", Resource: "configmaps", Versions: v1, Scope: resource.System, Object: config.RootCertConfigMap,
 }, resource.Belonging[*corev1.ConfigMap]{
 	Belongs: func(c *facts.Cluster, m *corev1.ConfigMap) bool {
 		return m.Namespace == c.SystemNamespace && isRootCert(m)
@@ -46,7 +46,8 @@ var RootCert = resource.One[corev1.ConfigMapList](resource.About{
 
 // RootCerts are the ConfigMaps istio-ca-root-cert of all namespaces.
 var RootCerts = resource.List[corev1.ConfigMapList](resource.About{
-	Name: "configmaps " + config.RootCertConfigMap, File: "configmaps-istio-ca-root-cert", Kind: "ConfigMap", Resource: "configmaps", Versions: v1,
+	Name: "configmaps " + config.RootCertConfigMap, File: "configmaps-istio-ca-root-cert",
+	Kind: "ConfigMap", Resource: "configmaps", Versions: v1,
 	Fields: fields.OneTermEqualSelector("metadata.name", config.RootCertConfigMap).String(),
 }, resource.Belonging[*corev1.ConfigMap]{
 	Belongs: func(_ *facts.Cluster, m *corev1.ConfigMap) bool { return isRootCert(m) },

@@ -17,14 +17,16 @@ import (
 
 // ReaderAccess is the API server's answer to whether the identity that other
 // control planes use here may list ConfigMaps in the system namespace.
-var ReaderAccess = resource.One[authorizationv1.SubjectAccessReview](review("access of the reader", "subjectaccessreview-reader", readerQuestion),
+var ReaderAccess = resource.One[authorizationv1.SubjectAccessReview](
+	review("access of the reader", "subjectaccessreview-reader", readerQuestion),
 	resource.Belonging[*authorizationv1.SubjectAccessReview]{
 		Belongs: func(_ *facts.Cluster, r *authorizationv1.SubjectAccessReview) bool { return r.Name == "" },
 	}, TrimReview)
 
 // ReaderRights are the API server's answers to what the identity that a control plane
 // elsewhere uses may do in a cluster without one, each named after the question.
-var ReaderRights = resource.List[authorizationv1.SubjectAccessReview](review("rights of the reader", "subjectaccessreviews-control-plane", nil),
+var ReaderRights = resource.List[authorizationv1.SubjectAccessReview](
+	review("rights of the reader", "subjectaccessreviews-control-plane", nil),
 	resource.Belonging[*authorizationv1.SubjectAccessReview]{
 		Belongs: func(_ *facts.Cluster, r *authorizationv1.SubjectAccessReview) bool { return r.Name != "" },
 	}, TrimReview)
@@ -32,7 +34,8 @@ var ReaderRights = resource.List[authorizationv1.SubjectAccessReview](review("ri
 // review is what a row of reviews is of: one that is asked with the others, or later.
 func review(name, file string, question func(string) runtime.Object) resource.About {
 	return resource.About{
-		Name: name, File: file, Kind: "SubjectAccessReview", Group: authorizationv1.GroupName, Resource: "subjectaccessreviews", Versions: v1,
+		Name: name, File: file, Kind: "SubjectAccessReview",
+		Group: authorizationv1.GroupName, Resource: "subjectaccessreviews", Versions: v1,
 		Question: question, Answers: true, Later: question == nil,
 	}
 }
@@ -51,8 +54,10 @@ func readerQuestion(namespace string) runtime.Object {
 func TrimReview(r *authorizationv1.SubjectAccessReview) *authorizationv1.SubjectAccessReview {
 	return &authorizationv1.SubjectAccessReview{
 		ObjectMeta: metav1.ObjectMeta{Name: r.Name}, // that a question was given here
-		Spec:       authorizationv1.SubjectAccessReviewSpec{User: r.Spec.User, Groups: r.Spec.Groups, ResourceAttributes: r.Spec.ResourceAttributes},
-		Status:     authorizationv1.SubjectAccessReviewStatus{Allowed: r.Status.Allowed, Denied: r.Status.Denied},
+		Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: r.Spec.User, Groups: r.Spec.Groups, ResourceAttributes: r.Spec.ResourceAttributes,
+		},
+		Status: authorizationv1.SubjectAccessReviewStatus{Allowed: r.Status.Allowed, Denied: r.Status.Denied},
 	}
 }
 
@@ -74,7 +79,9 @@ var GatewayEvents = resource.List[corev1.EventList](resource.About{
 // TrimEvent keeps what happened to which object, and when last.
 func TrimEvent(e *corev1.Event) *corev1.Event {
 	out := &corev1.Event{ObjectMeta: resource.BareMeta(&e.ObjectMeta), Type: e.Type, Reason: e.Reason, Message: e.Message, Count: e.Count}
-	out.InvolvedObject = corev1.ObjectReference{Kind: e.InvolvedObject.Kind, Namespace: e.InvolvedObject.Namespace, Name: e.InvolvedObject.Name}
+	out.InvolvedObject = corev1.ObjectReference{
+		Kind: e.InvolvedObject.Kind, Namespace: e.InvolvedObject.Namespace, Name: e.InvolvedObject.Name,
+	}
 	out.LastTimestamp = e.LastTimestamp
 	if out.LastTimestamp.IsZero() { // events.k8s.io
 		out.LastTimestamp.Time = e.EventTime.Time

@@ -11,15 +11,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
-// RemoteSecrets are the Secrets labelled istio/multiCluster=true of the system namespace.
-var RemoteSecrets = resource.Grouped[corev1.SecretList](resource.About{
-	Name: "remote secrets", File: "secrets-remote", Kind: "Secret", Resource: "secrets", Versions: v1,
-	Scope: resource.System, Labels: config.MultiClusterLabel + "=true",
-}, resource.Belonging[*corev1.Secret]{
-	Belongs: func(c *facts.Cluster, s *corev1.Secret) bool { return s.Namespace == c.SystemNamespace && isRemote(s) },
-	Shows:   isRemote,
-}, trimRemoteSecret, RemoteSecretsOf, SecretsOf)
-
 // StraySecrets are the Secrets with label istio/multiCluster of all namespaces that
 // are not among RemoteSecrets.
 var StraySecrets = looseSecrets(resource.About{
@@ -33,15 +24,15 @@ var SystemSecrets = looseSecrets(resource.About{
 }, LooksRemote, func(s *corev1.Secret) bool { return LooksRemote(&s.ObjectMeta, s.Namespace) })
 
 // looseSecrets is a row of Secrets of which only the metadata is read.
-func looseSecrets(about resource.About, belongs func(*metav1.ObjectMeta, string) bool, shows func(*corev1.Secret) bool) *resource.Row[[]facts.LooseSecret] {
+func looseSecrets(
+	about resource.About, belongs func(*metav1.ObjectMeta, string) bool, shows func(*corev1.Secret) bool,
+) *resource.Row[[]facts.LooseSecret] {
 	about.Kind, about.Resource, about.Versions, about.Metadata, about.Filtered = "Secret", "secrets", v1, true, true
 	return resource.Made[corev1.SecretList](about, resource.Belonging[*corev1.Secret]{
 		Belongs: func(c *facts.Cluster, s *corev1.Secret) bool { return belongs(&s.ObjectMeta, c.SystemNamespace) },
 		Shows:   shows,
 	}, func() func(*corev1.Secret) *facts.LooseSecret { return looseSecretOf }, looseSecretObject)
 }
-
-func isRemote(s *corev1.Secret) bool { return s.Labels[config.MultiClusterLabel] == "true" }
 
 func isLabelled(m *metav1.ObjectMeta) bool {
 	_, labelled := m.Labels[config.MultiClusterLabel]
@@ -60,7 +51,8 @@ func LooksRemote(m *metav1.ObjectMeta, system string) bool {
 	if m.Namespace != system || m.Labels[config.MultiClusterLabel] == "true" {
 		return false
 	}
-	return strings.HasPrefix(m.Name, config.RemoteSecretPrefix) || m.Annotations[config.AnnotationCluster] != "" || m.Name == config.ExternalKubeconfig
+	return strings.HasPrefix(m.Name, config.RemoteSecretPrefix) || m.Annotations[config.AnnotationCluster] != "" ||
+		m.Name == config.ExternalKubeconfig
 }
 
 // looseSecretOf keeps the metadata that tells that a Secret is meant to be a remote secret.

@@ -18,6 +18,17 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
+// RemoteSecrets are the Secrets labelled istio/multiCluster=true of the system namespace.
+var RemoteSecrets = resource.Grouped[corev1.SecretList](resource.About{
+	Name: "remote secrets", File: "secrets-remote", Kind: "Secret", Resource: "secrets", Versions: v1,
+	Scope: resource.System, Labels: config.MultiClusterLabel + "=true",
+}, resource.Belonging[*corev1.Secret]{
+	Belongs: func(c *facts.Cluster, s *corev1.Secret) bool { return s.Namespace == c.SystemNamespace && isRemote(s) },
+	Shows:   isRemote,
+}, trimRemoteSecret, RemoteSecretsOf, SecretsOf)
+
+func isRemote(s *corev1.Secret) bool { return s.Labels[config.MultiClusterLabel] == "true" }
+
 // annotationIdentity holds, in a trimmed remote secret, whom the token in the
 // kubeconfig of a data key speaks for: the key's name follows the slash.
 const annotationIdentity = "identity.kubectl-mesh.dev/"

@@ -21,7 +21,9 @@ var Services = resource.All[corev1.ServiceList](resource.About{
 }, trimService)
 
 // EndpointSlices are all of the cluster's.
-var EndpointSlices = SliceRow(resource.About{Name: "endpointslices", File: "endpointslices"}, resource.Belonging[*discoveryv1.EndpointSlice]{})
+var EndpointSlices = SliceRow(
+	resource.About{Name: "endpointslices", File: "endpointslices"}, resource.Belonging[*discoveryv1.EndpointSlice]{},
+)
 
 // SliceRow is a row of EndpointSlices.
 func SliceRow(about resource.About, b resource.Belonging[*discoveryv1.EndpointSlice]) *resource.Row[[]discoveryv1.EndpointSlice] {
