@@ -96,6 +96,8 @@ func (a *About) Right() Right { return Right{a.Verb(), a.Group, a.Resource} }
 // Resource is a row of the table, whatever it holds.
 type Resource interface {
 	Rows
+	// String is what people call it, in the plural: "remote secrets".
+	String() string
 	// About says what the row is of.
 	About() *About
 	// NewObject and NewList are an object of the kind, and a list of them, to decode into.

@@ -255,6 +255,9 @@ func (r *Row[V]) SetFailed(c *facts.Cluster, reason string) {
 // Copy puts what was read of one cluster into the facts of another.
 func (r *Row[V]) Copy(to, from *facts.Cluster) { r.Set(to, r.Of(from)) }
 
+// String is what people call it, in the plural.
+func (r *Row[V]) String() string { return r.about.Name }
+
 // Lack says that it was not read, and why; "" where it was.
 func (r *Row[V]) Lack(c *facts.Cluster) string {
 	read := r.Of(c)

@@ -103,10 +103,10 @@ func (c *Cluster) HasIstio() bool {
 // Undecided is what was not read of the cluster that would tell whether it has Istio,
 // and whether it is a primary.
 func (c *Cluster) Undecided() []Unread {
-	if u := c.Unread(Istiods); len(u) > 0 || c.hasIstiod() {
+	if u := c.Unread(resources.Istiods); len(u) > 0 || c.hasIstiod() {
 		return u
 	}
-	return c.Unread(Webhooks)
+	return c.Unread(resources.Webhooks)
 }
 
 // OnlyInjects reports whether the control plane in the cluster does nothing but inject:

@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // ControlPlane is one Deployment of istiod, and what it makes of the fleet.
@@ -240,12 +241,12 @@ func (cp *ControlPlane) seesSeveral() bool {
 // UnreadOf is what the predictions need of a cluster that the control plane watches, and
 // that was not read. Of those of which nothing was read, see Watches.
 func (cp *ControlPlane) UnreadOf(c *Cluster) []Unread {
-	needs := []Resource{Namespaces, Services, EndpointSlices, Pods, Nodes, KubernetesGateways}
+	needs := []resource.Resource{resources.Namespaces, resources.Services, resources.EndpointSlices, resources.Pods, resources.Nodes, resources.KubernetesGateways}
 	if cp.Istiod.On(istio.EnvMCSDiscovery) {
-		needs = append(needs, ServiceExports)
+		needs = append(needs, resources.ServiceExports)
 	}
 	if cp.Cluster == c {
-		needs = append(needs, MeshConfigs, RemoteSecrets, PeerAuthentications, DestinationRules)
+		needs = append(needs, resources.MeshConfigs, resources.RemoteSecrets, resources.PeerAuthentications, resources.DestinationRules)
 	}
 	return c.Unread(needs...)
 }

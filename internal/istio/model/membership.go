@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Membership says whether a cluster is part of a mesh, and why.
@@ -168,7 +169,7 @@ func (c *Cluster) isNamedBy(primary *Cluster) bool {
 // isOfNothing reports whether it is known that nothing of Istio is in the cluster, and
 // no control plane watches it.
 func (c *Cluster) isOfNothing() bool {
-	return !c.HasIstio() && len(c.WatchedBy) == 0 && len(c.Unread(Istiods, Webhooks)) == 0
+	return !c.HasIstio() && len(c.WatchedBy) == 0 && len(c.Unread(resources.Istiods, resources.Webhooks)) == 0
 }
 
 func (m *Mesh) membershipOf(c *Cluster) Membership {
@@ -205,13 +206,13 @@ func (m *Mesh) membershipOf(c *Cluster) Membership {
 func (m *Mesh) linksUnread(c *Cluster) []Unread {
 	var out []Unread
 	for _, o := range m.Clusters {
-		out = append(out, o.Unread(Istiods, RemoteSecrets)...)
+		out = append(out, o.Unread(resources.Istiods, resources.RemoteSecrets)...)
 	}
 	if c.WithoutControlPlane() {
 		out = append(out, c.Undecided()...) // it may be a remote cluster
 	}
 	for _, o := range m.Clusters {
-		out = append(out, o.refused(RootCert)...)
+		out = append(out, o.refused(resources.RootCert)...)
 	}
 	for _, o := range m.Clusters {
 		if o == c {
@@ -242,7 +243,7 @@ func oughtToBeOne(a, b *Cluster) (ought bool, unread []Unread) {
 		}
 		unread = append(unread, missing...)
 	}
-	configs := slices.Concat(a.Unread(MeshConfigs), b.Unread(MeshConfigs))
+	configs := slices.Concat(a.Unread(resources.MeshConfigs), b.Unread(resources.MeshConfigs))
 	if len(configs) == 0 && !slices.ContainsFunc(a.trustDomains(), func(d string) bool { return slices.Contains(b.trustDomains(), d) }) {
 		return false, nil
 	}
@@ -261,8 +262,8 @@ func (c *Cluster) networkSet() (set bool, unread []Unread) {
 	if c.NamespaceLabels(c.SystemNamespace)[istio.LabelNetwork] != "" || value != "" {
 		return true, nil
 	}
-	if unread = c.Unread(Namespaces); len(unread) == 0 && !known {
-		unread = c.refused(InjectorValues)
+	if unread = c.Unread(resources.Namespaces); len(unread) == 0 && !known {
+		unread = c.refused(resources.Injectors)
 	}
 	return false, unread
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // made is a fleet of a test, and what was asked of it.
@@ -109,7 +110,7 @@ func (cp *ControlPlane) unread() []Unread {
 		unread := cp.UnreadOf(w.Cluster)
 		if w.Secret != nil && w.Cluster == cp.Cluster { // as another cluster it needs no settings
 			unread = slices.DeleteFunc(unread, func(u Unread) bool {
-				return slices.Contains([]Resource{MeshConfigs, RemoteSecrets, PeerAuthentications, DestinationRules}, u.Resource)
+				return slices.Contains([]resource.Resource{resources.MeshConfigs, resources.RemoteSecrets, resources.PeerAuthentications, resources.DestinationRules}, u.Resource)
 			})
 		}
 		out = append(out, unread...)
@@ -197,11 +198,7 @@ func TestNothingRead(t *testing.T) {
 	if m = New(&facts.Fleet{}, Options{}); len(m.Networks()) > 0 || m.Several() || m.GatewaysMatter() {
 		t.Errorf("%+v", m)
 	}
-	var all []Resource
-	for r := range outcomes {
-		all = append(all, r)
-	}
-	if unread := west.Unread(all...); len(unread) != len(all) || unread[0].String() != string(all[0])+": not read" {
+	if unread := west.Unread(resources.All...); len(unread) != len(resources.All) || unread[0].String() != resources.All[0].String()+": not read" {
 		t.Errorf("%v", unread)
 	}
 }

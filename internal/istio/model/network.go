@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // Network is what says on which network a cluster is. Each of the fields is "" where it
@@ -140,7 +141,7 @@ func injectedNetwork(c *facts.Cluster) string {
 func (c *Cluster) MeshNetworksUnread() []Unread {
 	var out []Unread
 	for _, cp := range c.WatchedBy {
-		for _, u := range cp.Cluster.Unread(MeshConfigs) {
+		for _, u := range cp.Cluster.Unread(resources.MeshConfigs) {
 			if !slices.Contains(out, u) {
 				out = append(out, u)
 			}

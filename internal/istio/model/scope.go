@@ -29,7 +29,7 @@ func (m *Mesh) Scope(c *facts.Cluster) rule.Scope {
 func (m Membership) Doubt() finding.Reason {
 	kind := finding.Undecided
 	if len(m.Unread) > 0 {
-		kind = rule.Unread("", m.Unread[0].State, "").Kind
+		kind = m.Unread[0].Kind
 	}
 	return finding.Reason{Kind: kind, Text: m.String()}
 }

@@ -137,12 +137,12 @@ func (m *Mesh) Watch(from, to *Cluster) Watch {
 	switch {
 	case from == to, sameUID(from, to):
 		return end(NotExpected, SameCluster)
-	case len(from.Unread(Istiods)) > 0:
-		return unread(from.Unread(Istiods))
+	case len(from.Unread(resources.Istiods)) > 0:
+		return unread(from.Unread(resources.Istiods))
 	case !from.Primary():
 		return end(NotExpected, NoControlPlane)
-	case len(from.Unread(RemoteSecrets)) > 0:
-		return unread(from.Unread(RemoteSecrets))
+	case len(from.Unread(resources.RemoteSecrets)) > 0:
+		return unread(from.Unread(resources.RemoteSecrets))
 	case from.SecretsElsewhere != nil:
 		return end(Unknown, ExternalControlPlane)
 	case len(to.Undecided()) > 0:
