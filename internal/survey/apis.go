@@ -20,15 +20,15 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 )
 
-// apis is one cluster's API server: one connection for all groups.
-type apis struct {
-	core, authentication, authorization, discovery, rbac rest.Interface
+// API is one cluster's API server: one connection for all groups.
+type API struct {
+	Core, Authentication, Authorization, Discovery, RBAC rest.Interface
 	// client makes the client for a group.
 	client func(group, version string) (rest.Interface, error)
 }
 
-// connect prepares the clients; nothing is sent yet.
-func connect(config *rest.Config) (*apis, error) {
+// Connect prepares the clients; nothing is sent yet.
+func Connect(config *rest.Config) (*API, error) {
 	config = rest.CopyConfig(config)
 	config.NegotiatedSerializer = kinds.Codecs.WithoutConversion()
 	config.ContentType = runtime.ContentTypeProtobuf
@@ -46,7 +46,7 @@ func connect(config *rest.Config) (*apis, error) {
 	if config.ExecProvider != nil {
 		client.Transport = &firstAlone{next: client.Transport}
 	}
-	a := &apis{}
+	a := &API{}
 	a.client = func(group, version string) (rest.Interface, error) {
 		c := *config
 		c.GroupVersion, c.APIPath = &schema.GroupVersion{Group: group, Version: version}, "/apis"
@@ -59,11 +59,11 @@ func connect(config *rest.Config) (*apis, error) {
 		return rest.RESTClientForConfigAndClient(&c, client)
 	}
 	for group, into := range map[schema.GroupVersion]*rest.Interface{
-		corev1.SchemeGroupVersion:           &a.core,
-		authenticationv1.SchemeGroupVersion: &a.authentication,
-		authorizationv1.SchemeGroupVersion:  &a.authorization,
-		discoveryv1.SchemeGroupVersion:      &a.discovery,
-		rbacv1.SchemeGroupVersion:           &a.rbac,
+		corev1.SchemeGroupVersion:           &a.Core,
+		authenticationv1.SchemeGroupVersion: &a.Authentication,
+		authorizationv1.SchemeGroupVersion:  &a.Authorization,
+		discoveryv1.SchemeGroupVersion:      &a.Discovery,
+		rbacv1.SchemeGroupVersion:           &a.RBAC,
 	} {
 		if *into, err = a.client(group.Group, group.Version); err != nil {
 			return nil, err
@@ -105,8 +105,8 @@ func (f *firstAlone) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// get reads one object and keeps of it what trim keeps.
-func get[T any, P interface {
+// Get reads one object and keeps of it what trim keeps.
+func Get[T any, P interface {
 	*T
 	runtime.Object
 }](ctx context.Context, c rest.Interface, resource, namespace, name string, trim func(P) *T) (*T, error) {

@@ -61,8 +61,8 @@ func (l listing) all(ctx context.Context, options metav1.ListOptions, use func(r
 	return nil
 }
 
-// list reads all pages of a list, and keeps of each item what trim keeps.
-func list[L, T, O any, PL resource.Object[L], P resource.Object[T]](
+// List reads all pages of a list, and keeps of each item what trim keeps.
+func List[L, T, O any, PL resource.Object[L], P resource.Object[T]](
 	ctx context.Context, c rest.Interface, resources, namespace string, options metav1.ListOptions, trim func(P) *O,
 ) ([]O, error) {
 	var out []O

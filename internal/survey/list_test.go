@@ -48,11 +48,11 @@ func listFrom(t testing.TB, answer http.HandlerFunc, trim func(*corev1.ConfigMap
 	t.Helper()
 	server := httptest.NewServer(answer)
 	defer server.Close()
-	a, err := connect(&rest.Config{Host: server.URL, QPS: -1})
+	a, err := Connect(&rest.Config{Host: server.URL, QPS: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return list[corev1.ConfigMapList](t.Context(), a.core, "configmaps", "", metav1.ListOptions{ResourceVersion: "0"}, trim)
+	return List[corev1.ConfigMapList](t.Context(), a.Core, "configmaps", "", metav1.ListOptions{ResourceVersion: "0"}, trim)
 }
 
 func itself(c *corev1.ConfigMap) *corev1.ConfigMap { return c }

@@ -21,7 +21,7 @@ import (
 // row reads a row, or one object of it, in the newest version that the cluster has.
 // Nothing is discovered first: a version that there is not is answered with 404, and so
 // is a resource that is not installed, in plain text where the whole group is not.
-func (a *apis) row(ctx context.Context, row resource.Resource, system, name string) (in resource.Intake, err error) {
+func (a *API) row(ctx context.Context, row resource.Resource, system, name string) (in resource.Intake, err error) {
 	about := row.About()
 	for _, version := range about.Versions {
 		var c rest.Interface
@@ -38,7 +38,7 @@ func (a *apis) row(ctx context.Context, row resource.Resource, system, name stri
 }
 
 // rowIn reads a row in one version.
-func (a *apis) rowIn(ctx context.Context, c rest.Interface, row resource.Resource, system, name string, in resource.Intake) error {
+func (a *API) rowIn(ctx context.Context, c rest.Interface, row resource.Resource, system, name string, in resource.Intake) error {
 	about := row.About()
 	namespace := ""
 	if about.Scope == resource.System {
@@ -112,7 +112,7 @@ func listMetadata(
 ) error {
 	options.Limit = pageSize
 	for {
-		text, err := raw(c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resources).
+		text, err := Raw(c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resources).
 			VersionedParams(&options, kinds.ParameterCodec).SetHeader("Accept", onlyMetadata).Do(ctx))
 		if err != nil {
 			return err
@@ -132,9 +132,9 @@ func listMetadata(
 	}
 }
 
-// raw is the body of an answer. An error is asked for first: that of Raw does not say what the
+// Raw is the body of an answer. An error is asked for first: that of Raw does not say what the
 // API server said.
-func raw(result rest.Result) ([]byte, error) {
+func Raw(result rest.Result) ([]byte, error) {
 	if err := result.Error(); err != nil {
 		return nil, err
 	}

@@ -37,40 +37,40 @@ var ErrNoRights = errors.New("the user may read none of what was asked for")
 // cluster was not reached, or ErrNoRights.
 func Read(ctx context.Context, cluster Cluster, rows ...resource.Rows) (facts.Cluster, error) {
 	out := facts.Cluster{Context: cluster.Context, Server: serverurl.Shown(cluster.Config.Host), SystemNamespace: cluster.Namespace}
-	a, err := connect(cluster.Config)
+	a, err := Connect(cluster.Config)
 	if err != nil {
 		return out, err
 	}
-	r := &reader{ctx: ctx}
-	var reads []*rowRead
+	r := NewReader(ctx)
+	var reads []*RowRead
 	for _, row := range resource.Join(rows...) {
 		if !row.About().Later {
-			reads = append(reads, r.row(a, row, cluster.Namespace, row.About().Object))
+			reads = append(reads, r.Row(a, row, cluster.Namespace, row.About().Object))
 		}
 	}
-	err = r.wait()
+	err = r.Finish()
 	for _, read := range reads {
-		read.store(&out)
+		read.Store(&out)
 	}
 	return out, err
 }
 
-// rowRead is the read of a row, or of one object of it.
-type rowRead struct {
+// RowRead is the read of a row, or of one object of it.
+type RowRead struct {
 	row resource.Resource
 	facts.Read[resource.Intake]
 }
 
-// row reads a row beside the others. system is the system namespace, and name that of the
+// Row reads a row beside the others. system is the system namespace, and name that of the
 // one object to read; "" for a list.
-func (r *reader) row(a *apis, row resource.Resource, system, name string) *rowRead {
-	out := &rowRead{row: row}
-	read(r, &out.Read, func() (resource.Intake, error) { return a.row(r.ctx, row, system, name) })
+func (r *Reader) Row(a *API, row resource.Resource, system, name string) *RowRead {
+	out := &RowRead{row: row}
+	Beside(r, &out.Read, func() (resource.Intake, error) { return a.row(r.ctx, row, system, name) })
 	return out
 }
 
-// store puts what became of the read into the facts.
-func (r *rowRead) store(c *facts.Cluster) {
+// Store puts what became of the read into the facts.
+func (r *RowRead) Store(c *facts.Cluster) {
 	if r.Read.State == facts.OK {
 		r.Value.Store(c)
 		return
@@ -78,8 +78,8 @@ func (r *rowRead) store(c *facts.Cluster) {
 	r.row.SetState(c, r.Read.State, r.Reason)
 }
 
-// reader runs reads side by side.
-type reader struct {
+// Reader runs reads side by side.
+type Reader struct {
 	ctx context.Context
 	sync.WaitGroup
 	mu       sync.Mutex
@@ -88,11 +88,14 @@ type reader struct {
 	failure  error // anything else
 }
 
-// read runs one read beside the others and notes its outcome.
-func read[T any](r *reader, into *facts.Read[T], ask func() (T, error)) {
+// NewReader makes a reader whose reads end with ctx.
+func NewReader(ctx context.Context) *Reader { return &Reader{ctx: ctx} }
+
+// Beside runs one read beside the others and notes its outcome.
+func Beside[T any](r *Reader, into *facts.Read[T], ask func() (T, error)) {
 	r.Go(func() {
 		value, err := ask()
-		*into = outcome(value, err)
+		*into = Outcome(value, err)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		switch into.State {
@@ -108,12 +111,12 @@ func read[T any](r *reader, into *facts.Read[T], ask func() (T, error)) {
 	})
 }
 
-func outcome[T any](value T, err error) facts.Read[T] {
+func Outcome[T any](value T, err error) facts.Read[T] {
 	switch {
 	case err == nil:
 		return facts.Read[T]{State: facts.OK, Value: value}
 	case !fromAPIServer(err):
-		return facts.Read[T]{State: facts.Failed, Reason: reason(err)}
+		return facts.Read[T]{State: facts.Failed, Reason: ReasonOf(err)}
 	case apierrors.IsNotFound(err):
 		return facts.Read[T]{State: facts.Absent}
 	case apierrors.IsForbidden(err):
@@ -121,7 +124,7 @@ func outcome[T any](value T, err error) facts.Read[T] {
 	case errors.Is(err, context.DeadlineExceeded):
 		return facts.Read[T]{State: facts.Failed, Reason: "no answer in time"}
 	default:
-		return facts.Read[T]{State: facts.Failed, Reason: reason(err)}
+		return facts.Read[T]{State: facts.Failed, Reason: ReasonOf(err)}
 	}
 }
 
@@ -131,17 +134,17 @@ func fromAPIServer(err error) bool {
 	return !apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
-// reason keeps of an error what the API server said, without the address that
+// ReasonOf keeps of an error what the API server said, without the address that
 // client-go puts before it.
-func reason(err error) string {
+func ReasonOf(err error) string {
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
 		return fmt.Sprintf("the API server answered %d %s", status.Status().Code, status.Status().Reason)
 	}
 	return "the request failed"
 }
 
-// wait returns an error when none of the reads was answered.
-func (r *reader) wait() error {
+// Finish waits for all, and returns an error when none of the reads was answered.
+func (r *Reader) Finish() error {
 	r.Wait()
 	switch {
 	case r.answered:

@@ -2,14 +2,10 @@ package survey_test
 
 import (
 	"context"
-	"crypto/tls"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -37,58 +33,13 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey/surveytest"
 )
 
 // TestMain keeps client-go's own log out of the output.
 func TestMain(m *testing.M) {
 	klog.SetLogger(logr.Discard())
 	os.Exit(m.Run())
-}
-
-// serve starts an API server without TLS.
-func serve(t *testing.T, handler http.Handler) survey.Cluster {
-	t.Helper()
-	server := httptest.NewServer(handler)
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return clusterAt(&rest.Config{Host: server.URL})
-}
-
-// serveTLS starts an API server with TLS and HTTP/2, which counts its handshakes.
-func serveTLS(t *testing.T, handler http.Handler) (cluster survey.Cluster, handshakes *atomic.Int32) {
-	t.Helper()
-	handshakes = new(atomic.Int32)
-	server := httptest.NewUnstartedServer(handler)
-	server.EnableHTTP2 = true
-	server.TLS = &tls.Config{VerifyConnection: func(tls.ConnectionState) error {
-		handshakes.Add(1)
-		return nil
-	}}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return clusterAt(&rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{
-		CAData: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
-	}}), handshakes
-}
-
-func clusterAt(config *rest.Config) survey.Cluster {
-	config.QPS = -1
-	return survey.Cluster{Context: "east", Config: config, Namespace: istiotest.System}
-}
-
-func read(t *testing.T, cluster survey.Cluster, rows ...resource.Rows) facts.Cluster {
-	t.Helper()
-	got, err := survey.Read(t.Context(), cluster, rows...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
 }
 
 // onlyRead are the facts of everything, without what a survey did not ask for.
@@ -110,8 +61,8 @@ func TestReadWhatThereIs(t *testing.T) {
 	all := f.Facts()
 	for i, m := range f.Clusters {
 		t.Run(m.Name, func(t *testing.T) {
-			cluster := serve(t, &apitest.Server{Objects: m.Objects()})
-			got := read(t, cluster, resources.Trust)
+			cluster := surveytest.Serve(t, &apitest.Server{Objects: m.Objects()})
+			got := surveytest.Read(t, cluster, resources.Trust)
 			if got.Context != "east" || got.Server != cluster.Config.Host || got.SystemNamespace != istiotest.System {
 				t.Errorf("%+v", got)
 			}
@@ -151,13 +102,13 @@ func TestWhatEachRowAsks(t *testing.T) {
 	} {
 		var mu sync.Mutex
 		var asked []string
-		cluster := serve(t, &apitest.Server{Before: func(_ http.ResponseWriter, r *http.Request) bool {
+		cluster := surveytest.Serve(t, &apitest.Server{Before: func(_ http.ResponseWriter, r *http.Request) bool {
 			mu.Lock()
 			defer mu.Unlock()
 			asked = append(asked, r.Method+" "+r.URL.RequestURI())
 			return false
 		}})
-		read(t, cluster, row)
+		surveytest.Read(t, cluster, row)
 		if diff := cmp.Diff([]string{want}, asked); diff != "" {
 			t.Errorf("questions (-want +got):\n%s", diff)
 		}
@@ -186,7 +137,7 @@ func TestOneConnectionForEverything(t *testing.T) {
 	const questions = 11 // of resources.Trust
 	var asked, versions atomic.Int32
 	together := make(chan struct{})
-	cluster, handshakes := serveTLS(t, &apitest.Server{
+	cluster, handshakes := surveytest.ServeTLS(t, &apitest.Server{
 		Objects: istiotest.Healthy("east").Clusters[0].Objects(),
 		Before: func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.ProtoMajor == 2 {
@@ -202,7 +153,7 @@ func TestOneConnectionForEverything(t *testing.T) {
 			return false
 		},
 	})
-	got := read(t, cluster, resources.Trust)
+	got := surveytest.Read(t, cluster, resources.Trust)
 	if h, n := handshakes.Load(), asked.Load(); h != 1 || n != questions || versions.Load() != questions {
 		t.Errorf("%d handshakes for %d questions, %d of them in HTTP/2", h, n, versions.Load())
 	}
@@ -217,7 +168,7 @@ func TestOneConnectionForEverything(t *testing.T) {
 
 	// A second survey has a connection of its own: it may be of other credentials.
 	handshakes.Store(0)
-	read(t, cluster, resources.RootCert)
+	surveytest.Read(t, cluster, resources.RootCert)
 	if h := handshakes.Load(); h != 1 {
 		t.Errorf("%d handshakes", h)
 	}
@@ -249,7 +200,7 @@ func page(n, size int, fail func(w http.ResponseWriter, from int) bool) http.Han
 
 func TestListsAreReadToTheEnd(t *testing.T) {
 	for _, n := range []int{0, 1, 3, 4, 10} {
-		one := read(t, serve(t, page(n, 3, nil)), resources.Namespaces)
+		one := surveytest.Read(t, surveytest.Serve(t, page(n, 3, nil)), resources.Namespaces)
 		got := resources.Namespaces.Of(&one)
 		if got.State != facts.OK || len(got.Value) != n {
 			t.Errorf("of %d namespaces there are %d, %s %s", n, len(got.Value), got.State, got.Reason)
@@ -273,7 +224,7 @@ func TestAListThatBreaksOffIsNotKnown(t *testing.T) {
 		"no rights":      {func(w http.ResponseWriter) { apitest.Refuse(w, 403, metav1.StatusReasonForbidden) }, facts.Read[[]corev1.Namespace]{State: facts.Forbidden, Reason: "forbidden"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cluster := serve(t, page(10, 3, func(w http.ResponseWriter, from int) bool {
+			cluster := surveytest.Serve(t, page(10, 3, func(w http.ResponseWriter, from int) bool {
 				if from == 6 {
 					c.fail(w)
 				}
@@ -322,7 +273,7 @@ func TestOutcomes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cluster := serve(t, &apitest.Server{
+			cluster := surveytest.Serve(t, &apitest.Server{
 				Objects: istiotest.Healthy("east").Clusters[0].Objects(),
 				Before: func(w http.ResponseWriter, r *http.Request) bool {
 					if strings.HasSuffix(r.URL.Path, "/cacerts") {
@@ -332,7 +283,7 @@ func TestOutcomes(t *testing.T) {
 					return false
 				},
 			})
-			got := read(t, cluster, resource.Join(resources.CACerts, resources.RootCert))
+			got := surveytest.Read(t, cluster, resource.Join(resources.CACerts, resources.RootCert))
 			if diff := cmp.Diff(c.want, resources.CACerts.Of(&got)); diff != "" {
 				t.Errorf("cacerts (-want +got):\n%s", diff)
 			}
@@ -345,7 +296,7 @@ func TestOutcomes(t *testing.T) {
 
 // What is too late is missing alone.
 func TestASlowAnswer(t *testing.T) {
-	cluster, _ := serveTLS(t, &apitest.Server{
+	cluster, _ := surveytest.ServeTLS(t, &apitest.Server{
 		Objects: istiotest.Healthy("east").Clusters[0].Objects(),
 		Before: func(_ http.ResponseWriter, r *http.Request) bool {
 			slow := strings.HasPrefix(r.URL.Path, "/apis/admissionregistration")
@@ -371,7 +322,7 @@ func TestASlowAnswer(t *testing.T) {
 
 // A mesh config that does not exist is known to be none: istiod runs on defaults.
 func TestMeshConfigsThatDoNotExist(t *testing.T) {
-	one := read(t, serve(t, &apitest.Server{}), resources.MeshConfigs)
+	one := surveytest.Read(t, surveytest.Serve(t, &apitest.Server{}), resources.MeshConfigs)
 	got := resources.MeshConfigs.Of(&one)
 	if got.State != facts.OK || len(got.Value) != 0 {
 		t.Errorf("%+v", got)
@@ -379,9 +330,9 @@ func TestMeshConfigsThatDoNotExist(t *testing.T) {
 }
 
 func TestReadFailsWhereNothingIsAnswered(t *testing.T) {
-	answering := func(f http.HandlerFunc) survey.Cluster { return serve(t, f) }
+	answering := func(f http.HandlerFunc) survey.Cluster { return surveytest.Serve(t, f) }
 	forbidden := func(w http.ResponseWriter, _ *http.Request) { apitest.Refuse(w, 403, metav1.StatusReasonForbidden) }
-	gone := serve(t, http.NotFoundHandler())
+	gone := surveytest.Serve(t, http.NotFoundHandler())
 	gone.Config.Host = "http://127.0.0.1:1"
 	for name, c := range map[string]struct {
 		cluster survey.Cluster
@@ -428,7 +379,7 @@ func failingFor(suffix string, otherwise http.HandlerFunc) http.HandlerFunc {
 }
 
 func TestTheServerIsShownWithoutCredentials(t *testing.T) {
-	got, _ := survey.Read(t.Context(), clusterAt(&rest.Config{Host: "https://user:hunter2@127.0.0.1:1"}))
+	got, _ := survey.Read(t.Context(), surveytest.At(&rest.Config{Host: "https://user:hunter2@127.0.0.1:1"}))
 	if got.Server != "https://127.0.0.1:1" {
 		t.Errorf("%s", got.Server)
 	}
@@ -459,7 +410,7 @@ func TestIstiodsOfTheSystemNamespace(t *testing.T) {
 		"another failure is no denial": {&apitest.Server{Objects: objects, Before: brokenAt(everywhere)}, facts.Failed, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			one := read(t, serve(t, c.server), resource.Join(resources.Istiods, resources.RootCert))
+			one := surveytest.Read(t, surveytest.Serve(t, c.server), resource.Join(resources.Istiods, resources.RootCert))
 			got := resources.Istiods.Of(&one)
 			var names []string
 			for _, d := range got.Value {
@@ -484,7 +435,7 @@ func brokenAt(path string) func(http.ResponseWriter, *http.Request) bool {
 // What is asked about the reader is the identity that other control planes use
 // here, and what it needs (manifests/charts/base, istio-reader-clusterrole).
 func TestReaderAccess(t *testing.T) {
-	c := read(t, serve(t, &apitest.Server{}), resources.ReaderAccess)
+	c := surveytest.Read(t, surveytest.Serve(t, &apitest.Server{}), resources.ReaderAccess)
 	got := resources.ReaderAccess.Of(&c).Value
 	if got.Spec.User != "system:serviceaccount:istio-system:istio-reader-service-account" ||
 		!slices.Contains(got.Spec.Groups, "system:serviceaccounts:istio-system") || !slices.Contains(got.Spec.Groups, "system:authenticated") {
@@ -498,83 +449,6 @@ func TestReaderAccess(t *testing.T) {
 	}
 }
 
-func TestDeepen(t *testing.T) {
-	east := istiotest.Healthy("east").Clusters[0]
-	east.Mesh["istio-canary"] = map[string]any{"trustDomain": "canary.local"}
-	for range 60 {
-		east.Sidecars = append(east.Sidecars, map[string]string{"CA_ADDR": "x"})
-	}
-	var asked atomic.Int32
-	var limit atomic.Value
-	server := &apitest.Server{Objects: east.Objects(), Before: func(w http.ResponseWriter, r *http.Request) bool {
-		asked.Add(1)
-		if strings.HasSuffix(r.URL.Path, "/pods") {
-			limit.Store(r.URL.RawQuery)
-		}
-		if strings.HasSuffix(r.URL.Path, "/istio-denied") {
-			apitest.Refuse(w, 403, metav1.StatusReasonForbidden)
-			return true
-		}
-		return false
-	}}
-	cluster := serve(t, server)
-	for name, c := range map[string]struct {
-		names   []string
-		proxies bool
-		want    []string // names of mesh configs
-		state   facts.State
-		asked   int32
-	}{
-		"nothing to ask costs nothing":         {nil, false, []string{"istio"}, facts.OK, 0},
-		"another revision":                     {[]string{"istio-canary"}, false, []string{"istio", "istio-canary"}, facts.OK, 1},
-		"one that does not exist":              {[]string{"istio-old", "istio-canary"}, false, []string{"istio", "istio-canary"}, facts.OK, 2},
-		"one that may not be read":             {[]string{"istio-denied"}, false, []string{"istio"}, facts.Forbidden, 1},
-		"one that may not be read, and others": {[]string{"istio-denied", "istio-canary"}, false, []string{"istio", "istio-canary"}, facts.Forbidden, 2},
-		"proxies":                              {nil, true, []string{"istio"}, facts.OK, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := read(t, cluster, resources.MeshConfigs)
-			asked.Store(0)
-			survey.Deepen(t.Context(), cluster, &got, c.names, c.proxies)
-			var names []string
-			for _, m := range resources.MeshConfigs.Of(&got).Value {
-				names = append(names, m.Name)
-			}
-			if diff := cmp.Diff(c.want, names); diff != "" || resources.MeshConfigs.Of(&got).State != c.state {
-				t.Errorf("mesh configs: %s (-want +got):\n%s", resources.MeshConfigs.Of(&got).State, diff)
-			}
-			if n := asked.Load(); n != c.asked {
-				t.Errorf("%d questions, want %d", n, c.asked)
-			}
-			if known := resources.Proxies.Of(&got).State == facts.OK; known != c.proxies {
-				t.Errorf("proxies: %s", resources.Proxies.Of(&got).State)
-			}
-		})
-	}
-	// The server gives no fewer, for it knows no limits: that it was told one matters.
-	if query, _ := limit.Load().(string); query != "labelSelector=security.istio.io%2FtlsMode%3Distio&limit=50" {
-		t.Errorf("proxies were asked for as %s", query)
-	}
-
-	t.Run("what was not known before is not made good", func(t *testing.T) {
-		got := *resources.MeshConfigs.With(&facts.Cluster{}, facts.Read[[]corev1.ConfigMap]{State: facts.Failed, Reason: "no answer in time"})
-		survey.Deepen(t.Context(), cluster, &got, []string{"istio-canary"}, false)
-		if resources.MeshConfigs.Of(&got).State != facts.Failed || resources.MeshConfigs.Of(&got).Reason != "no answer in time" {
-			t.Errorf("%s %s", resources.MeshConfigs.Of(&got).State, resources.MeshConfigs.Of(&got).Reason)
-		}
-	})
-	t.Run("a cluster that has gone away meanwhile", func(t *testing.T) {
-		got := read(t, cluster, resources.MeshConfigs)
-		gone := cluster
-		gone.Config = rest.CopyConfig(cluster.Config)
-		gone.Config.Host = "http://127.0.0.1:1"
-		survey.Deepen(t.Context(), gone, &got, []string{"istio-canary"}, true)
-		if resources.MeshConfigs.Of(&got).State != facts.Failed || len(resources.MeshConfigs.Of(&got).Value) != 1 || resources.Proxies.Of(&got).State != facts.Failed {
-			t.Errorf("mesh configs %+v, proxies %+v", resources.MeshConfigs.Of(&got), resources.Proxies.Of(&got))
-		}
-	})
-}
-
 // A credential plugin that fails is run once, and not once for each question.
 func TestAPluginThatFailsRunsOnce(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -585,7 +459,7 @@ func TestAPluginThatFailsRunsOnce(t *testing.T) {
 	if err := os.WriteFile(plugin, []byte("#!/bin/sh\necho x >> "+ran+"\nexit 7\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cluster := serve(t, &apitest.Server{})
+	cluster := surveytest.Serve(t, &apitest.Server{})
 	cluster.Config.ExecProvider = &clientcmdapi.ExecConfig{
 		Command: plugin, APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
 	}

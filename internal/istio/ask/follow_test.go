@@ -1,4 +1,4 @@
-package survey_test
+package ask_test
 
 import (
 	"net/http"
@@ -14,9 +14,10 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ask"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey/surveytest"
 )
 
 // asking notes what a server is asked.
@@ -63,7 +64,7 @@ func TestWhatLeadsAsk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := &asking{}
 			var got facts.Cluster
-			survey.Follow(t.Context(), serve(t, &apitest.Server{Before: a.before}), &got, c.leads)
+			ask.Follow(t.Context(), surveytest.Serve(t, &apitest.Server{Before: a.before}), &got, c.leads)
 			slices.Sort(a.asked)
 			if diff := cmp.Diff(c.want, a.asked); diff != "" {
 				t.Errorf("requests (-want +got):\n%s", diff)
@@ -82,7 +83,7 @@ func TestLeadsThatAreForbidden(t *testing.T) {
 		"/subjectaccessreviews": func(c *facts.Cluster) facts.State { return resources.ReaderRights.Of(c).State },
 	} {
 		got := *resources.Injectors.With(&facts.Cluster{}, facts.Read[[]corev1.ConfigMap]{State: facts.OK})
-		survey.Follow(t.Context(), serve(t, &apitest.Server{Before: (&asking{refuses: refused}).before}), &got, everyLead)
+		ask.Follow(t.Context(), surveytest.Serve(t, &apitest.Server{Before: (&asking{refuses: refused}).before}), &got, everyLead)
 		if s := field(&got); s != facts.Forbidden {
 			t.Errorf("%s: %q", refused, s)
 		}
@@ -97,7 +98,7 @@ func TestLeadsThatAreForbidden(t *testing.T) {
 		}
 	}
 	var got facts.Cluster
-	survey.Unfollowed(&got, everyLead, "no answer")
+	ask.Unfollowed(&got, everyLead, "no answer")
 	if resources.GatewayEvents.Of(&got).Why() != "no answer" || resources.Injectors.Of(&got).Known() || resources.VirtualServices.Of(&got).Known() || resources.SystemSlices.Of(&got).Known() || resources.ReaderRights.Of(&got).Known() {
 		t.Errorf("%+v", got)
 	}
@@ -106,7 +107,7 @@ func TestLeadsThatAreForbidden(t *testing.T) {
 // The questions about rights are told apart by their names, and say who is meant.
 func TestReaderRights(t *testing.T) {
 	var got facts.Cluster
-	survey.Follow(t.Context(), serve(t, &apitest.Server{}), &got, istio.Leads{Remote: true, Identity: everyLead.Identity})
+	ask.Follow(t.Context(), surveytest.Serve(t, &apitest.Server{}), &got, istio.Leads{Remote: true, Identity: everyLead.Identity})
 	var names []string
 	for _, r := range resources.ReaderRights.Of(&got).Value {
 		names = append(names, r.Name)
@@ -129,7 +130,7 @@ func TestWhatNetworkRowsAsk(t *testing.T) {
 		resources.ServiceEntries:  "GET /apis/networking.istio.io/v1/serviceentries?limit=500",
 	} {
 		a := &asking{}
-		got := read(t, serve(t, &apitest.Server{Before: a.before}), row)
+		got := surveytest.Read(t, surveytest.Serve(t, &apitest.Server{Before: a.before}), row)
 		if diff := cmp.Diff([]string{want}, a.asked); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
 		}

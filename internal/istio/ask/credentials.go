@@ -1,4 +1,4 @@
-package survey
+package ask
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // Credentials are those of the remote secrets of one cluster. They can be reviewed
@@ -54,8 +55,8 @@ func (c credential) GoString() string { return c.String() }
 
 // ReadCredentials reads the remote secrets of the system namespace once more, for the
 // credentials that were dropped when they were read before. It costs one request.
-func ReadCredentials(ctx context.Context, cluster Cluster) (*Credentials, error) {
-	a, err := connect(cluster.Config)
+func ReadCredentials(ctx context.Context, cluster survey.Cluster) (*Credentials, error) {
+	a, err := survey.Connect(cluster.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func ReadCredentials(ctx context.Context, cluster Cluster) (*Credentials, error)
 		}
 		return &corev1.Secret{}
 	}
-	if _, err = list[corev1.SecretList](ctx, a.core, "secrets", cluster.Namespace, labelled, keep); err != nil {
+	if _, err = survey.List[corev1.SecretList](ctx, a.Core, "secrets", cluster.Namespace, labelled, keep); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -118,7 +119,7 @@ func newCredential(kubeconfig []byte) (c credential, ok bool) {
 // this cluster: a token goes to no other. Their value says whether the address in the
 // kubeconfig is that of the cluster's context, so that the certificate is the one that istiod sees.
 // It costs one request for each token, all at once, on a new connection.
-func ReviewTokens(ctx context.Context, cluster Cluster, from []*Credentials, which map[facts.SecretKey]bool) (map[facts.SecretKey]facts.Review, error) {
+func ReviewTokens(ctx context.Context, cluster survey.Cluster, from []*Credentials, which map[facts.SecretKey]bool) (map[facts.SecretKey]facts.Review, error) {
 	out := map[facts.SecretKey]facts.Review{}
 	mine := map[facts.SecretKey]credential{}
 	for _, c := range from {
@@ -137,16 +138,18 @@ func ReviewTokens(ctx context.Context, cluster Cluster, from []*Credentials, whi
 	shown := &shown{}
 	config := rest.CopyConfig(cluster.Config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return shown.over(next) })
-	a, err := connect(config)
+	a, err := survey.Connect(config)
 	if err != nil {
 		return out, err
 	}
 	var mu sync.Mutex
-	r := &reader{ctx: ctx}
+	r := survey.NewReader(ctx)
 	for key, c := range mine {
 		if c.token == "" {
 			// Only to see the server's certificate.
-			r.Go(func() { _, _ = get(ctx, a.core, "namespaces", "", metav1.NamespaceSystem, kubernetes.TrimNamespace) })
+			r.Go(func() {
+				_, _ = survey.Get(ctx, a.Core, "namespaces", "", metav1.NamespaceSystem, kubernetes.TrimNamespace)
+			})
 			mu.Lock()
 			out[key] = facts.Review{}
 			mu.Unlock()
@@ -171,11 +174,11 @@ func ReviewTokens(ctx context.Context, cluster Cluster, from []*Credentials, whi
 	return out, nil
 }
 
-func reviewToken(ctx context.Context, a *apis, token string) facts.Review {
+func reviewToken(ctx context.Context, a *survey.API, token string) facts.Review {
 	body := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
 	answer := &authenticationv1.TokenReview{}
-	err := a.authentication.Post().Resource("tokenreviews").Body(body).Do(ctx).Into(answer)
-	review := facts.Review{Token: outcome("", err)}
+	err := a.Authentication.Post().Resource("tokenreviews").Body(body).Do(ctx).Into(answer)
+	review := facts.Review{Token: survey.Outcome("", err)}
 	if err != nil {
 		return review
 	}

@@ -1,4 +1,4 @@
-package survey_test
+package ask_test
 
 import (
 	"net/http"
@@ -11,7 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ask"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey/surveytest"
 )
 
 // Pods that are looked at again are there, gone, about to go, others of that name, or not known.
@@ -33,7 +34,7 @@ func TestStillThere(t *testing.T) {
 		}
 		return false
 	}
-	got, err := survey.StillThere(t.Context(), serve(t, server), []string{"shop/here", "shop/leaving", "shop/new", "shop/gone", "shop/secret"}, at)
+	got, err := ask.StillThere(t.Context(), surveytest.Serve(t, server), []string{"shop/here", "shop/leaving", "shop/new", "shop/gone", "shop/secret"}, at)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package survey
+package ask
 
 import (
 	"bytes"
@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 const readerUser = "system:serviceaccount:istio-system:istio-reader-service-account"
@@ -85,7 +86,7 @@ func TestReadSide(t *testing.T) {
 			if !c.forbid {
 				server.Config.Handler = reviewed
 			}
-			side, err := ReadSide(t.Context(), Cluster{Config: &rest.Config{Host: server.URL}}, map[string][]string{readerUser: {"token", "gone"}, "admin": nil, "system:serviceaccount:a/../b:c": nil})
+			side, err := ReadSide(t.Context(), survey.Cluster{Config: &rest.Config{Host: server.URL}}, map[string][]string{readerUser: {"token", "gone"}, "admin": nil, "system:serviceaccount:a/../b:c": nil})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +160,7 @@ func TestReviewTokens(t *testing.T) {
 		"not for it":      {good, good, "", map[facts.SecretKey]bool{}, map[facts.SecretKey]facts.Review{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cluster := Cluster{Context: "west", Config: &rest.Config{Host: c.server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: caOf(c.server)}}}
+			cluster := survey.Cluster{Context: "west", Config: &rest.Config{Host: c.server.URL, TLSClientConfig: rest.TLSClientConfig{CAData: caOf(c.server)}}}
 			from := &Credentials{of: map[facts.SecretKey]credential{key: {server: c.server.URL, serverName: c.name, ca: caOf(c.ca), token: "token-of-west"}, {Name: "other"}: {token: "token-of-north"}}}
 			got, err := ReviewTokens(t.Context(), cluster, []*Credentials{from, nil}, c.which)
 			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
@@ -193,7 +194,7 @@ func TestLooseSecrets(t *testing.T) {
 		},
 	})
 	defer server.Close()
-	c, err := Read(t.Context(), Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, resources.StraySecrets, resources.SystemSecrets)
+	c, err := survey.Read(t.Context(), survey.Cluster{Config: &rest.Config{Host: server.URL}, Namespace: "istio-system"}, resources.StraySecrets, resources.SystemSecrets)
 	if err != nil {
 		t.Fatal(err)
 	}

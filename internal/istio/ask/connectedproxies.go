@@ -1,4 +1,4 @@
-package survey
+package ask
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // Bounds of /debug/syncz, in which a proxy takes about 2 kB.
@@ -62,8 +63,8 @@ func parseProxies(r io.Reader) ([]facts.ConnectedProxy, error) {
 // StillThere looks at pods, as namespace/name, once more, side by side: which of them are
 // there, are to stay, and were made before a time. One of which the cluster does not tell
 // is in neither. Each costs one request.
-func StillThere(ctx context.Context, cluster Cluster, pods []string, before time.Time) (map[string]bool, error) {
-	a, err := connect(cluster.Config)
+func StillThere(ctx context.Context, cluster survey.Cluster, pods []string, before time.Time) (map[string]bool, error) {
+	a, err := survey.Connect(cluster.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func StillThere(ctx context.Context, cluster Cluster, pods []string, before time
 	beside(len(pods), func(i int) {
 		namespace, name, _ := strings.Cut(pods[i], "/")
 		// A list, since that is what one may do who may read pods here.
-		found, err := list[corev1.PodList](ctx, a.core, "pods", namespace, metav1.ListOptions{FieldSelector: "metadata.name=" + name}, kubernetes.NewPodTrimmer())
+		found, err := survey.List[corev1.PodList](ctx, a.Core, "pods", namespace, metav1.ListOptions{FieldSelector: "metadata.name=" + name}, kubernetes.NewPodTrimmer())
 		if err != nil {
 			return
 		}

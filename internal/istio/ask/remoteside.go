@@ -1,4 +1,4 @@
-package survey
+package ask
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // ReadSide asks a cluster who it is, and what it knows of service accounts that remote
@@ -24,15 +25,15 @@ import (
 // their tokens are from, and what they may do. users has the names of those Secrets by user name. All is
 // asked at once: one request for the cluster, two and one for each Secret for an account, and
 // one for each right; where reviews are forbidden two more, in a second round trip.
-func ReadSide(ctx context.Context, cluster Cluster, users map[string][]string) (facts.RemoteSide, error) {
+func ReadSide(ctx context.Context, cluster survey.Cluster, users map[string][]string) (facts.RemoteSide, error) {
 	out := facts.RemoteSide{Accounts: map[string]facts.Account{}}
-	a, err := connect(cluster.Config)
+	a, err := survey.Connect(cluster.Config)
 	if err != nil {
 		return out, err
 	}
-	r := &reader{ctx: ctx}
-	read(r, &out.UID, func() (string, error) {
-		ns, err := get(ctx, a.core, "namespaces", "", metav1.NamespaceSystem, kubernetes.TrimNamespace)
+	r := survey.NewReader(ctx)
+	survey.Beside(r, &out.UID, func() (string, error) {
+		ns, err := survey.Get(ctx, a.Core, "namespaces", "", metav1.NamespaceSystem, kubernetes.TrimNamespace)
 		if err != nil {
 			return "", err
 		}
@@ -51,17 +52,17 @@ func ReadSide(ctx context.Context, cluster Cluster, users map[string][]string) (
 			out.Accounts[user] = account
 		})
 	}
-	if err := r.wait(); err != nil && !errors.Is(err, ErrNoRights) {
+	if err := r.Finish(); err != nil && !errors.Is(err, survey.ErrNoRights) {
 		return out, err
 	}
 	return out, nil
 }
 
-func readAccount(ctx context.Context, a *apis, user, namespace, name string, tokenSecrets []string) facts.Account {
+func readAccount(ctx context.Context, a *survey.API, user, namespace, name string, tokenSecrets []string) facts.Account {
 	out := facts.Account{TokenSecrets: map[string]facts.Read[facts.TokenSecret]{}}
-	r := &reader{ctx: ctx}
-	read(r, &out.UID, func() (string, error) {
-		account, err := get(ctx, a.core, "serviceaccounts", namespace, name, func(s *corev1.ServiceAccount) *corev1.ServiceAccount {
+	r := survey.NewReader(ctx)
+	survey.Beside(r, &out.UID, func() (string, error) {
+		account, err := survey.Get(ctx, a.Core, "serviceaccounts", namespace, name, func(s *corev1.ServiceAccount) *corev1.ServiceAccount {
 			return &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{UID: s.UID}}
 		})
 		if err != nil {
@@ -71,10 +72,10 @@ func readAccount(ctx context.Context, a *apis, user, namespace, name string, tok
 	})
 	secrets := make([]facts.Read[facts.TokenSecret], len(tokenSecrets))
 	for i, secret := range tokenSecrets {
-		read(r, &secrets[i], func() (facts.TokenSecret, error) { return tokenSecret(ctx, a, namespace, secret) })
+		survey.Beside(r, &secrets[i], func() (facts.TokenSecret, error) { return tokenSecret(ctx, a, namespace, secret) })
 	}
-	read(r, &out.Rights, func() ([]facts.Right, error) { return reviewRights(ctx, a, user, namespace) })
-	_ = r.wait() // what could not be read is noted in each outcome
+	survey.Beside(r, &out.Rights, func() ([]facts.Right, error) { return reviewRights(ctx, a, user, namespace) })
+	_ = r.Finish() // what could not be read is noted in each outcome
 	if out.Rights.State == facts.Forbidden {
 		if rights, err := rightsByRoles(ctx, a, user, namespace, name); err == nil {
 			out.Rights, out.ByRoles = facts.Read[[]facts.Right]{State: facts.OK, Value: rights}, true
@@ -87,8 +88,8 @@ func readAccount(ctx context.Context, a *apis, user, namespace, name string, tok
 }
 
 // tokenSecret reads the metadata of a Secret; the token in it is not sent.
-func tokenSecret(ctx context.Context, a *apis, namespace, name string) (facts.TokenSecret, error) {
-	text, err := raw(a.core.Get().Namespace(namespace).Resource("secrets").Name(name).
+func tokenSecret(ctx context.Context, a *survey.API, namespace, name string) (facts.TokenSecret, error) {
+	text, err := survey.Raw(a.Core.Get().Namespace(namespace).Resource("secrets").Name(name).
 		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json").Do(ctx))
 	if err != nil {
 		return facts.TokenSecret{}, err
@@ -108,7 +109,7 @@ func groupsOf(namespace string) []string {
 }
 
 // reviewRights asks for each right by itself, all at once.
-func reviewRights(ctx context.Context, a *apis, user, namespace string) ([]facts.Right, error) {
+func reviewRights(ctx context.Context, a *survey.API, user, namespace string) ([]facts.Right, error) {
 	rights := istio.ReaderRights()
 	errs := make([]error, len(rights))
 	var wait sync.WaitGroup
@@ -120,7 +121,7 @@ func reviewRights(ctx context.Context, a *apis, user, namespace string) ([]facts
 				ResourceAttributes: &authorizationv1.ResourceAttributes{Group: right.Group, Resource: right.Resource, Verb: right.Verb},
 			}}
 			answer := &authorizationv1.SubjectAccessReview{}
-			errs[i] = a.authorization.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(answer)
+			errs[i] = a.Authorization.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(answer)
 			right.Allowed = answer.Status.Allowed
 		})
 	}
@@ -134,19 +135,19 @@ func reviewRights(ctx context.Context, a *apis, user, namespace string) ([]facts
 }
 
 // rightsByRoles finds what the cluster roles bound to an account allow.
-func rightsByRoles(ctx context.Context, a *apis, user, namespace, name string) ([]facts.Right, error) {
+func rightsByRoles(ctx context.Context, a *survey.API, user, namespace, name string) ([]facts.Right, error) {
 	var bindings []rbacv1.ClusterRoleBinding
 	var roles []rbacv1.ClusterRole
 	var bindingsErr, rolesErr error
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		bindings, bindingsErr = list[rbacv1.ClusterRoleBindingList](ctx, a.rbac, "clusterrolebindings", "", metav1.ListOptions{},
+		bindings, bindingsErr = survey.List[rbacv1.ClusterRoleBindingList](ctx, a.RBAC, "clusterrolebindings", "", metav1.ListOptions{},
 			func(b *rbacv1.ClusterRoleBinding) *rbacv1.ClusterRoleBinding {
 				return &rbacv1.ClusterRoleBinding{Subjects: b.Subjects, RoleRef: b.RoleRef}
 			})
 	})
 	wait.Go(func() {
-		roles, rolesErr = list[rbacv1.ClusterRoleList](ctx, a.rbac, "clusterroles", "", metav1.ListOptions{},
+		roles, rolesErr = survey.List[rbacv1.ClusterRoleList](ctx, a.RBAC, "clusterroles", "", metav1.ListOptions{},
 			func(r *rbacv1.ClusterRole) *rbacv1.ClusterRole {
 				return &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: r.Name}, Rules: r.Rules}
 			})

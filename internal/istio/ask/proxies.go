@@ -1,4 +1,4 @@
-package survey
+package ask
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // Ports of the mesh's own pods, which answer on the loopback interface alone or
@@ -43,7 +44,7 @@ var errNotConnected = errors.New("the proxy is not connected to this istiod")
 // is two round trips on a new connection, and a request; where an endpoint is not
 // healthy, another one tells why. Where port-forwards are forbidden, the same is asked
 // by a command in the pod. Absent is a pod that is not there.
-func Envoys(ctx context.Context, cluster Cluster, pods []podaccess.Pod, hosts []string) []facts.Read[[]envoy.Cluster] {
+func Envoys(ctx context.Context, cluster survey.Cluster, pods []podaccess.Pod, hosts []string) []facts.Read[[]envoy.Cluster] {
 	out := make([]facts.Read[[]envoy.Cluster], len(pods))
 	beside(len(pods), func(i int) {
 		a := &admin{config: cluster.Config, pod: podaccess.Pod{Namespace: pods[i].Namespace, Name: pods[i].Name, Container: istio.ProxyContainer}}
@@ -98,7 +99,7 @@ func (a *admin) reach(ctx context.Context, ask func(*admin) error) error {
 
 // Materials asks proxies which certificates they present and which roots they trust, side
 // by side; the answers are in the order of the pods. Each costs what one of Envoys does.
-func Materials(ctx context.Context, cluster Cluster, pods []podaccess.Pod) []facts.Read[facts.Material] {
+func Materials(ctx context.Context, cluster survey.Cluster, pods []podaccess.Pod) []facts.Read[facts.Material] {
 	out := make([]facts.Read[facts.Material], len(pods))
 	beside(len(pods), func(i int) {
 		a := &admin{config: cluster.Config, pod: podaccess.Pod{Namespace: pods[i].Namespace, Name: pods[i].Name, Container: istio.ProxyContainer}}
@@ -214,7 +215,7 @@ func firstLine(text []byte) string {
 func podOutcome[T any](ctx context.Context, value T, err error) facts.Read[T] {
 	switch {
 	case err == nil, apierrors.IsNotFound(err):
-		return outcome(value, err)
+		return survey.Outcome(value, err)
 	case apierrors.IsForbidden(err):
 		return facts.Read[T]{State: facts.Forbidden, Reason: "to reach into pods is forbidden (pods/portforward)"}
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
@@ -226,7 +227,7 @@ func podOutcome[T any](ctx context.Context, value T, err error) facts.Read[T] {
 // podReason is what the API server or a connection into a pod said, without addresses.
 func podReason(err error) string {
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
-		return reason(err)
+		return survey.ReasonOf(err)
 	}
 	if request := new(url.Error); errors.As(err, &request) {
 		err = request.Err
@@ -242,7 +243,7 @@ type Proxy struct{ Namespace, Pod string }
 // proxies for all ports and subsets of hosts; the answers are in the order of the
 // proxies. A proxy is connected to one replica, so that all are asked: each costs one
 // port-forward, which is two round trips on a new connection, and a request for each proxy.
-func IstiodEndpoints(ctx context.Context, cluster Cluster, istiods []podaccess.Pod, proxies []Proxy, hosts []string) []facts.Read[[]envoy.Cluster] {
+func IstiodEndpoints(ctx context.Context, cluster survey.Cluster, istiods []podaccess.Pod, proxies []Proxy, hosts []string) []facts.Read[[]envoy.Cluster] {
 	answers, wanted := make([][]answer, len(proxies)), envoy.Of(hosts)
 	for j := range proxies {
 		answers[j] = make([]answer, len(istiods))

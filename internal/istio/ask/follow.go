@@ -1,4 +1,4 @@
-package survey
+package ask
 
 import (
 	"context"
@@ -14,32 +14,33 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // Deepen reads what only the facts of the whole fleet show to be needed: mesh
 // configs of further revisions, and a sample of the pods with a sidecar. It costs
 // one round trip on a new connection, and nothing where there is nothing to ask.
-func Deepen(ctx context.Context, cluster Cluster, c *facts.Cluster, meshConfigMaps []string, proxies bool) {
+func Deepen(ctx context.Context, cluster survey.Cluster, c *facts.Cluster, meshConfigMaps []string, proxies bool) {
 	proxies = proxies && resources.Proxies.Of(c).State == facts.NotAsked
 	if len(meshConfigMaps) == 0 && !proxies {
 		return
 	}
-	a, err := connect(cluster.Config)
+	a, err := survey.Connect(cluster.Config)
 	if err != nil {
 		return // Read has been through this, and its outcome says so
 	}
-	r := &reader{ctx: ctx}
-	further := make([]*rowRead, len(meshConfigMaps))
+	r := survey.NewReader(ctx)
+	further := make([]*survey.RowRead, len(meshConfigMaps))
 	for i, name := range meshConfigMaps {
-		further[i] = r.row(a, resources.MeshConfigs, cluster.Namespace, name)
+		further[i] = r.Row(a, resources.MeshConfigs, cluster.Namespace, name)
 	}
-	var sample *rowRead
+	var sample *survey.RowRead
 	if proxies {
-		sample = r.row(a, resources.Proxies, cluster.Namespace, "")
+		sample = r.Row(a, resources.Proxies, cluster.Namespace, "")
 	}
-	_ = r.wait() // what could not be read is noted in each outcome
+	_ = r.Finish() // what could not be read is noted in each outcome
 	if sample != nil {
-		sample.store(c)
+		sample.Store(c)
 	}
 	addFurther(c, resources.MeshConfigs, further)
 }
@@ -50,40 +51,40 @@ var Followed = resource.Join(resources.Leads, resources.Injectors, resources.Vir
 // Follow reads of a cluster what the facts of the whole fleet lead to, all at the
 // same time. It costs one round trip on a new connection, beside Deepen's, and
 // nothing where there is nothing to ask. What could not be read is noted in the facts.
-func Follow(ctx context.Context, cluster Cluster, c *facts.Cluster, leads istio.Leads) {
+func Follow(ctx context.Context, cluster survey.Cluster, c *facts.Cluster, leads istio.Leads) {
 	if leads.None() {
 		return
 	}
-	a, err := connect(cluster.Config)
+	a, err := survey.Connect(cluster.Config)
 	if err != nil {
 		return // Read has been through this, and its outcome says so
 	}
-	r := &reader{ctx: ctx}
+	r := survey.NewReader(ctx)
 	var events facts.Read[[]corev1.Event]
 	if len(leads.Pending) > 0 {
-		read(r, &events, func() ([]corev1.Event, error) { return serviceEvents(ctx, a, leads.Pending) })
+		survey.Beside(r, &events, func() ([]corev1.Event, error) { return serviceEvents(ctx, a, leads.Pending) })
 	}
-	injectors := make([]*rowRead, len(leads.Injectors))
+	injectors := make([]*survey.RowRead, len(leads.Injectors))
 	for i, name := range leads.Injectors {
-		injectors[i] = r.row(a, resources.Injectors, cluster.Namespace, name)
+		injectors[i] = r.Row(a, resources.Injectors, cluster.Namespace, name)
 	}
-	var lists []*rowRead
+	var lists []*survey.RowRead
 	if leads.Routes {
-		lists = append(lists, r.row(a, resources.VirtualServices, cluster.Namespace, ""))
+		lists = append(lists, r.Row(a, resources.VirtualServices, cluster.Namespace, ""))
 	}
 	var rights facts.Read[[]authorizationv1.SubjectAccessReview]
 	if leads.Remote {
-		lists = append(lists, r.row(a, resources.SystemSlices, cluster.Namespace, ""))
-		read(r, &rights, func() ([]authorizationv1.SubjectAccessReview, error) {
+		lists = append(lists, r.Row(a, resources.SystemSlices, cluster.Namespace, ""))
+		survey.Beside(r, &rights, func() ([]authorizationv1.SubjectAccessReview, error) {
 			return readerRights(ctx, a, leads.Identity)
 		})
 	}
-	_ = r.wait() // what could not be read is noted in each outcome
+	_ = r.Finish() // what could not be read is noted in each outcome
 	if len(leads.Pending) > 0 {
 		resources.GatewayEvents.Set(c, events)
 	}
 	for _, l := range lists {
-		l.store(c)
+		l.Store(c)
 	}
 	if leads.Remote {
 		resources.ReaderRights.Set(c, rights)
@@ -93,14 +94,14 @@ func Follow(ctx context.Context, cluster Cluster, c *facts.Cluster, leads istio.
 
 // addFurther adds objects that were read one by one to the list of a row. One that is not
 // known is not made good by another.
-func addFurther[T any](c *facts.Cluster, row *resource.Row[[]T], reads []*rowRead) {
+func addFurther[T any](c *facts.Cluster, row *resource.Row[[]T], reads []*survey.RowRead) {
 	if len(reads) == 0 {
 		return
 	}
 	all := row.Of(c)
 	for _, read := range reads {
 		var one facts.Cluster
-		read.store(&one)
+		read.Store(&one)
 		all.Value = append(slices.Clip(all.Value), row.Of(&one).Value...)
 		if !read.Known() {
 			all.State, all.Reason = read.Read.State, read.Reason
@@ -130,11 +131,11 @@ func Unfollowed(c *facts.Cluster, leads istio.Leads, reason string) {
 }
 
 // serviceEvents lists the events of some Services: a request for each.
-func serviceEvents(ctx context.Context, a *apis, services []istio.ObjectName) ([]corev1.Event, error) {
+func serviceEvents(ctx context.Context, a *survey.API, services []istio.ObjectName) ([]corev1.Event, error) {
 	var out []corev1.Event
 	for _, s := range services {
 		about := fields.Set{"involvedObject.kind": "Service", "involvedObject.name": s.Name}
-		events, err := list[corev1.EventList](ctx, a.core, "events", s.Namespace, metav1.ListOptions{FieldSelector: about.String()}, resources.TrimEvent)
+		events, err := survey.List[corev1.EventList](ctx, a.Core, "events", s.Namespace, metav1.ListOptions{FieldSelector: about.String()}, resources.TrimEvent)
 		if err != nil {
 			return nil, err
 		}
@@ -145,13 +146,13 @@ func serviceEvents(ctx context.Context, a *apis, services []istio.ObjectName) ([
 
 // readerRights asks what an identity may do: a request for each right, all at the
 // same time. A review writes nothing.
-func readerRights(ctx context.Context, a *apis, identity string) ([]authorizationv1.SubjectAccessReview, error) {
+func readerRights(ctx context.Context, a *survey.API, identity string) ([]authorizationv1.SubjectAccessReview, error) {
 	out, errs := make([]authorizationv1.SubjectAccessReview, len(istio.RemoteRights)), make([]error, len(istio.RemoteRights))
 	var asking sync.WaitGroup
 	for i, right := range istio.RemoteRights {
 		asking.Go(func() {
 			review, answer := reviewOf(identity, right), &authorizationv1.SubjectAccessReview{}
-			errs[i] = a.authorization.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(answer)
+			errs[i] = a.Authorization.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(answer)
 			answer.Spec, answer.Name = review.Spec, right.String()
 			out[i] = *resources.TrimReview(answer)
 		})

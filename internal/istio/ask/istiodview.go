@@ -1,4 +1,4 @@
-package survey
+package ask
 
 import (
 	"context"
@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 // Bounds of what an istiod may say.
@@ -44,7 +45,7 @@ var errDebug = errors.New("istiod does not show its state (ENABLE_DEBUG_ON_HTTP)
 // two round trips for a port-forward and one for each of three requests. Where the control
 // plane knows of ambient mode across networks a fourth one asks for what ambient workloads
 // are told.
-func ReadIstiods(ctx context.Context, cluster Cluster, pods []string, ambient bool) []facts.IstiodView {
+func ReadIstiods(ctx context.Context, cluster survey.Cluster, pods []string, ambient bool) []facts.IstiodView {
 	out := make([]facts.IstiodView, len(pods))
 	var wait sync.WaitGroup
 	for i, name := range pods {
@@ -280,12 +281,12 @@ func parseAmbient(r io.Reader) ([]facts.NetworkAddress, error) {
 
 // ReadSlices lists the EndpointSlices of a cluster once more, for what counts when they are
 // compared with what istiod has. It costs one request a page.
-func ReadSlices(ctx context.Context, cluster Cluster) (facts.Addresses, error) {
-	a, err := connect(cluster.Config)
+func ReadSlices(ctx context.Context, cluster survey.Cluster) (facts.Addresses, error) {
+	a, err := survey.Connect(cluster.Config)
 	if err != nil {
 		return nil, err
 	}
-	found, err := list[discoveryv1.EndpointSliceList](ctx, a.discovery, "endpointslices", "", metav1.ListOptions{}, kubernetes.TrimEndpointSlice)
+	found, err := survey.List[discoveryv1.EndpointSliceList](ctx, a.Discovery, "endpointslices", "", metav1.ListOptions{}, kubernetes.TrimEndpointSlice)
 	if err != nil {
 		return nil, err
 	}
