@@ -10,9 +10,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // What the facts lead to is read of the clusters that they lead to, and of no other; with it the
@@ -75,7 +78,7 @@ func TestLeadsAreFollowed(t *testing.T) {
 				}
 			}
 			got.At = istiotest.Now
-			r := network.Verify(got, network.Options{})
+			r := istiomesh.Judge(model.New(got, model.Options{}), rule.Options{}, mesh.Network)
 			if diff := cmp.Diff(c.want, istiotest.Summarize(r)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}

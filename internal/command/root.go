@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
 func (f *Frame) root(name string) *cobra.Command {
@@ -32,7 +30,11 @@ func (f *Frame) root(name string) *cobra.Command {
 	})
 	flags := root.PersistentFlags()
 	f.Fleet.AddFlags(flags)
-	flags.StringVarP(&f.Namespace, "istio-namespace", "i", istio.SystemNamespace, "The namespace of Istio's control plane, the same in all clusters")
+	for _, m := range f.Plugin.Meshes[:min(1, len(f.Plugin.Meshes))] { // further ones find theirs
+		name := strings.ToLower(m.Name())
+		flags.StringVarP(&f.Namespace, name+"-namespace", name[:1], m.SystemNamespace(),
+			fmt.Sprintf("The namespace of %s's control plane, the same in all clusters", m.Name()))
+	}
 	flags.StringVar(&f.From, "from", "", "Read the clusters from this folder, which \"dump\" wrote, instead of asking them")
 	f.must(root.MarkPersistentFlagDirname("from"))
 	f.must(root.RegisterFlagCompletionFunc("contexts", f.completeContexts))

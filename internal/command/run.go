@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
@@ -47,11 +48,24 @@ type Plugin struct {
 	Example string
 	// Commands makes the plugin's own subcommands.
 	Commands func(*Frame) []*cobra.Command
-	// Reads is what its rules need of a cluster, which "dump" writes.
+	// Meshes are those that it knows.
+	Meshes []mesh.Mesh
+	// Areas are those whose rules it runs; "dump" writes what they read, and what else
+	// its commands read, Reads.
+	Areas []mesh.Area
 	Reads resource.Set
 	// Heap is the size of the heap, in bytes, from which on garbage is collected eagerly; 60 MiB
 	// if it is not given.
 	Heap int64
+}
+
+// Rows are all that its commands read in the first round, which "dump" writes.
+func (p Plugin) Rows() resource.Set {
+	out := p.Reads
+	for _, m := range p.Meshes {
+		out = resource.Join(m.Resources(nil, p.Areas...), out)
+	}
+	return out
 }
 
 // Frame is what a plugin's commands share.

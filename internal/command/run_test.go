@@ -17,8 +17,13 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rules"
 )
 
 // TestMain keeps the developer's own kubeconfig, kuberc and colours out of the tests.
@@ -36,7 +41,8 @@ const (
 
 // plugin is the smallest one that has all that the frame offers.
 var plugin = Plugin{
-	Name: "mesh-test", Short: "Test the frame", Long: "Test the frame of all plugins.", Example: "  %[1]s judge --contexts east,west",
+	Meshes: rules.Meshes(),
+	Name:   "mesh-test", Short: "Test the frame", Long: "Test the frame of all plugins.", Example: "  %[1]s judge --contexts east,west",
 	Commands: func(f *Frame) []*cobra.Command { return []*cobra.Command{newJudge(f), newHang(f)} },
 }
 
@@ -55,7 +61,8 @@ func newJudge(f *Frame) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		result := certs.Verify(fleet, certs.Options{})
+		known := model.New(fleet, model.Options{Given: []any{certs.Options{}}})
+		result := istiomesh.Judge(known, rule.Options{}, mesh.Certs)
 		result.Sort()
 		report.Names(f.Out, result)
 		if err := Unreachable(fleet); err != nil {

@@ -1,30 +1,31 @@
 package command
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
-// Verify makes cmd a command that judges the fleet: by the plugin's rules, which
-// read the sources, and by those about reaching the clusters. check looks at the
-// command's own flags before anything is asked; it may be nil.
-func (f *Frame) Verify(cmd *cobra.Command, sources resource.Set, check func() error, rules func(*facts.Fleet) finding.Result) {
-	f.VerifyAsking(cmd, func() resource.Set { return sources }, check, func(_ context.Context, fleet *facts.Fleet) (finding.Result, error) {
-		return rules(fleet), nil
-	})
+// Verification is what a command checks.
+type Verification struct {
+	// Areas are those whose rules run.
+	Areas []mesh.Area
+	// Check looks at the command's own flags before anything is asked; nil for nothing to look at.
+	Check func() error
+	// Wishes are what the user chose by the command's own flags; nil for nothing.
+	Wishes func() []any
 }
 
-// VerifyAsking is Verify where flags decide what is read, and where the rules need
-// more than the facts: judge asks for that, and its error ends the command.
-func (f *Frame) VerifyAsking(cmd *cobra.Command, sources func() resource.Set, check func() error, judge func(context.Context, *facts.Fleet) (finding.Result, error)) {
+// Verify makes cmd a command that checks the fleet: by the rules of all meshes, and by
+// those about reaching the clusters.
+func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 	output, failOn := f.AddOutput(cmd), f.AddFailOn(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := output.Format()
@@ -34,21 +35,29 @@ func (f *Frame) VerifyAsking(cmd *cobra.Command, sources func() resource.Set, ch
 		if err := failOn.Check(); err != nil {
 			return err
 		}
-		if check != nil {
-			if err := check(); err != nil {
+		if v.Check != nil {
+			if err := v.Check(); err != nil {
 				return err
 			}
 		}
-		fleet, err := f.Gather(cmd.Context(), sources())
+		var wishes []any
+		if v.Wishes != nil {
+			wishes = v.Wishes()
+		}
+		fleet, err := f.Gather(cmd.Context(), f.Resources(wishes, v.Areas...))
 		if err != nil {
 			return err
 		}
-		result := reach.Judge(fleet)
-		found, err := judge(cmd.Context(), fleet)
-		if err != nil {
-			return err
+		run := f.Run(fleet, v.Areas...)
+		run.Wishes = wishes
+		result := reach.Check(fleet, f.Plugin.Meshes)
+		for _, m := range f.Plugin.Meshes {
+			found, err := m.Verify(cmd.Context(), run)
+			if err != nil {
+				return err
+			}
+			result.Merge(found)
 		}
-		result.Merge(found)
 		result.Sort()
 		if err := f.printResult(output, format, fleet, result); err != nil {
 			return err
@@ -57,6 +66,24 @@ func (f *Frame) VerifyAsking(cmd *cobra.Command, sources func() resource.Set, ch
 			return err
 		}
 		return failOn.Exit(result)
+	}
+}
+
+// Resources are the rows that the rules of some areas read, with what wishes take, of
+// all meshes.
+func (f *Frame) Resources(wishes []any, areas ...mesh.Area) resource.Set {
+	var out resource.Set
+	for _, m := range f.Plugin.Meshes {
+		out = resource.Join(out, m.Resources(wishes, areas...))
+	}
+	return out
+}
+
+// Run is a run of rules over a fleet that Gather returned.
+func (f *Frame) Run(fleet *facts.Fleet, areas ...mesh.Area) *mesh.Run {
+	return &mesh.Run{
+		Fleet: fleet, By: f, Areas: areas,
+		Say: func(format string, args ...any) { note(f.ErrOut, format, args...) },
 	}
 }
 

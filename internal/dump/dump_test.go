@@ -1,6 +1,8 @@
 package dump_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,11 +17,55 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
+
+// judged is what the rules of an area make of facts.
+func judged(fleet *facts.Fleet, area mesh.Area) finding.Result {
+	return istiomesh.Judge(model.New(fleet, model.Options{}), rule.Options{}, area)
+}
+
+// A dump from which a file was taken is not a cluster without the objects: they are not
+// known, and no rule takes them for missing.
+func TestMissingFiles(t *testing.T) {
+	for _, row := range resources.All {
+		t.Run(row.About().File, func(t *testing.T) {
+			fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
+			c := &fleet.Clusters[0]
+			if state, _ := row.State(c); state != facts.OK || len(row.Objects(c)) == 0 {
+				t.Skip("there is nothing of it in the fleet")
+			}
+			dir := filepath.Join(t.TempDir(), "fleet")
+			if err := dump.Write(dir, fleet, resources.All); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, "east", row.About().File+".yaml")
+			if err := os.Remove(file); errors.Is(err, fs.ErrNotExist) {
+				t.Skip("its objects are in the file of another row")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			read, err := dump.Read(os.DirFS(dir), "", time.Time{}, resources.All)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if state, why := row.State(&read.Clusters[0]); state != facts.Failed || !strings.Contains(why, "the file is missing") {
+				t.Errorf("%s %s", state, why)
+			}
+			for _, area := range []mesh.Area{mesh.Certs, mesh.Network, mesh.Endpoints} {
+				for _, f := range judged(read, area).Findings {
+					t.Errorf("%s: %s", f.ID(), f.Title)
+				}
+			}
+		})
+	}
+}
 
 // What is read again is what was written, as far as rules see it.
 func TestRoundTrip(t *testing.T) {
@@ -45,8 +91,7 @@ func TestRoundTrip(t *testing.T) {
 			if diff := cmp.Diff(want, got, opts); diff != "" {
 				t.Errorf("facts (-written +read):\n%s", diff)
 			}
-			options := certs.Options{ExpiryWarn: certs.DefaultExpiryWarn}
-			if diff := cmp.Diff(certs.Verify(want, options), certs.Verify(got, options)); diff != "" {
+			if diff := cmp.Diff(judged(want, mesh.Certs), judged(got, mesh.Certs)); diff != "" {
 				t.Errorf("what rules make of it: %s", diff)
 			}
 		})
@@ -72,8 +117,7 @@ func TestNetworksRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			options := network.Options{}
-			if diff := cmp.Diff(network.Verify(want, options), network.Verify(got, options), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(judged(want, mesh.Network), judged(got, mesh.Network), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("what rules make of it (-written +read):\n%s", diff)
 			}
 		})
@@ -170,7 +214,7 @@ func FuzzRead(f *testing.F) {
 		for _, name := range []string{"fleet.yaml", "east/a.yaml"} {
 			got, err := dump.Read(fstest.MapFS{name: {Data: text}}, "istio-system", istiotest.Now, resources.All)
 			if err == nil {
-				certs.Verify(got, certs.Options{})
+				judged(got, mesh.Certs)
 			}
 		}
 	})

@@ -40,4 +40,6 @@ type indexCluster struct {
 type indexRead struct {
 	State  facts.State `json:"state"`
 	Reason string      `json:"reason,omitempty"`
+	// Objects is how many there are; nil in dumps that do not say it.
+	Objects *int `json:"objects,omitempty"`
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 )
 
 // The rules about endpoints make the same of a dump as of the clusters.
@@ -28,7 +28,7 @@ func TestEndpointsOfADump(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(endpoints.Verify(fleet, endpoints.Options{}), endpoints.Verify(read, endpoints.Options{}), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(judged(fleet, mesh.Endpoints), judged(read, mesh.Endpoints), cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -52,11 +52,31 @@ func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (
 		}
 		for _, row := range rows {
 			read := entry.Reads[row.About().File]
+			there := len(row.Objects(&c))
 			row.SetState(&c, read.State, read.Reason) // an object in the folder can be another row's
+			if read.State == facts.OK && there < expected(row, read) {
+				row.SetState(&c, facts.Failed, missing)
+			}
 		}
 		fleet.Clusters = append(fleet.Clusters, c)
 	}
 	return fleet, nil
+}
+
+// missing is why a row is not known whose objects are not in the folder, though the index
+// says that they were read.
+const missing = "the file is missing, or not whole"
+
+// expected is how many objects of a row there are by the index.
+func expected(row resource.Resource, read indexRead) int {
+	switch {
+	case read.Objects != nil:
+		return *read.Objects
+	case row.Empty() == facts.Absent: // one object, which is there
+		return 1
+	default:
+		return 0
+	}
 }
 
 func readFolders(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (*facts.Fleet, error) {

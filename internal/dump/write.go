@@ -34,10 +34,11 @@ func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 		written := map[string]bool{}
 		for _, row := range rows {
 			file := row.About().File
+			all := row.Objects(c)
 			if state, reason := row.State(c); state != facts.NotAsked {
-				entry.Reads[file] = indexRead{state, reason}
+				entry.Reads[file] = indexRead{state, reason, count(state, all)}
 			}
-			objects := slices.DeleteFunc(row.Objects(c), func(o runtime.Object) bool {
+			objects := slices.DeleteFunc(all, func(o runtime.Object) bool {
 				id := fmt.Sprintf("%T %s", o, resource.Key(o))
 				defer func() { written[id] = true }()
 				return written[id] // one object can belong to two rows
@@ -60,6 +61,15 @@ func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 		return fmt.Errorf("writing the dump: %w", err)
 	}
 	return nil
+}
+
+// count is how many objects there are of a row that was read.
+func count(state facts.State, objects []runtime.Object) *int {
+	if state != facts.OK {
+		return nil
+	}
+	n := len(objects)
+	return &n
 }
 
 // manifests renders objects as one file of YAML documents.

@@ -168,6 +168,39 @@ func (r Result) RootCauses() []Finding {
 	return out
 }
 
+// Of is what a result says of some codes: their findings, those that cause them, and
+// where they could not be checked.
+func (r Result) Of(codes []Code) Result {
+	var out Result
+	kept := map[string]bool{}
+	wanted := map[string]bool{} // causes, by ID
+	for _, f := range r.Findings {
+		if slices.Contains(codes, f.Code) {
+			kept[f.ID()], wanted[f.CausedBy] = true, true
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, f := range r.Findings {
+			if id := f.ID(); wanted[id] && !kept[id] {
+				kept[id], wanted[f.CausedBy], changed = true, true, true
+			}
+		}
+	}
+	for _, f := range r.Findings {
+		if kept[f.ID()] {
+			out.Add(f)
+		}
+	}
+	for _, u := range r.Unknowns {
+		u.Codes = slices.DeleteFunc(slices.Clone(u.Codes), func(c Code) bool { return !slices.Contains(codes, c) })
+		if len(u.Codes) > 0 {
+			out.Unknowns = append(out.Unknowns, u)
+		}
+	}
+	return out
+}
+
 // Count returns how many findings have the severity.
 func (r Result) Count(s Severity) int {
 	n := 0

@@ -157,7 +157,7 @@ func ClusterID(c *facts.Cluster) string {
 		return i.ClusterID()
 	}
 	for _, path := range InjectionPaths(c) {
-		if id := injectedCluster(path); id != "" {
+		if id := InjectedCluster(path); id != "" {
 			return id
 		}
 	}
@@ -184,10 +184,10 @@ func InjectionPaths(c *facts.Cluster) []string {
 	return out
 }
 
-// injectedCluster is the cluster ID in the path of an injection webhook. After
+// InjectedCluster is the cluster ID in the path of an injection webhook. After
 // "inject" come names and values in turn; a slash in a value is written
 // --slash-- (pkg/kube/inject/webhook.go, parseInjectEnvs).
-func injectedCluster(path string) string {
+func InjectedCluster(path string) string {
 	parts := strings.Split(path, "/")
 	at := slices.Index(parts, "inject")
 	for i := at + 1; at >= 0 && i+1 < len(parts); i += 2 {

@@ -53,7 +53,7 @@ func Caveats(t *testing.T, plugin command.Plugin) {
 			}
 		}
 	}
-	if diff := cmp.Diff(asked(t, plugin.Reads), named); diff != "" {
+	if diff := cmp.Diff(asked(t, plugin.Rows()), named); diff != "" {
 		t.Errorf("resources that the plugin asks for (-) and the caveats name (+):\n%s", diff)
 	}
 }

@@ -82,7 +82,7 @@ func fields(t reflect.Type) map[string]bool {
 		return fields(t.Elem())
 	case reflect.Struct:
 		for _, f := range reflect.VisibleFields(t) {
-			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
 				out[name] = true
 			}
 			if f.Type != t {

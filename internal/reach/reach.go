@@ -9,8 +9,8 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -55,19 +55,21 @@ var ways = map[facts.UnreachedKind]way{
 		by("get", "--raw", "/readyz?verbose")},
 }
 
-// Codes are all codes that Judge can find.
-func Codes() []finding.Code {
-	codes := []finding.Code{"FLT007", "FLT008", "FLT009"}
-	for _, w := range ways {
-		codes = append(codes, w.code)
+// Reports are the codes that Check can find, with their severities.
+func Reports() []rule.Report {
+	reports := []rule.Report{
+		rule.May("FLT007", finding.Warning), rule.May("FLT008", finding.Warning), rule.May("FLT009", finding.Warning),
 	}
-	slices.Sort(codes)
-	return codes
+	for _, w := range ways {
+		reports = append(reports, rule.May(w.code, finding.Error))
+	}
+	slices.SortFunc(reports, func(a, b rule.Report) int { return strings.Compare(string(a.Code), string(b.Code)) })
+	return reports
 }
 
-// Judge says which clusters were not reached and why, which clusters of the mesh
-// are beyond the kubeconfig, and which contexts lead nowhere useful.
-func Judge(fleet *facts.Fleet) finding.Result {
+// Check says which clusters were not reached and why, which clusters of a mesh are
+// beyond the kubeconfig, and which contexts lead nowhere useful.
+func Check(fleet *facts.Fleet, meshes []mesh.Mesh) finding.Result {
 	var r finding.Result
 	for i := range fleet.Clusters {
 		c := &fleet.Clusters[i]
@@ -75,12 +77,7 @@ func Judge(fleet *facts.Fleet) finding.Result {
 			r.Add(unreached(c))
 			continue
 		}
-		if f, ok := noIstio(c); ok {
-			r.Add(f)
-		} else if !resources.Webhooks.Of(c).Known() && resources.Webhooks.Of(c).State != facts.NotAsked && mayLackIstio(c) {
-			why, _ := rule.Lack("mutatingwebhookconfigurations", resources.Webhooks.Of(c))
-			r.NotChecked(c.Context, why, "FLT008")
-		}
+		noMesh(&r, c, meshes)
 	}
 	for _, b := range fleet.Beyond {
 		r.Add(beyond(b))
@@ -109,40 +106,36 @@ func unreached(c *facts.Cluster) finding.Finding {
 	return f
 }
 
-// noIstio: nothing of Istio where it was looked for. Only what was really read
-// counts.
-func noIstio(c *facts.Cluster) (finding.Finding, bool) {
-	if !mayLackIstio(c) || !resources.Webhooks.Of(c).Known() || len(resources.Webhooks.Of(c).Value) > 0 {
-		return finding.Finding{}, false
-	}
+// noMesh: nothing of any mesh where it was looked for. Only what was really read tells.
+func noMesh(r *finding.Result, c *facts.Cluster, meshes []mesh.Mesh) {
 	f := finding.Finding{
 		Code: "FLT008", Severity: finding.Warning, Clusters: []string{c.Context},
-		Title: "no Istio was found in namespace " + c.SystemNamespace,
-		Evidence: []finding.Evidence{
-			{Field: "deployments with label " + istio.IstiodSelector, Value: "none in " + c.SystemNamespace},
-			{Field: "configmap " + c.SystemNamespace + "/" + istio.RootCertConfigMap, Value: "does not exist"},
-		},
 		Effect: "the cluster is not part of a mesh, or its control plane is in another namespace",
 		Fix:    []finding.Step{finding.Say("Name the namespace of the control plane with -i, or leave the cluster out of --contexts.")},
 	}
-	var elsewhere []string
-	for _, d := range resources.Istiods.Of(c).Value {
-		elsewhere = append(elsewhere, d.Namespace)
+	var missing, elsewhere []string
+	for _, m := range meshes {
+		p := m.Presence(c)
+		switch {
+		case p.Found:
+			return
+		case p.Unknown != finding.Reason{}:
+			if p.Unknown.Kind != finding.NotRead {
+				r.NotChecked(c.Context, p.Unknown, f.Code)
+			}
+			return
+		}
+		missing, elsewhere = append(missing, p.Missing), append(elsewhere, p.Elsewhere...)
+		f.Evidence = append(f.Evidence, p.Evidence...)
 	}
-	if len(elsewhere) > 0 {
-		slices.Sort(elsewhere)
-		elsewhere = slices.Compact(elsewhere)
-		f.Evidence = append(f.Evidence, finding.Evidence{Field: "istiod runs in", Value: strings.Join(elsewhere, ", ")})
+	if len(missing) == 0 {
+		return
+	}
+	f.Title = strings.Join(missing, "; ")
+	if elsewhere = finding.Distinct(elsewhere); len(elsewhere) > 0 {
 		f.Fix = []finding.Step{finding.Say("Look there: -i %s.", elsewhere[0])}
 	}
-	return f, true
-}
-
-// mayLackIstio reports whether nothing but the injection webhooks could still
-// show that there is Istio.
-func mayLackIstio(c *facts.Cluster) bool {
-	has, known := istio.HasControlPlane(c)
-	return !has && known && resources.RootCert.Of(c).State == facts.Absent
+	r.Add(f)
 }
 
 func beyond(b facts.BeyondReach) finding.Finding {
@@ -166,7 +159,7 @@ func sameCluster(fleet *facts.Fleet) []finding.Finding {
 	contexts := map[string][]string{}
 	var order []string
 	for _, c := range fleet.Clusters {
-		for _, ns := range resources.Namespaces.Of(&c).Value {
+		for _, ns := range kubernetes.Namespaces.Of(&c).Value {
 			if ns.Name == "kube-system" && ns.UID != "" {
 				if contexts[string(ns.UID)] == nil {
 					order = append(order, string(ns.UID))

@@ -14,6 +14,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rules"
 )
 
 func TestJudge(t *testing.T) {
@@ -63,17 +65,22 @@ func TestJudge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := istiotest.Healthy("east", "west").Facts()
 			c.change(f)
-			r := reach.Judge(f)
+			r := reach.Check(f, rules.Meshes())
 			if diff := cmp.Diff(c.want, istiotest.Summarize(r)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 			for _, found := range r.Findings {
-				if !slices.Contains(reach.Codes(), found.Code) || found.Title == "" || found.Effect == "" || len(found.Evidence) == 0 || len(found.Fix) == 0 {
+				if !declared(found) || found.Title == "" || found.Effect == "" || len(found.Evidence) == 0 || len(found.Fix) == 0 {
 					t.Errorf("incomplete: %+v", found)
 				}
 			}
 		})
 	}
+}
+
+// declared reports whether a finding is one that may be found, so bad.
+func declared(f finding.Finding) bool {
+	return slices.ContainsFunc(reach.Reports(), func(r rule.Report) bool { return r.Code == f.Code && slices.Contains(r.Severities, f.Severity) })
 }
 
 // A remote secret that says nothing of where its cluster is, is not shown as if it did.
@@ -82,7 +89,7 @@ func TestBeyondReachWithoutServer(t *testing.T) {
 		"https://north": "names cluster north at https://north",
 		"":              "names cluster north in a kubeconfig that cannot be used",
 	} {
-		r := reach.Judge(&facts.Fleet{Beyond: []facts.BeyondReach{{Context: "east", Secret: "istio-system/s", ClusterID: "north", Server: server}}})
+		r := reach.Check(&facts.Fleet{Beyond: []facts.BeyondReach{{Context: "east", Secret: "istio-system/s", ClusterID: "north", Server: server}}}, rules.Meshes())
 		if got := r.Findings[0].Evidence[0].Value; got != want {
 			t.Errorf("at %q: %q, want %q", server, got, want)
 		}
@@ -97,7 +104,7 @@ func TestPerhapsNoIstio(t *testing.T) {
 	f := m.Facts()
 	resources.Webhooks.Set(&f.Clusters[0], facts.Read[[]admissionv1.MutatingWebhookConfiguration]{State: facts.Forbidden})
 	want := finding.Result{Unknowns: []finding.Unknown{{Cluster: "west", Codes: []finding.Code{"FLT008"}, Reason: finding.Reason{Kind: finding.Forbidden, Text: "mutatingwebhookconfigurations: forbidden"}}}}
-	if diff := cmp.Diff(want, reach.Judge(f)); diff != "" {
+	if diff := cmp.Diff(want, reach.Check(f, rules.Meshes())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -6,10 +6,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rules"
 )
 
 func main() { command.Main(plugin) }
+
+// areas are those that the plugin is about.
+var areas = []mesh.Area{mesh.Certs}
 
 var plugin = command.Plugin{
 	Name:  "mesh-certs",
@@ -17,7 +21,7 @@ var plugin = command.Plugin{
 	Long: `Find out why the clusters of a multi-cluster service mesh (Istio) do not trust one
 another: roots, chains, keys, expiry, trust domains, and whether istiod really uses the
 CA that was installed. It only reads, and tells what is wrong, in which cluster, the
-evidence, and the command that mends it.
+evidence, and the command that fixes it.
 
 Which clusters: --contexts a,b or --all-contexts; without either, the current context's
 cluster and those that its remote secrets name.`,
@@ -32,7 +36,8 @@ cluster and those that its remote secrets name.`,
 
   # what does a code mean?
   %[1]s explain CERT004`,
-	Reads: resources.Trust,
+	Meshes: rules.Meshes(),
+	Areas:  areas,
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newDiff(f), newList(f)}
 	},

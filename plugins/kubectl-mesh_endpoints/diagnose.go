@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,14 +12,10 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
 func newDiagnose(f *command.Frame) *cobra.Command {
@@ -32,8 +25,8 @@ func newDiagnose(f *command.Frame) *cobra.Command {
 		Short: "Say why a service is or is not reached from each cluster",
 		Long: `Say what becomes of requests for a service from each cluster to each other one: a line
 for each path with the verdict and its cause, the broken ones first, then evidence and the
-command that mends it. Judged is what istiod makes of the API objects of all clusters: whether
-it reads the other cluster, whether both mean the same service, networks and gateways, mutual
+command that fixes it. It checks what istiod makes of the API objects of all clusters: whether
+it watches the other cluster, whether both mean the same service, networks and gateways, mutual
 TLS, who may know the service, and what keeps requests near on purpose.
 
 Each cluster is represented by one pod with a sidecar for each network that its pods are on, of
@@ -60,7 +53,7 @@ it cannot be told.`,
 		if err != nil {
 			return err
 		}
-		fleet, err := f.Gather(cmd.Context(), reads)
+		fleet, err := f.Gather(cmd.Context(), f.Resources(nil, areas...))
 		if err != nil {
 			return err
 		}
@@ -72,20 +65,9 @@ it cannot be told.`,
 		if err != nil {
 			return err
 		}
-		names := gatewayNames(cmd.Context(), f, network.Hostnames(fleet))
-		seen := look(cmd.Context(), f, fleet, false)
-		options := endpoints.Options{
-			Hosts: names.Addresses, Known: known(fleet, remotesecrets.Verify(fleet, seen), names), Seen: &seen, Unsure: remotesecrets.Unsure(fleet, seen),
-		}
-		d, result, err := endpoints.Diagnose(fleet, to.Namespace, to.Name, options)
+		d, result, err := istiomesh.Diagnose(cmd.Context(), f.Run(fleet, areas...), to.Namespace, to.Name)
 		if err != nil {
 			return err
-		}
-		// What follows from the API objects reaches; what do the proxies themselves know?
-		if options.Live = live(cmd.Context(), f, d); len(options.Live) > 0 {
-			if d, result, err = endpoints.Diagnose(fleet, to.Namespace, to.Name, options); err != nil {
-				return err
-			}
 		}
 		switch format {
 		case report.JSON, report.YAML:
@@ -104,37 +86,6 @@ it cannot be told.`,
 	return cmd
 }
 
-// live asks the proxies of the paths that reach what they have of the service; nobody where
-// the clusters are those of a dump.
-func live(ctx context.Context, f *command.Frame, d *endpoints.Diagnosis) endpoints.Live {
-	if f.From != "" {
-		return nil
-	}
-	sources := map[string][]endpoints.Source{}
-	for _, s := range d.Sources() {
-		sources[s.Cluster] = append(sources[s.Cluster], s)
-	}
-	out := endpoints.Live{}
-	answers := survey.Ask(ctx, f, slices.Sorted(maps.Keys(sources)), func(ctx context.Context, c survey.Cluster) ([]facts.Read[[]envoy.Cluster], error) {
-		var pods []podaccess.Pod
-		for _, s := range sources[c.Context] {
-			namespace, name, _ := strings.Cut(s.Pod, "/")
-			pods = append(pods, podaccess.Pod{Namespace: namespace, Name: name})
-		}
-		return survey.Envoys(ctx, c, pods, []string{d.Host}), nil
-	})
-	for name, answer := range answers {
-		for i, s := range sources[name] {
-			if answer.Err != nil {
-				out[s] = facts.Read[[]envoy.Cluster]{State: facts.Failed, Reason: answer.Err.Error()}
-			} else {
-				out[s] = answer.Value[i]
-			}
-		}
-	}
-	return out
-}
-
 // exitOf is the exit code of a diagnosis.
 func exitOf(d *endpoints.Diagnosis) error {
 	switch v := d.Verdict(); {
@@ -148,7 +99,7 @@ func exitOf(d *endpoints.Diagnosis) error {
 
 // sayUnreached tells on the error stream of which clusters nothing is known.
 func sayUnreached(f *command.Frame, fleet *facts.Fleet) {
-	for _, found := range reach.Judge(fleet).Findings {
+	for _, found := range reach.Check(fleet, nil).Findings {
 		if found.Severity == finding.Error {
 			fmt.Fprintf(f.ErrOut, "%s: %s (%s)\n", printable.Line(strings.Join(found.Clusters, ", ")), printable.Line(found.Title), found.Code)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ask"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
@@ -99,7 +100,7 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 	if err != nil {
 		return err
 	}
-	fleet, err := f.Gather(ctx, reads)
+	fleet, err := f.Gather(ctx, f.Resources(nil, areas...))
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 	case o.source == askNobody:
 		options.NotAsked = "nobody was asked (--source none)"
 	default:
-		options.Actual = ask(ctx, f, fleet, sources, istio.ServiceRef{Namespace: to.Namespace, Name: to.Name}.Host(), options.Istiod)
+		options.Actual = actual(ctx, f, fleet, sources, istio.ServiceRef{Namespace: to.Namespace, Name: to.Name}.Host(), options.Istiod)
 	}
 	listing := proxies.List(fleet, sources, options)
 	listing.Gaps = append(listing.Gaps, gaps...)
@@ -150,7 +151,7 @@ func (o *listOptions) check(f *command.Frame) ([]namedPod, error) {
 		return nil, fmt.Errorf("there is no source %q; --source takes one of %s", o.source, strings.Join(askable, ", "))
 	}
 	if o.port < 0 || o.port > 65535 {
-		return nil, fmt.Errorf("--port %d is no port", o.port)
+		return nil, fmt.Errorf("--port %d is not a port", o.port)
 	}
 	var pods []namedPod
 	for _, value := range o.from {
@@ -198,8 +199,8 @@ func chooseSources(fleet *facts.Fleet, named []namedPod, to proxies.Service) ([]
 	return out, nil, nil
 }
 
-// ask finds out what sources have, those of all clusters side by side.
-func ask(ctx context.Context, f *command.Frame, fleet *facts.Fleet, sources []proxies.Source, host string, istiod bool) map[string]facts.Read[[]envoy.Cluster] {
+// actual finds out what sources have, those of all clusters side by side.
+func actual(ctx context.Context, f *command.Frame, fleet *facts.Fleet, sources []proxies.Source, host string, istiod bool) map[string]facts.Read[[]envoy.Cluster] {
 	out := map[string]facts.Read[[]envoy.Cluster]{}
 	by := map[string][]proxies.Source{} // the context of who is asked
 	var contexts []string
@@ -224,7 +225,7 @@ func ask(ctx context.Context, f *command.Frame, fleet *facts.Fleet, sources []pr
 		for i, s := range by[c.Context] {
 			pods[i] = podaccess.Pod{Namespace: s.Namespace, Name: s.Pod}
 		}
-		reads := survey.Envoys(ctx, c, pods, []string{host})
+		reads := ask.Envoys(ctx, c, pods, []string{host})
 		answers := map[string]facts.Read[[]envoy.Cluster]{}
 		for i, s := range by[c.Context] {
 			answers[s.String()] = reads[i]
@@ -254,17 +255,17 @@ func askIstiods(ctx context.Context, c survey.Cluster, fleet *facts.Fleet, sourc
 	}
 	for _, revision := range revisions {
 		var served []proxies.Source
-		var asked []survey.Proxy
+		var asked []ask.Proxy
 		for _, s := range sources {
 			if s.View.Istiod.Revision == revision {
-				served, asked = append(served, s), append(asked, survey.Proxy{Namespace: s.Namespace, Pod: s.Pod})
+				served, asked = append(served, s), append(asked, ask.Proxy{Namespace: s.Namespace, Pod: s.Pod})
 			}
 		}
 		var istiods []podaccess.Pod
 		for _, p := range proxies.Istiods(fleet, served[0].View) {
 			istiods = append(istiods, podaccess.Pod{Namespace: p.Namespace, Name: p.Name})
 		}
-		for i, r := range survey.IstiodEndpoints(ctx, c, istiods, asked, []string{host}) {
+		for i, r := range ask.IstiodEndpoints(ctx, c, istiods, asked, []string{host}) {
 			out[served[i].String()] = r
 		}
 	}

@@ -7,29 +7,23 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
-)
-
-// secretReads is what the rules about remote secrets need of a cluster.
-var secretReads = resource.Join(
-	resources.RemoteSecrets, resources.StraySecrets, resources.SystemSecrets, resources.Istiods, resources.IstiodPods, resources.Namespaces,
-	resources.Webhooks, resources.RootCert, resources.MeshConfigs, resources.Services, resources.EndpointSlices, resources.KubernetesGateways,
 )
 
 func newSecrets(f *command.Frame) *cobra.Command {
 	connect := false
 	cmd := &cobra.Command{
 		Use:   "secrets",
-		Short: "Show which control plane reads which cluster, and by which remote secret",
-		Long: `Show for each control plane (row) and cluster (column) whether it reads that cluster: ✓ it
+		Short: "Show which control plane watches which cluster, and by which remote secret",
+		Long: `Show for each control plane (row) and cluster (column) whether it watches that cluster: ✓ it
 does, ✗ it does not, and why; – it need not; ? that is not known, and why. -o wide adds a row
 for each remote secret: what it holds, and to which context it really leads. "verify" has the
-evidence, and the commands that mend it.
+evidence, and the commands that fix it.
 
-Where it is seen: in the API servers, by your own contexts, and in every replica of istiod,
+Where this is seen: in the API servers, by your own contexts, and in every replica of istiod,
 by port-forward. No credential of a remote secret is used, unless with --connect: each is then
 tried from this machine against the server in its own secret alone. What this machine does not reach
 istiod may reach.`,
@@ -42,8 +36,8 @@ istiod may reach.`,
 		if connect && f.From != "" {
 			return fmt.Errorf("--connect needs live clusters: a dump (--from) has no credentials")
 		}
-		return f.List(cmd.Context(), output, secretReads, func(fleet *facts.Fleet) (command.Listing, error) {
-			l := remotesecrets.List(fleet, look(cmd.Context(), f, fleet, connect))
+		return f.List(cmd.Context(), output, resources.Secrets, func(fleet *facts.Fleet) (command.Listing, error) {
+			l := istiomesh.Secrets(cmd.Context(), f.Run(fleet, areas...), connect)
 			out := command.Listing{
 				Document: secretsDocument{report.NewMeta("RemoteSecretList"), l},
 				Table:    func(p *report.Page, wide bool) error { return secretsTable(p, l, wide) },

@@ -11,10 +11,12 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // damaged is a fleet in which much is wrong at once, and what it says.
@@ -41,10 +43,16 @@ func write(t *testing.T, name string, print func(*report.Page) error, width int,
 	golden.Compare(t, filepath.Join("golden", name), out.String())
 }
 
+// listed is what "secrets" lists.
+func listed(fleet *facts.Fleet, seen facts.Seen) remotesecrets.Listing {
+	m := model.New(fleet, model.Options{Seen: seen})
+	return remotesecrets.List(m, rule.Run(m, remotesecrets.Rules(), rule.Options{}))
+}
+
 // What a person sees.
 func TestSecretsTable(t *testing.T) {
 	fleet, seen := damaged()
-	l := remotesecrets.List(fleet, seen)
+	l := listed(fleet, seen)
 	for _, width := range []int{0, 80} {
 		for _, wide := range []bool{false, true} {
 			if wide && width > 0 {
@@ -55,12 +63,13 @@ func TestSecretsTable(t *testing.T) {
 	}
 	seen.NotAsked = "clusters of a dump cannot be asked"
 	write(t, "secrets-dump.txt", func(p *report.Page) error {
-		return secretsTable(p, remotesecrets.List(fleet, facts.Seen{NotAsked: seen.NotAsked}), false)
+		return secretsTable(p, listed(fleet, facts.Seen{NotAsked: seen.NotAsked}), false)
 	}, 80, false)
 	for _, color := range []bool{false, true} {
 		fleet, seen := damaged()
 		write(t, fmt.Sprintf("verify-%t.txt", color), func(p *report.Page) error {
-			p.Findings(remotesecrets.Verify(fleet, seen), false)
+			m := model.New(fleet, model.Options{Seen: seen})
+			p.Findings(rule.Run(m, remotesecrets.Rules(), rule.Options{}), false)
 			return nil
 		}, 80, color)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
@@ -71,7 +72,7 @@ func TestDiagnosisOfWhatIstiodsSay(t *testing.T) {
 			}
 		}
 		fleet.At = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-		d, result, err := endpoints.Diagnose(fleet, "sample", "helloworld", endpoints.Options{Known: c.known, Seen: &facts.Seen{Istiods: c.istiods}})
+		d, result, err := endpoints.Diagnose(model.New(fleet, model.Options{Seen: facts.Seen{Istiods: c.istiods}}), c.known, "sample", "helloworld", endpoints.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
-var signs = map[remotesecrets.State]string{remotesecrets.Reads: "✓", remotesecrets.Fails: "✗", remotesecrets.NotNeeded: "–", remotesecrets.NotKnown: "?"}
+var signs = map[remotesecrets.State]string{remotesecrets.Watches: "✓", remotesecrets.Broken: "✗", remotesecrets.NotNeeded: "–", remotesecrets.NotKnown: "?"}
 
 // secretsTable writes the matrix; wide adds a row for each remote secret. A matrix that is wider than
 // the page becomes a row for each pair.
@@ -40,7 +41,7 @@ func secretsTable(p *report.Page, l remotesecrets.Listing, wide bool) error {
 		switch {
 		case leads == "" && s.UID != "":
 			leads = "a cluster of uid " + s.UID
-		case s.LeadsToBy == remotesecrets.ByKey:
+		case s.LeadsToBy == model.ByKey:
 			leads += " (by its key alone)"
 		}
 		secrets = append(secrets, []string{
@@ -88,7 +89,7 @@ func pairs(l remotesecrets.Listing) (header []string, rows [][]string) {
 			rows = append(rows, []string{p.Primary, p.Cluster, signs[p.State], p.Reason})
 		}
 	}
-	return []string{"PRIMARY", "CLUSTER", "READS", "WHY"}, rows
+	return []string{"PRIMARY", "CLUSTER", "WATCHES", "WHY"}, rows
 }
 
 // said is what the replicas say, once where they agree.

@@ -1,32 +1,35 @@
 package main
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 func newGateways(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gateways",
-		Short: "List the gateways between networks, and whether they count",
+		Short: "List the gateways between networks, and whether istiod uses them",
 		Long: `List everything that is meant to be a gateway between networks: Services and Gateways
-with label topology.istio.io/network, and what the mesh networks name. Of each, where it
-is reached, and whether istiod takes it for a gateway (STATUS). From where address and
-port are, and which control planes announce it, is in -o wide. Host names are resolved by this
-machine, unless the clusters are read from a dump; istiod resolves them for itself.`,
+with label topology.istio.io/network, and what meshNetworks name. Each row says where the
+gateway is reached, and what is wrong with it (STATUS). -o wide adds the fields that
+address and port are from, and the control planes that use the gateway. This machine
+resolves host names, unless the clusters are read from a dump; istiod resolves them itself.`,
 		Example: "  %[1]s gateways --contexts east,west\n  %[1]s gateways -o wide",
 		Args:    cobra.NoArgs,
 	}
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return f.List(cmd.Context(), output, lists, func(fleet *facts.Fleet) (command.Listing, error) {
-			l := network.List(fleet, resolved(cmd.Context(), f, fleet))
+			m, result, err := istiomesh.Check(cmd.Context(), f.Run(fleet, areas...))
+			if err != nil {
+				return command.Listing{}, err
+			}
+			l := views.Gateways(m, result)
 			out := command.Listing{
 				Document: gatewaysDocument{report.NewMeta("GatewayList"), l}, Gaps: gaps(l.Gaps),
 				Table: func(p *report.Page, wide bool) error { return gatewaysTable(p, l, fleet.At, wide) },
@@ -40,17 +43,8 @@ machine, unless the clusters are read from a dump; istiod resolves them for itse
 	return cmd
 }
 
-// resolved are the options of what is not probed: host names are looked up, unless the
-// clusters were read from a dump.
-func resolved(ctx context.Context, f *command.Frame, fleet *facts.Fleet) (options network.Options) {
-	if f.From == "" {
-		resolveHostnames(ctx, f, fleet, defaultWait, &options)
-	}
-	return options
-}
-
-// gaps say what could not be listed.
-func gaps(of []network.Gap) []string {
+// gaps say what could not be shown.
+func gaps(of []views.Gap) []string {
 	var out []string
 	for _, g := range of {
 		out = append(out, g.Cluster+": "+g.Reason)
@@ -61,5 +55,5 @@ func gaps(of []network.Gap) []string {
 // gatewaysDocument is what -o json and yaml print.
 type gatewaysDocument struct {
 	report.Meta
-	network.Listing
+	views.GatewayList
 }

@@ -7,36 +7,35 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rules"
 )
 
 func main() { command.Main(plugin) }
 
-// lists is what the listings need of a cluster, and with it what tells whether there
-// is a mesh at all; judges is what the rules need.
-var (
-	lists  = resource.Join(resources.Networks, resources.Gateways, resources.RootCert)
-	judges = resources.NetworkRules
-)
+// areas are those that the plugin is about.
+var areas = []mesh.Area{mesh.Network}
 
-// probeReads is what tells besides which Services are behind the gateways.
-var probeReads = resource.Join(resources.EndpointSlices, resources.PeerAuthentications, resources.DestinationRules)
+// lists is what the listings need of a cluster, and with it what tells whether there
+// is a mesh at all.
+var lists = resource.Join(resources.Networks, resources.Gateways, resources.RootCert)
 
 var plugin = command.Plugin{
 	Name:  "mesh-network",
 	Short: "Find out why the networks of a service mesh do not reach one another",
 	Long: `Find out why requests between the networks of a multi-cluster service mesh (Istio) time
 out or take the wrong way: networks that are not named or named differently, and
-gateways between networks that are pending, wrongly labelled, not announced, or that do
+gateways between networks that are pending, wrongly labeled, not advertised, or that do
 not listen. It only reads, and tells what is wrong, in which cluster, the evidence, and the
-command that mends it.
+command that fixes it.
 
 Which clusters: --contexts a,b or --all-contexts; without either, the current context's
 cluster and those that its remote secrets name.`,
 	Example: `  # what is wrong?
   %[1]s verify --contexts east,west
 
-  # which gateways are there, and do they count?
+  # which gateways are there, and does istiod use them?
   %[1]s gateways
 
   # who says which network a cluster is?
@@ -51,7 +50,9 @@ cluster and those that its remote secrets name.`,
 
   # what does a code mean?
   %[1]s explain GW002`,
-	Reads: resource.Join(judges, probeReads),
+	Meshes: rules.Meshes(),
+	Areas:  areas,
+	Reads:  resources.Behind,
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f), newMap(f), newProbe(f)}
 	},

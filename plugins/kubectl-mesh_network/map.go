@@ -7,7 +7,8 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -27,9 +28,9 @@ and how clients in each cluster get to workloads in each other one: directly on 
 network, through which gateway, or not at all, and then the finding that explains it
 (explain CODE). What is broken comes first; -o wide lists each pair of clusters.
 
-STATUS says what API objects tell: ok, partly (some requests do not arrive), broken, or
-unknown, where something that matters could not be read. Nothing is connected to; host
-names of gateways are resolved by this machine, unless the clusters are from a dump.
+STATUS says what API objects tell: ok, partial (some requests do not arrive), broken, or
+unknown, where something that decides could not be read. Nothing is connected to; this
+machine resolves the host names of gateways, unless the clusters are from a dump.
 
 -o dot is for Graphviz, -o mermaid for Markdown, -o svg for a browser.`,
 		Example: "  %[1]s map --contexts east,west\n  %[1]s map -o svg > mesh.svg\n  %[1]s map -o dot | dot -Tpng > mesh.png",
@@ -37,8 +38,12 @@ names of gateways are resolved by this machine, unless the clusters are from a d
 	}
 	output := f.AddOutput(cmd, dot, mermaid, svg)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return f.List(cmd.Context(), output, judges, func(fleet *facts.Fleet) (command.Listing, error) {
-			m := network.Draw(fleet, resolved(cmd.Context(), f, fleet))
+		return f.List(cmd.Context(), output, f.Resources(nil, areas...), func(fleet *facts.Fleet) (command.Listing, error) {
+			mesh, result, err := istiomesh.Check(cmd.Context(), f.Run(fleet, areas...))
+			if err != nil {
+				return command.Listing{}, err
+			}
+			m := views.Map(mesh, result)
 			out := command.Listing{
 				Document: mapDocument{report.NewMeta("NetworkMap"), m}, Gaps: gaps(m.Gaps),
 				Drawings: map[report.Format]func() []byte{
@@ -63,5 +68,5 @@ names of gateways are resolved by this machine, unless the clusters are from a d
 // mapDocument is what -o json and yaml print.
 type mapDocument struct {
 	report.Meta
-	network.Map
+	views.NetworkMap
 }

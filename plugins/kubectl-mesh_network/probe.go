@@ -10,7 +10,10 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
+	probes "github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
@@ -46,13 +49,13 @@ be seen, 2 when nothing could be tried.`,
 		if err := probing.check(f); err != nil {
 			return err
 		}
-		var trials []network.Trial
-		var missing []network.Gap
-		err := f.List(cmd.Context(), output, resource.Join(lists, probeReads), func(fleet *facts.Fleet) (out command.Listing, err error) {
-			if trials, err = probing.try(cmd.Context(), f, fleet); err != nil {
+		var trials probes.Trials
+		var missing []views.Gap
+		rows := resource.Join(lists, resources.Behind)
+		err := f.List(cmd.Context(), output, rows, func(fleet *facts.Fleet) (out command.Listing, err error) {
+			if trials, missing, err = istiomesh.Probe(cmd.Context(), f.Run(fleet, areas...), probing.wish()); err != nil {
 				return out, err
 			}
-			missing = network.Gaps(fleet)
 			out = command.Listing{
 				Document: probeDocument{report.NewMeta("ProbeList"), trials, missing}, Gaps: gaps(missing),
 				Table: func(p *report.Page, wide bool) error { return probeTable(p, trials, wide) },
@@ -72,9 +75,9 @@ be seen, 2 when nothing could be tried.`,
 
 // verdict says on the error stream what to do next, and is the error that ends the
 // command with its code.
-func verdict(f *command.Frame, trials []network.Trial, gaps []network.Gap, fromPods bool) error {
-	tried := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Result != network.NotTried && t.Purpose != network.PodToPod })
-	failed := slices.ContainsFunc(trials, func(t network.Trial) bool { return !t.Expected() })
+func verdict(f *command.Frame, trials probes.Trials, gaps []views.Gap, fromPods bool) error {
+	tried := slices.ContainsFunc(trials, func(t probes.Trial) bool { return t.Result != probes.NotTried && t.Purpose != probes.PodToPod })
+	failed := slices.ContainsFunc(trials, func(t probes.Trial) bool { return !t.Expected() })
 	switch {
 	case len(trials) == 0 && fromPods:
 		return fmt.Errorf("there is nothing to try from there: no gateway has an address, and no control plane is used by clusters of these pods")
@@ -83,9 +86,9 @@ func verdict(f *command.Frame, trials []network.Trial, gaps []network.Gap, fromP
 	case !tried:
 		return command.ExitCode(command.ExitFailed)
 	case failed && !fromPods:
-		fmt.Fprintf(f.ErrOut, "Seen from this machine alone: pods may reach what it does not. Try from one with --from-pod;\n\"%s verify --probe\" says what mends it.\n", f.Display)
+		fmt.Fprintf(f.ErrOut, "Seen from this machine alone: pods may reach what it does not. Try from one with --from-pod;\n\"%s verify --probe\" says what fixes it.\n", f.Display)
 	case failed:
-		fmt.Fprintf(f.ErrOut, "\"%s verify --probe %s\" says what mends it.\n", f.Display, fromPodFlags(trials))
+		fmt.Fprintf(f.ErrOut, "\"%s verify --probe %s\" says what fixes it.\n", f.Display, fromPodFlags(trials))
 	}
 	if failed || len(gaps) > 0 {
 		return command.ExitCode(command.ExitFindings)
@@ -94,7 +97,7 @@ func verdict(f *command.Frame, trials []network.Trial, gaps []network.Gap, fromP
 }
 
 // fromPodFlags are the flags that name the pods again.
-func fromPodFlags(trials []network.Trial) string {
+func fromPodFlags(trials probes.Trials) string {
 	var out []string
 	for _, t := range trials {
 		if flag := "--from-pod " + finding.Quote(t.Pod()); !slices.Contains(out, flag) {
@@ -107,6 +110,6 @@ func fromPodFlags(trials []network.Trial) string {
 // probeDocument is what -o json and yaml print.
 type probeDocument struct {
 	report.Meta
-	Trials []network.Trial `json:"trials"`
-	Gaps   []network.Gap   `json:"gaps"`
+	Probes probes.Trials `json:"probes"`
+	Gaps   []views.Gap   `json:"gaps"`
 }

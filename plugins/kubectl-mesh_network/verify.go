@@ -1,28 +1,23 @@
 package main
 
 import (
-	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 func newVerify(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Say what is wrong with the networks and gateways of the mesh",
-		Long: `Judge which network each cluster and pod is on, and whether there is a gateway to each
-network that can work. In a fleet that is one network there is nothing to judge of
+		Long: `Check which network each cluster and pod is on, and whether there is a gateway to each
+network that can work. In a fleet that is one network there is nothing to check of
 either. Root causes come first, with what they cause beneath them. What could not be
-judged is listed as such, such as what may not be read.
+checked is listed as such, such as what may not be read.
 
-Host names of gateways are resolved by this machine, unless the clusters are read from a
+This machine resolves the host names of gateways, unless the clusters are read from a
 dump: a hint, as istiod has name servers of its own. With --probe gateways, and the control
 planes that remote clusters use, are tried as well, as "probe" does. What this machine does
 not reach is a warning; only where a pod of another network, or of the remote cluster, does
@@ -32,30 +27,20 @@ not reach it either, by --from-pod, is it an error.`,
 	}
 	probing, wanted := addProbing(cmd), false
 	cmd.Flags().BoolVar(&wanted, "probe", false, "Try the addresses of gateways and remote control planes too")
-	sources := func() resource.Set {
-		if wanted {
-			return resource.Join(judges, probeReads)
-		}
-		return judges
-	}
-	check := func() error {
-		if !wanted && (len(probing.fromPods) > 0 || cmd.Flags().Changed("connect-timeout")) {
-			return errors.New("--from-pod and --connect-timeout are about how gateways are tried; add --probe")
-		}
-		return probing.check(f)
-	}
-	f.VerifyAsking(cmd, sources, check, func(ctx context.Context, fleet *facts.Fleet) (finding.Result, error) {
-		options := network.Options{}
-		if wanted || f.From == "" {
-			resolveHostnames(ctx, f, fleet, probing.wait, &options)
-		}
-		if wanted {
-			var err error
-			if options.Trials, err = probing.try(ctx, f, fleet); err != nil {
-				return finding.Result{}, err
+	f.Verify(cmd, command.Verification{
+		Areas: areas,
+		Check: func() error {
+			if !wanted && (len(probing.fromPods) > 0 || cmd.Flags().Changed("connect-timeout")) {
+				return errors.New("--from-pod and --connect-timeout are about how gateways are tried; add --probe")
 			}
-		}
-		return network.Verify(fleet, options), nil
+			return probing.check(f)
+		},
+		Wishes: func() []any {
+			if !wanted {
+				return nil
+			}
+			return []any{probing.wish()}
+		},
 	})
 	return cmd
 }

@@ -8,12 +8,17 @@ import (
 	"testing"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	probes "github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // What a person reads of what was tried, on a terminal of 80 columns.
@@ -28,13 +33,14 @@ func TestTrialFindings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fleet := istiotest.Networked("east", "west").Serve().Facts()
-			targets := network.Targets(fleet, network.Options{})
+			bare := model.New(fleet, model.Options{})
+			targets := probes.Targets(bare)
 			for i := range attempts {
 				attempts[i].Address = targets[1].Address
 			}
-			trials := network.Trials(fleet, targets[1:2], [][]facts.Attempt{attempts}, certs.Roots(fleet), istiotest.Now)
+			trials := probes.NewTrials(bare, targets[1:2], [][]facts.Attempt{attempts}, certs.Roots(fleet), istiotest.Now)
 			var out bytes.Buffer
-			report.NewPage(&out, false, 80, true).Findings(network.Verify(fleet, network.Options{Trials: trials}), false)
+			report.NewPage(&out, false, 80, true).Findings(tried(fleet, trials), false)
 			golden.Compare(t, "findings/"+strings.ReplaceAll(name, " ", "-")+".txt", out.String())
 		})
 	}
@@ -74,25 +80,32 @@ func TestControlPlaneFindings(t *testing.T) {
 					c.attempt.Certificates = append(c.attempt.Certificates, certificate)
 				}
 			}
-			targets := network.Targets(fleet, network.Options{})[2:4]
+			bare := model.New(fleet, model.Options{})
+			targets := probes.Targets(bare)[2:4]
 			var attempts [][]facts.Attempt
 			for _, target := range targets {
 				a := c.attempt
 				a.Probe, a.IP = target.Probe, target.Address
 				attempts = append(attempts, []facts.Attempt{a})
 			}
-			trials := network.Trials(fleet, targets, attempts, certs.Roots(fleet), istiotest.Now)
+			trials := probes.NewTrials(bare, targets, attempts, certs.Roots(fleet), istiotest.Now)
 			var out bytes.Buffer
 			p := report.NewPage(&out, false, 80, true)
 			if err := probeTable(p, trials, false); err != nil {
 				t.Fatal(err)
 			}
 			p.Blank()
-			p.Findings(network.Verify(fleet, network.Options{Trials: trials}), false)
+			p.Findings(tried(fleet, trials), false)
 			text := fingerprint.ReplaceAllString(out.String(), "SHA256")
 			golden.Compare(t, "findings/"+file+".txt", text)
 		})
 	}
+}
+
+// tried is what the rules make of a fleet and of what was tried.
+func tried(fleet *facts.Fleet, trials probes.Trials) finding.Result {
+	m := model.New(fleet, model.Options{Given: []any{trials}})
+	return istiomesh.Judge(m, rule.Options{Topics: []rule.Topic{probes.Topic}}, mesh.Network)
 }
 
 // fingerprint is one of a certificate that was made for the test.

@@ -6,15 +6,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 // gatewaysTable writes a row for each gateway.
-func gatewaysTable(p *report.Page, l network.Listing, now time.Time, wide bool) error {
+func gatewaysTable(p *report.Page, l views.GatewayList, now time.Time, wide bool) error {
 	header := []string{"CLUSTER", "NETWORK", "GATEWAY", "TYPE", "ADDRESS", "PORT", "READY", "AGE", "STATUS"}
 	if wide {
-		header = append(header, "NETWORK FROM", "ADDRESS FROM", "PORT FROM", "KNOWN TO", "CODES")
+		header = append(header, "NETWORK FROM", "ADDRESS FROM", "PORT FROM", "VISIBLE TO", "CODES")
 	}
 	var rows [][]string
 	for _, g := range l.Gateways {
@@ -34,14 +35,14 @@ func gatewaysTable(p *report.Page, l network.Listing, now time.Time, wide bool) 
 			for i, c := range g.Codes {
 				codes[i] = string(c)
 			}
-			row = append(row, g.NetworkFrom, strings.Join(from, ", "), g.PortFrom, strings.Join(g.KnownTo, ", "), strings.Join(codes, " "))
+			row = append(row, g.NetworkFrom, strings.Join(from, ", "), g.PortFrom, strings.Join(g.VisibleTo, ", "), strings.Join(codes, " "))
 		}
 		rows = append(rows, row)
 	}
 	return p.Table(header, rows)
 }
 
-func ports(g network.Gateway) string {
+func ports(g views.Gateway) string {
 	var out []string
 	if g.Port != 0 {
 		out = append(out, strconv.Itoa(int(g.Port)))
@@ -52,7 +53,7 @@ func ports(g network.Gateway) string {
 	return strings.Join(out, ", ")
 }
 
-func ready(g network.Gateway) string {
+func ready(g views.Gateway) string {
 	if g.Pods == nil || g.Ready == nil {
 		return ""
 	}
@@ -60,9 +61,9 @@ func ready(g network.Gateway) string {
 }
 
 // age is how long the object has been there, as kubectl shows it.
-func age(g network.Gateway, now time.Time) string {
+func age(g views.Gateway, now time.Time) string {
 	if g.Created == nil || g.Created.IsZero() {
 		return ""
 	}
-	return network.Age(now.Sub(*g.Created))
+	return finding.Age(now.Sub(*g.Created))
 }

@@ -4,28 +4,28 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 // labelsTable writes a row for each cluster, with a column for each network that
-// pods are on; with wide the odd workloads follow.
-func labelsTable(p *report.Page, m network.Matrix, wide bool) error {
+// pods are on; with wide the workloads that differ follow.
+func labelsTable(p *report.Page, m views.LabelMatrix, wide bool) error {
 	header := []string{"CLUSTER", "NAMESPACE", "GATEWAYS", "INJECTED"}
 	meshNetworks := false
 	for _, c := range m.Clusters {
 		meshNetworks = meshNetworks || len(c.MeshNetworks) > 0
 	}
 	if meshNetworks {
-		header = append(header, "MESH NETWORKS")
+		header = append(header, "MESHNETWORKS")
 	}
 	networks := podNetworks(m)
 	for _, name := range networks {
 		header = append(header, "PODS "+printable.Line(name)) // the values of variables can be anything
 	}
-	header = append(header, "PODS WITHOUT", "ODD")
-	var rows, odd [][]string
+	header = append(header, "PODS WITHOUT", "DIFFERING")
+	var rows, differing [][]string
 	for _, c := range m.Clusters {
 		row := []string{c.Cluster, c.Namespace, strings.Join(c.Gateways, ", "), c.Injected}
 		if meshNetworks {
@@ -35,21 +35,21 @@ func labelsTable(p *report.Page, m network.Matrix, wide bool) error {
 			row = append(row, count(podsOn(c, name)))
 		}
 		n := 0
-		for _, o := range c.Odd {
+		for _, o := range c.Differing {
 			n += o.Count
-			odd = append(odd, []string{c.Cluster, o.Workload, strconv.Itoa(o.Count), o.Label, o.Environment})
+			differing = append(differing, []string{c.Cluster, o.Workload, strconv.Itoa(o.Count), o.Label, o.Environment})
 		}
-		rows = append(rows, append(row, count(c.Without), count(n)))
+		rows = append(rows, append(row, count(c.WithoutNetwork), count(n)))
 	}
-	if err := p.Table(header, rows); err != nil || !wide || len(odd) == 0 {
+	if err := p.Table(header, rows); err != nil || !wide || len(differing) == 0 {
 		return err
 	}
 	p.Blank()
-	return p.Table([]string{"CLUSTER", "ODD WORKLOAD", "PODS", "LABEL", "ISTIO_META_NETWORK"}, odd)
+	return p.Table([]string{"CLUSTER", "DIFFERING WORKLOAD", "PODS", "LABEL", "ISTIO_META_NETWORK"}, differing)
 }
 
 // podNetworks are the networks of pods, in the order of all networks.
-func podNetworks(m network.Matrix) []string {
+func podNetworks(m views.LabelMatrix) []string {
 	var out []string
 	for _, name := range m.Networks {
 		for _, c := range m.Clusters {
@@ -62,7 +62,7 @@ func podNetworks(m network.Matrix) []string {
 	return out
 }
 
-func podsOn(c network.ClusterLabels, name string) int {
+func podsOn(c views.ClusterLabels, name string) int {
 	for _, p := range c.Pods {
 		if p.Network == name {
 			return p.Count

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 )
 
 // box is a frame of a drawing: a network, or clusters that are on none.
@@ -26,7 +26,7 @@ type boxLine struct {
 
 // boxes are the networks, each cluster with its gateways beneath it, and then
 // what is on no network.
-func boxes(m network.Map) []box {
+func boxes(m views.NetworkMap) []box {
 	var out []box
 	for _, n := range m.Networks {
 		b := box{title: networkTitle(m, n.Network)}
@@ -41,7 +41,7 @@ func boxes(m network.Map) []box {
 		for _, g := range n.Gateways {
 			switch {
 			case g.IsStatic():
-				b.lines = append(b.lines, gatewayLines("", g, " of the mesh networks")...)
+				b.lines = append(b.lines, gatewayLines("", g, " of meshNetworks")...)
 			case !slices.Contains(n.Clusters, g.Cluster):
 				b.lines = append(b.lines, gatewayLines("", g, " in "+g.Cluster)...)
 			}
@@ -51,7 +51,7 @@ func boxes(m network.Map) []box {
 	for _, rest := range []struct {
 		title string
 		names []string
-	}{{"not reached from here", m.Unreached}, {"not in this mesh", m.Apart}} {
+	}{{"not reached from here", m.Unreached}, {"not part of the mesh", m.Outside()}} {
 		if len(rest.names) == 0 {
 			continue
 		}
@@ -65,7 +65,7 @@ func boxes(m network.Map) []box {
 }
 
 // networkTitle is the name of a network, or words for one that has none.
-func networkTitle(m network.Map, name string) string {
+func networkTitle(m views.NetworkMap, name string) string {
 	switch {
 	case name != "":
 		return name
@@ -77,22 +77,22 @@ func networkTitle(m network.Map, name string) string {
 }
 
 // gatewayLines say where a gateway is, and what is wrong with it.
-func gatewayLines(indent string, g network.Gateway, of string) []boxLine {
+func gatewayLines(indent string, g views.Gateway, of string) []boxLine {
 	var out []boxLine
 	for _, where := range gatewayAddresses(g) {
-		out = append(out, boxLine{text: indent + "gateway " + where + of, severity: gatewaySeverity(g)})
+		out = append(out, boxLine{text: indent + "gateway " + where + of, severity: g.Severity()})
 	}
 	if note := gatewayNote(g); note != "" {
 		if len(out) == 0 {
-			return []boxLine{{text: indent + "gateway" + of + ": " + note, severity: gatewaySeverity(g)}}
+			return []boxLine{{text: indent + "gateway" + of + ": " + note, severity: g.Severity()}}
 		}
-		out = append(out, boxLine{text: indent + "  " + note, severity: gatewaySeverity(g)})
+		out = append(out, boxLine{text: indent + "  " + note, severity: g.Severity()})
 	}
 	return out
 }
 
 // gatewayAddresses are address and port of a gateway, one by one.
-func gatewayAddresses(g network.Gateway) []string {
+func gatewayAddresses(g views.Gateway) []string {
 	var out []string
 	for _, a := range g.Addresses {
 		text := net.JoinHostPort(a.Address, strconv.FormatUint(uint64(max(g.Port, g.HBONEPort)), 10))
@@ -105,8 +105,8 @@ func gatewayAddresses(g network.Gateway) []string {
 }
 
 // gatewayNote is the status of a gateway with its codes; "" where it is ok.
-func gatewayNote(g network.Gateway) string {
-	if g.Status == network.StatusOK {
+func gatewayNote(g views.Gateway) string {
+	if g.Status == views.StatusOK {
 		return ""
 	}
 	codes := make([]string, len(g.Codes))
@@ -119,32 +119,14 @@ func gatewayNote(g network.Gateway) string {
 	return g.Status + " (" + strings.Join(codes, ", ") + ")"
 }
 
-// harmless are the codes of gateways that work, if not as well as they could.
-var harmless = []finding.Code{"GW008", "GW015", "GW020", "GW032", "NET012"}
-
-// gatewaySeverity is the colour of a gateway: what is only not known, or not
-// needed, has no codes.
-func gatewaySeverity(g network.Gateway) finding.Severity {
-	switch {
-	case g.Status == network.StatusOK:
-		return ""
-	case len(g.Codes) == 0:
-		return finding.Note
-	case !slices.ContainsFunc(g.Codes, func(c finding.Code) bool { return !slices.Contains(harmless, c) }):
-		return finding.Warning
-	default:
-		return finding.Error
-	}
-}
-
 // routeSeverity is the colour of a route; "" where it is ok.
-func routeSeverity(s network.RouteStatus) finding.Severity {
+func routeSeverity(s views.RouteStatus) finding.Severity {
 	switch s {
-	case network.RouteBroken:
+	case views.RouteBroken:
 		return finding.Error
-	case network.RoutePartly:
+	case views.RoutePartial:
 		return finding.Warning
-	case network.RouteUnknown:
+	case views.RouteUnknown:
 		return finding.Note
 	default:
 		return ""
@@ -152,7 +134,7 @@ func routeSeverity(s network.RouteStatus) finding.Severity {
 }
 
 // ends names the clusters at the beginning and at the end of an arrow.
-func ends(a network.Arrow) (from, to string) {
+func ends(a views.Arrow) (from, to string) {
 	from, to = strings.Join(a.From, ", "), strings.Join(a.To, ", ")
 	if a.AllOthers {
 		from = "all others"

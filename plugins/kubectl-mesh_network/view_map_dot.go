@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 )
 
 // mapDOT is the map for Graphviz.
-func mapDOT(m network.Map) []byte {
+func mapDOT(m views.NetworkMap) []byte {
 	g := newGraph(m)
 	var b bytes.Buffer
 	b.WriteString("digraph mesh {\n  rankdir=LR;\n  compound=true;\n  fontname=\"sans-serif\";\n  node [fontname=\"sans-serif\"];\n  edge [fontname=\"sans-serif\", fontsize=10];\n")
@@ -29,11 +29,11 @@ func mapDOT(m network.Map) []byte {
 			attributes = "label=" + dotQuote(e.label) + ", " + attributes
 		}
 		switch e.status {
-		case network.RouteBroken:
+		case views.RouteBroken:
 			attributes += ", style=dashed, arrowhead=tee"
-		case network.RoutePartly:
+		case views.RoutePartial:
 			attributes += ", style=dashed"
-		case network.RouteUnknown:
+		case views.RouteUnknown:
 			attributes += ", style=dotted"
 		}
 		fmt.Fprintf(&b, "  %s -> %s [%s];\n", e.from, e.to, attributes)

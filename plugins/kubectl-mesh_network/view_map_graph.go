@@ -6,7 +6,8 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 
@@ -34,12 +35,12 @@ type node struct {
 
 type edge struct {
 	from, to, label string
-	status          network.RouteStatus
+	status          views.RouteStatus
 }
 
 // newGraph draws requests from clusters to gateways, and from there to clusters.
 // What all clusters have in common comes from one node that stands for them.
-func newGraph(m network.Map) graph {
+func newGraph(m views.NetworkMap) graph {
 	var g graph
 	clusters := map[string]string{}
 	add := func(n *nodeGroup, name string) {
@@ -48,7 +49,7 @@ func newGraph(m network.Map) graph {
 		n.nodes = append(n.nodes, node{id: id, lines: []string{printable.Line(name)}})
 	}
 	type drawnGateway struct {
-		network.Gateway
+		views.Gateway
 		id string
 	}
 	var gateways []drawnGateway
@@ -67,15 +68,15 @@ func newGraph(m network.Map) graph {
 			for k := range lines {
 				lines[k] = printable.Line(lines[k])
 			}
-			group.nodes = append(group.nodes, node{d.id, lines, true, gatewaySeverity(gw)})
+			group.nodes = append(group.nodes, node{d.id, lines, true, gw.Severity()})
 		}
 		g.groups = append(g.groups, group)
 	}
-	for i, rest := range [][]string{m.Unreached, m.Apart} {
+	for i, rest := range [][]string{m.Unreached, m.Outside()} {
 		if len(rest) == 0 {
 			continue
 		}
-		group := nodeGroup{id: fmt.Sprintf("r%d", i), title: []string{"not reached from here", "not in this mesh"}[i]}
+		group := nodeGroup{id: fmt.Sprintf("r%d", i), title: []string{"not reached from here", "not part of the mesh"}[i]}
 		for _, c := range rest {
 			add(&group, c)
 		}
@@ -114,7 +115,7 @@ func newGraph(m network.Map) graph {
 				}
 				for _, hop := range hops {
 					connect(edge{source, hop, edgeLabel(a.Route), a.Status})
-					connect(edge{from: hop, to: clusters[target], status: network.RouteOK})
+					connect(edge{from: hop, to: clusters[target], status: views.RouteOK})
 				}
 			}
 		}
@@ -123,15 +124,15 @@ func newGraph(m network.Map) graph {
 }
 
 // edgeLabel is a word on how a route leads, or what is wrong with it.
-func edgeLabel(r network.Route) string {
+func edgeLabel(r views.Route) string {
 	switch {
 	case len(r.Codes) > 0:
 		return string(r.Status) + ": " + r.CodeList()
-	case r.Status == network.RouteUnknown:
+	case r.Status == views.RouteUnknown:
 		return string(r.Status)
-	case r.Status != network.RouteOK:
+	case r.Status != views.RouteOK:
 		return string(r.Status) + ": " + printable.Line(r.Reason)
-	case r.Way == network.Direct:
+	case r.Via == model.Direct:
 		return "direct"
 	default:
 		return ""

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 )
 
 // mapMermaid is the map for Markdown.
-func mapMermaid(m network.Map) []byte {
+func mapMermaid(m views.NetworkMap) []byte {
 	g := newGraph(m)
 	var b bytes.Buffer
 	b.WriteString("flowchart LR\n")
@@ -27,9 +27,9 @@ func mapMermaid(m network.Map) []byte {
 	for _, e := range g.edges {
 		arrow := "-->"
 		switch e.status {
-		case network.RouteBroken:
+		case views.RouteBroken:
 			arrow = "-.-x"
-		case network.RoutePartly, network.RouteUnknown:
+		case views.RoutePartial, views.RouteUnknown:
 			arrow = "-.->"
 		}
 		if e.label != "" {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
@@ -27,23 +27,23 @@ const svgStyle = `
     .frame { fill: #f6f8fa; stroke: #6e7781; }
     .pill { fill: #ffffff; stroke: #6e7781; }
     .arrow { fill: none; stroke-width: 2; }
-    .ok { stroke: #1a7f37; } .partly { stroke: #9a6700; stroke-dasharray: 8 4; }
+    .ok { stroke: #1a7f37; } .partial { stroke: #9a6700; stroke-dasharray: 8 4; }
     .broken { stroke: #d1242f; stroke-dasharray: 4 4; } .unknown { stroke: #6e7781; stroke-dasharray: 2 4; }
-    text.error, text.broken { fill: #d1242f; stroke: none; } text.warning, text.partly { fill: #9a6700; stroke: none; }
+    text.error, text.broken { fill: #d1242f; stroke: none; } text.warning, text.partial { fill: #9a6700; stroke: none; }
     text.note, text.unknown { fill: #57606a; stroke: none; } text.ok { fill: #1a7f37; stroke: none; }
     @media (prefers-color-scheme: dark) {
       svg { background: #0d1117; color: #e6edf3; }
       text { fill: #e6edf3; }
       .frame { fill: #161b22; stroke: #8b949e; } .pill { fill: #0d1117; stroke: #8b949e; }
-      .ok { stroke: #3fb950; } .partly { stroke: #d29922; } .broken { stroke: #f85149; } .unknown { stroke: #8b949e; }
-      text.error, text.broken { fill: #f85149; } text.warning, text.partly { fill: #d29922; }
+      .ok { stroke: #3fb950; } .partial { stroke: #d29922; } .broken { stroke: #f85149; } .unknown { stroke: #8b949e; }
+      text.error, text.broken { fill: #f85149; } text.warning, text.partial { fill: #d29922; }
       text.note, text.unknown { fill: #8b949e; } text.ok { fill: #3fb950; }
     }
   `
 
 // mapSVG is the map as a drawing that stands alone: boxes for networks, and
 // beneath them an arrow from clusters to clusters for each way.
-func mapSVG(m network.Map) []byte {
+func mapSVG(m views.NetworkMap) []byte {
 	var body bytes.Buffer
 	y := svgBoxes(&body, boxes(m), svgMargin)
 	for _, a := range m.Arrows() {
@@ -96,7 +96,7 @@ func svgBoxes(w *bytes.Buffer, all []box, y int) int {
 }
 
 // svgArrow draws an arrow with the clusters at its ends, and on it how it leads.
-func svgArrow(w *bytes.Buffer, a network.Arrow, y int) int {
+func svgArrow(w *bytes.Buffer, a views.Arrow, y int) int {
 	const side = 220
 	from, to := ends(a)
 	left, right := svgPill(from, side), svgPill(to, side)
@@ -119,7 +119,7 @@ func svgArrow(w *bytes.Buffer, a network.Arrow, y int) int {
 	}
 	at = max(at, y+svgLine*len(how)+4)
 	fmt.Fprintf(w, `  <path class="arrow %s" d="M%d %d H%d"/>`+"\n", class, x1, at, x2)
-	if a.Status == network.RouteBroken {
+	if a.Status == views.RouteBroken {
 		fmt.Fprintf(w, `  <path class="arrow broken" style="stroke-dasharray:none" d="M%d %d l8 8 m0 -8 l-8 8"/>`+"\n", x2-10, at-4)
 	} else {
 		fmt.Fprintf(w, `  <path class="arrow %s" style="stroke-dasharray:none" d="M%d %d l6 5 l-6 5"/>`+"\n", class, x2-6, at-5)

@@ -23,26 +23,35 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
+// drawn is the map of a fleet with what the plugin's rules find in it.
+func drawn(fleet *facts.Fleet) views.NetworkMap {
+	m := model.New(fleet, model.Options{})
+	return views.Map(m, istiomesh.Judge(m, rule.Options{}, areas...))
+}
+
 // recorded is the map of a recorded fleet.
-func recorded(t *testing.T, name string) network.Map {
+func recorded(t *testing.T, name string) views.NetworkMap {
 	t.Helper()
 	fleet, err := dump.Read(os.DirFS("testdata/fleets/"+name), istiotest.System, time.Now(), resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return network.Draw(fleet, network.Options{})
+	return drawn(fleet)
 }
 
 // large is the map of twenty clusters on as many networks, with a gateway that is
 // pending, one of which no pod is ready, a cluster that nobody reached, and one
 // that is in no mesh.
-func large() network.Map {
+func large() views.NetworkMap {
 	var names []string
 	for i := range 20 {
 		names = append(names, fmt.Sprintf("prod-%02d", i+1))
@@ -55,17 +64,17 @@ func large() network.Map {
 	f.Clusters = append(f.Clusters, other)
 	got := f.Facts()
 	got.Clusters[2] = facts.Cluster{Context: "prod-03", Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
-	return network.Draw(got, network.Options{})
+	return drawn(got)
 }
 
-func text(m network.Map, color bool, width int, wide bool) string {
+func text(m views.NetworkMap, color bool, width int, wide bool) string {
 	var out bytes.Buffer
 	mapText(report.NewPage(&out, color, width, true), m, wide)
 	return out.String()
 }
 
 func TestMapFormats(t *testing.T) {
-	maps := map[string]network.Map{"large": large()}
+	maps := map[string]views.NetworkMap{"large": large()}
 	for _, name := range []string{"healthy", "broken", "flat", "hostnames"} {
 		maps[name] = recorded(t, name)
 	}
@@ -89,7 +98,7 @@ func TestMapFormats(t *testing.T) {
 }
 
 // wellFormed holds every format against what reads it.
-func wellFormed(t *testing.T, m network.Map) {
+func wellFormed(t *testing.T, m views.NetworkMap) {
 	t.Helper()
 	checkText(t, text(m, false, 80, false))
 	checkText(t, text(m, false, 0, true))
@@ -138,7 +147,7 @@ func checkText(t *testing.T, text string) {
 	}
 }
 
-func checkDOT(t *testing.T, m network.Map) {
+func checkDOT(t *testing.T, m views.NetworkMap) {
 	t.Helper()
 	ast, err := gographviz.ParseString(string(mapDOT(m)))
 	if err != nil {
@@ -202,7 +211,7 @@ func checkMermaid(t *testing.T, text string) {
 
 // checkSVG: it is XML of the elements that a drawing needs, it shows what it
 // should, and no text goes beyond the picture.
-func checkSVG(t *testing.T, m network.Map) {
+func checkSVG(t *testing.T, m views.NetworkMap) {
 	t.Helper()
 	drawing := mapSVG(m)
 	d := xml.NewDecoder(bytes.NewReader(drawing))
@@ -264,21 +273,21 @@ func checkSVG(t *testing.T, m network.Map) {
 
 // hostile gives the clusters of a fleet, its networks and its gateways names
 // that mean something in some format.
-func hostile(names [2]string) network.Map {
-	m := network.Map{Networks: []network.MapNetwork{}, Routes: []network.Route{}}
+func hostile(names [2]string) views.NetworkMap {
+	m := views.NetworkMap{Networks: []views.MapNetwork{}, Routes: []views.Route{}}
 	for i, name := range names {
-		m.Networks = append(m.Networks, network.MapNetwork{Network: name, Clusters: []string{fmt.Sprintf("%s-%d", name, i)}, Gateways: []network.Gateway{{
+		m.Networks = append(m.Networks, views.MapNetwork{Network: name, Clusters: []string{fmt.Sprintf("%s-%d", name, i)}, Gateways: []views.Gateway{{
 			Cluster: fmt.Sprintf("%s-%d", name, i), Network: name, Object: finding.Named("service", name), Port: 15443, Status: name,
-			Addresses: []network.Address{{Address: name}}, Codes: []finding.Code{"GW010"},
+			Addresses: []views.Address{{Address: name}}, Codes: []finding.Code{"GW010"},
 		}}})
 	}
-	m.Apart, m.Unreached = []string{names[0]}, []string{names[1]}
+	m.Clusters, m.Unreached = []views.MapCluster{{Cluster: names[0]}}, []string{names[1]}
 	from, to := m.Networks[0].Clusters[0], m.Networks[1].Clusters[0]
-	hop := network.Hop{Gateway: m.Networks[1].Gateways[0].ID(), Address: names[1], Port: 15443}
+	hop := views.Hop{Gateway: m.Networks[1].Gateways[0].ID(), Address: names[1], Port: 15443}
 	m.Routes = append(m.Routes,
-		network.Route{From: from, To: to, Way: network.Through, Through: []network.Hop{hop}, Status: network.RouteBroken, Reason: names[0]},
-		network.Route{From: to, To: from, Way: network.NoWay, Status: network.RoutePartly, Reason: names[1]},
-		network.Route{From: to, To: names[1], Way: network.NoWay, Status: network.RouteUnknown, Reason: names[1]})
+		views.Route{From: from, To: to, Via: model.ThroughGateway, Through: []views.Hop{hop}, Status: views.RouteBroken, Reason: names[0]},
+		views.Route{From: to, To: from, Via: model.NoWay, Status: views.RoutePartial, Reason: names[1]},
+		views.Route{From: to, To: names[1], Via: model.NoWay, Status: views.RouteUnknown, Reason: names[1]})
 	return m
 }
 

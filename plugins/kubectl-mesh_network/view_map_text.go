@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -13,7 +13,7 @@ const mapWidth = 80
 
 // mapText draws boxes side by side as far as they fit, and beneath them a line
 // for each arrow; with wide one for each route.
-func mapText(p *report.Page, m network.Map, wide bool) {
+func mapText(p *report.Page, m views.NetworkMap, wide bool) {
 	width := p.Width
 	if width < 40 {
 		width = mapWidth
@@ -63,7 +63,7 @@ func mapText(p *report.Page, m network.Map, wide bool) {
 	if wide {
 		arrows = arrows[:0]
 		for _, r := range m.Routes {
-			arrows = append(arrows, network.Arrow{From: []string{r.From}, To: []string{r.To}, Route: r})
+			arrows = append(arrows, views.Arrow{From: []string{r.From}, To: []string{r.To}, Route: r})
 		}
 	}
 	if len(arrows) > 0 {
@@ -119,7 +119,7 @@ func drawBox(b box, width int) [][]report.Span {
 
 // arrowTable writes a line for each arrow, with its columns wrapped to the page;
 // where names are too long for that, one beneath the other.
-func arrowTable(p *report.Page, arrows []network.Arrow) {
+func arrowTable(p *report.Page, arrows []views.Arrow) {
 	const most, least = 18, 24 // columns for names, unless one is longer, and for the rest
 	header := []string{"STATUS", "FROM", "TO", "HOW"}
 	widths := []int{len(header[0]), len(header[1]), len(header[2])}

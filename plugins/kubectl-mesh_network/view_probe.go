@@ -6,13 +6,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	probes "github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
 // probeTable writes a row for each attempt, beneath the vantage from which it was
 // made.
-func probeTable(p *report.Page, trials []network.Trial, wide bool) error {
+func probeTable(p *report.Page, trials probes.Trials, wide bool) error {
 	var vantages []string
 	for _, t := range trials {
 		if !slices.Contains(vantages, t.From) {
@@ -24,7 +24,7 @@ func probeTable(p *report.Page, trials []network.Trial, wide bool) error {
 			p.Blank()
 		}
 		p.Line("From %s:", from)
-		seen := slices.DeleteFunc(slices.Clone(trials), func(t network.Trial) bool { return t.From != from })
+		seen := slices.DeleteFunc(slices.Clone(trials), func(t probes.Trial) bool { return t.From != from })
 		if err := vantageTable(p, seen, wide); err != nil {
 			return err
 		}
@@ -35,12 +35,12 @@ func probeTable(p *report.Page, trials []network.Trial, wide bool) error {
 // vantageTable writes what was seen from one vantage: in rows; where these are too
 // long with what was seen beneath them; or, where even that does not fit, without
 // columns.
-func vantageTable(p *report.Page, trials []network.Trial, wide bool) error {
+func vantageTable(p *report.Page, trials probes.Trials, wide bool) error {
 	header := []string{"CLUSTER", "NETWORK", "ADDRESS", "TIME", "RESULT"}
 	if wide {
 		header = []string{"CLUSTER", "NETWORK", "ADDRESS", "TIME", "NAME", "CONNECT", "TLS", "GATEWAY", "SERVER NAME", "TOOL", "CERTIFICATE", "RESULT"}
 	}
-	used := slices.ContainsFunc(trials, func(t network.Trial) bool { return t.Purpose != network.Requests })
+	used := slices.ContainsFunc(trials, func(t probes.Trial) bool { return t.Purpose != probes.Requests })
 	if used {
 		header = slices.Insert(header, 3, "FOR")
 	}
@@ -81,11 +81,11 @@ func vantageTable(p *report.Page, trials []network.Trial, wide bool) error {
 	}
 	for _, t := range trials {
 		where := t.Where()
-		if t.Purpose != network.Requests {
+		if t.Purpose != probes.Requests {
 			where += ", for " + t.Use()
 		}
 		switch {
-		case t.Result == network.Trusted:
+		case t.Result == probes.Trusted:
 			p.Wrapped("  "+where+": ", "trusted "+t.Detail)
 		case t.Detail != "":
 			p.Wrapped("  "+where+": ", t.Detail)

@@ -394,7 +394,7 @@ func (m *liveMesh) said(c command, out outcome) string {
 		add("not listed: %s: %s", g.Cluster, g.Reason)
 	}
 	for _, p := range doc.Pairs {
-		if p.State == "fails" || p.State == "unknown" || p.Reason != "" {
+		if p.State == "broken" || p.State == "unknown" || p.Reason != "" {
 			add("%s → %s %s: %s", p.Primary, p.Cluster, p.State, p.Reason)
 		}
 	}

@@ -136,3 +136,21 @@ func (b *bundle) issuing() []pki.Certificate {
 
 // chainKeys names the data keys of the chain.
 func (b *bundle) chainKeys() string { return strings.Join(b.layout.chain, " + ") }
+
+// at names a key of the bundle's Secret for evidence.
+func (b *bundle) at(key string) string { return "secret " + b.secret.Name + ", " + key }
+
+// whereIs names the keys of the Secret that hold a certificate.
+func (b *bundle) whereIs(c pki.Certificate) string {
+	var keys []string
+	for _, part := range []struct {
+		key    string
+		bundle pki.Bundle
+	}{{b.layout.signing, b.signing}, {b.chainKeys(), b.chain}, {b.layout.root, b.root}} {
+		if part.bundle.Contains(c) {
+			keys = append(keys, part.key)
+		}
+	}
+	slices.Sort(keys)
+	return b.at(strings.Join(slices.Compact(keys), ", "))
+}

@@ -49,13 +49,13 @@ type Comparison struct {
 // Compare says which roots the workloads of which clusters trust, and who
 // trusts whom. Order, duplicates, line ends and comments in the PEM make no difference.
 func Compare(fleet *facts.Fleet) Comparison {
-	members := newMembers(fleet)
+	authorities := authoritiesOf(fleet)
 	c := Comparison{Same: true, Roots: []Root{}, Trust: []Relation{}}
-	for _, m := range members {
-		roots, source, why := m.roots()
-		cr := ClusterRoots{Cluster: m.Context, Source: source, Roots: fingerprints(roots), Unknown: why.Text}
+	for _, a := range authorities {
+		roots, source, why := a.roots()
+		cr := ClusterRoots{Cluster: a.Context, Source: source, Roots: fingerprints(roots), Unknown: why.Text}
 		if !unclear(why) && len(roots) == 0 {
-			cr.Missing = "no root certificate: " + m.whyNoRoots().Text
+			cr.Missing = "no root certificate: " + a.whyNoRoots().Text
 		}
 		c.Clusters = append(c.Clusters, cr)
 		for _, r := range roots {
@@ -64,7 +64,7 @@ func Compare(fleet *facts.Fleet) Comparison {
 				i = len(c.Roots)
 				c.Roots = append(c.Roots, Root{SHA256: r.SHA256, Subject: r.Subject(), Key: r.Key(), NotAfter: r.NotAfter.UTC()})
 			}
-			c.Roots[i].Clusters = append(c.Roots[i].Clusters, m.Context)
+			c.Roots[i].Clusters = append(c.Roots[i].Clusters, a.Context)
 		}
 	}
 	for _, cr := range c.Clusters {
@@ -72,7 +72,7 @@ func Compare(fleet *facts.Fleet) Comparison {
 			c.Same = false
 		}
 	}
-	for i, row := range relate(members) {
+	for i, row := range relate(authorities) {
 		for k, r := range row {
 			if i == k {
 				continue
@@ -84,16 +84,18 @@ func Compare(fleet *facts.Fleet) Comparison {
 	return c
 }
 
-func (m *member) whyNoRoots() finding.Reason {
+// whyNoRoots says why a cluster that was reached gives its workloads no root.
+func (a *authority) whyNoRoots() finding.Reason {
 	switch {
-	case m.publishedKnown:
-		return finding.Because("configmap istio-ca-root-cert " + orElse(m.published.Problem, "holds none"))
-	case m.ca != nil:
-		return finding.Because(m.ca.layout.root + " in secret cacerts " + orElse(m.ca.root.Problem, "holds none"))
-	case !resources.CACerts.Of(m.Cluster).Known():
-		return rule.Unread("configmap istio-ca-root-cert does not exist, and secret cacerts", resources.CACerts.Of(m.Cluster).State, resources.CACerts.Of(m.Cluster).Why())
+	case a.publishedKnown:
+		return finding.Because("configmap istio-ca-root-cert " + orElse(a.published.Problem, "holds none"))
+	case a.ca != nil:
+		return finding.Because(a.ca.layout.root + " in secret cacerts " + orElse(a.ca.root.Problem, "holds none"))
+	case !resources.CACerts.Of(a.Cluster).Known():
+		secret := resources.CACerts.Of(a.Cluster)
+		return rule.Unread("configmap istio-ca-root-cert does not exist, and secret cacerts", secret.State, secret.Why())
 	default:
-		return finding.Because("neither configmap istio-ca-root-cert nor a secret with a CA exists in namespace " + m.SystemNamespace)
+		return finding.Because("neither configmap istio-ca-root-cert nor a secret with a CA exists in namespace " + a.SystemNamespace)
 	}
 }
 
@@ -131,31 +133,32 @@ type Listing struct {
 // List returns one row for every CA certificate of every cluster.
 func List(fleet *facts.Fleet) Listing {
 	out := Listing{Certificates: []Row{}, Gaps: []Gap{}}
-	members := newMembers(fleet)
-	for _, m := range members {
-		out.Gaps = append(out.Gaps, m.gaps()...)
-		out.Certificates = append(out.Certificates, m.rows(members)...)
+	authorities := authoritiesOf(fleet)
+	for _, a := range authorities {
+		out.Gaps = append(out.Gaps, a.gaps()...)
+		out.Certificates = append(out.Certificates, a.rows(authorities)...)
 	}
 	return out
 }
 
-func (m *member) gaps() []Gap {
-	if m.Unreached != nil {
-		return []Gap{{Cluster: m.Context, Source: "the cluster", Reason: m.Unreached.Reason}}
+// gaps are what could not be read of a cluster.
+func (a *authority) gaps() []Gap {
+	if a.Unreached != nil {
+		return []Gap{{Cluster: a.Context, Source: "the cluster", Reason: a.Unreached.Reason}}
 	}
 	var out []Gap
 	add := func(source string, known bool, why string) {
 		if !known {
-			out = append(out, Gap{Cluster: m.Context, Source: source, Reason: why})
+			out = append(out, Gap{Cluster: a.Context, Source: source, Reason: why})
 		}
 	}
-	add("secret/cacerts", resources.CACerts.Of(m.Cluster).Known(), resources.CACerts.Of(m.Cluster).Why())
-	add("secret/istio-ca-secret", resources.CASecret.Of(m.Cluster).Known(), resources.CASecret.Of(m.Cluster).Why())
-	add("configmap/istio-ca-root-cert", resources.RootCert.Of(m.Cluster).Known(), resources.RootCert.Of(m.Cluster).Why())
+	add("secret/cacerts", resources.CACerts.Of(a.Cluster).Known(), resources.CACerts.Of(a.Cluster).Why())
+	add("secret/istio-ca-secret", resources.CASecret.Of(a.Cluster).Known(), resources.CASecret.Of(a.Cluster).Why())
+	add("configmap/istio-ca-root-cert", resources.RootCert.Of(a.Cluster).Known(), resources.RootCert.Of(a.Cluster).Why())
 	unreadable := func(source string, b pki.Bundle) {
 		add(source, len(b.Certificates) > 0, orElse(b.Problem, strings.Join(b.Passed, ", ")))
 	}
-	if b := m.ca; b != nil {
+	if b := a.ca; b != nil {
 		for _, k := range b.missing {
 			add("secret/cacerts "+k, false, "the key is missing")
 		}
@@ -165,13 +168,14 @@ func (m *member) gaps() []Gap {
 			}
 		}
 	}
-	if m.publishedKnown {
-		unreadable("configmap/istio-ca-root-cert", m.published)
+	if a.publishedKnown {
+		unreadable("configmap/istio-ca-root-cert", a.published)
 	}
 	return out
 }
 
-func (m *member) rows(members []*member) []Row {
+// rows are the CA certificates of a cluster, each once.
+func (a *authority) rows(authorities []*authority) []Row {
 	out := []Row{}
 	add := func(source, role string, certs []pki.Certificate) {
 		for _, c := range pki.Unique(certs) {
@@ -183,8 +187,8 @@ func (m *member) rows(members []*member) []Row {
 			if i < 0 {
 				i = len(out)
 				out = append(out, Row{
-					Cluster: m.Context, Role: role, Subject: c.Subject(), Issuer: c.Issuer(), SHA256: c.SHA256, Key: c.Key(),
-					NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), TrustedIn: m.trustedIn(c, members),
+					Cluster: a.Context, Role: role, Subject: c.Subject(), Issuer: c.Issuer(), SHA256: c.SHA256, Key: c.Key(),
+					NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), TrustedIn: a.trustedIn(c, authorities),
 				})
 			}
 			if !slices.Contains(out[i].Sources, source) {
@@ -198,7 +202,7 @@ func (m *member) rows(members []*member) []Row {
 	for _, part := range []struct {
 		name string
 		b    *bundle
-	}{{"cacerts", m.ca}, {"istio-ca-secret", m.self}} {
+	}{{"cacerts", a.ca}, {"istio-ca-secret", a.self}} {
 		if part.b == nil {
 			continue
 		}
@@ -217,9 +221,9 @@ func (m *member) rows(members []*member) []Row {
 			add(source+part.b.layout.root, "root", pki.ParseBundle(part.b.secret.Data[part.b.layout.root]).Certificates)
 		}
 	}
-	add("configmap/istio-ca-root-cert", "root", m.published.Certificates)
-	for _, mesh := range m.meshes {
-		for _, anchor := range m.anchorsInEffect(mesh) {
+	add("configmap/istio-ca-root-cert", "root", a.published.Certificates)
+	for _, mesh := range a.meshes {
+		for _, anchor := range a.anchorsInEffect(mesh) {
 			add("configmap/"+mesh.ConfigMap+" caCertificates", "root", pki.ParseBundle([]byte(anchor.PEM)).Certificates)
 		}
 	}
@@ -228,15 +232,15 @@ func (m *member) rows(members []*member) []Row {
 
 // trustedIn are the other clusters in which a chain from c, with what this
 // cluster presents beside it, leads to a root.
-func (m *member) trustedIn(c pki.Certificate, members []*member) []string {
+func (a *authority) trustedIn(c pki.Certificate, authorities []*authority) []string {
 	out := []string{}
 	var chain []pki.Certificate
-	if m.ca != nil {
-		chain = m.ca.chain.Certificates
+	if a.ca != nil {
+		chain = a.ca.chain.Certificates
 	}
-	for _, other := range members {
+	for _, other := range authorities {
 		roots, _, why := other.roots()
-		if other == m || unclear(why) || len(roots) == 0 {
+		if other == a || unclear(why) || len(roots) == 0 {
 			continue
 		}
 		trusted := holds(roots, c)

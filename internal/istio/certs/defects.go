@@ -110,7 +110,7 @@ func missingKeys(b *bundle) defect {
 			{Field: "missing", Value: strings.Join(b.missing, ", ")},
 			{Field: "present", Value: strings.Join(present, ", ")},
 		},
-		harm: harm{fatal: true, effect: effectCrash + " (before 1.27 it may make a self-signed CA without a word instead)"},
+		harm: harm{fatal: true, effect: effectCrash + " (before 1.27 it may silently make a self-signed CA instead)"},
 	}
 }
 
@@ -158,7 +158,7 @@ func unreadable(b *bundle) []defect {
 
 // keyed is the certificate that istiod holds the private key against: of the
 // first block of type CERTIFICATE, with or without headers (crypto/tls,
-// X509KeyPair). It is the signer, but for odd blocks before it.
+// X509KeyPair). It is the signer, but for blocks of other types before it.
 func (b *bundle) keyed() (pki.Certificate, bool) {
 	i := slices.IndexFunc(b.signing.Blocks, func(block pki.Block) bool { return block.Type == "CERTIFICATE" })
 	if i < 0 || b.signing.Blocks[i].Certificate == nil {
@@ -224,11 +224,11 @@ func signingPaths(b *bundle, signer pki.Certificate) ([]path, *defect) {
 	}
 }
 
-// holdings names what istiod finds in a value, and what it passes over.
+// holdings names what istiod finds in a value, and what it ignores.
 func holdings(b pki.Bundle) string {
 	out := orElse(subjects(b.Certificates), "no certificate")
 	if len(b.Passed) > 0 {
-		out += "; passed over: " + strings.Join(b.Passed, ", ")
+		out += "; ignored: " + strings.Join(b.Passed, ", ")
 	}
 	return out
 }
@@ -265,7 +265,7 @@ func usage(b *bundle, signer pki.Certificate) *defect {
 	d := &defect{
 		code: "CERT009", severity: finding.Error,
 		title: fmt.Sprintf("the extended key usage of %s in secret %s rules out server authentication", b.layout.signing, b.secret.Name),
-		harm:  harm{fatal: true, effect: effectCrash + "; peers refuse the certificates beneath it"},
+		harm:  harm{fatal: true, effect: effectCrash + "; peers refuse the certificates issued by it"},
 	}
 	for _, c := range pki.Unique(append([]pki.Certificate{signer}, b.chain.Certificates...)) {
 		if limited(c) {
@@ -322,7 +322,9 @@ func presented(b *bundle, signer pki.Certificate, paths []path) *defect {
 		return nil
 	}
 	title := "does not lead on from the signing certificate to a root"
-	issuers := slices.DeleteFunc(slices.Concat(b.chain.Certificates, b.root.Certificates), func(c pki.Certificate) bool { return !sameAuthority(c, signer) })
+	issuers := slices.DeleteFunc(slices.Concat(b.chain.Certificates, b.root.Certificates), func(c pki.Certificate) bool {
+		return !sameAuthority(c, signer)
+	})
 	if len(issuers) == 0 {
 		title = "does not hold the signing certificate"
 		issuers = append(issuers, signer)
@@ -331,7 +333,7 @@ func presented(b *bundle, signer pki.Certificate, paths []path) *defect {
 		return ptr(notAllowed(b, issuers[0], maySign(issuers[0].Certificate), harmPeers))
 	}
 	if c, ok := paths[0].tooLong(); ok && !slices.ContainsFunc(paths, func(p path) bool { _, long := p.tooLong(); return !long }) {
-		return ptr(notAllowed(b, c, fmt.Sprintf("its path length %d leaves no room for the CA certificates beneath it", c.MaxPathLen), harmPeers))
+		return ptr(notAllowed(b, c, fmt.Sprintf("its path length %d leaves no room for the CA certificates below it", c.MaxPathLen), harmPeers))
 	}
 	return &defect{
 		code: "CERT011", severity: finding.Error, harm: harmPeers,
@@ -341,84 +343,6 @@ func presented(b *bundle, signer pki.Certificate, paths []path) *defect {
 			{Field: b.at(b.chainKeys()), Value: holdings(b.chain)},
 		},
 	}
-}
-
-// revocations: with one list, istiod and Envoy want one of every CA in the
-// chain. istiod reads every block of the two values, and refuses one that is
-// something else (security/pkg/pki/util/keycertbundle.go, Verify).
-func revocations(b *bundle, now time.Time) []defect {
-	if !b.layout.readsRevocationList || len(b.secret.Data[keyCACRL]) == 0 {
-		return nil
-	}
-	refused := func(title string, evidence ...finding.Evidence) []defect {
-		return []defect{{code: "CERT019", severity: finding.Error, title: title, evidence: evidence, harm: harmCrash}}
-	}
-	authorities, problem := b.chain.Every()
-	if problem != "" && b.chain.Problem != "" {
-		return nil // it is said that the chain cannot be read
-	}
-	if problem != "" {
-		return refused(fmt.Sprintf("%s in secret %s is refused for what is in %s beside certificates", keyCACRL, b.secret.Name, keyCertChain),
-			finding.Evidence{Field: b.at(keyCertChain), Value: problem})
-	}
-	lists, problem := b.crl.Revocations()
-	if problem != "" {
-		return refused(fmt.Sprintf("%s in secret %s holds something else than revocation lists", keyCACRL, b.secret.Name),
-			finding.Evidence{Field: b.at(keyCACRL), Value: problem})
-	}
-	var out []defect
-	if without := unlisted(authorities, lists); len(without) > 0 {
-		out = refused(fmt.Sprintf("%s in secret %s lacks the revocation list of %s", keyCACRL, b.secret.Name, finding.List(subjectsOf(without))))
-		for _, c := range without {
-			out[0].evidence = append(out[0].evidence, finding.Evidence{Field: "no list signed by", Value: describe(c)})
-		}
-	}
-	for _, l := range lists {
-		if !l.NextUpdate.IsZero() && now.After(l.NextUpdate) {
-			out = append(out, defect{
-				code: "CERT019", severity: finding.Error,
-				title: fmt.Sprintf("a revocation list in secret %s is out of date", b.secret.Name),
-				evidence: []finding.Evidence{
-					{Field: b.at(keyCACRL), Value: "issued by " + l.Issuer.String()},
-					{Field: "next update", Value: day(l.NextUpdate)},
-				},
-				harm: harm{effect: "proxies that check the list reject every certificate beneath this CA"},
-			})
-		}
-	}
-	return out
-}
-
-// unlisted are the authorities that signed none of the lists. istiod goes by the
-// subject: of several with one name it asks about the last. One that may not
-// sign lists is asked for one all the same.
-func unlisted(authorities []pki.Certificate, lists []*x509.RevocationList) []pki.Certificate {
-	last := map[string]string{}
-	for _, c := range authorities {
-		last[c.Subject()] = c.SHA256
-	}
-	return slices.DeleteFunc(pki.Unique(authorities), func(c pki.Certificate) bool {
-		return last[c.Subject()] != c.SHA256 ||
-			slices.ContainsFunc(lists, func(l *x509.RevocationList) bool { return l.CheckSignatureFrom(c.Certificate) == nil })
-	})
-}
-
-// at names a key of the bundle's Secret for evidence.
-func (b *bundle) at(key string) string { return "secret " + b.secret.Name + ", " + key }
-
-// whereIs names the keys of the Secret that hold a certificate.
-func (b *bundle) whereIs(c pki.Certificate) string {
-	var keys []string
-	for _, part := range []struct {
-		key    string
-		bundle pki.Bundle
-	}{{b.layout.signing, b.signing}, {b.chainKeys(), b.chain}, {b.layout.root, b.root}} {
-		if part.bundle.Contains(c) {
-			keys = append(keys, part.key)
-		}
-	}
-	slices.Sort(keys)
-	return b.at(strings.Join(slices.Compact(keys), ", "))
 }
 
 func ptr[T any](v T) *T { return &v }

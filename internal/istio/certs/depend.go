@@ -11,8 +11,8 @@ import (
 
 // dependence is what fails without a certificate.
 type dependence struct {
-	// in are the members where something does.
-	in []*member
+	// in are the clusters where something does.
+	in []*authority
 	// peers: what their workloads present does not verify.
 	peers bool
 	// istiod: their istiod does not start.
@@ -37,18 +37,32 @@ func (d dependence) effect() string {
 	return strings.Join(parts, ", and ")
 }
 
+// expiry is the look for what fails when certificates end. It keeps what it finds: most
+// clusters have certificates in common.
+type expiry struct {
+	*trust
+	uses map[*authority]use
+	// presented are what presentedIn has found, and paths what lookup has.
+	presented map[[2]*authority][]path
+	paths     map[string][]path
+}
+
+func newExpiry(t *trust) *expiry {
+	return &expiry{trust: t, uses: map[*authority]use{}, presented: map[[2]*authority][]path{}, paths: map[string][]path{}}
+}
+
 // dependence finds where a certificate is needed: where no other one leads from
 // what is in use to a root.
-func (j *judgement) dependence(h *held) dependence {
+func (e *expiry) dependence(h *held) dependence {
 	var d dependence
-	for _, m := range h.in {
-		istiod, peers, refused := j.restsOn(m, h.Certificate)
+	for _, a := range h.in {
+		istiod, peers, refused := e.restsOn(a, h.Certificate)
 		if !istiod && !peers && len(refused) == 0 {
 			continue
 		}
-		d.in, d.istiod, d.peers = append(d.in, m), d.istiod || istiod, d.peers || peers
+		d.in, d.istiod, d.peers = append(d.in, a), d.istiod || istiod, d.peers || peers
 		if len(refused) > 0 {
-			d.refused, d.refusing = append(d.refused, refused...), append(d.refusing, m.Context)
+			d.refused, d.refusing = append(d.refused, refused...), append(d.refusing, a.Context)
 		}
 	}
 	slices.Sort(d.refused)
@@ -56,36 +70,36 @@ func (j *judgement) dependence(h *held) dependence {
 	return d
 }
 
-// restsOn says what of a member fails without a certificate: the start of its
+// restsOn says what of a cluster fails without a certificate: the start of its
 // istiod, its workloads among one another, or those of other clusters here.
-func (j *judgement) restsOn(m *member, c pki.Certificate) (istiod, peers bool, refused []string) {
-	if m.current() != nil {
-		istiod = j.startRestsOn(m, c)
-		peers = hinges(j.presentedIn(m, m), c, j.now)
+func (e *expiry) restsOn(a *authority, c pki.Certificate) (istiod, peers bool, refused []string) {
+	if a.current() != nil {
+		istiod = e.startRestsOn(a, c)
+		peers = hinges(e.presentedIn(a, a), c, e.now)
 	}
-	for _, other := range j.reached() {
+	for _, other := range e.authorities {
 		switch {
-		case other == m || !j.use(other).current || !hinges(j.presentedIn(m, other), c, j.now):
-		case m.mode == Remote: // its workloads are that one's
+		case other == a || !e.use(other).current || !hinges(e.presentedIn(a, other), c, e.now):
+		case a.mode == Remote: // its workloads are that one's
 			peers = true
-		case !hinges(j.presentedIn(other, other), c, j.now):
+		case !hinges(e.presentedIn(other, other), c, e.now):
 			refused = append(refused, other.Context)
 		}
 	}
-	if j.signerUnknown(m) {
-		// Any published root may be the one that counts, unless it was renewed.
+	if e.signerUnknown(a) {
+		// Any published root may be the one that is used, unless it was renewed.
 		var alone []path
-		for _, r := range m.published.Certificates {
+		for _, r := range a.published.Certificates {
 			if sameAuthority(r, c) {
 				alone = append(alone, path{r})
 			}
 		}
-		peers = peers || hinges(alone, c, j.now)
+		peers = peers || hinges(alone, c, e.now)
 	}
 	return istiod, peers, refused
 }
 
-// use is how a member's CA is used, as far as it can be known.
+// use is how a cluster's CA is used, as far as it can be known.
 type use struct {
 	// loads: istiod would load the CA that is in the Secret.
 	loads bool
@@ -95,74 +109,74 @@ type use struct {
 	start []path
 }
 
-func (j *judgement) use(m *member) use {
-	if u, ok := j.uses[m]; ok {
+func (e *expiry) use(a *authority) use {
+	if u, ok := e.uses[a]; ok {
 		return u
 	}
 	var u use
-	if b := m.current(); b != nil {
-		u.loads = loads(b, j.now)
-		u.current = u.loads && m.serves(b)
+	if b := a.current(); b != nil {
+		u.loads = loads(b, e.now)
+		u.current = u.loads && a.serves(b)
 		if u.loads {
 			signer, _ := b.signer()
 			u.start, _ = startPaths(b, signer)
 		}
 	}
-	j.uses[m] = u
+	e.uses[a] = u
 	return u
 }
 
-// startRestsOn reports whether a member's istiod would not start without a
+// startRestsOn reports whether a cluster's istiod would not start without a
 // certificate. Of the chain it looks at the end of the first certificate,
 // whatever that is (security/pkg/pki/ca/ca.go, minTTL).
-func (j *judgement) startRestsOn(m *member, c pki.Certificate) bool {
-	b := m.current()
-	if !j.use(m).loads {
+func (e *expiry) startRestsOn(a *authority, c pki.Certificate) bool {
+	b := a.current()
+	if !e.use(a).loads {
 		// It does not start as it is.
 		return b.signing.Contains(c) || b.chain.Contains(c) || b.root.Contains(c)
 	}
 	first, ok := b.chain.First()
-	return ok && first.SHA256 == c.SHA256 && !j.now.Before(c.NotBefore) || hinges(j.use(m).start, c, j.now)
+	return ok && first.SHA256 == c.SHA256 && !e.now.Before(c.NotBefore) || hinges(e.use(a).start, c, e.now)
 }
 
 // presentedIn are the paths from what the workloads of a cluster present to the
 // roots of another, or of their own.
-func (j *judgement) presentedIn(m, other *member) []path {
-	paths, ok := j.presented[[2]*member{m, other}]
+func (e *expiry) presentedIn(a, other *authority) []path {
+	paths, ok := e.presented[[2]*authority{a, other}]
 	if !ok {
-		paths = j.lookup(m, other)
-		j.presented[[2]*member{m, other}] = paths
+		paths = e.lookup(a, other)
+		e.presented[[2]*authority{a, other}] = paths
 	}
 	return paths
 }
 
-func (j *judgement) lookup(m, other *member) []path {
+func (e *expiry) lookup(a, other *authority) []path {
 	b := other.current()
-	roots := m.trusted()
-	if m == other && !m.serves(b) {
+	roots := a.trusted()
+	if a == other && !a.serves(b) {
 		roots = b.root.Certificates // those that come with the CA
 	}
 	signer, ok := b.signer()
 	if !ok {
 		return nil
 	}
-	// Most members have the same roots: they share an answer.
+	// Most clusters have the same roots: they share an answer.
 	key := strings.Join(append(fingerprints(roots), other.Context), " ")
-	paths, ok := j.paths[key]
+	paths, ok := e.paths[key]
 	if !ok {
 		paths, _ = workloadPaths(signer, b.chain.Certificates, roots)
-		j.paths[key] = paths
+		e.paths[key] = paths
 	}
 	return paths
 }
 
 // signerUnknown reports whether it is not known what leads to the roots that a
 // cluster publishes: in a remote one, that is for the other clusters' istiods.
-func (j *judgement) signerUnknown(m *member) bool {
-	signers := []*member{m}
-	if m.mode == Remote {
-		signers = slices.DeleteFunc(j.reached(), func(o *member) bool { return len(o.istiods) == 0 })
+func (e *expiry) signerUnknown(a *authority) bool {
+	signers := []*authority{a}
+	if a.mode == Remote {
+		signers = slices.DeleteFunc(slices.Clone(e.authorities), func(o *authority) bool { return len(o.istiods) == 0 })
 	}
-	leads := func(s *member) bool { return len(j.presentedIn(m, s)) > 0 }
-	return slices.ContainsFunc(signers, func(s *member) bool { return !j.use(s).current }) || !slices.ContainsFunc(signers, leads)
+	leads := func(s *authority) bool { return len(e.presentedIn(a, s)) > 0 }
+	return slices.ContainsFunc(signers, func(s *authority) bool { return !e.use(s).current }) || !slices.ContainsFunc(signers, leads)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
@@ -63,61 +64,52 @@ func span(d time.Duration) string {
 	}
 }
 
-// restarts are the commands that make a cluster's istiods read their CA again.
-func restarts(m *member) []finding.Command {
-	var out []finding.Command
-	for _, i := range m.istiods {
-		out = append(out, finding.Kubectl(m.Context, "-n", i.Namespace, "rollout", "restart", "deployment/"+i.Name))
-	}
-	return out
-}
-
 // restart is a step that restarts a cluster's istiods. Where none runs in its system
 // namespace, there is no command for it: the control plane is elsewhere.
-func restart(m *member, format string, args ...any) finding.Step {
-	if len(m.istiods) > 0 {
-		return finding.Say(format, args...).By(restarts(m)...)
+func restart(a *authority, format string, args ...any) finding.Step {
+	if len(a.istiods) > 0 {
+		return finding.Say(format, args...).By(remedy.RestartIstiods(a.Context, a.istiods)...)
 	}
-	if !resources.Istiods.Of(m.Cluster).Known() {
-		return finding.Say("Restart the istiod of %s, if there is one.", m.Context)
+	if !resources.Istiods.Of(a.Cluster).Known() {
+		return finding.Say("Restart the istiod of %s, if there is one.", a.Context)
 	}
-	return finding.Say("Restart the istiod that manages %s. None runs in its namespace %s.", m.Context, m.SystemNamespace)
+	return finding.Say("Restart the istiod that manages %s. None runs in its namespace %s.", a.Context, a.SystemNamespace)
 }
 
 // replace is the command that makes Secret cacerts from the four files in the
 // current directory, in the layout that Istio documents.
-func replace(m *member) finding.Command {
-	create := finding.Kubectl(m.Context, "-n", m.SystemNamespace, "create", "secret", "generic", istio.CACertsSecret,
+func replace(a *authority) finding.Command {
+	create := finding.Kubectl(a.Context, "-n", a.SystemNamespace, "create", "secret", "generic", istio.CACertsSecret,
 		"--from-file="+keyCACert, "--from-file="+keyCAKey, "--from-file="+keyRootCert, "--from-file="+keyCertChain)
-	if m.ca == nil {
+	if a.ca == nil {
 		return create
 	}
-	if m.ca.has(keyCACRL) {
+	if a.ca.has(keyCACRL) {
 		create.Args = append(create.Args, "--from-file="+keyCACRL)
 	}
 	create.Args = append(create.Args, "--dry-run=client", "-o", "yaml")
-	if recreated(m) {
-		return create.To(finding.Kubectl(m.Context, "replace", "--force", "-f", "-"))
+	if recreated(a) {
+		return create.To(finding.Kubectl(a.Context, "replace", "--force", "-f", "-"))
 	}
-	return create.To(finding.Kubectl(m.Context, "replace", "-f", "-"))
+	return create.To(finding.Kubectl(a.Context, "replace", "-f", "-"))
 }
 
 // recreated reports whether replace deletes the Secret first: its type cannot be changed.
-func recreated(m *member) bool {
-	return m.ca != nil && m.ca.secret.Type != "" && m.ca.secret.Type != corev1.SecretTypeOpaque
+func recreated(a *authority) bool {
+	return a.ca != nil && a.ca.secret.Type != "" && a.ca.secret.Type != corev1.SecretTypeOpaque
 }
 
-// replacing are the steps that replace Secret cacerts of members by what is in the
+// replacing are the steps that replace Secret cacerts of clusters by what is in the
 // current directory: step says so.
-func replacing(step finding.Step, members ...*member) []finding.Step {
+func replacing(step finding.Step, authorities ...*authority) []finding.Step {
 	var out []finding.Step
-	deleted := contexts(slices.DeleteFunc(slices.Clone(members), func(m *member) bool { return !recreated(m) }))
+	deleted := contexts(slices.DeleteFunc(slices.Clone(authorities), func(a *authority) bool { return !recreated(a) }))
 	if len(deleted) > 0 {
 		out = append(out, finding.Say("Careful: in %s the next step deletes secret cacerts and creates it again, "+
 			"since its type cannot be changed. An istiod that starts in between does not find its CA.", finding.List(deleted)))
 	}
-	for _, m := range members {
-		step = step.By(replace(m))
+	for _, a := range authorities {
+		step = step.By(replace(a))
 	}
 	return append(out, step)
 }

@@ -14,13 +14,15 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // only is the one finding of a fleet with a code.
 func only(t *testing.T, fleet *facts.Fleet, code finding.Code) finding.Finding {
 	t.Helper()
-	result := Verify(fleet, Options{ExpiryWarn: DefaultExpiryWarn})
+	result := run(t, fleet, Options{ExpiryWarn: DefaultExpiryWarn})
 	i := slices.IndexFunc(result.Findings, func(f finding.Finding) bool { return f.Code == code })
 	if i < 0 {
 		t.Fatalf("no %s: %v", code, istiotest.Summarize(result))
@@ -108,7 +110,7 @@ func TestRestartWithoutIstiod(t *testing.T) {
 	if len(finding.Commands(found.Fix)) > 0 || says != "Restart the istiod that manages west. None runs in its namespace istio-system." {
 		t.Errorf("%+v", found.Fix)
 	}
-	unread := &member{Cluster: resources.Istiods.With(
+	unread := &authority{Cluster: resources.Istiods.With(
 		&facts.Cluster{Context: "west"},
 		facts.Read[[]appsv1.Deployment]{State: facts.Forbidden},
 	)}
@@ -124,8 +126,9 @@ func TestAnObjectWithoutAFileIsNotRead(t *testing.T) {
 	resources.CACerts.Set(west, facts.Read[*corev1.Secret]{State: facts.OK})
 	resources.CASecret.Set(west, facts.Read[*corev1.Secret]{State: facts.OK})
 	resources.RootCert.Set(west, facts.Read[*corev1.ConfigMap]{State: facts.OK})
+	mesh := model.New(f, model.Options{})
 	resources.ReaderAccess.Set(west, facts.Read[*authorizationv1.SubjectAccessReview]{State: facts.OK})
-	r := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn})
+	r := runOn(t, mesh)
 	if len(r.Findings) > 0 {
 		t.Errorf("findings: %v", istiotest.Summarize(r))
 	}
@@ -167,7 +170,7 @@ func TestReasonsKeepTheirKind(t *testing.T) {
 		resources.RootCert.Set(c, facts.Read[*corev1.ConfigMap]{State: state})
 		resources.RootCerts.Set(c, facts.Read[[]corev1.ConfigMap]{State: state})
 		resources.MeshConfigs.Set(c, facts.Read[[]corev1.ConfigMap]{State: state})
-		for _, u := range Verify(f, Options{ExpiryWarn: DefaultExpiryWarn}).Unknowns {
+		for _, u := range run(t, f, Options{ExpiryWarn: DefaultExpiryWarn}).Unknowns {
 			if u.Cluster == "west" && u.Reason.Kind != want {
 				t.Errorf("%q: %+v", state, u)
 			}
@@ -177,9 +180,9 @@ func TestReasonsKeepTheirKind(t *testing.T) {
 
 // Names of a dump are anybody's: none becomes a flag, a setting or a command.
 func TestHostileNames(t *testing.T) {
-	m := &member{Cluster: &facts.Cluster{Context: "--context=other; id"}, istiods: []istio.Istiod{{Namespace: "-A", Name: "--all $(id)"}}}
+	m := &authority{Cluster: &facts.Cluster{Context: "--context=other; id"}, istiods: []istio.Istiod{{Namespace: "-A", Name: "--all $(id)"}}}
 	want := `kubectl '--context=--context=other; id' -n -A rollout restart 'deployment/--all $(id)'`
-	if got := restarts(m)[0].String(); got != want {
+	if got := remedy.RestartIstiods(m.Context, m.istiods)[0].String(); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 	steps := m.renewProxies([]istio.WorkloadRef{{Kind: "--all", Namespace: "n", Name: "a"}, {Kind: "pod", Namespace: "n", Name: "--all"}})

@@ -71,7 +71,9 @@ func timeless(c pki.Certificate) *x509.Certificate {
 
 // verify runs crypto/x509 on what as makes of the intermediates and roots. The
 // paths that it returns begin above the leaf.
-func verify(leaf *x509.Certificate, intermediates, roots []pki.Certificate, usages []x509.ExtKeyUsage, as func(pki.Certificate) *x509.Certificate) ([]path, error) {
+func verify(
+	leaf *x509.Certificate, intermediates, roots []pki.Certificate, usages []x509.ExtKeyUsage, as func(pki.Certificate) *x509.Certificate,
+) ([]path, error) {
 	opts := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), KeyUsages: usages, CurrentTime: always}
 	originals := map[string]pki.Certificate{}
 	for _, r := range roots {
@@ -152,7 +154,7 @@ func (p path) tooLong() (pki.Certificate, bool) {
 	return pki.Certificate{}, false
 }
 
-// issuersByName are the certificates that bear the name of c's issuer.
+// issuersByName are the certificates that have the subject of c's issuer.
 func issuersByName(c pki.Certificate, among ...[]pki.Certificate) []pki.Certificate {
 	var out []pki.Certificate
 	for _, certs := range among {

@@ -30,28 +30,28 @@ type Relation struct {
 	Reason string `json:"reason"`
 }
 
-// relate judges every ordered pair of members; the result is indexed [from][to].
-// Members that hold the same roots judge alike, and one of them is asked for all:
+// relate says of every ordered pair of clusters who trusts whom; the result is indexed
+// [from][to]. Clusters that hold the same roots trust the same, and one is asked for all:
 // for clusters that share their roots, that is one question each, not one a pair.
-func relate(members []*member) [][]Relation {
-	type judged struct {
+func relate(authorities []*authority) [][]Relation {
+	type answer struct {
 		verdict Verdict
 		reason  string
 	}
-	asked := map[string][]*judged{}
-	out := make([][]Relation, len(members))
-	for i, from := range members {
+	asked := map[string][]*answer{}
+	out := make([][]Relation, len(authorities))
+	for i, from := range authorities {
 		roots, _, why := from.roots()
 		key := why.Text + " " + strings.Join(fingerprints(roots), " ")
 		if asked[key] == nil {
-			asked[key] = make([]*judged, len(members))
+			asked[key] = make([]*answer, len(authorities))
 		}
-		out[i] = make([]Relation, len(members))
-		for j, to := range members {
+		out[i] = make([]Relation, len(authorities))
+		for j, to := range authorities {
 			r := Relation{From: from.Context, To: to.Context, Verdict: Trusts, Reason: "the same cluster"}
 			if i != j {
 				if asked[key][j] == nil {
-					asked[key][j] = new(judged)
+					asked[key][j] = new(answer)
 					asked[key][j].verdict, asked[key][j].reason = accepts(roots, why, to)
 				}
 				r.Verdict, r.Reason = asked[key][j].verdict, asked[key][j].reason
@@ -64,7 +64,7 @@ func relate(members []*member) [][]Relation {
 
 // accepts says whether workloads with these roots, or none for the reason why,
 // accept a certificate of to's CA.
-func accepts(roots []pki.Certificate, why finding.Reason, to *member) (Verdict, string) {
+func accepts(roots []pki.Certificate, why finding.Reason, to *authority) (Verdict, string) {
 	switch {
 	case unclear(why):
 		return Undecided, why.Text
@@ -79,7 +79,7 @@ func accepts(roots []pki.Certificate, why finding.Reason, to *member) (Verdict, 
 
 // bySigner verifies to's signing certificate under the roots, which is exact.
 // It is possible where the Secret's CA is the one that istiod runs on.
-func bySigner(roots []pki.Certificate, to *member, now time.Time) (Verdict, string, bool) {
+func bySigner(roots []pki.Certificate, to *authority, now time.Time) (Verdict, string, bool) {
 	b := to.current()
 	if !to.serves(b) || !loads(b, now) {
 		return "", "", false
@@ -89,12 +89,13 @@ func bySigner(roots []pki.Certificate, to *member, now time.Time) (Verdict, stri
 	if err != nil {
 		return Distrusts, fmt.Sprintf("no root for signing certificate %s", pki.Short(signer.SHA256)), true
 	}
-	return Trusts, fmt.Sprintf("signing certificate %s verifies under root %s", pki.Short(signer.SHA256), pki.Short(paths[0].root().SHA256)), true
+	reason := fmt.Sprintf("signing certificate %s verifies under root %s", pki.Short(signer.SHA256), pki.Short(paths[0].root().SHA256))
+	return Trusts, reason, true
 }
 
-// byRoots judges by the roots alone: to's certificates lead to one of the
+// byRoots goes by the roots alone: to's certificates lead to one of the
 // roots that its control plane publishes, but which one is not known.
-func byRoots(roots []pki.Certificate, to *member) (Verdict, string) {
+func byRoots(roots []pki.Certificate, to *authority) (Verdict, string) {
 	theirs, _, why := to.roots()
 	switch {
 	case unclear(why):
@@ -149,8 +150,8 @@ func refusals(n int, refuses func(from, to int) bool) []refusal {
 	}
 	var merged []refusal
 	for _, r := range out {
-		i := slices.IndexFunc(merged, func(m refusal) bool {
-			return slices.Equal(m.refused, r.refusing) && slices.Equal(m.refusing, r.refused)
+		i := slices.IndexFunc(merged, func(o refusal) bool {
+			return slices.Equal(o.refused, r.refusing) && slices.Equal(o.refusing, r.refused)
 		})
 		if i >= 0 {
 			merged[i].mutual = true
@@ -161,15 +162,16 @@ func refusals(n int, refuses func(from, to int) bool) []refusal {
 	return merged
 }
 
-// contexts are the names of all members involved: first the refused.
-func (r refusal) contexts(members []*member) []string {
-	return append(names(members, r.refused), names(members, r.refusing)...)
+// contexts are the names of all clusters involved: first the refused.
+func (r refusal) contexts(authorities []*authority) []string {
+	return append(names(authorities, r.refused), names(authorities, r.refusing)...)
 }
 
-func names(members []*member, indices []int) []string {
+// names are the contexts of clusters by their indices.
+func names(authorities []*authority, indices []int) []string {
 	out := make([]string, len(indices))
-	for i, m := range indices {
-		out[i] = members[m].Context
+	for i, k := range indices {
+		out[i] = authorities[k].Context
 	}
 	return out
 }

@@ -10,9 +10,9 @@ import (
 func Roots(fleet *facts.Fleet) map[string][]pki.Certificate {
 	out := map[string][]pki.Certificate{}
 	for i := range fleet.Clusters {
-		m := newMember(&fleet.Clusters[i], fleet.At)
-		if roots, _, why := m.roots(); !unclear(why) {
-			out[m.Context] = roots
+		a := newAuthority(&fleet.Clusters[i], fleet.At)
+		if roots, _, why := a.roots(); !unclear(why) {
+			out[a.Context] = roots
 		}
 	}
 	return out

@@ -1,130 +1,176 @@
 package certs
 
 import (
+	"slices"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
-// Options are the user's choices.
+// TopicProxies is the topic of what proxies themselves present and trust: see
+// Options.Proxies.
+const TopicProxies rule.Topic = "proxies"
+
+// Options are the user's choices, and what proxies answered. A run gives them to the
+// rules by model.Options.Given; without them the rules go by DefaultExpiryWarn.
 type Options struct {
-	// ExpiryWarn is how long before its end a certificate is reported.
+	// ExpiryWarn is how long before its end a certificate is reported; with 0 only those
+	// that have ended are.
 	ExpiryWarn time.Duration
-	// Proxies are what proxies of each context present and trust; nil where nobody wants
-	// them asked.
+	// Proxies are what proxies of each context present and trust. Rules read it where the
+	// run asks for TopicProxies.
 	Proxies map[string]facts.Read[[]facts.ProxyMaterial]
 }
 
 // DefaultExpiryWarn is the usual ExpiryWarn.
 const DefaultExpiryWarn = 30 * 24 * time.Hour
 
-// check judges the fleet by one or several codes.
-type check struct {
-	codes []finding.Code
-	judge func(*judgement)
+func optionsOf(m *model.Mesh) Options {
+	if options, ok := model.Given[Options](m); ok {
+		return options
+	}
+	return Options{ExpiryWarn: DefaultExpiryWarn}
 }
 
-// checks are in the order in which they run: one that explains another's
-// findings comes before it.
-var checks = []check{
-	{bundleCodes, judgeBundles},
-	{[]finding.Code{"CERT010", "CERT031", "CERT032", "CERT033"}, judgeCertificates},
-	{[]finding.Code{"CERT012"}, judgeLayout},
-	{[]finding.Code{"CERT004"}, judgeInUse},
-	{[]finding.Code{"CERT034"}, judgeGone},
-	{[]finding.Code{"CERT013"}, judgeGenerated},
-	{[]finding.Code{"CERT001"}, judgeSelfSigned},
-	{[]finding.Code{"CERT020"}, judgeExternal},
-	{[]finding.Code{"CERT002"}, judgePairs},
-	{[]finding.Code{"CERT021"}, judgeNamesakes},
-	{[]finding.Code{"CERT003"}, judgeRootSets},
-	{[]finding.Code{"CERT014"}, judgeNamespaces},
-	{[]finding.Code{"CERT016"}, judgeMultiRoot},
-	{[]finding.Code{"CERT017"}, judgeTrustDomains},
-	{[]finding.Code{"CERT018"}, judgeRemoteTrustDomains},
-	{[]finding.Code{"CERT015"}, judgeProxies},
+// pass is one rule's run.
+type pass = rule.Pass[*model.Mesh]
+
+// inBundle are the codes of faults that are inside of Secret cacerts.
+var inBundle = []finding.Code{"CERT005", "CERT006", "CERT007", "CERT008", "CERT009", "CERT011", "CERT019", "CERT030"}
+
+// Rules are those about the CA of each cluster and the trust between clusters, in the
+// order in which they run. They compare all clusters that the user named, whether or not
+// they are of one mesh.
+func Rules() []*rule.Rule[*model.Mesh] {
+	// That a CA is not istiod's, or that a cluster has none, shows without the Secrets: they
+	// are no needs, and a rule says by itself what it cannot check without them.
+	mode := []rule.Need{resources.MeshConfigs, resources.CACerts, resources.CASecret}
+	published := slices.Concat(mode, []rule.Need{resources.RootCert})
+	roots := slices.Concat(published, []rule.Need{resources.Proxies}) // of caCertificates, pods tell whether they take them
+	istiods := []rule.Need{resources.Istiods}
+	all, inUse := slices.Concat(istiods, roots), slices.Concat(istiods, published)
+	one := func(code finding.Code, severities ...finding.Severity) []rule.Report {
+		return []rule.Report{rule.May(code, severities...)}
+	}
+	rules := []*rule.Rule[*model.Mesh]{
+		{Reports: bundleReports(), Needs: istiods, Uses: mode, Run: unloadableBundles},
+		{Reports: one("CERT010", finding.Error, finding.Warning), Uses: all, Run: expiringCertificates},
+		{
+			Reports: []rule.Report{rule.May("CERT031", finding.Warning), rule.May("CERT012", finding.Warning)},
+			Uses:    inUse, Run: rootsNotSelfSigned,
+		},
+		{Reports: one("CERT032", finding.Warning), Uses: inUse, Run: weakKeys},
+		{Reports: one("CERT033", finding.Warning), Uses: inUse, Run: outlivingIssuer},
+		{Reports: one("CERT012", finding.Error, finding.Warning), Needs: istiods, Uses: mode, Run: keysOfOtherLayout},
+		{
+			Reports: one("CERT004", finding.Error, finding.Warning), Needs: istiods,
+			Uses: slices.Concat(published, []rule.Need{resources.IstiodPods}), After: inBundle, Run: bundleNotInUse,
+		},
+		{Reports: one("CERT034", finding.Error), Needs: istiods, Uses: published, Run: bundleGone},
+		{Reports: one("CERT013", finding.Error), Needs: istiods, Uses: roots, Run: generatedBundles},
+		{
+			Reports: one("CERT001", finding.Error), Needs: istiods, Uses: roots,
+			After: []finding.Code{"CERT004", "CERT013"}, Run: unrelatedSelfSigned,
+		},
+		{Reports: one("CERT020", finding.Error), Needs: istiods, Uses: roots, Run: externalBesideIstiod},
+		{
+			Reports: one("CERT002", finding.Error), Needs: []rule.Need{resources.RootCert}, Uses: all,
+			After: slices.Concat([]finding.Code{"CERT004", "CERT001", "CERT020", "CERT013", "CERT010"}, inBundle), Run: refusedCertificates,
+		},
+		{
+			Reports: one("CERT021", finding.Note), Uses: all,
+			After: []finding.Code{"CERT002"}, Run: rootsOfOneName,
+		},
+		{
+			Reports: one("CERT003", finding.Warning, finding.Note), Needs: []rule.Need{resources.RootCert}, Uses: all,
+			After: []finding.Code{"CERT004"}, Run: differingBundles,
+		},
+		{
+			Reports: one("CERT014", finding.Error),
+			Needs:   []rule.Need{resources.RootCert, resources.RootCerts, resources.Namespaces, resources.Istiods},
+			Uses:    mode, Run: namespacesWithoutRoot,
+		},
+		{
+			Reports: one("CERT016", finding.Error), Needs: istiods,
+			Uses: slices.Concat(mode, []rule.Need{resources.Proxies}), Run: furtherRootsNotInEffect,
+		},
+		{Reports: one("CERT017", finding.Error), Needs: istiods, Uses: []rule.Need{resources.MeshConfigs}, Run: foreignTrustDomains},
+		{
+			Reports: one("CERT018", finding.Error), Needs: istiods,
+			Uses: []rule.Need{resources.RemoteSecrets, resources.ReaderAccess, resources.MeshConfigs}, Run: remoteTrustDomains,
+		},
+		{
+			Reports: one("CERT015", finding.Error, finding.Warning), When: TopicProxies, Needs: istiods,
+			Uses: roots, Run: outdatedProxies,
+		},
+	}
+	for _, r := range rules {
+		r.Everywhere = true
+	}
+	return rules
 }
 
-// Codes are all codes that Verify can find.
-func Codes() []finding.Code {
-	var out []finding.Code
-	for _, c := range checks {
-		out = append(out, c.codes...)
+// bundleReports are what can be wrong inside of Secret cacerts.
+func bundleReports() []rule.Report {
+	var out []rule.Report
+	for _, code := range inBundle {
+		out = append(out, rule.May(code, finding.Error))
+	}
+	return append(out, rule.May("CERT032", finding.Error)) // a broken signature is found on the way
+}
+
+// able are the CAs of the clusters that a rule can check, in the order of the fleet.
+func able(p *pass) []*authority {
+	var out []*authority
+	for _, a := range trustOf(p.Model).authorities {
+		if p.Able(a.Context) {
+			out = append(out, a)
+		}
 	}
 	return out
 }
 
-// judgement is one run of the rules.
-type judgement struct {
-	Options
-	finding.Result
-	now     time.Time
-	fleet   *facts.Fleet
-	members []*member
-	// relations are indexed [from][to] like members.
-	relations [][]Relation
-	// uses, presented and paths keep what use and presentedIn have found.
-	uses      map[*member]use
-	presented map[[2]*member][]path
-	paths     map[string][]path
-}
-
-// Verify judges a fleet by all rules. It makes no difference who calls it and
-// when: the time is the facts' own.
-func Verify(fleet *facts.Fleet, options Options) finding.Result {
-	j := &judgement{
-		Options: options, now: fleet.At, fleet: fleet, members: newMembers(fleet),
-		uses: map[*member]use{}, presented: map[[2]*member][]path{}, paths: map[string][]path{},
-	}
-	j.relations = relate(j.members)
-	for _, m := range j.members {
-		if m.Unreached != nil {
-			j.NotChecked(m.Context, finding.ClusterUnreached, Codes()...)
+// withMode are the CAs of a pass of which the mode is known. Of the others it says that
+// codes of the rule could not be checked, all where none is named.
+func withMode(p *pass, codes ...finding.Code) []*authority {
+	return slices.DeleteFunc(able(p), func(a *authority) bool {
+		if a.mode == UnknownMode {
+			p.NotChecked(a.Context, a.modeWhy, codes...)
 		}
-	}
-	for _, c := range checks {
-		c.judge(j)
-	}
-	j.Sort()
-	return j.Result
+		return a.mode == UnknownMode
+	})
 }
 
-func newMembers(fleet *facts.Fleet) []*member {
-	members := make([]*member, len(fleet.Clusters))
-	for i := range fleet.Clusters {
-		members[i] = newMember(&fleet.Clusters[i], fleet.At)
-	}
-	return members
+// pluggedIn are the CAs of a pass that are in Secret cacerts. Where that is not known,
+// codes of the rule could not be checked.
+func pluggedIn(p *pass, codes ...finding.Code) []*authority {
+	return slices.DeleteFunc(withMode(p, codes...), func(a *authority) bool { return a.mode != PluggedIn })
 }
 
-// reached are the members that answered.
-func (j *judgement) reached() []*member {
-	var out []*member
-	for _, m := range j.members {
-		if m.Unreached == nil {
-			out = append(out, m)
-		}
+// firstAbout is the first finding with one of the codes, in their order, that is about one
+// of the contexts.
+func firstAbout(p *pass, contexts []string, codes ...finding.Code) (finding.Finding, bool) {
+	found := p.Found(codes...)
+	i := slices.IndexFunc(found, func(f finding.Finding) bool {
+		return slices.ContainsFunc(f.Clusters, func(c string) bool { return slices.Contains(contexts, c) })
+	})
+	if i < 0 {
+		return finding.Finding{}, false
 	}
-	return out
+	return found[i], true
 }
 
-// first returns the ID of the first finding with one of the codes, in the
-// order of the codes, that is about one of the clusters; "" when there is none.
-func (j *judgement) first(clusters []string, codes ...finding.Code) string {
-	for _, code := range codes {
-		for _, f := range j.Findings {
-			if f.Code != code {
-				continue
-			}
-			for _, c := range f.Clusters {
-				for _, wanted := range clusters {
-					if c == wanted {
-						return f.ID()
-					}
-				}
-			}
-		}
+// cause is the ID of what firstAbout finds; "" for nothing.
+func cause(p *pass, contexts []string, codes ...finding.Code) string {
+	if f, ok := firstAbout(p, contexts, codes...); ok {
+		return f.ID()
 	}
 	return ""
 }
+
+// hasOwnFault reports whether it is found that a cluster's CA is not in use.
+func hasOwnFault(p *pass, a *authority) bool { return cause(p, []string{a.Context}, "CERT004") != "" }

@@ -12,51 +12,29 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
-// bundleCodes are the codes of faults that are inside Secret cacerts.
-var bundleCodes = []finding.Code{"CERT005", "CERT006", "CERT007", "CERT008", "CERT009", "CERT011", "CERT019", "CERT030"}
-
 // settled is how long a changed Secret may take to reach istiod: the kubelet
 // writes it into the pod within about a minute and a half.
 const settled = 2 * time.Minute
 
-func caCertsObject(m *member) finding.Object {
-	return finding.In("secret", m.SystemNamespace, istio.CACertsSecret)
+func caCertsObject(a *authority) finding.Object {
+	return finding.In("secret", a.SystemNamespace, istio.CACertsSecret)
 }
 
-// pluggedIn are the members whose Secret cacerts can be judged; of the others
-// it notes which codes could not be, where there may be something to judge.
-func (j *judgement) pluggedIn(codes ...finding.Code) []*member {
-	var out []*member
-	for _, m := range j.reached() {
-		switch m.mode {
-		case UnknownMode:
-			j.NotChecked(m.Context, m.modeWhy, codes...)
-		case PluggedIn:
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-// judgeBundles looks at the CA in Secret cacerts as istiod does when it loads
-// it, and as a workload's peer does.
-func judgeBundles(j *judgement) {
-	for _, m := range j.pluggedIn(bundleCodes...) {
-		var fatal string
-		for _, d := range defects(m.ca, j.now) {
-			f := finding.Finding{
-				Code: d.code, Severity: d.severity, Clusters: []string{m.Context}, Object: caCertsObject(m),
-				Title: d.title, Evidence: d.evidence, Effect: d.effect, Fix: fixBundle(m, d),
-			}
-			if d.fatal && fatal == "" {
-				fatal = f.ID()
-			}
-			j.Add(f)
+// unloadableBundles looks at the CA in Secret cacerts as istiod does when it loads it, and
+// as a workload's peer does.
+func unloadableBundles(p *pass) {
+	// That a signature is not known to be broken, the rule for weak keys says.
+	for _, a := range pluggedIn(p, inBundle...) {
+		for _, d := range defects(a.ca, a.now) {
+			p.Report(finding.Finding{
+				Code: d.code, Severity: d.severity, Clusters: []string{a.Context}, Object: caCertsObject(a),
+				Title: d.title, Evidence: d.evidence, Effect: d.effect, Fix: fixBundle(a, d),
+			})
 		}
 	}
 }
 
-func fixBundle(m *member, d defect) []finding.Step {
+func fixBundle(a *authority, d defect) []finding.Step {
 	if d.leak {
 		return []finding.Step{finding.Say("Make a new CA and move to it: every workload knows this key now. \"explain CERT010\" says how.")}
 	}
@@ -64,168 +42,171 @@ func fixBundle(m *member, d defect) []finding.Step {
 		chain := finding.Shell("cat", keyCACert, keyRootCert)
 		chain.Into = keyCertChain
 		order := finding.Say("Put the signing certificate first into cert-chain.pem, then those above it, up to the root:").By(chain)
-		return append([]finding.Step{order}, replacing(finding.Say("Then replace secret cacerts:"), m)...)
+		return append([]finding.Step{order}, replacing(finding.Say("Then replace secret cacerts:"), a)...)
 	}
 	if d.code == "CERT019" {
 		return replacing(finding.Say("Put the current revocation list of every CA in cert-chain.pem into ca-crl.pem. "+
-			"Then replace secret cacerts:"), m)
+			"Then replace secret cacerts:"), a)
 	}
 	return replacing(finding.Say("Put the right ca-cert.pem, ca-key.pem, root-cert.pem and cert-chain.pem into the current directory. "+
-		"Then replace secret cacerts:"), m)
+		"Then replace secret cacerts:"), a)
 }
 
-// judgeLayout looks at what the tls layout of Secret cacerts does unasked.
-func judgeLayout(j *judgement) {
-	for _, m := range j.pluggedIn("CERT012") {
-		b := m.ca
+// keysOfOtherLayout: Secret cacerts has keys that istiod ignores beside those of the tls
+// layout. A ca.crt that is no root is reported with the other certificates.
+func keysOfOtherLayout(p *pass) {
+	for _, a := range pluggedIn(p) {
+		b := a.ca
 		if b.layout.name != tlsLayout.name {
 			continue
 		}
-		f := finding.Finding{Code: "CERT012", Clusters: []string{m.Context}, Object: caCertsObject(m)}
+		f := finding.Finding{Code: "CERT012", Clusters: []string{a.Context}, Object: caCertsObject(a)}
 		switch {
 		case b.both && b.contradicts():
 			f.Severity = finding.Error
-			f.Title = "secret cacerts holds two CAs: istiod takes tls.crt and passes over ca-cert.pem"
+			f.Title = "secret cacerts holds two CAs: istiod takes tls.crt and ignores ca-cert.pem"
 			other := pki.ParseBundle(b.secret.Data[keyCACert])
 			f.Evidence = []finding.Evidence{
 				{Field: b.at(tlsLayout.signing), Value: orElse(subjects(b.signing.Certificates), b.signing.Problem)},
 				{Field: b.at(keyCACert), Value: orElse(subjects(other.Certificates), orElse(other.Problem, "absent"))},
 			}
-			f.Effect = "changes to the *.pem keys have no effect, without a word from istiod"
-			f.Fix = replacing(finding.Say("Keep one layout. This keeps the *.pem files of the current directory:"), m)
+			f.Effect = "istiod silently ignores changes to the *.pem keys"
+			f.Fix = replacing(finding.Say("Keep one layout. This keeps the *.pem files of the current directory:"), a)
 		case b.has(keyCACRL):
 			f.Severity = finding.Warning
 			f.Title = "istiod reads no ca-crl.pem beside tls.crt in secret cacerts"
-			f.Evidence = []finding.Evidence{{Field: b.at(keyCACRL), Value: "present, and passed over"}}
+			f.Evidence = []finding.Evidence{{Field: b.at(keyCACRL), Value: "present, and ignored"}}
 			f.Effect = "revoked certificates are accepted"
-			f.Fix = replacing(finding.Say("Use the layout of ca-cert.pem, in which istiod reads revocation lists:"), m)
+			f.Fix = replacing(finding.Say("Use the layout of ca-cert.pem, in which istiod reads revocation lists:"), a)
 		default:
 			continue
 		}
-		j.Add(f)
+		p.Report(f)
 	}
-	// A ca.crt that is no root is reported by judgeCertificates, with the others.
 }
 
-// judgeInUse: is the CA in the Secret the one that istiod has in memory? It
-// publishes the root of the latter.
-func judgeInUse(j *judgement) {
-	for _, m := range j.pluggedIn("CERT004") {
-		roots := m.ca.root.Certificates
-		sameText := bytes.Equal(m.ca.secret.Data[m.ca.layout.root], publishedText(m))
+// bundleNotInUse: the CA in Secret cacerts is not the one that istiod has in memory, of
+// which it publishes the root.
+func bundleNotInUse(p *pass) {
+	for _, a := range pluggedIn(p) {
+		roots := a.ca.root.Certificates
+		sameText := bytes.Equal(a.ca.secret.Data[a.ca.layout.root], a.publishedText())
 		switch {
-		case !resources.RootCert.Of(m.Cluster).Known():
-			j.NotChecked(m.Context, m.rootCertUnread(), "CERT004")
+		case !resources.RootCert.Of(a.Cluster).Known():
+			p.NotChecked(a.Context, a.rootCertUnread())
 			continue
-		case !m.publishedKnown || len(roots) == 0 || sameText:
+		case !a.publishedKnown || len(roots) == 0 || sameText:
 			continue
 		}
-		changed := lastWritten(m.ca.secret)
-		if !changed.IsZero() && j.now.Sub(changed) < settled {
+		changed := lastWritten(a.ca.secret)
+		if !changed.IsZero() && a.now.Sub(changed) < settled {
 			reason := finding.Because("secret cacerts changed less than 2 minutes ago: istiod may still be reading it")
-			j.NotChecked(m.Context, reason, "CERT004")
+			p.NotChecked(a.Context, reason)
 			continue
 		}
 		f := finding.Finding{
-			Code: "CERT004", Severity: finding.Error, Clusters: []string{m.Context}, Object: caCertsObject(m),
+			Code: "CERT004", Severity: finding.Error, Clusters: []string{a.Context}, Object: caCertsObject(a),
 			Title: "istiod does not run on the CA in secret cacerts",
 			Evidence: []finding.Evidence{
-				{Field: m.ca.at(m.ca.layout.root), Value: describeAll(roots)},
-				{Field: "configmap istio-ca-root-cert, root-cert.pem", Value: orElse(describeAll(m.published.Certificates), m.published.Problem)},
+				{Field: a.ca.at(a.ca.layout.root), Value: describeAll(roots)},
+				{Field: "configmap istio-ca-root-cert, root-cert.pem", Value: orElse(describeAll(a.published.Certificates), a.published.Problem)},
 			},
 			Effect:   "workloads trust, and are signed by, another CA than the one that was installed; nothing in Kubernetes shows it",
-			CausedBy: j.fatalDefect(m),
+			CausedBy: fatalDefect(p, a),
 		}
-		if sameSet(roots, m.published.Certificates) {
+		if sameSet(roots, a.published.Certificates) {
 			// What istiod publishes is, byte for byte, what it has loaded.
 			f.Severity = finding.Warning
 			f.Title = "istiod has not loaded secret cacerts since the text of its root changed"
 			f.Effect = "the roots are the same, but a new signing certificate or key that came with them is not in use"
 		}
-		f.Evidence = append(f.Evidence, whyNotInUse(m, changed)...)
-		f.Fix = takeOver(m, f.CausedBy != "")
-		j.Add(f)
+		f.Evidence = append(f.Evidence, whyNotInUse(a, changed)...)
+		f.Fix = takeOver(a, f.CausedBy != "")
+		p.Report(f)
 	}
 }
 
 // fatalDefect is the finding that keeps istiod from loading the Secret's CA.
-func (j *judgement) fatalDefect(m *member) string {
-	if loads(m.ca, j.now) {
+func fatalDefect(p *pass, a *authority) string {
+	if loads(a.ca, a.now) {
 		return ""
 	}
-	return j.first([]string{m.Context}, bundleCodes...)
+	return cause(p, []string{a.Context}, inBundle...)
 }
 
-// whyNotInUse tells the cases of istio_ca.go, handleEvent, apart.
-func whyNotInUse(m *member, changed time.Time) []finding.Evidence {
+// whyNotInUse distinguishes the cases of istio_ca.go, handleEvent.
+func whyNotInUse(a *authority, changed time.Time) []finding.Evidence {
 	var out []finding.Evidence
-	started := istio.OldestStart(m.Cluster)
+	started := istio.OldestStart(a.Cluster)
 	if !changed.IsZero() && !started.IsZero() && changed.After(started) {
 		out = append(out, finding.Evidence{
 			Field: "secret cacerts was written",
 			Value: changed.UTC().Format(time.RFC3339) + ", after istiod started at " + started.UTC().Format(time.RFC3339),
 		})
 	}
-	if m.self != nil && sameSet(m.self.root.Certificates, m.published.Certificates) {
-		return append(out, finding.Evidence{Field: "in use", Value: "the self-signed CA in secret istio-ca-secret: istiod does not watch for a cacerts that comes after it"})
+	if a.self != nil && sameSet(a.self.root.Certificates, a.published.Certificates) {
+		return append(out, finding.Evidence{
+			Field: "in use",
+			Value: "the self-signed CA in secret istio-ca-secret: istiod does not watch for a cacerts that comes after it",
+		})
 	}
-	if slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return !i.On(istio.EnvMultiRoot) }) {
+	if slices.ContainsFunc(a.istiods, func(i istio.Istiod) bool { return !i.On(istio.EnvMultiRoot) }) {
 		return append(out, finding.Evidence{Field: istio.EnvMultiRoot, Value: "not true: istiod takes no change of root-cert.pem while it runs"})
 	}
-	return append(out, finding.Evidence{Field: istio.EnvMultiRoot, Value: "true: istiod takes a new root-cert.pem only if it extends or shortens the old one, in 1.29 byte by byte"})
+	return append(out, finding.Evidence{
+		Field: istio.EnvMultiRoot,
+		Value: "true: istiod takes a new root-cert.pem only if it extends or shortens the old one, in 1.29 byte by byte",
+	})
 }
 
-func takeOver(m *member, broken bool) []finding.Step {
+func takeOver(a *authority, broken bool) []finding.Step {
 	if broken {
-		return []finding.Step{restart(m, "Fix the secret first: else istiod does not come back after a restart. Then restart istiod:")}
+		return []finding.Step{restart(a, "Fix the secret first: else istiod does not come back after a restart. Then restart istiod:")}
 	}
-	if sameSet(m.ca.root.Certificates, m.published.Certificates) {
-		return []finding.Step{restart(m, "Restart istiod, which then reads the CA in the secret:")}
+	if sameSet(a.ca.root.Certificates, a.published.Certificates) {
+		return []finding.Step{restart(a, "Restart istiod, which then reads the CA in the secret:")}
 	}
 	first := finding.Say("First make sure that root-cert.pem of every cluster holds the old root and the new one.")
-	if m.self != nil && sameSet(m.self.root.Certificates, m.published.Certificates) {
-		first = rootChanges("CERT001", m.Context)
+	if a.self != nil && sameSet(a.self.root.Certificates, a.published.Certificates) {
+		first = rootChanges("CERT001", a.Context)
 	}
 	return []finding.Step{
 		first,
-		restart(m, "Restart istiod, which then reads the CA in the secret:"),
+		restart(a, "Restart istiod, which then reads the CA in the secret:"),
 		finding.Say("Then restart the workloads, or wait about 12 hours until they have new certificates."),
 	}
 }
 
-// judgeGone: the CA that istiod has in memory is in no Secret any more.
-func judgeGone(j *judgement) {
-	for _, m := range j.reached() {
-		if m.mode == UnknownMode {
-			j.NotChecked(m.Context, m.modeWhy, "CERT034")
-			continue
-		}
-		gone := m.mode == NoCA || m.mode == SelfSigned && m.ca == nil && !sameSet(m.self.root.Certificates, m.published.Certificates)
-		if !gone || !m.publishedKnown || len(m.published.Certificates) == 0 {
+// bundleGone: the CA that istiod has in memory is in no Secret any more.
+func bundleGone(p *pass) {
+	for _, a := range withMode(p) {
+		gone := a.mode == NoCA || a.mode == SelfSigned && a.ca == nil && !sameSet(a.self.root.Certificates, a.published.Certificates)
+		if !gone || !a.publishedKnown || len(a.published.Certificates) == 0 {
 			continue
 		}
 		next := "makes a self-signed CA"
-		if m.mode == SelfSigned {
+		if a.mode == SelfSigned {
 			next = "takes the self-signed CA in secret istio-ca-secret"
 		}
-		j.Add(finding.Finding{
-			Code: "CERT034", Severity: finding.Error, Clusters: []string{m.Context}, Object: caCertsObject(m),
+		p.Report(finding.Finding{
+			Code: "CERT034", Severity: finding.Error, Clusters: []string{a.Context}, Object: caCertsObject(a),
 			Title: "the mesh runs on a CA that is in no secret any more",
 			Evidence: []finding.Evidence{
-				{Field: "configmap istio-ca-root-cert, root-cert.pem", Value: describeAll(m.published.Certificates)},
+				{Field: "configmap istio-ca-root-cert, root-cert.pem", Value: describeAll(a.published.Certificates)},
 				{Field: "secret cacerts", Value: "does not exist"},
-				{Field: "secret istio-ca-secret", Value: selfSignedOr(m, "does not exist")},
+				{Field: "secret istio-ca-secret", Value: selfSignedOr(a, "does not exist")},
 			},
-			Effect: "the next istiod pod that starts, in an update or when a node is drained, " + next + ", and this cluster is cut off from the others",
+			Effect: "the next istiod pod that starts, in an update or when a node is drained, " + next +
+				", and this cluster is cut off from the others",
 			Fix: replacing(finding.Say("Before istiod restarts, put the files of the CA back. "+
-				"If its key is lost, take those of a new intermediate of the same root:"), m),
+				"If its key is lost, take those of a new intermediate of the same root:"), a),
 		})
 	}
 }
 
-func selfSignedOr(m *member, otherwise string) string {
-	if m.self == nil {
+func selfSignedOr(a *authority, otherwise string) string {
+	if a.self == nil {
 		return otherwise
 	}
-	return fmt.Sprintf("another root: %s", describeAll(m.self.root.Certificates))
+	return fmt.Sprintf("another root: %s", describeAll(a.self.root.Certificates))
 }

@@ -17,7 +17,7 @@ const expiryError = 7 * 24 * time.Hour
 // held is one certificate and everywhere that it was found.
 type held struct {
 	pki.Certificate
-	in    []*member
+	in    []*authority
 	where []finding.Evidence
 	// root: it is an anchor somewhere, rather than something beneath one.
 	root bool
@@ -27,100 +27,121 @@ type held struct {
 
 // certificatesInUse gathers the CA certificates of the fleet, each once: what
 // a cluster's CA is made of, and what its workloads trust.
-func (j *judgement) certificatesInUse() []*held {
+func (t *trust) certificatesInUse() []*held {
 	var out []*held
-	add := func(m *member, c pki.Certificate, field string) *held {
+	add := func(a *authority, c pki.Certificate, field string) *held {
 		i := slices.IndexFunc(out, func(h *held) bool { return h.SHA256 == c.SHA256 })
 		if i < 0 {
 			i = len(out)
 			out = append(out, &held{Certificate: c})
 		}
 		h := out[i]
-		if !slices.Contains(h.in, m) {
-			h.in = append(h.in, m)
+		if !slices.Contains(h.in, a) {
+			h.in = append(h.in, a)
 		}
-		h.where = append(h.where, finding.Evidence{Cluster: m.Context, Field: "found in", Value: field})
+		h.where = append(h.where, finding.Evidence{Cluster: a.Context, Field: "found in", Value: field})
 		return h
 	}
-	for _, m := range j.reached() {
-		if b := m.current(); b != nil {
+	for _, a := range t.authorities {
+		if b := a.current(); b != nil {
 			for _, c := range b.issuing() {
-				add(m, c, b.whereIs(c))
+				add(a, c, b.whereIs(c))
 			}
 			for _, c := range pki.Unique(b.root.Certificates) {
-				h := add(m, c, b.whereIs(c))
+				h := add(a, c, b.whereIs(c))
 				h.root = true
 				h.tls = h.tls || b.layout.name == tlsLayout.name
 			}
 		}
-		for _, c := range pki.Unique(m.published.Certificates) {
-			add(m, c, "configmap istio-ca-root-cert").root = true
+		for _, c := range pki.Unique(a.published.Certificates) {
+			add(a, c, "configmap istio-ca-root-cert").root = true
 		}
 	}
 	return out
 }
 
-// judgeCertificates looks at each certificate by itself and at its issuer.
-func judgeCertificates(j *judgement) {
-	for _, m := range j.reached() {
-		codes := []finding.Code{"CERT010", "CERT031", "CERT032", "CERT033"}
-		if m.mode == UnknownMode {
-			why := m.modeWhy
+// partlyChecked says of which clusters it is not known what their CA is, or what their
+// workloads trust: certificates that only those hold are not checked for the codes.
+func partlyChecked(p *pass, codes ...finding.Code) {
+	for _, a := range able(p) {
+		if a.mode == UnknownMode {
+			why := a.modeWhy
 			why.Text += "; only the published roots were checked"
-			j.NotChecked(m.Context, why, codes...)
+			p.NotChecked(a.Context, why, codes...)
 		}
-		if !resources.RootCert.Of(m.Cluster).Known() {
-			j.NotChecked(m.Context, m.rootCertUnread(), codes...)
+		if !resources.RootCert.Of(a.Cluster).Known() {
+			p.NotChecked(a.Context, a.rootCertUnread(), codes...)
 		}
-	}
-	all := j.certificatesInUse()
-	for _, h := range all {
-		j.judgeExpiry(h, all)
-		if h.root && !h.SelfSigned() {
-			j.Add(h.notSelfSigned())
-		}
-		if why := h.WeakKey(); why != "" {
-			j.Add(h.finding(finding.Finding{
-				Code: "CERT032", Severity: finding.Warning,
-				Title:    "a CA certificate is too weak: " + why,
-				Evidence: []finding.Evidence{{Field: "key", Value: h.Key()}},
-				Effect:   "such a key can be broken by somebody with means",
-				Fix:      []finding.Step{finding.Say("Make a new CA certificate with RSA 4096 or ECDSA P-256.")},
-			}))
-		}
-		j.judgeOutliving(h, all)
 	}
 }
 
-// judgeOutliving compares a certificate with those that issued it. Where one was
-// renewed for the same key there are several, and the last to end counts. One
-// that has ended already is a matter of its own.
-func (j *judgement) judgeOutliving(h *held, all []*held) {
+// weakKeys: a CA certificate has a key that is too short, or of a curve that is.
+func weakKeys(p *pass) {
+	partlyChecked(p)
+	for _, h := range trustOf(p.Model).certificates() {
+		why := h.WeakKey()
+		if why == "" {
+			continue
+		}
+		p.Report(h.finding(finding.Finding{
+			Code: "CERT032", Severity: finding.Warning,
+			Title:    "a CA certificate is too weak: " + why,
+			Evidence: []finding.Evidence{{Field: "key", Value: h.Key()}},
+			Effect:   "such a key is weak enough to be broken",
+			Fix:      []finding.Step{finding.Say("Make a new CA certificate with RSA 4096 or ECDSA P-256.")},
+		}))
+	}
+}
+
+// rootsNotSelfSigned: what workloads take for a root is an intermediate.
+func rootsNotSelfSigned(p *pass) {
+	partlyChecked(p, "CERT031") // of the tls layout, CERT012 says what is not known
+	for _, h := range trustOf(p.Model).certificates() {
+		if h.root && !h.SelfSigned() {
+			p.Report(h.notSelfSigned())
+		}
+	}
+}
+
+// outlivingIssuer: a CA certificate is valid for longer than the one that issued it.
+func outlivingIssuer(p *pass) {
+	partlyChecked(p)
+	t := trustOf(p.Model)
+	for _, h := range t.certificates() {
+		if issuer, in := h.endsAfterIssuer(t); issuer != nil {
+			p.Report(h.outlives(issuer, in))
+		}
+	}
+}
+
+// endsAfterIssuer is the issuer that ends before a certificate does, and where that is so.
+// Where one was renewed for the same key there are several issuers, and the last to end is
+// used. One that has ended already is a matter of its own.
+func (h *held) endsAfterIssuer(t *trust) (issuer *held, in []*authority) {
 	if h.SelfSigned() {
-		return
+		return nil, nil
 	}
 	var issuers []*held
-	for _, c := range all {
+	for _, c := range t.certificates() {
 		if c != h && bytes.Equal(c.RawSubject, h.RawIssuer) && signedBy(h.Certificate, c.Certificate) {
 			issuers = append(issuers, c)
 		}
 	}
-	var in []*member
-	var issuer *held
-	for _, m := range h.in {
+	for _, a := range h.in {
 		var last *held
 		for _, c := range issuers {
-			if slices.Contains(c.in, m) && (last == nil || c.NotAfter.After(last.NotAfter)) {
+			if slices.Contains(c.in, a) && (last == nil || c.NotAfter.After(last.NotAfter)) {
 				last = c
 			}
 		}
-		if last != nil && h.NotAfter.After(last.NotAfter) && j.now.Before(last.NotAfter) {
-			in, issuer = append(in, m), last
+		if last != nil && h.NotAfter.After(last.NotAfter) && t.now.Before(last.NotAfter) {
+			in, issuer = append(in, a), last
 		}
 	}
-	if issuer == nil {
-		return
-	}
+	return issuer, in
+}
+
+func (h *held) outlives(issuer *held, in []*authority) finding.Finding {
 	f := h.finding(finding.Finding{
 		Code: "CERT033", Severity: finding.Warning,
 		Title: "a CA certificate is valid for longer than its issuer",
@@ -132,31 +153,43 @@ func (j *judgement) judgeOutliving(h *held, all []*held) {
 		Fix:    []finding.Step{finding.Say("Renew the issuer first. Watch the earlier of the two dates.")},
 	})
 	f.Clusters = contexts(in)
-	j.Add(f)
+	return f
 }
 
-func (j *judgement) judgeExpiry(h *held, all []*held) {
-	left := h.NotAfter.Sub(j.now)
-	notYet := j.now.Before(h.NotBefore)
-	if !notYet && left >= j.ExpiryWarn {
-		return
+// expiringCertificates: a CA certificate has ended, ends soon, or is not valid yet.
+func expiringCertificates(p *pass) {
+	partlyChecked(p)
+	e, warn := newExpiry(trustOf(p.Model)), optionsOf(p.Model).ExpiryWarn
+	for _, h := range e.certificates() {
+		if e.now.Before(h.NotBefore) || h.NotAfter.Sub(e.now) < warn {
+			p.Report(e.outOfTime(h))
+		}
 	}
+}
+
+// outOfTime is the finding about a certificate that has ended, ends soon, or is not valid yet.
+func (e *expiry) outOfTime(h *held) finding.Finding {
+	left := h.NotAfter.Sub(e.now)
+	notYet := e.now.Before(h.NotBefore)
 	kind := "CA certificate"
 	if h.root {
 		kind = "root certificate"
 	}
 	f := finding.Finding{
 		Code: "CERT010", Severity: finding.Error,
-		Evidence: []finding.Evidence{{Field: "valid", Value: h.NotBefore.UTC().Format(time.RFC3339) + " to " + h.NotAfter.UTC().Format(time.RFC3339)}},
+		Evidence: []finding.Evidence{{
+			Field: "valid", Value: h.NotBefore.UTC().Format(time.RFC3339) + " to " + h.NotAfter.UTC().Format(time.RFC3339),
+		}},
 	}
-	d, used := j.dependence(h), true
+	d, used := e.dependence(h), true
 	switch {
 	case len(d.in) > 0:
 		f.Effect, f.Fix = d.effect(), h.renewal(d.in)
-	case slices.ContainsFunc(all, func(o *held) bool { return h.renewedBy(o, j.now) }):
+	case slices.ContainsFunc(e.certificates(), func(o *held) bool { return h.renewedBy(o, e.now) }):
 		// BoringSSL takes the first certificate that fits, and then looks at its dates.
 		f.Severity, f.Fix = finding.Warning, h.removal()
-		f.Effect = "none for istiod, which finds another of its name and key; but Envoy may take this one, and then mTLS fails (envoyproxy/envoy issue 45210)"
+		f.Effect = "none for istiod, which finds another of its name and key; but Envoy may take this one, and then mTLS fails " +
+			"(envoyproxy/envoy issue 45210)"
 	default:
 		f.Severity, f.Fix, used = finding.Warning, h.removal(), false
 		f.Effect = "none for traffic: nothing that is in use leads to it"
@@ -179,14 +212,14 @@ func (j *judgement) judgeExpiry(h *held, all []*held) {
 	if len(d.in) > 0 {
 		f.Clusters = contexts(d.in)
 	}
-	j.Add(f)
+	return f
 }
 
 // renewedBy reports whether o is a valid certificate of the same name and key
 // that stands beside h somewhere.
 func (h *held) renewedBy(o *held, now time.Time) bool {
 	return o != h && sameAuthority(o.Certificate, h.Certificate) && len(path{o.Certificate}.stale(now)) == 0 &&
-		slices.ContainsFunc(o.in, func(m *member) bool { return slices.Contains(h.in, m) })
+		slices.ContainsFunc(o.in, func(a *authority) bool { return slices.Contains(h.in, a) })
 }
 
 func (h *held) removal() []finding.Step {
@@ -196,7 +229,7 @@ func (h *held) removal() []finding.Step {
 	return []finding.Step{finding.Say("Remove it from cert-chain.pem.")}
 }
 
-func (h *held) renewal(in []*member) []finding.Step {
+func (h *held) renewal(in []*authority) []finding.Step {
 	if h.root {
 		return []finding.Step{finding.Say("Replace the root in three steps, with both roots trusted in between: \"explain CERT010\" has them.")}
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // newborn is how long istiod may take to write its root into a new namespace,
@@ -24,70 +23,55 @@ const newborn = time.Minute
 // pilot/pkg/serviceregistry/kube/controller/namespacecontroller.go; kube-system does get one).
 var ignoredNamespaces = []string{"kube-public", "kube-node-lease", "local-path-storage"}
 
-// judgeNamespaces: every namespace has to hold the root that the system
-// namespace holds, since a pod mounts that of its own.
-func judgeNamespaces(j *judgement) {
-	for _, m := range j.reached() {
-		switch why := m.namespacesUnread(); {
-		case unclear(why):
-			j.NotChecked(m.Context, why, "CERT014")
+// namespacesWithoutRoot: every namespace has to hold the root that the system namespace
+// holds, since a pod mounts that of its own.
+func namespacesWithoutRoot(p *pass) {
+	for _, a := range able(p) {
+		switch {
+		case !resources.RootCert.Of(a.Cluster).Known():
+			p.NotChecked(a.Context, a.rootCertUnread())
 			continue
-		case len(m.istiods) == 0 && resources.RootCerts.Of(m.Cluster).Known() && len(resources.RootCerts.Of(m.Cluster).Value) == 0:
+		case len(a.istiods) == 0 && len(resources.RootCerts.Of(a.Cluster).Value) == 0:
 			continue // no mesh here, or none that gives roots: FLT008 says so
-		case slices.ContainsFunc(m.istiods, func(i istio.Istiod) bool { return i.On(istio.EnvClusterTrustBundles) }):
+		case slices.ContainsFunc(a.istiods, func(i istio.Istiod) bool { return i.On(istio.EnvClusterTrustBundles) }):
 			continue // roots come by ClusterTrustBundle
 		}
-		if !m.publishedKnown {
-			if len(m.istiods) > 0 && m.mode != UnknownMode && !m.newborn(j.now) {
-				j.Add(systemRootMissing(m))
+		if !a.publishedKnown {
+			if len(a.istiods) > 0 && a.mode != UnknownMode && !a.newborn() {
+				p.Report(systemRootMissing(a))
 			}
 			continue
 		}
-		missing, stale := m.lagging(j.now)
+		missing, stale := a.lagging()
 		if len(missing) > 0 {
-			j.Add(missingIn(m, missing))
+			p.Report(missingIn(a, missing))
 		}
 		if len(stale) > 0 {
-			j.Add(staleIn(m, stale))
+			p.Report(staleIn(a, stale))
 		}
 	}
-}
-
-// namespacesUnread says why the roots of namespaces cannot be compared.
-func (m *member) namespacesUnread() finding.Reason {
-	if !resources.RootCert.Of(m.Cluster).Known() {
-		return m.rootCertUnread()
-	}
-	if why, lacks := rule.Lack("configmaps of all namespaces", resources.RootCerts.Of(m.Cluster)); lacks {
-		return why
-	}
-	if why, lacks := rule.Lack("namespaces", resources.Namespaces.Of(m.Cluster)); lacks {
-		return why
-	}
-	why, _ := rule.Lack("deployments", resources.Istiods.Of(m.Cluster))
-	return why
 }
 
 // lagging are the mesh namespaces without a root, and the namespaces with
 // another one than the system namespace has.
-func (m *member) lagging(now time.Time) (missing, stale []string) {
-	if changed := lastWritten(resources.RootCert.Of(m.Cluster).Value); now.Sub(changed) < newborn {
+func (a *authority) lagging() (missing, stale []string) {
+	if changed := lastWritten(resources.RootCert.Of(a.Cluster).Value); a.now.Sub(changed) < newborn {
 		return nil, nil // istiod may still be writing it into the others
 	}
 	roots := map[string]pki.Bundle{}
-	for _, cm := range resources.RootCerts.Of(m.Cluster).Value {
+	for _, cm := range resources.RootCerts.Of(a.Cluster).Value {
 		roots[cm.Namespace] = pki.ParseBundle([]byte(cm.Data[istio.RootCertKey]))
 	}
-	for _, ns := range resources.Namespaces.Of(m.Cluster).Value {
+	for _, ns := range resources.Namespaces.Of(a.Cluster).Value {
 		if slices.Contains(ignoredNamespaces, ns.Name) || ns.DeletionTimestamp != nil || ns.Status.Phase == corev1.NamespaceTerminating ||
-			now.Sub(ns.CreationTimestamp.Time) < newborn || !m.selects(ns) {
+			a.now.Sub(ns.CreationTimestamp.Time) < newborn || !a.selects(ns) {
 			continue
 		}
 		root, ok := roots[ns.Name]
 		switch {
 		case !ok && inMesh(ns):
 			missing = append(missing, ns.Name)
-		case ok && !sameSet(root.Certificates, m.published.Certificates):
+		case ok && !sameSet(root.Certificates, a.published.Certificates):
 			stale = append(stale, ns.Name)
 		}
 	}
@@ -96,70 +80,73 @@ func (m *member) lagging(now time.Time) (missing, stale []string) {
 
 // newborn reports whether istiod may not yet have written its root, since it or
 // its namespace has only just been made.
-func (m *member) newborn(now time.Time) bool {
-	for _, ns := range resources.Namespaces.Of(m.Cluster).Value {
-		if ns.Name == m.SystemNamespace && now.Sub(ns.CreationTimestamp.Time) < newborn {
+func (a *authority) newborn() bool {
+	for _, ns := range resources.Namespaces.Of(a.Cluster).Value {
+		if ns.Name == a.SystemNamespace && a.now.Sub(ns.CreationTimestamp.Time) < newborn {
 			return true
 		}
 	}
-	return slices.ContainsFunc(resources.Istiods.Of(m.Cluster).Value, func(d appsv1.Deployment) bool { return now.Sub(d.CreationTimestamp.Time) < newborn })
+	return slices.ContainsFunc(resources.Istiods.Of(a.Cluster).Value, func(d appsv1.Deployment) bool {
+		return a.now.Sub(d.CreationTimestamp.Time) < newborn
+	})
 }
 
-// selects reports whether any control plane of the cluster looks after the namespace.
-func (m *member) selects(ns corev1.Namespace) bool {
-	return len(m.meshes) == 0 || slices.ContainsFunc(m.meshes, func(mesh istio.MeshConfig) bool { return mesh.Selects(ns.Labels) })
+// selects reports whether any control plane of the cluster gives the namespace a root.
+func (a *authority) selects(ns corev1.Namespace) bool {
+	return len(a.meshes) == 0 || slices.ContainsFunc(a.meshes, func(mesh istio.MeshConfig) bool { return mesh.Selects(ns.Labels) })
 }
 
 // inMesh reports whether the namespace's labels ask for sidecars or for ambient
 // mode: only there do pods need the root.
 func inMesh(ns corev1.Namespace) bool {
-	return ns.Labels["istio-injection"] == "enabled" || ns.Labels[istio.LabelRevision] != "" || ns.Labels["istio.io/dataplane-mode"] == "ambient"
+	return ns.Labels["istio-injection"] == "enabled" || ns.Labels[istio.LabelRevision] != "" ||
+		ns.Labels["istio.io/dataplane-mode"] == "ambient"
 }
 
-func systemRootMissing(m *member) finding.Finding {
-	object := finding.In("configmap", m.SystemNamespace, istio.RootCertConfigMap)
+func systemRootMissing(a *authority) finding.Finding {
+	object := finding.In("configmap", a.SystemNamespace, istio.RootCertConfigMap)
 	var logs []finding.Command
-	for _, i := range m.istiods {
-		logs = append(logs, finding.Kubectl(m.Context, "-n", i.Namespace, "logs", "deployment/"+i.Name, "--tail=50"))
+	for _, i := range a.istiods {
+		logs = append(logs, finding.Kubectl(a.Context, "-n", i.Namespace, "logs", "deployment/"+i.Name, "--tail=50"))
 	}
 	return finding.Finding{
-		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: object,
+		Code: "CERT014", Severity: finding.Error, Clusters: []string{a.Context}, Object: object,
 		Title:    "configmap istio-ca-root-cert is missing in the system namespace: istiod publishes no root",
 		Evidence: []finding.Evidence{{Field: object.String(), Value: "does not exist"}},
 		Effect:   "new pods with a sidecar do not start, since they mount it",
 		Fix: []finding.Step{
 			finding.Say("Read the log of istiod, which says why the ConfigMap is missing:").By(logs...),
-			restart(m, "Then restart istiod, which writes it when it starts:"),
+			restart(a, "Then restart istiod, which writes it when it starts:"),
 		},
 	}
 }
 
-func missingIn(m *member, namespaces []string) finding.Finding {
+func missingIn(a *authority, namespaces []string) finding.Finding {
 	return finding.Finding{
-		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Kind("configmaps missing"),
+		Code: "CERT014", Severity: finding.Error, Clusters: []string{a.Context}, Object: finding.Kind("configmaps missing"),
 		Title:    fmt.Sprintf("configmap istio-ca-root-cert is missing in %s", count(namespaces)),
 		Evidence: []finding.Evidence{{Field: "missing in", Value: strings.Join(namespaces, ", ")}},
 		Effect:   "new pods with a sidecar do not start there, since they mount it",
 		Fix: []finding.Step{
-			restart(m, "Restart istiod, which writes it when it starts. If it does not, its log says why:"),
+			restart(a, "Restart istiod, which writes it when it starts. If it does not, its log says why:"),
 		},
 	}
 }
 
-func staleIn(m *member, namespaces []string) finding.Finding {
+func staleIn(a *authority, namespaces []string) finding.Finding {
 	f := finding.Finding{
-		Code: "CERT014", Severity: finding.Error, Clusters: []string{m.Context}, Object: finding.Kind("configmaps stale"),
-		Title: fmt.Sprintf("configmap istio-ca-root-cert holds another root in %s than in %s", count(namespaces), m.SystemNamespace),
+		Code: "CERT014", Severity: finding.Error, Clusters: []string{a.Context}, Object: finding.Kind("configmaps stale"),
+		Title: fmt.Sprintf("configmap istio-ca-root-cert holds another root in %s than in %s", count(namespaces), a.SystemNamespace),
 		Evidence: []finding.Evidence{
-			{Field: "in " + m.SystemNamespace, Value: describeAll(m.published.Certificates)},
+			{Field: "in " + a.SystemNamespace, Value: describeAll(a.published.Certificates)},
 		},
 		Effect: "pods there do not trust istiod, or their peers: no configuration, no certificates, failing mTLS",
 		Fix: []finding.Step{
 			finding.Say("If the evidence names a second writer, such as the istiod of another mesh, stop that one first."),
-			restart(m, "Restart istiod, which writes the right root when it starts:"),
+			restart(a, "Restart istiod, which writes the right root when it starts:"),
 		},
 	}
-	for _, cm := range resources.RootCerts.Of(m.Cluster).Value {
+	for _, cm := range resources.RootCerts.Of(a.Cluster).Value {
 		if !slices.Contains(namespaces, cm.Namespace) || len(f.Evidence) > 5 {
 			continue
 		}

@@ -8,55 +8,54 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
-// judgeProxies: a workload renews its certificate and the roots that it trusts at about
+// outdatedProxies: a workload renews its certificate and the roots that it trusts at about
 // half of the certificate's life (security/pkg/nodeagent/cache/secretcache.go, rotateTime);
-// until then it has those of before. Nobody asks proxies unless it is wanted.
-func judgeProxies(j *judgement) {
-	if j.Proxies == nil {
-		return
-	}
-	external := slices.ContainsFunc(j.members, func(m *member) bool { return m.mode == External })
-	for _, m := range j.reached() {
-		asked := j.Proxies[m.Context]
-		switch why := m.unpublished(external); {
-		case unclear(why):
-			j.NotChecked(m.Context, why, "CERT015")
+// until then it has those from before a change.
+func outdatedProxies(p *pass) {
+	answers := optionsOf(p.Model).Proxies
+	external := slices.ContainsFunc(trustOf(p.Model).authorities, func(a *authority) bool { return a.mode == External })
+	for _, a := range able(p) {
+		asked := answers[a.Context]
+		if why := a.unpublished(external); unclear(why) {
+			p.NotChecked(a.Context, why)
 			continue
-		case asked.State != facts.OK:
-			j.NotChecked(m.Context, rule.Unread("pods with a sidecar", asked.State, asked.Why()), "CERT015")
+		}
+		if why, lacks := rule.Lack("pods with a sidecar", asked); lacks {
+			p.NotChecked(a.Context, why)
 			continue
 		}
 		var old []outdated
-		for _, p := range asked.Value {
-			o, why := m.outdated(p)
+		for _, proxy := range asked.Value {
+			o, why := a.outdated(proxy)
 			if unclear(why) {
-				j.NotChecked(m.Context, why, "CERT015")
+				p.NotChecked(a.Context, why)
 			} else if o.severity != "" {
 				old = append(old, o)
 			}
 		}
 		if len(old) > 0 {
-			j.Add(m.oldMaterial(old, len(asked.Value)))
+			p.Report(a.oldMaterial(old, len(asked.Value)))
 		}
 	}
 }
 
 // unpublished says why it is not known what workloads of the cluster should trust.
-func (m *member) unpublished(external bool) finding.Reason {
+func (a *authority) unpublished(external bool) finding.Reason {
 	switch {
-	case m.mode == External, m.mode == Remote && external:
+	case a.mode == External, a.mode == Remote && external:
 		return finding.Because("something other than istiod signs, and its roots need not be those of configmap " + istio.RootCertConfigMap)
-	case m.mode == UnknownMode:
-		return m.modeWhy
-	case resources.RootCert.Of(m.Cluster).State == facts.Absent, m.publishedKnown && len(m.published.Certificates) == 0:
+	case a.mode == UnknownMode:
+		return a.modeWhy
+	case resources.RootCert.Of(a.Cluster).State == facts.Absent, a.publishedKnown && len(a.published.Certificates) == 0:
 		return finding.Because("configmap " + istio.RootCertConfigMap + " has no root")
-	case !m.publishedKnown:
-		return m.rootCertUnread()
+	case !a.publishedKnown:
+		return a.rootCertUnread()
 	}
 	return finding.Reason{}
 }
@@ -70,7 +69,7 @@ type outdated struct {
 }
 
 // outdated compares what a proxy has with what istiod publishes; it says why it cannot.
-func (m *member) outdated(p facts.ProxyMaterial) (o outdated, why finding.Reason) {
+func (a *authority) outdated(p facts.ProxyMaterial) (o outdated, why finding.Reason) {
 	proxy := fmt.Sprintf("proxy of pod %s/%s", p.Pod.Namespace, p.Pod.Name)
 	switch p.State {
 	case facts.OK:
@@ -89,7 +88,7 @@ func (m *member) outdated(p facts.ProxyMaterial) (o outdated, why finding.Reason
 	}
 	o.pod = p.Pod
 	field := func(what string) string { return fmt.Sprintf("pod %s/%s, %s", p.Pod.Namespace, p.Pod.Name, what) }
-	published := m.published.Certificates
+	published := a.published.Certificates
 	var lacks []pki.Certificate
 	for _, c := range published {
 		if !holds(trusted, c) {
@@ -103,10 +102,12 @@ func (m *member) outdated(p facts.ProxyMaterial) (o outdated, why finding.Reason
 		o.evidence = append(o.evidence, e)
 	}
 	switch {
-	case !leaf.NotAfter.After(m.now):
-		note(finding.Error, "present a certificate that has expired", finding.Evidence{Field: field("certificate, ended"), Value: leaf.NotAfter.UTC().Format(time.RFC3339)})
-	case m.unsigned(leaf, chain[1:]):
-		note(finding.Error, "present a certificate that no root published there signs", finding.Evidence{Field: field("certificate, issuer"), Value: leaf.Issuer()})
+	case !leaf.NotAfter.After(a.now):
+		note(finding.Error, "present a certificate that has expired",
+			finding.Evidence{Field: field("certificate, ended"), Value: leaf.NotAfter.UTC().Format(time.RFC3339)})
+	case a.unsigned(leaf, chain[1:]):
+		note(finding.Error, "present a certificate that no root published there signs",
+			finding.Evidence{Field: field("certificate, issuer"), Value: leaf.Issuer()})
 	}
 	switch {
 	case len(lacks) == len(published):
@@ -120,17 +121,17 @@ func (m *member) outdated(p facts.ProxyMaterial) (o outdated, why finding.Reason
 // unsigned reports whether peers that trust what the cluster publishes refuse a chain that
 // is not of the CA that istiod has now: what is wrong with that other rules say. Expiry of
 // CAs is theirs too.
-func (m *member) unsigned(leaf pki.Certificate, intermediates []pki.Certificate) bool {
-	if ca := m.current(); ca != nil {
+func (a *authority) unsigned(leaf pki.Certificate, intermediates []pki.Certificate) bool {
+	if ca := a.current(); ca != nil {
 		if signing, ok := ca.signing.First(); ok && leaf.CheckSignatureFrom(signing.Certificate) == nil {
 			return false
 		}
 	}
-	_, err := findPaths(leaf, intermediates, m.published.Certificates, anyUsage)
+	_, err := findPaths(leaf, intermediates, a.published.Certificates, anyUsage)
 	return err != nil
 }
 
-// shortNames are certificates as a person tells them apart.
+// shortNames are certificates as a person distinguishes them.
 func shortNames(certs []pki.Certificate) string {
 	var out []string
 	for _, c := range pki.Unique(certs) {
@@ -140,15 +141,16 @@ func shortNames(certs []pki.Certificate) string {
 }
 
 // oldMaterial is the finding about proxies of one cluster.
-func (m *member) oldMaterial(old []outdated, asked int) finding.Finding {
-	slices.SortStableFunc(old, func(a, b outdated) int {
-		return slices.Index(finding.Severities, a.severity) - slices.Index(finding.Severities, b.severity)
+func (a *authority) oldMaterial(old []outdated, asked int) finding.Finding {
+	slices.SortStableFunc(old, func(x, y outdated) int {
+		return slices.Index(finding.Severities, x.severity) - slices.Index(finding.Severities, y.severity)
 	})
 	f := finding.Finding{
-		Code: "CERT015", Severity: old[0].severity, Clusters: []string{m.Context},
-		Title:    fmt.Sprintf("%d of %d proxies of %s that were asked %s", len(old), asked, m.Context, old[0].what),
-		Evidence: []finding.Evidence{{Field: "configmap " + istio.RootCertConfigMap, Value: shortNames(m.published.Certificates)}},
-		Effect:   "between them and workloads with the certificates of now TLS fails, until they renew theirs: at half of its life, mostly 12 hours",
+		Code: "CERT015", Severity: old[0].severity, Clusters: []string{a.Context},
+		Title:    fmt.Sprintf("%d of %d proxies of %s that were asked %s", len(old), asked, a.Context, old[0].what),
+		Evidence: []finding.Evidence{{Field: "configmap " + istio.RootCertConfigMap, Value: shortNames(a.published.Certificates)}},
+		Effect: "between them and workloads with the certificates of now TLS fails, until they renew theirs: " +
+			"at half of its life, mostly 12 hours",
 	}
 	if f.Severity == finding.Warning {
 		f.Effect = "they refuse workloads with certificates of those roots, until they renew theirs: at half of its life, mostly 12 hours"
@@ -160,23 +162,22 @@ func (m *member) oldMaterial(old []outdated, asked int) finding.Finding {
 			workloads = append(workloads, w)
 		}
 	}
-	f.Fix = m.renewProxies(workloads)
+	f.Fix = a.renewProxies(workloads)
 	return f
 }
 
 // renewProxies are the steps that give proxies certificates and roots of now.
-func (m *member) renewProxies(workloads []istio.WorkloadRef) []finding.Step {
+func (a *authority) renewProxies(workloads []istio.WorkloadRef) []finding.Step {
 	var restarted []finding.Command
 	var others []finding.Step
 	for _, w := range workloads {
-		switch w.Kind {
-		case "deployment", "daemonset", "statefulset":
-			restarted = append(restarted, finding.Kubectl(m.Context, "-n", w.Namespace, "rollout", "restart", w.Kind+"/"+w.Name))
-		case "pod":
+		if command, ok := remedy.RestartWorkload(a.Context, w); ok {
+			restarted = append(restarted, command)
+		} else if w.Kind == "pod" {
 			others = append(others,
 				finding.Say("Careful: nothing recreates %s. Keep its manifest, delete it, and create it again:", w).
-					By(finding.Kubectl(m.Context, "-n", w.Namespace, "delete", "pod/"+w.Name)))
-		default:
+					By(finding.Kubectl(a.Context, "-n", w.Namespace, "delete", "pod/"+w.Name)))
+		} else {
 			others = append(others, finding.Say("Recreate the pods of %s.", w))
 		}
 	}

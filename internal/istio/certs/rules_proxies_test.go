@@ -93,11 +93,14 @@ func TestProxies(t *testing.T) {
 			if c.change != nil {
 				c.change(east)
 			}
-			pod := &facts.Pod{Namespace: "sample", Name: "curl-5d5c8b9f7-00002", PodTemplate: &facts.PodTemplate{Labels: map[string]string{"pod-template-hash": "5d5c8b9f7"}, Owner: facts.Owner{Kind: "ReplicaSet", Name: "curl-5d5c8b9f7"}}}
+			template := &facts.PodTemplate{
+				Labels: map[string]string{"pod-template-hash": "5d5c8b9f7"}, Owner: facts.Owner{Kind: "ReplicaSet", Name: "curl-5d5c8b9f7"},
+			}
+			pod := &facts.Pod{Namespace: "sample", Name: "curl-5d5c8b9f7-00002", PodTemplate: template}
 			options := Options{ExpiryWarn: DefaultExpiryWarn, Proxies: map[string]facts.Read[[]facts.ProxyMaterial]{
 				"east": {State: facts.OK, Value: []facts.ProxyMaterial{{Pod: pod, Read: answer}}},
 			}}
-			result := Verify(f.Facts(), options)
+			result := run(t, f.Facts(), options)
 			if diff := cmp.Diff(c.want, istiotest.Summarize(result)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -118,7 +121,7 @@ func TestProxies(t *testing.T) {
 func TestProxiesUnknown(t *testing.T) {
 	f := istiotest.Healthy("east").Facts()
 	forbidden := map[string]facts.Read[[]facts.ProxyMaterial]{"east": {State: facts.Forbidden, Reason: "forbidden"}}
-	result := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn, Proxies: forbidden})
+	result := run(t, f, Options{ExpiryWarn: DefaultExpiryWarn, Proxies: forbidden})
 	if len(result.Findings) > 0 || len(result.Unknowns) != 1 || result.Unknowns[0].Codes[0] != finding.Code("CERT015") {
 		t.Errorf("%+v", result)
 	}

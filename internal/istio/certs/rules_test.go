@@ -18,19 +18,19 @@ import (
 
 func TestHealthyFleets(t *testing.T) {
 	for _, c := range istiotest.HealthyCases {
-		t.Run(c.Name, func(t *testing.T) { judge(t, c) })
+		t.Run(c.Name, func(t *testing.T) { check(t, c) })
 	}
 }
 
 func TestFaults(t *testing.T) {
 	for _, c := range istiotest.Faults {
-		t.Run(c.Name, func(t *testing.T) { judge(t, c) })
+		t.Run(c.Name, func(t *testing.T) { check(t, c) })
 	}
 }
 
-func judge(t *testing.T, c istiotest.Case) {
+func check(t *testing.T, c istiotest.Case) {
 	t.Helper()
-	result := Verify(c.Fleet().Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
+	result := run(t, c.Fleet().Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
 	got := istiotest.Summarize(result)
 	want := slices.Sorted(slices.Values(c.Want))
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -101,7 +101,7 @@ func TestNewbornSystem(t *testing.T) {
 				for i := range fleet.Clusters {
 					age(&fleet.Clusters[i], metav1.NewTime(fleet.At.Add(-ago)))
 				}
-				if result := Verify(fleet, Options{ExpiryWarn: DefaultExpiryWarn}); len(result.Findings) != want {
+				if result := run(t, fleet, Options{ExpiryWarn: DefaultExpiryWarn}); len(result.Findings) != want {
 					t.Errorf("%s after: %+v", ago, result.Findings)
 				}
 			}

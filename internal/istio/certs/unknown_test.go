@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // forbidSecrets leaves what a user without access to secrets can read.
@@ -50,7 +51,7 @@ func TestWithoutSecretsTheRestIsJudged(t *testing.T) {
 			for i := range f.Clusters {
 				forbidSecrets(&f.Clusters[i])
 			}
-			r := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn})
+			r := run(t, f, Options{ExpiryWarn: DefaultExpiryWarn})
 			if diff := cmp.Diff(c.want, istiotest.Summarize(r)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -80,12 +81,13 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 		resources.Istiods.Set(c, facts.Read[[]appsv1.Deployment]{State: state})
 		resources.IstiodPods.Set(c, facts.Read[[]facts.Pod]{State: state})
 		resources.Namespaces.Set(c, facts.Read[[]corev1.Namespace]{State: state})
-		r := Verify(f, Options{ExpiryWarn: DefaultExpiryWarn, Proxies: map[string]facts.Read[[]facts.ProxyMaterial]{"east": {State: facts.OK}, "west": {State: state}}})
+		r := run(t, f, Options{ExpiryWarn: DefaultExpiryWarn, Proxies: map[string]facts.Read[[]facts.ProxyMaterial]{
+			"east": {State: facts.OK}, "west": {State: state},
+		}})
 		if len(r.Findings) > 0 {
 			t.Errorf("%q: %v", state, istiotest.Summarize(r))
 		}
-		all := slices.Sorted(slices.Values(Codes()))
-		if diff := cmp.Diff(all, codesOf(r, "west")); diff != "" {
+		if diff := cmp.Diff(rule.CodesOf(Rules()), codesOf(r, "west")); diff != "" {
 			t.Errorf("%q: not checked (-want +got):\n%s", state, diff)
 		}
 	}
@@ -96,12 +98,17 @@ func TestAnUnreachedClusterHidesNothingOfTheOthers(t *testing.T) {
 	f.Get("west").Plug(istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}))
 	got := f.Facts()
 	got.Clusters[1] = facts.Cluster{Context: "north", Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
-	r := Verify(got, Options{ExpiryWarn: DefaultExpiryWarn})
-	if diff := cmp.Diff([]string{"CERT002 error east,west"}, istiotest.Summarize(r)); diff != "" {
-		t.Errorf("findings (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(slices.Sorted(slices.Values(Codes())), codesOf(r, "north")); diff != "" {
-		t.Errorf("not checked (-want +got):\n%s", diff)
+	everybody := map[string]facts.Read[[]facts.ProxyMaterial]{"east": {State: facts.OK}, "west": {State: facts.OK}}
+	for _, proxies := range []map[string]facts.Read[[]facts.ProxyMaterial]{nil, everybody} {
+		r := run(t, got, Options{ExpiryWarn: DefaultExpiryWarn, Proxies: proxies})
+		if diff := cmp.Diff([]string{"CERT002 error east,west"}, istiotest.Summarize(r)); diff != "" {
+			t.Errorf("findings (-want +got):\n%s", diff)
+		}
+		// What nobody asked for is not unknown.
+		want := slices.DeleteFunc(rule.CodesOf(Rules()), func(code finding.Code) bool { return code == "CERT015" && proxies == nil })
+		if diff := cmp.Diff(want, codesOf(r, "north")); diff != "" {
+			t.Errorf("not checked (-want +got):\n%s", diff)
+		}
 	}
 }
 
@@ -110,7 +117,7 @@ func TestAFreshSecretIsNotJudged(t *testing.T) {
 	f := istiotest.Healthy("east", "west")
 	west := f.Get("west")
 	west.CACerts, west.CACertsWritten = istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}).CACerts(), istiotest.Now
-	r := Verify(f.Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
+	r := run(t, f.Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
 	if diff := cmp.Diff([]string(nil), istiotest.Summarize(r)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
@@ -127,7 +134,7 @@ func TestOneOddClusterOfTwentyIsOneFinding(t *testing.T) {
 	}
 	f := istiotest.Healthy(names...)
 	f.Get("odd").Plug(istiotest.Root(istiotest.Spec{}).Sub(istiotest.Spec{}))
-	r := Verify(f.Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
+	r := run(t, f.Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
 	if len(r.Findings) != 1 || r.Findings[0].Title != "no trust between odd on the one side and a, b, c and 16 more on the other" {
 		t.Errorf("%v: %s", istiotest.Summarize(r), r.Findings[0].Title)
 	}

@@ -16,7 +16,9 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ruletest"
 )
 
 // linked is a fleet whose proxies are connected, each to the control plane of its cluster.
@@ -44,7 +46,7 @@ func link(f *istiotest.Fleet) linked {
 			to = l.Clusters[0].Context
 		}
 		for k := range resources.Pods.Of(c).Value {
-			if p := &resources.Pods.Of(c).Value[k]; isProxy(p) {
+			if p := &resources.Pods.Of(c).Value[k]; model.NeedsConfig(p) {
 				l.connect(to, k%2, istio.ClusterID(c), p.Namespace, p.Name)
 			}
 		}
@@ -78,7 +80,7 @@ func (l *linked) again(there bool) {
 		views.Value = slices.Clone(views.Value)
 		l.Again.Istiods[context] = views
 	}
-	for context, pods := range Unconnected(l.Fleet, l.Seen) {
+	for context, pods := range Unconnected(model.New(l.Fleet, model.Options{Seen: l.Seen})) {
 		l.Again.Pods[context] = map[string]bool{}
 		for _, p := range pods {
 			l.Again.Pods[context][p] = there
@@ -152,7 +154,7 @@ func TestConnections(t *testing.T) {
 			l.again(true)
 			l.Again.Istiods["east"].Value[0].Proxies.Value = []facts.ConnectedProxy{{Cluster: "east", Namespace: "sample", Pod: httpbinPod}, {Cluster: "east", Namespace: "sample", Pod: sourcePod}, {Cluster: "east", Namespace: "sample", Pod: "helloworld-5d5c8b9f7-00000"}}
 		}},
-		"asked once":                                   {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod) }, unknown: "asked once only"},
+		"asked once":                                   {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod) }, unknown: "only asked once"},
 		"a replica that does not say":                  {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod); unreadable(l); l.again(true) }, unknown: "port-forward to istiod is forbidden"},
 		"a replica that does not say, and all is well": {fleet: two, do: unreadable, unknown: "port-forward to istiod is forbidden"},
 		"one that has just started": {fleet: two, do: func(l *linked) {
@@ -173,7 +175,7 @@ func TestConnections(t *testing.T) {
 			}
 		}, unknown: "has just started"},
 		"none of a cluster":        {fleet: two, do: func(l *linked) { all(l, "east"); l.again(true) }, want: []string{"EP020 error east"}, text: "5 of 5"},
-		"none of a remote cluster": {fleet: remote, do: func(l *linked) { all(l, "west"); l.again(true) }, unknown: "that is none of it may direct them"},
+		"none of a remote cluster": {fleet: remote, do: func(l *linked) { all(l, "west"); l.again(true) }, unknown: "one outside of it may configure them"},
 		"one of a remote cluster":  {fleet: remote, do: func(l *linked) { l.cut("west", httpbinPod); l.again(true) }, want: []string{"EP020 error west"}, text: "1 of 5"},
 		"connected to the other": {fleet: two, do: func(l *linked) {
 			l.cut("west", httpbinPod)
@@ -237,7 +239,7 @@ func TestConnections(t *testing.T) {
 			if c.do != nil {
 				c.do(&l)
 			}
-			result := Verify(l.Fleet, Options{Seen: &l.Seen})
+			result := area().Run(t, l.Fleet, model.Options{Seen: l.Seen})
 			if diff := cmp.Diff(c.want, istiotest.Summarize(result)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -246,7 +248,7 @@ func TestConnections(t *testing.T) {
 					t.Errorf("title %q", f.Title)
 				}
 			}
-			complete(t, result)
+			ruletest.Complete(t, result)
 			reasons := fmt.Sprint(result.Unknowns)
 			if (c.unknown == "") != (len(result.Unknowns) == 0) || !strings.Contains(reasons, c.unknown) {
 				t.Errorf("unknowns %s", reasons)
@@ -258,7 +260,7 @@ func TestConnections(t *testing.T) {
 // Nobody is asked where the clusters are those of a dump, which is said.
 func TestConnectionsOfADump(t *testing.T) {
 	l := link(istiotest.Serving(istiotest.Networked("east", "west")))
-	result := Verify(l.Fleet, Options{Seen: &facts.Seen{NotAsked: "clusters of a dump cannot be asked"}})
+	result := area().Run(t, l.Fleet, model.Options{Seen: facts.Seen{NotAsked: "clusters of a dump cannot be asked"}})
 	if len(result.Findings) > 0 || len(result.Unknowns) != 2 || !slices.Equal(result.Unknowns[0].Codes, []finding.Code{"EP020"}) ||
 		result.Unknowns[0].Reason.Kind != finding.NotAsked {
 		t.Errorf("%+v", result)
@@ -281,18 +283,12 @@ func TestConnectionOfASource(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := link(istiotest.Serving(istiotest.Networked("east", "west")))
-			d, _, err := Diagnose(l.Fleet, "sample", "helloworld", Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			d, _ := diagnose(t, l.Fleet, finding.Result{}, facts.Seen{}, Options{})
 			_, pod, _ := strings.Cut(d.Paths[0].From.Pod, "/")
 			if c.do != nil {
 				c.do(&l, pod)
 			}
-			d, result, err := Diagnose(l.Fleet, "sample", "helloworld", Options{Seen: &l.Seen})
-			if err != nil {
-				t.Fatal(err)
-			}
+			d, result := diagnose(t, l.Fleet, finding.Result{}, l.Seen, Options{})
 			if diff := cmp.Diff(c.want, istiotest.Summarize(result)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -304,7 +300,7 @@ func TestConnectionOfASource(t *testing.T) {
 			if d.Paths[1].Verdict != Reaches {
 				t.Errorf("the other way: %+v", d.Paths[1])
 			}
-			complete(t, result)
+			ruletest.Complete(t, result)
 		})
 	}
 }
@@ -313,7 +309,7 @@ func TestConnectionOfASource(t *testing.T) {
 func TestLocalInjector(t *testing.T) {
 	l := link(istiotest.Serving(istiotest.Networked("east", "west")))
 	for _, p := range resources.Pods.Of(&l.Clusters[1]).Value {
-		if isProxy(&p) {
+		if model.NeedsConfig(&p) {
 			l.cut("west", p.Name)
 			l.connect("east", 0, "west", p.Namespace, p.Name)
 		}
@@ -321,7 +317,7 @@ func TestLocalInjector(t *testing.T) {
 	resources.Services.Edit(&l.Clusters[1]).Value = append(slices.Clone(resources.Services.Of(&l.Clusters[1]).Value), corev1.Service{})
 	s := &resources.Services.Of(&l.Clusters[1]).Value[len(resources.Services.Of(&l.Clusters[1]).Value)-1]
 	s.Name, s.Namespace = "istiod-remote", istiotest.System
-	if result := Verify(l.Fleet, Options{Seen: &l.Seen}); len(result.Findings) > 0 {
+	if result := area().Run(t, l.Fleet, model.Options{Seen: l.Seen}); len(result.Findings) > 0 {
 		t.Errorf("%+v", result.Findings)
 	}
 }

@@ -1,6 +1,8 @@
 package endpoints
 
 import (
+	"slices"
+
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 )
 
@@ -47,6 +49,17 @@ func (d *Diagnosis) Verdict() Verdict {
 	return Nothing
 }
 
+// Sources are the proxies that have a pod, of the paths that reach.
+func (d *Diagnosis) Sources() []Source {
+	var out []Source
+	for _, p := range d.Paths {
+		if (p.Verdict == Reaches || p.Verdict == Partial) && p.From.Pod != "" && !slices.Contains(out, p.From) {
+			out = append(out, p.From)
+		}
+	}
+	return out
+}
+
 // Presence is what one cluster has of a service.
 type Presence struct {
 	Cluster string `json:"cluster"`
@@ -56,7 +69,7 @@ type Presence struct {
 	NotReady int `json:"notReady"`
 }
 
-// Source is the proxy for which a path is judged: one for each cluster and network.
+// Source is the proxy for which a path is evaluated: one for each cluster and network.
 type Source struct {
 	Cluster string `json:"cluster"`
 	// Network is the one that it was told to be on; "" for none.
@@ -70,6 +83,8 @@ type Path struct {
 	From    Source  `json:"from"`
 	To      string  `json:"to"`
 	Verdict Verdict `json:"verdict"`
+	// StoppedAt is the name of the step that stops the requests; "" where none does.
+	StoppedAt string `json:"-"`
 	// Code and Cause are those of the finding that decides; "" where none does.
 	Code  finding.Code `json:"code,omitempty"`
 	Cause string       `json:"cause,omitempty"`
@@ -79,8 +94,13 @@ type Path struct {
 	Steps []Step `json:"steps"`
 	// Ports are what the source gets for each port.
 	Ports []Port `json:"ports"`
-	// findings are the IDs of all findings about the path.
+	// Findings are the IDs of all findings about the path.
 	Findings []string `json:"findings"`
+}
+
+// hasFault reports whether some of the requests fail, by one of the steps.
+func (p *Path) hasFault() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Outcome == Fault })
 }
 
 // Outcome is what one step of a path came to.
@@ -91,7 +111,7 @@ const (
 	Passed  Outcome = "ok"
 	Fault   Outcome = "fault"
 	Answer  Outcome = "answer"  // it stops the requests on purpose
-	Unclear Outcome = "unknown" // it could not be judged
+	Unclear Outcome = "unknown" // it could not be checked
 )
 
 // Step is one thing that has to be right for requests to get to a cluster.

@@ -19,17 +19,69 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ruletest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
+// area are the rules.
+func area(others ...*rule.Rule[*model.Mesh]) ruletest.Area {
+	return ruletest.Area{Rules: Rules(), Others: others}
+}
+
+// verify is what the rules find in a fleet of which nobody asked the control planes.
+func verify(t *testing.T, fleet *facts.Fleet, options Options, others ...*rule.Rule[*model.Mesh]) finding.Result {
+	t.Helper()
+	result := area(others...).Run(t, fleet, model.Options{Given: []any{options}})
+	result.Unknowns = slices.DeleteFunc(result.Unknowns, func(u finding.Unknown) bool { return u.Reason.Kind == finding.NotAsked })
+	return result
+}
+
+// diagnose asks for the service of the test fleets.
+func diagnose(t *testing.T, fleet *facts.Fleet, known finding.Result, seen facts.Seen, options Options) (*Diagnosis, finding.Result) {
+	t.Helper()
+	d, result, err := Diagnose(model.New(fleet, model.Options{Seen: seen}), known, "sample", "helloworld", options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, result
+}
+
+// finds is a rule that finds what is known.
+func finds(known finding.Result) *rule.Rule[*model.Mesh] {
+	r := &rule.Rule[*model.Mesh]{Everywhere: true, Run: func(p *rule.Pass[*model.Mesh]) {
+		for _, f := range known.Findings {
+			p.Report(f)
+		}
+		for _, u := range known.Unknowns {
+			p.NotChecked(u.Cluster, u.Reason, u.Codes...)
+		}
+	}}
+	for _, f := range known.Findings {
+		r.Reports = append(r.Reports, rule.May(f.Code, f.Severity))
+	}
+	for _, u := range known.Unknowns {
+		for _, code := range u.Codes {
+			r.Reports = append(r.Reports, rule.May(code, finding.Error))
+		}
+	}
+	return r
+}
+
+// Declarations are what the pages say, and each may only name causes that run before.
+func TestDeclarations(t *testing.T) {
+	if err := rule.Validate(Rules()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestHealthyFleets(t *testing.T) {
 	for _, c := range istiotest.EndpointHealthy {
-		t.Run(c.Name, func(t *testing.T) { judge(t, c) })
+		t.Run(c.Name, func(t *testing.T) { check(t, c) })
 	}
 	for _, c := range slices.Concat(istiotest.NetworkHealthy, istiotest.HealthyCases) {
-		t.Run(c.Name, func(t *testing.T) { verify(t, c) })
+		t.Run(c.Name, func(t *testing.T) { checkVerify(t, c) })
 	}
 }
 
@@ -38,23 +90,23 @@ func TestFaults(t *testing.T) {
 	found := map[finding.Code]bool{"EP032": true, "EP023": true, "EP020": true} // TestKnownCauses, TestEjected, TestConnections
 	for _, c := range istiotest.EndpointFaults {
 		t.Run(c.Name, func(t *testing.T) {
-			judge(t, c)
+			check(t, c)
 			for _, want := range slices.Concat(c.Want, c.Asked) {
 				code, _, _ := strings.Cut(want, " ")
 				found[finding.Code(code)] = true
 			}
 		})
 	}
-	for _, code := range Codes() {
+	for _, code := range rule.CodesOf(Rules()) {
 		if !found[code] {
 			t.Errorf("no fleet has %s", code)
 		}
 	}
 }
 
-func verify(t *testing.T, c istiotest.Case) {
+func checkVerify(t *testing.T, c istiotest.Case) {
 	t.Helper()
-	result := Verify(c.Fleet().Facts(), Options{})
+	result := verify(t, c.Fleet().Facts(), Options{})
 	if diff := cmp.Diff(slices.Sorted(slices.Values(c.Want)), istiotest.Summarize(result)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s\n%+v", diff, result.Findings)
 	}
@@ -62,16 +114,13 @@ func verify(t *testing.T, c istiotest.Case) {
 	if len(result.Unknowns) > 0 {
 		t.Errorf("everything was readable, and yet not checked: %+v", result.Unknowns)
 	}
-	complete(t, result)
+	ruletest.Complete(t, result)
 }
 
-func judge(t *testing.T, c istiotest.EndpointCase) {
+func check(t *testing.T, c istiotest.EndpointCase) {
 	t.Helper()
-	verify(t, c.Case)
-	d, result, err := Diagnose(c.Fleet().Facts(), "sample", "helloworld", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	checkVerify(t, c.Case)
+	d, result := diagnose(t, c.Fleet().Facts(), finding.Result{}, facts.Seen{}, Options{})
 	want := c.Asked
 	if want == nil {
 		want = c.Want
@@ -79,7 +128,7 @@ func judge(t *testing.T, c istiotest.EndpointCase) {
 	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), istiotest.Summarize(result)); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
-	complete(t, result)
+	ruletest.Complete(t, result)
 	if diff := cmp.Diff(c.Paths, paths(d), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("paths (-want +got):\n%s\n%+v", diff, d.Paths)
 	}
@@ -105,82 +154,7 @@ func paths(d *Diagnosis) []string {
 	return out
 }
 
-// complete: every finding says what a tired person needs.
-func complete(t *testing.T, result finding.Result) {
-	t.Helper()
-	ids := map[string]bool{}
-	for _, f := range result.Findings {
-		if ids[f.ID()] {
-			t.Errorf("two findings are %s", f.ID())
-		}
-		ids[f.ID()] = true
-		if f.Title == "" || f.Effect == "" || len(f.Clusters) == 0 || len(f.Evidence) == 0 || len(f.Fix) == 0 {
-			t.Errorf("%s lacks something: %+v", f.Code, f)
-		}
-		for _, e := range f.Evidence {
-			if e.Field == "" || strings.Trim(e.Value, " ,;") != e.Value || e.Value == "" {
-				t.Errorf("%s: evidence %q: %q", f.ID(), e.Field, e.Value)
-			}
-		}
-		for _, s := range f.Fix {
-			end := ":"
-			if len(s.Run) == 0 {
-				end = "."
-			}
-			if !strings.HasSuffix(s.Say, end) && (s.Say != "" || len(s.Run) == 0) || strings.TrimSpace(s.Say) != s.Say {
-				t.Errorf("%s: fix %q before %d commands", f.ID(), s.Say, len(s.Run))
-			}
-			deletes := slices.ContainsFunc(s.Run, func(c finding.Command) bool { return slices.Contains(c.Args, "delete") })
-			if deletes && !strings.HasPrefix(s.Say, "Careful: ") {
-				t.Errorf("%s: fix %q before %q", f.ID(), s.Say, s.Run)
-			}
-		}
-		for _, c := range finding.Commands(f.Fix) {
-			for at := &c; at != nil; at = at.Pipe {
-				if at.Args[0] == "kubectl" && !strings.HasPrefix(at.Args[1], "mesh-") && at.Context() == "" {
-					t.Errorf("%s: fix %q", f.ID(), c)
-				}
-			}
-		}
-	}
-}
-
-// What other rules know to be the cause is named first, and is part of the result;
-// without them the consequence stands for itself.
-func TestKnownCauses(t *testing.T) {
-	for _, c := range []struct {
-		fault string
-		want  []string
-		paths []string
-		text  string
-	}{
-		{"pending gateway", []string{"EP031 error west < GW001", "GW001 error west < GW002", "GW002 error west"},
-			[]string{"east > west: broken GW002"}, "the gateway has no external address"},
-		{"no gateway", []string{"EP031 error west < GW001", "GW001 error west"}, []string{"east > west: broken GW001"}, "network network2 has no gateway"},
-		{"clients of no known network", []string{"EP031 error east < NET002", "NET002 error east"}, []string{"east > west: broken NET002"}, ""},
-		{"gateway pod not ready", []string{"EP032 error west < GW012", "GW012 error west"}, []string{"east > west: broken GW012"}, ""},
-	} {
-		t.Run(c.fault, func(t *testing.T) {
-			f := fleetOf(t, c.fault).Facts()
-			d, result, err := Diagnose(f, "sample", "helloworld", Options{Known: network.Verify(f, network.Options{})})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(c.want, istiotest.Summarize(result)); diff != "" {
-				t.Errorf("findings (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(c.paths, paths(d)); diff != "" {
-				t.Errorf("paths (-want +got):\n%s", diff)
-			}
-			if !strings.Contains(d.Paths[0].Summary, c.text) {
-				t.Errorf("summary: %s", d.Paths[0].Summary)
-			}
-			complete(t, result)
-		})
-	}
-}
-
-// What mends a cluster that is not read is in one place: its cause, where one is known.
+// What fixes a cluster that is not watched is in one place: its cause, where one is known.
 func TestFixOfTheCause(t *testing.T) {
 	f := fleetOf(t, "no remote secret").Facts()
 	cause := finding.Finding{
@@ -188,10 +162,7 @@ func TestFixOfTheCause(t *testing.T) {
 		Fix: []finding.Step{finding.Run(finding.Shell("the", "command"))},
 	}
 	for name, known := range map[string]finding.Result{"known": {Findings: []finding.Finding{cause}}, "not known": {}} {
-		_, result, err := Diagnose(f, "sample", "helloworld", Options{Known: known})
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, result := diagnose(t, f, known, facts.Seen{}, Options{})
 		var commands []string
 		for _, found := range result.Findings {
 			for _, c := range finding.Commands(found.Fix) {
@@ -211,10 +182,7 @@ func TestRefusedCredential(t *testing.T) {
 	for _, code := range []finding.Code{"SEC010", "SEC012", "SEC015"} {
 		known.Add(finding.Finding{Code: code, Severity: finding.Error, Clusters: []string{"east", "west"}, Title: string(code)})
 	}
-	d, _, err := Diagnose(f, "sample", "helloworld", Options{Known: known})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, _ := diagnose(t, f, known, facts.Seen{}, Options{})
 	if diff := cmp.Diff("east > west: broken SEC012", paths(d)[0]); diff != "" {
 		t.Errorf("paths (-want +got):\n%s", diff)
 	}
@@ -253,7 +221,7 @@ func TestFolding(t *testing.T) {
 			c.Slice(name).Endpoints = c.Slice("httpbin").Endpoints
 		}
 	}
-	result := Verify(f.Facts(), Options{})
+	result := verify(t, f.Facts(), Options{})
 	if diff := cmp.Diff([]string{"EP031 error west"}, istiotest.Summarize(result)); diff != "" {
 		t.Fatal(diff)
 	}
@@ -261,12 +229,12 @@ func TestFolding(t *testing.T) {
 	if last.Field != "services concerned" || !strings.HasPrefix(last.Value, "7: curl.sample, helloworld.sample, httpbin.sample and 4 more") {
 		t.Errorf("%+v", last)
 	}
-	narrow := Verify(f.Facts(), Options{Selects: func(labels map[string]string) bool { return labels["app"] == "curl" }})
+	narrow := verify(t, f.Facts(), Options{Selects: func(labels map[string]string) bool { return labels["app"] == "curl" }})
 	last = narrow.Findings[0].Evidence[len(narrow.Findings[0].Evidence)-1]
 	if last.Value != "1: curl.sample" {
 		t.Errorf("%+v", last)
 	}
-	if other := Verify(f.Facts(), Options{Namespace: "other"}); len(other.Findings) > 0 {
+	if other := verify(t, f.Facts(), Options{Namespace: "other"}); len(other.Findings) > 0 {
 		t.Errorf("%+v", other.Findings)
 	}
 }
@@ -318,10 +286,7 @@ func TestUnreadable(t *testing.T) {
 			[]string{"east > west: unknown"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, result, err := Diagnose(c.fleet, "sample", "helloworld", Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
+			d, result := diagnose(t, c.fleet, finding.Result{}, facts.Seen{}, Options{})
 			if diff := cmp.Diff(c.want, paths(d)); diff != "" {
 				t.Errorf("paths (-want +got):\n%s", diff)
 			}
@@ -341,8 +306,8 @@ func TestUnreadable(t *testing.T) {
 func TestUnnamedServices(t *testing.T) {
 	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
 	resources.Services.Set(&fleet.Clusters[1], facts.Read[[]corev1.Service]{State: facts.Forbidden})
-	want := []finding.Unknown{{Cluster: "west", Reason: finding.Reason{Kind: finding.Forbidden, Text: "services: forbidden"}, Codes: Codes()}}
-	if diff := cmp.Diff(want, Verify(fleet, Options{}).Unknowns); diff != "" {
+	want := []finding.Unknown{{Cluster: "west", Reason: finding.Reason{Kind: finding.Forbidden, Text: "services: forbidden"}, Codes: rule.CodesOf(Rules())}}
+	if diff := cmp.Diff(want, verify(t, fleet, Options{}).Unknowns); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -357,14 +322,11 @@ func TestDoubts(t *testing.T) {
 	known.NotChecked("east", forbidden("workloadentries"), "NET011") // which stops nothing
 	gateway := finding.Unknown{Cluster: "west", Reason: forbidden("gateways of networking.istio.io"), Codes: []finding.Code{"EP032"}}
 	token := finding.Unknown{Cluster: "east", Reason: forbidden("review of the token by west"), Codes: []finding.Code{"EP030"}}
-	_, asked, err := Diagnose(fleet, "sample", "helloworld", Options{Known: known})
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, asked := diagnose(t, fleet, known, facts.Seen{}, Options{})
 	if diff := cmp.Diff([]finding.Unknown{token, gateway}, asked.Unknowns); diff != "" {
 		t.Errorf("diagnose (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]finding.Unknown{gateway}, Verify(fleet, Options{Known: known}).Unknowns); diff != "" {
+	if diff := cmp.Diff([]finding.Unknown{gateway}, verify(t, fleet, Options{}, finds(known)).Unknowns); diff != "" {
 		t.Errorf("verify (-want +got):\n%s", diff)
 	}
 }
@@ -375,17 +337,14 @@ func TestUnreached(t *testing.T) {
 	f.Get("west").Network.Gateway.Status = corev1.ServiceStatus{}
 	fleet := f.Facts()
 	fleet.Clusters[1] = facts.Cluster{Context: "north", Server: fleet.Clusters[1].Server, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
-	_, result, err := Diagnose(fleet, "sample", "helloworld", Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, result := diagnose(t, fleet, finding.Result{}, facts.Seen{}, Options{})
 	if diff := cmp.Diff([]string{"EP031 error west"}, istiotest.Summarize(result)); diff != "" {
 		t.Error(diff)
 	}
 	if len(result.Unknowns) != 1 || result.Unknowns[0].Cluster != "north" || result.Unknowns[0].Reason != finding.ClusterUnreached {
 		t.Errorf("%+v", result.Unknowns)
 	}
-	if _, _, err := Diagnose(fleet, "other", "helloworld", Options{}); err == nil || !strings.Contains(err.Error(), "there is helloworld.sample") {
+	if _, _, err := Diagnose(model.New(fleet, model.Options{}), finding.Result{}, "other", "helloworld", Options{}); err == nil || !strings.Contains(err.Error(), "there is helloworld.sample") {
 		t.Error(err)
 	}
 }
@@ -393,14 +352,10 @@ func TestUnreached(t *testing.T) {
 // What a proxy holds against the endpoints that it is given decides, where it was asked.
 func TestEjected(t *testing.T) {
 	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
-	diagnose := func(live Live) (*Diagnosis, finding.Result) {
-		d, result, err := Diagnose(fleet, "sample", "helloworld", Options{Live: live})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d, result
+	asked := func(live Live) (*Diagnosis, finding.Result) {
+		return diagnose(t, fleet, finding.Result{}, facts.Seen{}, Options{Live: live})
 	}
-	d, _ := diagnose(nil)
+	d, _ := asked(nil)
 	sources := d.Sources()
 	if len(sources) != 2 || sources[0].Cluster != "east" {
 		t.Fatalf("sources %+v", sources)
@@ -425,7 +380,7 @@ func TestEjected(t *testing.T) {
 		"none of them":    {live: facts.Read[[]envoy.Cluster]{State: facts.OK}, verdict: Reaches, unknown: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, result := diagnose(Live{sources[0]: c.live})
+			d, result := asked(Live{sources[0]: c.live})
 			if diff := cmp.Diff(c.found, istiotest.Summarize(result)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -441,7 +396,7 @@ func TestEjected(t *testing.T) {
 			if judged := slices.ContainsFunc(d.Paths[0].Steps, func(s Step) bool { return s.Name == stepProxy }); judged == c.unknown {
 				t.Errorf("steps %+v", d.Paths[0].Steps)
 			}
-			complete(t, result)
+			ruletest.Complete(t, result)
 		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 )
 
 // printed is what the first command of a pipe prints: that of printf, or what kubectl makes of
@@ -65,7 +66,7 @@ func TestCopies(t *testing.T) {
 			if err := json.Unmarshal([]byte(printed(t, c.command, object)), &got); err != nil {
 				t.Fatalf("%s: %v", c.command, err)
 			}
-			if err := json.Unmarshal([]byte(compact(c.want)), &want); err != nil {
+			if err := json.Unmarshal([]byte(remedy.JSON(c.want)), &want); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {

@@ -2,7 +2,7 @@ package endpoints
 
 import "sync"
 
-// memo keeps what was worked out once, for all who judge side by side. Its zero value is empty.
+// memo keeps what was worked out once, for all that evaluate at once. Its zero value is empty.
 type memo[K comparable, V any] struct {
 	mu   sync.Mutex
 	kept map[K]V

@@ -32,7 +32,7 @@ func settings(hosts ...string) []any {
 var EndpointFaults = []EndpointCase{
 	{Case: Case{Name: "no remote secret", Want: []string{"EP030 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) { east.Remotes = nil })},
 		Paths: []string{"east > west: broken EP030"}},
-	{Asked: []string{"EP030 error east", "EP030 error west"}, Case: Case{Name: "no remote secret at all", Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+	{Case: Case{Name: "no remote secret at all", Want: []string{"EP030 error east", "EP030 error west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
 		east.Remotes, west.Remotes = nil, nil
 	})}, Paths: []string{"east > west: broken EP030", "west > east: broken EP030"}},
 	{Case: Case{Name: "both clusters have the same ID", Want: []string{"EP030 error east", "EP030 error west"}, Fleet: serving(func(f *Fleet, east, west *Cluster) {

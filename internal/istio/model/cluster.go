@@ -34,8 +34,9 @@ type Cluster struct {
 	// Membership says whether it is part of a mesh.
 	Membership Membership
 
-	mesh    *Mesh
-	istiods []istio.Istiod
+	mesh     *Mesh
+	istiods  []istio.Istiod
+	replicas func() []*IstiodReplica
 
 	roots          func() []string
 	injector       func() (network string, known bool)
@@ -66,6 +67,7 @@ func newCluster(m *Mesh, f *facts.Cluster) *Cluster {
 		c.UID = side.Value.UID.Value
 	}
 	c.roots = sync.OnceValue(c.findRoots)
+	c.replicas = sync.OnceValue(c.findReplicas)
 	c.injector = sync.OnceValues(c.injectorNetwork)
 	c.meshID = sync.OnceValues(c.findMeshID)
 	c.network = sync.OnceValue(c.findNetwork)

@@ -83,7 +83,7 @@ func (cp *ControlPlane) watch() {
 			c.WatchedBy = append(c.WatchedBy, cp)
 		}
 	}
-	cp.judgeSecrets()
+	cp.findIgnored()
 }
 
 // Candidates are all objects that are meant to be gateways; see istio.View.

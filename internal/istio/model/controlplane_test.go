@@ -81,7 +81,7 @@ func TestTwoNames(t *testing.T) {
 		if len(west.WatchedBy) != 2 || len(cp.WatchedClusters()) != 2 || cp.IDOf(m.Cluster("east")) != "east" {
 			t.Errorf("watched by %v", west.WatchedBy)
 		}
-		if other := m.Cluster("east").Remotes[1]; !other.Misnamed() || m.Cluster("east").Remotes[0].Misnamed() {
+		if other := m.Cluster("east").Remotes[1]; other.Misnamed() != OtherName || m.Cluster("east").Remotes[0].Misnamed() != "" {
 			t.Errorf("%+v", other)
 		}
 	}

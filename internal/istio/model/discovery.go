@@ -1,4 +1,4 @@
-package network
+package model
 
 import (
 	"net"
@@ -8,49 +8,108 @@ import (
 	"strconv"
 	"strings"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
 // Ports of istiod, as its gateway takes them: for proxies, and for API servers.
 const (
-	portDiscovery = 15012
-	portInjection = 15017
-	// portPlainDiscovery is the one for proxies without TLS.
-	portPlainDiscovery = 15010
+	PortDiscovery = 15012
+	PortInjection = 15017
+	// PortPlainDiscovery is the one for proxies without TLS.
+	PortPlainDiscovery = 15010
 )
 
-const annotationControlPlanes = "topology.istio.io/controlPlaneClusters"
+// RemoteWatched reports whether the pods of the cluster are injected by a control plane
+// elsewhere, and a control plane watches it.
+func (c *Cluster) RemoteWatched() bool { return c.Remote() && len(c.WatchedBy) > 0 }
 
-// serving are the control planes whose proxies the cluster has.
-func (m *member) serving() []*view {
-	var out []*view
-	for _, v := range m.viewers {
-		if v.programs(m) {
-			out = append(out, v)
+// Injector is one webhook that injects sidecars.
+type Injector struct {
+	// Configuration is the name of its MutatingWebhookConfiguration.
+	Configuration string
+	admissionv1.MutatingWebhook
+}
+
+// Injectors are those of the cluster, of each configuration the first: the others differ
+// in what they select alone.
+func (c *Cluster) Injectors() []Injector {
+	var out []Injector
+	for _, w := range resources.Webhooks.Of(c.Cluster).Value {
+		if len(w.Webhooks) > 0 {
+			out = append(out, Injector{w.Name, w.Webhooks[0]})
 		}
 	}
 	return out
 }
 
-// serviceOfHost takes apart the name of a Service of Kubernetes: NAME.NAMESPACE.svc,
-// and what may follow.
-func serviceOfHost(host string) (name istio.ObjectName, ok bool) {
+// Object names the configuration.
+func (i Injector) Object() finding.Object {
+	return finding.Named("mutatingwebhookconfiguration", i.Configuration)
+}
+
+// Service is the name of the Service that it calls; false where it calls a URL.
+func (i Injector) Service() (istio.ObjectName, bool) {
+	if s := i.ClientConfig.Service; s != nil {
+		return istio.ObjectName{Namespace: s.Namespace, Name: s.Name}, true
+	}
+	return istio.ObjectName{}, false
+}
+
+// Path is that of the request that the API server makes.
+func (i Injector) Path() string {
+	if url := i.ClientConfig.URL; url != nil {
+		_, after, _ := strings.Cut(*url, "://")
+		if at := strings.Index(after, "/"); at >= 0 {
+			return after[at:]
+		}
+		return ""
+	}
+	if s := i.ClientConfig.Service; s != nil && s.Path != nil {
+		return *s.Path
+	}
+	return ""
+}
+
+// Host is the name by which the API server calls it; "" for an address of its own machine.
+func (i Injector) Host() string {
+	if s := i.ClientConfig.Service; s != nil {
+		return s.Name + "." + s.Namespace + ".svc"
+	}
+	if i.ClientConfig.URL == nil {
+		return ""
+	}
+	u, err := url.Parse(*i.ClientConfig.URL)
+	if err != nil || IsLoopback(u.Hostname()) {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// IsLoopback reports whether a host is an address of whoever uses it.
+func IsLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// ServiceOfHost takes apart the name of a Service of Kubernetes: NAME.NAMESPACE.svc, and
+// what may follow; false for another name.
+func ServiceOfHost(host string) (istio.ObjectName, bool) {
 	parts := strings.Split(host, ".")
 	if len(parts) < 3 || parts[2] != "svc" {
-		return name, false
+		return istio.ObjectName{}, false
 	}
 	return istio.ObjectName{Namespace: parts[1], Name: parts[0]}, true
 }
 
-// discoveryOf is the host and the port at which a pod's proxy looks for istiod; false
+// DiscoveryOf is the host and the port at which a pod's proxy looks for istiod; false
 // where they are not known.
-func discoveryOf(p *facts.Pod) (host string, port uint32, known bool) {
+func DiscoveryOf(p *facts.Pod) (host string, port uint32, known bool) {
 	config, known := istio.ProxyConfigOf(p)
 	if !known {
 		return "", 0, false
@@ -66,149 +125,105 @@ func discoveryOf(p *facts.Pod) (host string, port uint32, known bool) {
 	return host, uint32(n), true
 }
 
-// discoveryHost is the host by which a pod's proxy reaches istiod; "" where that is
-// not known.
-func discoveryHost(p *facts.Pod) string {
-	host, _, _ := discoveryOf(p)
+// DiscoveryHost is the host by which a pod's proxy reaches istiod; "" where it is not known.
+func DiscoveryHost(p *facts.Pod) string {
+	host, _, _ := DiscoveryOf(p)
 	return host
 }
 
-func (m *member) service(name istio.ObjectName) *corev1.Service {
-	for i := range resources.Services.Of(m.Cluster).Value {
-		if s := &resources.Services.Of(m.Cluster).Value[i]; s.Namespace == name.Namespace && s.Name == name.Name {
-			return s
-		}
+// ServiceNamed is the Service that a host means in a namespace of the cluster; inside
+// tells a name that only means something in the cluster, whether or not there is such a
+// Service.
+func (c *Cluster) ServiceNamed(host, namespace string) (s *corev1.Service, inside bool) {
+	if name, ok := ServiceOfHost(host); ok {
+		return c.Service(name.Namespace, name.Name), true
 	}
-	return nil
+	switch parts := strings.Split(host, "."); len(parts) {
+	case 1:
+		s = c.Service(namespace, host)
+	case 2:
+		s = c.Service(parts[1], parts[0])
+	}
+	return s, s != nil
 }
 
-// controlPlaneServices are the Services by which the webhooks and the proxies of the
+// ControlPlaneServices are the Services by which the webhooks and the proxies of the
 // cluster reach istiod, those that there are.
-func (m *member) controlPlaneServices() []*corev1.Service {
+func (c *Cluster) ControlPlaneServices() []*corev1.Service {
 	var names []istio.ObjectName
-	for _, i := range m.injectors() {
-		if ref := i.ClientConfig.Service; ref != nil {
-			names = append(names, istio.ObjectName{Namespace: ref.Namespace, Name: ref.Name})
+	for _, i := range c.Injectors() {
+		if name, ok := i.Service(); ok {
+			names = append(names, name)
 		}
 	}
-	for _, p := range m.proxies {
-		if name, ok := serviceOfHost(discoveryHost(p)); ok && !slices.Contains(names, name) {
+	for _, p := range c.ProxyPods() {
+		if name, ok := ServiceOfHost(DiscoveryHost(p)); ok && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	var out []*corev1.Service
 	for _, name := range names {
-		if s := m.service(name); s != nil && !slices.Contains(out, s) {
+		if s := c.Service(name.Namespace, name.Name); s != nil && !slices.Contains(out, s) {
 			out = append(out, s)
 		}
 	}
 	return out
 }
 
-// isBridge reports whether a Service leads out of its cluster by addresses that
-// somebody wrote.
-func isBridge(s *corev1.Service) bool {
+// LeadsOut reports whether a Service leads out of its cluster by addresses that somebody
+// wrote.
+func LeadsOut(s *corev1.Service) bool {
 	return len(s.Spec.Selector) == 0 && s.Spec.Type != corev1.ServiceTypeExternalName
 }
 
-// endpointsOf are the addresses and ports to which a Service of the system namespace leads.
-func (m *member) endpointsOf(s *corev1.Service) (addresses []string, ports []int) {
-	for _, slice := range m.slicesOf(s) {
-		for _, e := range slice.Endpoints {
-			addresses = append(addresses, e.Addresses...)
-		}
-		for _, p := range slice.Ports {
-			if p.Port != nil {
-				ports = append(ports, int(*p.Port))
-			}
-		}
-	}
-	slices.Sort(ports)
-	return finding.Distinct(addresses), slices.Compact(ports)
-}
-
-// external are the addresses of a Service outside of its cluster, and its host names.
-func external(s *corev1.Service) (addresses, hosts []string) {
+// ExternalAddresses are the addresses of a Service outside of its cluster, and its host
+// names.
+func ExternalAddresses(s *corev1.Service) (addresses, hosts []string) {
 	addresses = slices.Clone(s.Spec.ExternalIPs)
 	if s.Spec.Type == corev1.ServiceTypeLoadBalancer {
 		for _, i := range s.Status.LoadBalancer.Ingress {
 			addresses, hosts = append(addresses, i.IP), append(hosts, i.Hostname)
 		}
 	}
-	return finding.Distinct(addresses), finding.Distinct(hosts)
+	return distinct(addresses), distinct(hosts)
 }
 
-// roots are the fingerprints of a published root.
-func roots(r facts.Read[*corev1.ConfigMap]) []string {
-	if r.State != facts.OK || r.Value == nil {
-		return nil
+// ServiceAt is the first Service of the cluster that has one of some addresses or host
+// names outside of it; nil where there is none.
+func (c *Cluster) ServiceAt(addresses []string) *corev1.Service {
+	for i := range resources.Services.Of(c.Cluster).Value {
+		s := &resources.Services.Of(c.Cluster).Value[i]
+		theirs, names := ExternalAddresses(s)
+		if slices.ContainsFunc(slices.Concat(theirs, names), func(a string) bool { return slices.Contains(addresses, a) }) {
+			return s
+		}
 	}
-	return fingerprints([]byte(r.Value.Data[istio.RootCertKey]))
+	return nil
 }
 
-func fingerprints(text []byte) []string {
-	var out []string
-	for _, c := range pki.ParseBundle(text).Certificates {
-		out = append(out, c.SHA256)
-	}
-	return finding.Distinct(out)
-}
-
-// sharesRoot reports whether two clusters may trust the same root: only where both
-// are known to have none in common they do not.
-func sharesRoot(a, b facts.Read[*corev1.ConfigMap]) bool {
-	x, y := roots(a), roots(b)
-	return len(x) == 0 || len(y) == 0 || slices.ContainsFunc(x, func(f string) bool { return slices.Contains(y, f) })
-}
-
-// short are fingerprints as far as people compare them.
-func short(fingerprints []string) string {
-	var out []string
-	for _, f := range fingerprints {
-		out = append(out, pki.Short(f))
-	}
-	return strings.Join(out, ", ")
-}
-
-// names are those for which istiod has its certificate made, all others refuse it
-// (pilot/pkg/bootstrap/server.go, getDNSNames); false where it may have another one.
-func (v *view) names() ([]string, bool) {
-	if p := v.Istiod.Env(istio.EnvCertProvider); p != "" && p != "istiod" || !v.Istiod.Setting(istio.EnvEnableCAServer, true) {
+// CertificateNames are those for which istiod has its certificate made, where clients
+// refuse it for all others (pilot/pkg/bootstrap/server.go, getDNSNames); false where it
+// may have another one.
+func (cp *ControlPlane) CertificateNames() ([]string, bool) {
+	if p := cp.Istiod.Env(istio.EnvCertProvider); p != "" && p != "istiod" || !cp.Istiod.Setting(istio.EnvEnableCAServer, true) {
 		return nil, false
 	}
-	out := strings.Split(v.Istiod.Env(istio.EnvCustomHost), ",")
+	out := strings.Split(cp.Istiod.Env(istio.EnvCustomHost), ",")
 	known := []string{"istiod", "istiod-remote", "istio-pilot"}
-	if r := v.Istiod.Revision; r != "" && r != "default" {
+	if r := cp.Istiod.Revision; r != "" && r != "default" {
 		known = append(known, "istiod-"+r)
 	}
 	for _, name := range known {
-		out = append(out, name+"."+v.Istiod.Namespace+".svc")
+		out = append(out, name+"."+cp.Istiod.Namespace+".svc")
 	}
-	host, _, _ := strings.Cut(v.Mesh.DefaultConfig.DiscoveryAddress, ":")
-	return finding.Distinct(append(out, host)), true
+	host, _, _ := strings.Cut(cp.Mesh.DefaultConfig.DiscoveryAddress, ":")
+	return distinct(append(out, host)), true
 }
 
-// host is the name by which the API server calls the injector; "" for an address
-// of this machine.
-func (i injector) host() string {
-	if s := i.ClientConfig.Service; s != nil {
-		return s.Name + "." + s.Namespace + ".svc"
+// String tells control planes apart.
+func (cp *ControlPlane) String() string {
+	if len(cp.Cluster.istiods) > 1 {
+		return "istiod " + cp.Istiod.Name + " of " + cp.Context
 	}
-	if i.ClientConfig.URL == nil {
-		return ""
-	}
-	u, err := url.Parse(*i.ClientConfig.URL)
-	if err != nil {
-		return ""
-	}
-	if isLoopback(u.Hostname()) {
-		return ""
-	}
-	return u.Hostname()
-}
-
-// isLoopback reports whether a host is an address of whoever uses it.
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return "istiod of " + cp.Context
 }

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
@@ -17,6 +18,9 @@ type Endpoint struct {
 	// Service is namespace/name.
 	Service, Address string
 }
+
+// String says it to people.
+func (e Endpoint) String() string { return e.Service + " " + e.Address }
 
 // Drift is how the endpoints that a replica of istiod has of a cluster differ from those
 // that the cluster has. Where there were two looks only what differs in both is in it:
@@ -39,41 +43,49 @@ func (d Drift) Any() bool { return len(d.Missing)+len(d.Stale) > 0 }
 func (r *RemoteSecret) Drift(pod string) Drift { return r.drifts()[pod] }
 
 func (r *RemoteSecret) findDrifts() map[string]Drift {
-	seen := r.In.mesh.Seen
 	out := map[string]Drift{}
 	if !r.canDrift() {
 		return out
 	}
-	for _, first := range seen.Istiods[r.In.Context].Value {
-		before := r.differ(first, r.To.addresses())
-		last, found := r.again(first.Pod)
-		if !found {
-			out[first.Pod] = before
+	for _, v := range r.In.IstiodReplicas() {
+		if v.First == nil {
+			out[v.Pod] = r.differ(v.IstiodView, r.To.addresses())
 			continue
 		}
-		out[first.Pod] = r.still(before, r.differ(last, r.addressesAgain()), last)
+		out[v.Pod] = r.still(r.differ(*v.First, r.To.addresses()), r.differ(v.IstiodView, r.addressesAgain()), v.IstiodView)
 	}
 	return out
 }
 
 // canDrift reports whether all is known that endpoints are compared by.
 func (r *RemoteSecret) canDrift() bool {
-	if !r.Sure() || resources.EndpointSlices.Of(r.To.Cluster).State != facts.OK || resources.Services.Of(r.To.Cluster).State != facts.OK || resources.Namespaces.Of(r.To.Cluster).State != facts.OK {
+	if !r.Sure() {
 		return false
 	}
-	return resources.MeshConfigs.Of(r.In.Cluster).Known() && !slices.ContainsFunc(r.In.ControlPlanes, func(cp *ControlPlane) bool { return len(cp.Problems) > 0 })
+	_, doubt := r.In.MeshConfigDoubt()
+	to := r.To.Cluster
+	return !doubt && resources.EndpointSlices.Of(to).State == facts.OK &&
+		resources.Services.Of(to).State == facts.OK && resources.Namespaces.Of(to).State == facts.OK
 }
 
-// again is the second look at a replica.
-func (r *RemoteSecret) again(pod string) (facts.IstiodView, bool) {
-	if again := r.In.mesh.Seen.Again; again != nil {
-		for _, v := range again.Istiods[r.In.Context].Value {
-			if v.Pod == pod && v.Clusters.State == facts.OK {
-				return v, true
-			}
+// MeshConfigDoubt is why it is not known which namespaces the control planes of the
+// cluster look at; false where it is.
+func (c *Cluster) MeshConfigDoubt() (finding.Reason, bool) {
+	if unread := c.Unread(resources.MeshConfigs); len(unread) > 0 {
+		return unread[0].Reason, true
+	}
+	for _, cp := range c.ControlPlanes {
+		if len(cp.Problems) > 0 {
+			return finding.Because(cp.Problems[0]), true
 		}
 	}
-	return facts.IstiodView{}, false
+	return finding.Reason{}, false
+}
+
+// selects reports whether the mesh configs of all control planes of the cluster select a
+// namespace.
+func (c *Cluster) selects(ns *corev1.Namespace) bool {
+	return !slices.ContainsFunc(c.ControlPlanes, func(cp *ControlPlane) bool { return !cp.Mesh.Selects(ns.Labels) })
 }
 
 // addressesAgain are the endpoints of the cluster at the second look.
@@ -133,7 +145,7 @@ func (r *RemoteSecret) usedServices() map[string]bool {
 	out, selected := map[string]bool{}, map[string]bool{}
 	for i := range resources.Namespaces.Of(r.To.Cluster).Value {
 		ns := &resources.Namespaces.Of(r.To.Cluster).Value[i]
-		selected[ns.Name] = !slices.ContainsFunc(r.In.ControlPlanes, func(cp *ControlPlane) bool { return !cp.Mesh.Selects(ns.Labels) })
+		selected[ns.Name] = r.In.selects(ns)
 	}
 	for i := range resources.Services.Of(r.To.Cluster).Value {
 		s := &resources.Services.Of(r.To.Cluster).Value[i]

@@ -3,10 +3,12 @@ package model
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
@@ -25,6 +27,22 @@ type Gateway struct {
 	Pods []*facts.Pod
 
 	candidates map[*ControlPlane]istio.Candidate
+}
+
+// Object names the Service.
+func (g *Gateway) Object() finding.Object {
+	return finding.In("service", g.Service.Namespace, g.Service.Name)
+}
+
+// AsGateway is a Service of the cluster as if a label made it the gateway of a network,
+// which no control plane has seen yet.
+func (c *Cluster) AsGateway(s *corev1.Service, network string) *Gateway {
+	return c.newGateway(s, network, true)
+}
+
+// IntendedGateways are those of NetworkGateways that are not labeled by accident.
+func (c *Cluster) IntendedGateways() []*Gateway {
+	return slices.DeleteFunc(slices.Clone(c.NetworkGateways()), func(g *Gateway) bool { return g.Accidental })
 }
 
 // NetworkGateways are the Services of the cluster that are meant to be gateways between
@@ -137,6 +155,17 @@ func (g *Gateway) HasPort(port int) bool {
 	return slices.ContainsFunc(g.Service.Spec.Ports, func(p corev1.ServicePort) bool { return int(p.Port) == port })
 }
 
+// Ports are those of its Service to which other networks connect.
+func (g *Gateway) Ports() []int {
+	var out []int
+	for _, port := range []int{g.Port(), istio.HBONEPort} {
+		if g.HasPort(port) && !slices.Contains(out, port) {
+			out = append(out, port)
+		}
+	}
+	return out
+}
+
 // TakesSidecars reports whether it is meant for sidecars: a gateway of ambient networks
 // alone has only the port for HBONE.
 func (g *Gateway) TakesSidecars() bool { return g.HasPort(g.Port()) || !g.HasPort(istio.HBONEPort) }
@@ -190,4 +219,61 @@ func (g *Gateway) Replaced() bool {
 	return slices.ContainsFunc(g.Cluster.NetworkGateways(), func(o *Gateway) bool {
 		return o != g && o.Network == g.Network && !o.Accidental && len(o.Addresses()) > 0
 	})
+}
+
+// GatewaysOf are the gateways that the control plane has for a network.
+func (cp *ControlPlane) GatewaysOf(network string) []istio.Gateway {
+	var out []istio.Gateway
+	for _, g := range cp.Gateways() {
+		if g.Network == network {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// LeadsTo reports whether the control plane has a gateway of a network, or may have one
+// by a host name, which only it can resolve for certain.
+func (cp *ControlPlane) LeadsTo(network string) bool {
+	if len(cp.GatewaysOf(network)) > 0 {
+		return true
+	}
+	return cp.Istiod.Setting(istio.EnvResolveHostnames, true) && slices.ContainsFunc(cp.Candidates(), func(c istio.Candidate) bool {
+		return c.Network == network && c.Problem == "" && len(c.Addresses) > 0
+	})
+}
+
+// KubernetesCandidate is what the control plane makes of a Gateway of the Gateway API in a
+// cluster; false where it makes nothing of it.
+func (cp *ControlPlane) KubernetesCandidate(in *Cluster, k *api.KubernetesGateway) (istio.Candidate, bool) {
+	for _, c := range cp.Candidates() {
+		if c.Kind == "Gateway" && c.Namespace == k.Namespace && c.Name == k.Name && slices.Contains(cp.Names(in), c.Cluster) {
+			return c, true
+		}
+	}
+	return istio.Candidate{}, false
+}
+
+// GivesAddresses reports whether a Gateway of the Gateway API is meant to give its network
+// addresses. One that has pods of its own is advertised by its Service.
+func GivesAddresses(k *api.KubernetesGateway) bool {
+	return k.Labels[istio.LabelNetwork] != "" && (k.Spec.GatewayClassName == api.ClassRemote || len(k.Spec.Addresses) > 0)
+}
+
+// CandidateIn is the context of the cluster that has the object which makes a candidate, or
+// a gateway, of the control plane: its own where that is not known, as of meshNetworks.
+func (cp *ControlPlane) CandidateIn(c istio.CandidateRef) string {
+	if in := cp.ClusterOf(c.Cluster); in != nil && c.Kind != "MeshNetworks" {
+		return in.Context
+	}
+	return cp.Context
+}
+
+// CandidateObject names the object that makes a candidate: a Service, a Gateway of the
+// Gateway API, or the ConfigMap with meshNetworks.
+func (cp *ControlPlane) CandidateObject(c istio.CandidateRef) finding.Object {
+	if c.Kind == "MeshNetworks" {
+		return cp.ConfigMap()
+	}
+	return finding.In(strings.ToLower(c.Kind), c.Namespace, c.Name)
 }

@@ -55,9 +55,9 @@ func (i *Ignored) String() string {
 // IgnoredBy is why a control plane of the cluster makes no cluster of it; nil where it does.
 func (r *RemoteSecret) IgnoredBy(cp *ControlPlane) *Ignored { return r.ignored[cp] }
 
-// judgeSecrets goes through the remote secrets as istiod does: each control plane for
+// findIgnored goes through the remote secrets as istiod does: each control plane for
 // itself, as it has its own cluster ID and its own settings.
-func (cp *ControlPlane) judgeSecrets() {
+func (cp *ControlPlane) findIgnored() {
 	taken := map[string]*RemoteSecret{}
 	for _, r := range cp.Cluster.Remotes {
 		if why := cp.ignores(r, taken[r.ClusterID]); why != nil {

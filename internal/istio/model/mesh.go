@@ -53,7 +53,6 @@ type Mesh struct {
 
 	networks  func() []string
 	hostNames func() map[string]string
-	replicas  func() map[string]facts.Read[[]facts.IstiodView]
 	derived   derived
 }
 
@@ -91,7 +90,6 @@ func New(fleet *facts.Fleet, options Options) *Mesh {
 	m.join()
 	m.networks = sync.OnceValue(m.findNetworks)
 	m.hostNames = sync.OnceValue(m.findHostNames)
-	m.replicas = sync.OnceValue(options.Seen.Last)
 	return m
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
@@ -60,10 +61,48 @@ func (r *RemoteSecret) SecretName() string { return r.Namespace + "/" + r.Name }
 // Sure reports whether it is known to which cluster it leads. A data key alone can be wrong.
 func (r *RemoteSecret) Sure() bool { return r.To != nil && r.Origin != ByKey }
 
-// Misnamed reports whether the control plane of In knows the cluster to which the secret
+// Object is the Secret.
+func (r *RemoteSecret) Object() finding.Object { return finding.In("secret", r.Namespace, r.Name) }
+
+// Misnaming is how the data key of a remote secret differs from the ID of the cluster to
+// which it leads. The key is the cluster's name, for the identity of its proxies
+// (security/pkg/server/ca/authenticate/kubeauth/kube_jwt.go) and for rules by cluster.
+type Misnaming string
+
+// The ways to be misnamed; "" is none.
+const (
+	// OtherName: it is no cluster's ID.
+	OtherName Misnaming = "another name"
+	// OtherCluster: it is the ID of another cluster of the fleet: see Named.
+	OtherCluster Misnaming = "the ID of another cluster"
+	// RefusesProxies: the cluster is a remote one, whose proxies give an ID that istiod
+	// does not know.
+	RefusesProxies Misnaming = "not the ID that the proxies give"
+)
+
+// Misnamed says whether the control plane of In knows the cluster to which the secret
 // leads by another name than its own.
-func (r *RemoteSecret) Misnamed() bool {
-	return r.Sure() && r.To != r.In && r.To.ID != "" && r.To.ID != r.ClusterID && !r.To.IsOwnID(r.ClusterID)
+func (r *RemoteSecret) Misnamed() Misnaming {
+	switch {
+	case !r.Sure(), r.To == r.In, r.To.ID == "", r.To.ID == r.ClusterID, r.To.IsOwnID(r.ClusterID):
+		return ""
+	case r.In.IsOwnID(r.ClusterID), r.Invalid != "", r.Name == istio.ExternalKubeconfig:
+		return "" // istiod ignores it, or has its own reason for the key
+	case r.Named() != nil:
+		return OtherCluster
+	case r.To.WithoutControlPlane():
+		return RefusesProxies
+	}
+	return OtherName
+}
+
+// Named is the one other cluster that has the data key as its ID, and to which the secret does
+// not lead; nil where there is none.
+func (r *RemoteSecret) Named() *Cluster {
+	if c := r.In.mesh.Named(r.ClusterID); c != r.In && c != r.To {
+		return c
+	}
+	return nil
 }
 
 // Expires is when the credential does; zero for never, or where that is not known.
@@ -199,33 +238,6 @@ func (c *Cluster) MayWatch(to *Cluster) *RemoteSecret {
 		}
 	}
 	return nil
-}
-
-// Replica is what a replica of istiod says of a cluster that it watches.
-type Replica struct {
-	Pod string
-	// State is the one in /debug/clusterz: synced, syncing, timeout or closed; "" where
-	// the replica does not have the cluster.
-	State string
-}
-
-// Replicas are what the replicas of istiod that answered say of the remote secret, as
-// they were asked last.
-func (r *RemoteSecret) Replicas() []Replica {
-	var out []Replica
-	for _, v := range r.In.mesh.replicas()[r.In.Context].Value {
-		if v.Clusters.State != facts.OK {
-			continue
-		}
-		said := Replica{Pod: v.Pod}
-		for _, c := range v.Clusters.Value {
-			if c.ID == r.ClusterID && c.Secret == r.SecretName() {
-				said.State = c.Status
-			}
-		}
-		out = append(out, said)
-	}
-	return out
 }
 
 // resolved is the fleet with addresses of the model's own in place of those of clusters

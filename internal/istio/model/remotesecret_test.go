@@ -174,44 +174,49 @@ type pair struct {
 
 // watches is how east stands to west in the fleets where it does not just watch it.
 var watches = map[string]pair{
-	"no remote secrets between two primaries with one root":            {Missing, NoSecret, false},
-	"one of six remote secrets is missing":                             {Missing, NoSecret, false},
-	"a primary without a secret for its remote cluster":                {Missing, NoSecret, false},
-	"a secret in namespace default":                                    {Missing, NoSecret, false},
-	"a label that is not true to the letter":                           {Missing, NoSecret, false},
-	"a secret without label":                                           {Missing, NoSecret, false},
-	"a secret called west that leads to north":                         {Missing, NoSecret, false},
-	"a secret whose address is not known, and whose token is of north": {Missing, NoSecret, false},
-	"two clusters with one ID":                                         {IsIgnored, SecretIgnored, false},
-	"a kubeconfig that is none":                                        {IsIgnored, SecretIgnored, false},
-	"a kubeconfig that runs a program":                                 {IsIgnored, SecretIgnored, false},
-	"a loopback address":                                               {Stale, SaysTimeout, false},
-	"another CA":                                                       {Stale, SaysTimeout, false},
-	"a revoked token while istiod says synced":                         {Stale, CredentialRefused, false},
-	"a token that nobody knows why it is refused":                      {Stale, CredentialRefused, false},
-	"an expired token":                                                 {Stale, CredentialRefused, false},
-	"a service account that was made anew":                             {Stale, CredentialRefused, false},
-	"a service account that is gone":                                   {Stale, CredentialRefused, false},
-	"endpoints that stand still as the token was revoked":              {Stale, CredentialRefused, false},
-	"a reader that may not list pods":                                  {Stale, SaysTimeout, false},
-	"a reader that may not list the gateways of an ambient network":    {Stale, SaysTimeout, false},
-	"a timeout that nothing explains":                                  {Stale, SaysTimeout, false},
-	"a cluster that is never read to its end":                          {Stale, SaysSyncing, false},
-	"a changed secret that istiod 1.29.1 stopped at":                   {Stale, SaysClosed, false},
-	"istiod has stopped reading":                                       {Stale, SaysClosed, false},
-	"pods that istiod does not know, and one that is gone":             {Stale, EndpointsDiffer, false},
-	"replicas that disagree":                                           {Stale, SaysTimeout, false},
-	"a secret that istiod does not know of":                            {Stale, SaysNothing, false},
-	"an external control plane with secrets in its own cluster":        {Unknown, ExternalControlPlane, false},
+	"no remote secrets between two primaries with one root":                     {Missing, NoSecret, false},
+	"one of six remote secrets is missing":                                      {Missing, NoSecret, false},
+	"a primary without a secret for its remote cluster":                         {Missing, NoSecret, false},
+	"a secret in namespace default":                                             {Missing, SecretMisplaced, false},
+	"a label that is not true to the letter":                                    {Missing, SecretUnlabeled, false},
+	"a secret without label":                                                    {Missing, SecretUnlabeled, false},
+	"a secret called west that leads to north":                                  {Missing, LeadsElsewhere, false},
+	"a secret whose address is not known, and whose token is of north":          {Missing, LeadsElsewhere, false},
+	"two clusters with one ID":                                                  {IsIgnored, SecretIgnored, false},
+	"a kubeconfig that is none":                                                 {IsIgnored, SecretIgnored, false},
+	"a kubeconfig that runs a program":                                          {IsIgnored, SecretIgnored, false},
+	"a loopback address":                                                        {Stale, AddressUnreachable, false},
+	"another CA":                                                                {Stale, ServerUntrusted, false},
+	"a revoked token while istiod says synced":                                  {Stale, AccountInvalid, false},
+	"a token that nobody knows why it is refused":                               {Stale, CredentialRefused, false},
+	"an expired token":                                                          {Stale, CredentialRefused, false},
+	"a service account that was made anew":                                      {Stale, AccountInvalid, false},
+	"a service account that is gone":                                            {Stale, AccountInvalid, false},
+	"endpoints that stand still as the token was revoked":                       {Stale, CredentialRefused, false},
+	"a reader that may not list pods":                                           {Stale, RightsMissing, false},
+	"a reader that may not list the gateways of an ambient network":             {Stale, RightsMissing, false},
+	"a timeout that nothing explains":                                           {Stale, SaysTimeout, false},
+	"a cluster that is never read to its end":                                   {Stale, SaysSyncing, false},
+	"a changed secret that istiod 1.29.1 stopped at":                            {Stale, ChangeNotPickedUp, false},
+	"istiod has stopped reading":                                                {Stale, SaysClosed, false},
+	"pods that istiod does not know, and one that is gone":                      {Stale, EndpointsDiffer, false},
+	"a key that is not the remote cluster's ID":                                 {Impaired, ProxiesRefused, false},
+	"a reader of a remote cluster that may not review tokens":                   {Impaired, RightsMissing, false},
+	"an istiod that does not tell ambient workloads of a cluster that it reads": {Impaired, GatewaysUntold, false},
+	"replicas that disagree":                                                    {Stale, SaysTimeout, false},
+	"a secret that istiod does not know of":                                     {Stale, SaysNothing, false},
+	"an external control plane with secrets in its own cluster":                 {Unknown, ExternalControlPlane, false},
 }
 
 // What is younger than a minute may still be at work; what expired by its own words is
-// of no use, whether or not anybody was asked.
+// of no use, unless an API server accepts it.
 func TestWatchByTime(t *testing.T) {
 	fleet, seen := istiotest.Remote(nil, func(w istiotest.RemoteWorld) {
-		w.Secret("east", "west").Modified = istiotest.Now
+		s := w.Secret("east", "west")
+		s.Modified, s.Access.Created = istiotest.Now, istiotest.Now
 		w.Say("east", "west", "")
 		w.Secret("west", "east").Access.Token.Expires = istiotest.Now.AddDate(0, 0, -1)
+		delete(w.Reviews, w.Key("west", "east"))
 	})()
 	m := New(fleet, Options{Seen: seen})
 	east, west := m.Cluster("east"), m.Cluster("west")

@@ -3,31 +3,37 @@ package model
 import (
 	"cmp"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
-// settling is how long istiod may take for a change of a remote secret.
-const settling = time.Minute
-
 // Watch is whether the control plane of a cluster watches another one.
 type Watch struct {
-	From, To *Cluster
-	Status   WatchStatus
-	// Why is what decides the status; "" for one that is watched.
+	From *Cluster
+	// To is nil only of a Watch by a remote secret of which it is not known where it leads,
+	// or that leads to a cluster that was not reached.
+	To     *Cluster
+	Status WatchStatus
+	// Why is what decides the status, the root where one thing follows from another; ""
+	// for one that is watched.
 	Why WatchReason
+	// Remark is what is wrong with one that is watched and does no harm yet, or none that is
+	// certain; "" for nothing.
+	Remark WatchReason
 	// Secret is the remote secret by which it is, or would be, watched; nil for none. Of
-	// MayLead it is one that may be for the cluster.
+	// MayLeadThere it is one that may be for the cluster, of LeadsElsewhere the one that has
+	// its ID.
 	Secret *RemoteSecret
+	// Loose is the secret that was meant to be the remote secret; only of SecretMisplaced
+	// and SecretUnlabeled.
+	Loose *facts.LooseSecret
 	// Replicas are what the replicas of istiod say of Secret; none where none was asked.
 	Replicas []Replica
 	// Confirmed: somebody who knows says that it is watched, or could be: a replica of
 	// istiod, or the API server of the cluster. Else it follows from the API objects.
 	Confirmed bool
-	// Unread is what was not read; only of Unread reasons.
+	// Unread is what was not read; only of WasNotRead.
 	Unread []Unread
 }
 
@@ -43,12 +49,19 @@ const (
 	IsIgnored WatchStatus = "ignored"
 	// Stale: istiod does not follow the cluster any more, or never did: it has what it
 	// read before, or nothing.
-	Stale       WatchStatus = "stale"
+	Stale WatchStatus = "stale"
+	// Impaired: it is watched, and something that depends on it goes wrong nonetheless.
+	Impaired    WatchStatus = "impaired"
 	Unknown     WatchStatus = "unknown"
 	NotExpected WatchStatus = "not-expected"
 )
 
-// WatchReason is what decides a status.
+// Broken reports whether something is wrong with it for certain.
+func (s WatchStatus) Broken() bool {
+	return s == Missing || s == IsIgnored || s == Stale || s == Impaired
+}
+
+// WatchReason is what decides a status, or what there is to remark.
 type WatchReason string
 
 // The reasons.
@@ -59,17 +72,34 @@ const (
 	NoIstio        WatchReason = "nothing of Istio"
 	OtherMesh      WatchReason = "other mesh"
 	// Of Missing.
-	NoSecret WatchReason = "no remote secret"
+	NoSecret        WatchReason = "no remote secret"
+	SecretMisplaced WatchReason = "remote secret in another namespace" // see Loose
+	SecretUnlabeled WatchReason = "remote secret without label"        // see Loose
+	LeadsElsewhere  WatchReason = "remote secret leads to another cluster"
 	// Of IsIgnored: see Secret.Ignored.
 	SecretIgnored WatchReason = "remote secret ignored"
-	// Of Stale: what a replica says, or the API server of the credential.
-	SaysTimeout       WatchReason = "timeout"
-	SaysSyncing       WatchReason = "syncing"
-	SaysClosed        WatchReason = "closed"
-	SaysNothing       WatchReason = "not known to istiod"
-	CredentialRefused WatchReason = "credential refused"
-	CredentialExpired WatchReason = "credential expired"
-	EndpointsDiffer   WatchReason = "endpoints differ" // see Secret.Drift
+	// Of Stale: what is wrong with the remote secret.
+	AddressUnreachable WatchReason = "address not reachable"     // see Secret.Unreachable
+	ServerUntrusted    WatchReason = "API server not trusted"    // see Secret.Untrusted
+	AccountInvalid     WatchReason = "service account not valid" // see Secret.AccountProblem
+	CredentialRefused  WatchReason = "credential refused"
+	CredentialExpired  WatchReason = "credential expired"
+	ChangeNotPickedUp  WatchReason = "change not picked up" // see Secret.ChangeMissed; also a Remark
+	// Of Stale: what a replica says, or has.
+	SaysTimeout     WatchReason = "timeout"
+	SaysSyncing     WatchReason = "syncing"
+	SaysClosed      WatchReason = "closed"
+	SaysNothing     WatchReason = "not known to istiod"
+	EndpointsDiffer WatchReason = "endpoints differ" // see Secret.Drift
+	// Of Impaired; of Stale where istiod itself says that it does not follow.
+	NamedAsAnother WatchReason = "has the ID of another cluster"
+	ProxiesRefused WatchReason = "not the ID that its proxies give"
+	RightsMissing  WatchReason = "rights missing"           // see Secret.MissingRights; also a Remark
+	GatewaysUntold WatchReason = "ambient gateways missing" // see Secret.Untold
+	// Remarks alone.
+	NamedDifferently      WatchReason = "not the cluster's own ID"
+	ServerUnchecked       WatchReason = "API server not checked"
+	CredentialExpiresSoon WatchReason = "credential expires soon"
 	// Of Unknown.
 	WasNotRead           WatchReason = "not read"
 	ExternalControlPlane WatchReason = "external control plane"
@@ -90,16 +120,16 @@ func (w Watch) String() string {
 		return "nothing of Istio is in " + w.To.Context
 	case OtherMesh:
 		return "they are not of one mesh"
-	case NoSecret:
-		return fmt.Sprintf("istiod of %s has no remote secret for %s", w.From.Context, w.To.Context)
+	case NoSecret, SecretMisplaced, SecretUnlabeled, LeadsElsewhere:
+		return fmt.Sprintf("istiod of %s has no remote secret for %s", w.From.Context, w.name())
 	case SecretIgnored:
 		return fmt.Sprintf("istiod ignores secret %s: %s", w.Secret.SecretName(), w.Secret.Ignored)
 	case CredentialRefused:
-		return fmt.Sprintf("%s refuses the credential in secret %s", w.To.Context, w.Secret.SecretName())
+		return fmt.Sprintf("%s refuses the credential in secret %s", w.name(), w.Secret.SecretName())
 	case CredentialExpired:
 		return fmt.Sprintf("the credential in secret %s expired", w.Secret.SecretName())
 	case EndpointsDiffer:
-		return fmt.Sprintf("istiod of %s does not have the endpoints that %s has", w.From.Context, w.To.Context)
+		return fmt.Sprintf("istiod of %s does not have the endpoints that %s has", w.From.Context, w.name())
 	case ExternalControlPlane:
 		return "the control plane is external, and reads the remote secrets in the cluster that it configures"
 	case MayLeadThere:
@@ -110,9 +140,19 @@ func (w Watch) String() string {
 	case WasNotRead:
 		u := w.Unread[0]
 		return fmt.Sprintf("%s in %s", u, u.Context)
-	default:
+	case SaysTimeout, SaysSyncing, SaysClosed, SaysNothing:
 		return "istiod says: " + string(w.Why)
+	default:
+		return fmt.Sprintf("secret %s: %s", w.Secret.SecretName(), w.Why)
 	}
+}
+
+// name is the cluster for people.
+func (w Watch) name() string {
+	if w.To != nil {
+		return w.To.Context
+	}
+	return "cluster " + w.Secret.ClusterID
 }
 
 // Watch says whether the control plane of a cluster watches another one.
@@ -122,8 +162,7 @@ func (m *Mesh) Watch(from, to *Cluster) Watch {
 		w.Secret = from.SecretFor(to)
 	}
 	if w.Secret != nil && !sameUID(from, to) {
-		w.judge(m)
-		return w
+		return w.Secret.Watch()
 	}
 	w.Secret = nil
 	unread := func(what []Unread) Watch {
@@ -160,76 +199,22 @@ func (m *Mesh) Watch(from, to *Cluster) Watch {
 	if w.Secret = from.MayWatch(to); w.Secret != nil {
 		return end(Unknown, MayLeadThere)
 	}
-	return end(Missing, NoSecret)
+	w.Loose, w.Secret, w.Why = from.lost(to)
+	return end(Missing, w.Why)
 }
 
-// judge says how it stands with a remote secret that leads to the cluster.
-func (w *Watch) judge(m *Mesh) {
-	r := w.Secret
-	w.Status, w.Replicas = IsWatched, r.Replicas()
-	if r.Ignored != nil {
-		w.Status, w.Why = IsIgnored, SecretIgnored
-		return
+// lost is what was meant to be the remote secret for a cluster and is not, and why.
+func (c *Cluster) lost(to *Cluster) (*facts.LooseSecret, *RemoteSecret, WatchReason) {
+	if s := firstMeantFor(c.MisplacedSecrets(), to); s != nil {
+		return s, nil, SecretMisplaced
 	}
-	if m.refused(r) {
-		w.Status, w.Why = Stale, CredentialRefused
-		return
+	if s := firstMeantFor(c.UnlabeledSecrets(), to); s != nil {
+		return s, nil, SecretUnlabeled
 	}
-	if ends := r.Expires(); !ends.IsZero() && ends.Before(m.Fleet.At) {
-		w.Status, w.Why = Stale, CredentialExpired
-		return
-	}
-	for _, said := range w.Replicas {
-		why, fresh := WatchReason(""), false
-		switch said.State {
-		case "synced":
-			if d := r.Drift(said.Pod); !d.Any() || !d.Twice || d.CatchingUp {
-				w.Confirmed = true
-				continue
-			}
-			why = EndpointsDiffer
-		case "timeout":
-			why = SaysTimeout
-		case "closed":
-			why = SaysClosed
-		case "syncing":
-			why, fresh = SaysSyncing, m.fresh(r)
-		case "":
-			why, fresh = SaysNothing, m.fresh(r)
-		default:
-			continue // a state that this version does not know says nothing
+	for _, r := range c.Remotes {
+		if r.Misnamed() == OtherCluster && r.Named() == to {
+			return nil, r, LeadsElsewhere
 		}
-		w.Status, w.Why, w.Confirmed = Stale, why, false
-		if fresh {
-			w.Status, w.Why = Unknown, JustChanged
-			continue
-		}
-		return
 	}
-	w.Confirmed = w.Status == IsWatched && (w.Confirmed || m.accepted(r))
-}
-
-// refused reports whether an API server refuses the credential of a remote secret.
-func (m *Mesh) refused(r *RemoteSecret) bool {
-	review := m.Seen.Reviews[r.Key()]
-	return review.Token.State == facts.OK && review.Refused != "" || m.Seen.Connected[r.Key()].Outcome == facts.ConnectRefused
-}
-
-// accepted reports whether an API server accepts the credential of a remote secret.
-func (m *Mesh) accepted(r *RemoteSecret) bool {
-	review := m.Seen.Reviews[r.Key()]
-	return review.Token.State == facts.OK && review.Refused == "" || m.Seen.Connected[r.Key()].Outcome == facts.ConnectAccepted
-}
-
-// fresh reports whether a remote secret, or a replica of istiod, is so young that istiod
-// may still be at work.
-func (m *Mesh) fresh(r *RemoteSecret) bool {
-	if m.Fleet.At.Sub(r.Modified) < settling {
-		return true
-	}
-	return slices.ContainsFunc(resources.IstiodPods.Of(r.In.Cluster).Value, func(p facts.Pod) bool {
-		return slices.ContainsFunc(p.Statuses, func(s facts.ContainerStatus) bool {
-			return !s.Started.IsZero() && m.Fleet.At.Sub(s.Started) < settling
-		})
-	})
+	return nil, nil, NoSecret
 }

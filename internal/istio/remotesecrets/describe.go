@@ -3,45 +3,47 @@ package remotesecrets
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 )
 
-// where is evidence of the address in the kubeconfig.
-func (e *entry) where() finding.Evidence {
-	return e.evidence(", server", e.Server)
+// serverOf is evidence of the address in the kubeconfig.
+func serverOf(r *model.RemoteSecret) finding.Evidence { return keyOf(r, ", server", r.Server) }
+
+// keyOf is evidence of something in a data key.
+func keyOf(r *model.RemoteSecret, what, value string) finding.Evidence {
+	field := r.Object().String() + ", key " + r.ClusterID + what
+	return finding.Evidence{Cluster: r.In.Context, Field: field, Value: cmp.Or(value, "none")}
 }
 
-func (e *entry) evidence(what, value string) finding.Evidence {
-	return finding.Evidence{Cluster: e.in.Context, Field: e.object().String() + ", key " + e.ClusterID + what, Value: cmp.Or(value, "none")}
-}
-
-// cluster is what a finding is about that is about the cluster ID and not the Secret.
-func (e *entry) cluster() finding.Object { return finding.Named("cluster", e.ClusterID) }
-
-// address is that of the API server in the kubeconfig, for people.
-func (e *entry) address() string { return cmp.Or(e.Server, "an address that is not known") }
-
-// named is the cluster that an entry is about, for people.
-func (e *entry) named() string {
-	if e.to != nil {
-		return e.to.Context
+// saidBy is evidence of what a replica of istiod says of a cluster.
+func saidBy(v *model.IstiodReplica, r *model.RemoteSecret) finding.Evidence {
+	state := v.StateOf(r)
+	if state == model.NotThere {
+		state = "nothing, it does not watch it"
 	}
-	return "cluster " + e.ClusterID
+	return finding.Evidence{Cluster: v.In.Context, Field: "istiod " + v.Pod + " says of " + r.ClusterID, Value: state}
 }
 
-// frozen is what goes wrong where a control plane does not follow a cluster any more.
-func (e *entry) frozen() string {
-	return fmt.Sprintf("%s keeps sending to the endpoints that %s had then, and does not see new ones; after a restart of istiod it sees none", e.in.Context, e.named())
+// nameOf is the cluster to which a remote secret leads, for people.
+func nameOf(r *model.RemoteSecret) string {
+	if r.To != nil {
+		return r.To.Context
+	}
+	return "cluster " + r.ClusterID
 }
 
-// unread is what goes wrong where a control plane does not read a cluster.
-func (e *entry) unread() string {
-	return unread(e.in, e.named())
+// staleEffect is what goes wrong where a control plane does not follow a cluster any more.
+func staleEffect(r *model.RemoteSecret) string {
+	return fmt.Sprintf("%s keeps sending to the endpoints that %s had then, and does not discover new ones; "+
+		"after a restart of istiod it has none", r.In.Context, nameOf(r))
 }
 
-func unread(in *member, name string) string {
+// unwatchedEffect is what goes wrong where a control plane does not watch a cluster.
+func unwatchedEffect(in *model.Cluster, name string) string {
 	return fmt.Sprintf("workloads of %s get no endpoints of %s: their traffic stays local, or fails", in.Context, name)
 }
 
@@ -53,4 +55,21 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%d hours", int(d.Hours()))
 	}
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+// some shows the first of a list and how many there are more.
+func some(list []string, n int) string {
+	if len(list) <= n {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:n], ", "), len(list)-n)
+}
+
+// texts are the names of values for people.
+func texts[T fmt.Stringer](values []T) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = v.String()
+	}
+	return out
 }

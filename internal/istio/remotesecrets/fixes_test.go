@@ -1,7 +1,6 @@
 package remotesecrets
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
@@ -121,7 +119,8 @@ func TestFixesInOrder(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := Verify(istiotest.Remote(nil, c.do, c.clusters...)())
+			fleet, seen := istiotest.Remote(nil, c.do, c.clusters...)()
+			r := run(t, fleet, seen)
 			if diff := cmp.Diff(c.want, printed(t, r, c.code)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -133,7 +132,8 @@ func TestFixesInOrder(t *testing.T) {
 func TestCareful(t *testing.T) {
 	ignored := map[finding.Code]bool{"SEC002": true, "SEC006": true, "SEC007": true, "SEC026": true} // nothing stops
 	for _, c := range istiotest.RemoteFaults {
-		for _, f := range Verify(c.Make()).Findings {
+		fleet, seen := c.Make()
+		for _, f := range run(t, fleet, seen).Findings {
 			for _, step := range f.Fix {
 				removes := slices.ContainsFunc(step.Run, func(c finding.Command) bool {
 					return slices.Contains(c.Args, "delete") || slices.Contains(c.Args, "patch")
@@ -143,54 +143,6 @@ func TestCareful(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-func TestRemovalEscapesItsPointer(t *testing.T) {
-	for key, want := range map[string]string{"west": "/data/west", "a/b~1": "/data/a~1b~01", `"},{"op":"x`: `/data/"},{"op":"x`} {
-		var got []map[string]string
-		if err := json.Unmarshal([]byte(removal("data", key)), &got); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff([]map[string]string{{"op": "remove", "path": want}}, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", key, diff)
-		}
-	}
-}
-
-func TestIgnored(t *testing.T) {
-	for name, c := range map[string]struct {
-		do   func(*facts.RemoteSecret)
-		want ignored
-		text string
-	}{
-		"used": {func(*facts.RemoteSecret) {}, ignored{}, ""},
-		"own": {
-			func(s *facts.RemoteSecret) { s.ClusterID = "east" },
-			ignored{cause: istio.OwnClusterID}, "its key is the ID of the control plane's own cluster",
-		},
-		"another": {
-			func(s *facts.RemoteSecret) { s.ClusterID = "north" },
-			ignored{istio.DuplicateClusterID, "istio-system/istio-remote-secret-north"},
-			"secret istio-system/istio-remote-secret-north already has this cluster ID",
-		},
-		"unusable": {
-			func(s *facts.RemoteSecret) { s.Invalid = "the kubeconfig is empty" },
-			ignored{istio.InvalidKubeconfig, "the kubeconfig is empty"}, "the kubeconfig is empty",
-		},
-		"refused": {
-			func(s *facts.RemoteSecret) { s.Insecure = []string{"exec", "tokenFile"} },
-			ignored{istio.ForbiddenAuthentication, "exec, tokenFile"}, "exec, tokenFile is not allowed in the kubeconfig",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			fleet, seen := istiotest.Remote(nil, func(w istiotest.RemoteWorld) { c.do(w.Secret("east", "west")) }, "east", "north", "west")()
-			for _, e := range newWorld(fleet, seen).by["east"].entries {
-				if e.Name == "istio-remote-secret-west" && (e.ignored != c.want || e.ignored.String() != c.text) {
-					t.Errorf("%+v: %s", e.ignored, e.ignored)
-				}
-			}
-		})
 	}
 }
 
@@ -216,7 +168,8 @@ func TestKindsOfReasons(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := false
-			for _, u := range Verify(istiotest.Remote(nil, c.do)()).Unknowns {
+			fleet, seen := istiotest.Remote(nil, c.do)()
+			for _, u := range run(t, fleet, seen).Unknowns {
 				if u.Cluster == "east" && slices.Contains(u.Codes, c.code) {
 					found = true
 					if u.Reason.Kind != c.want {

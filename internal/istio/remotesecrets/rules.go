@@ -1,135 +1,143 @@
+// Package remotesecrets holds the rules about remote secrets: whether each control plane
+// watches the clusters that it should, and whether it still follows them. It also says what
+// has to be asked live for that, and lists who watches whom. Everything in it is pure.
 package remotesecrets
 
 import (
-	"slices"
-
-	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
-// oneRule judges the remote secrets of one primary by one or several codes.
-type oneRule struct {
-	codes []finding.Code
-	judge func(*judgement, *member)
-}
+type pass = rule.Pass[*model.Mesh]
 
-// rules are in the order in which they run: one that explains another's findings
-// comes before it.
-var rules = []oneRule{
-	{[]finding.Code{"SEC024"}, judgeExternal},
-	{[]finding.Code{"SEC002"}, judgeNamespace},
-	{[]finding.Code{"SEC003"}, judgeLabel},
-	{[]finding.Code{"SEC026", "SEC008"}, judgeKubeconfig},
-	{[]finding.Code{"SEC009"}, judgeAuthentication},
-	{[]finding.Code{"SEC006"}, judgeOwnID},
-	{[]finding.Code{"SEC005"}, judgeSameID},
-	{[]finding.Code{"SEC007"}, judgeTwice},
-	{[]finding.Code{"SEC004"}, judgeKey},
-	{[]finding.Code{"SEC010"}, judgeAddress},
-	{[]finding.Code{"SEC011"}, judgeTLS},
-	{[]finding.Code{"SEC013"}, judgeAccount},
-	{[]finding.Code{"SEC012"}, judgeCredential},
-	{[]finding.Code{"SEC014"}, judgeRights},
-	{[]finding.Code{"SEC018"}, judgeRotation},
-	{[]finding.Code{"SEC015", "SEC016", "SEC017", "SEC021", "SEC022", "SEC025"}, judgeStates},
-	{[]finding.Code{"SEC020"}, judgeReplicas},
-	{[]finding.Code{"SEC019"}, judgeDrift},
-	{[]finding.Code{"AMB014"}, judgeAmbient},
-	{[]finding.Code{"SEC001", "SEC023"}, judgeMissing},
-}
-
-// Codes are all codes that Verify can find.
-func Codes() []finding.Code {
-	var out []finding.Code
-	for _, r := range rules {
-		out = append(out, r.codes...)
+// Rules are those about remote secrets, in the order in which they run. All of them check
+// clusters that no remote secret links to others, too: that is what may be wrong with them.
+func Rules() []*rule.Rule[*model.Mesh] {
+	// What tells where a remote secret leads, and which clusters are of one mesh.
+	known := []rule.Need{resources.RemoteSecrets, resources.Namespaces, resources.Webhooks, resources.RootCert, resources.MeshConfigs}
+	// What tells that a control plane has the endpoints of a cluster, and the gateways.
+	endpoints := []rule.Need{resources.IstiodPods, resources.Services, resources.EndpointSlices}
+	reports := func(all ...rule.Report) []rule.Report { return all }
+	after := func(codes ...finding.Code) []finding.Code { return codes }
+	uses := func(further ...rule.Need) []rule.Need { return append(known[:len(known):len(known)], further...) }
+	out := []*rule.Rule[*model.Mesh]{
+		{Reports: reports(rule.May("SEC024", finding.Error, finding.Warning)), Uses: uses(resources.SystemSecrets), Run: externalControlPlanes},
+		{Reports: reports(rule.May("SEC002", finding.Error, finding.Warning)), Uses: uses(resources.StraySecrets), Run: misplacedSecrets},
+		{Reports: reports(rule.May("SEC003", finding.Error)), Uses: uses(resources.StraySecrets, resources.SystemSecrets), Run: unlabeledSecrets},
+		{Reports: reports(rule.May("SEC026", finding.Note), rule.May("SEC008", finding.Error)), Uses: uses(), Run: unusableKubeconfigs},
+		{Reports: reports(rule.May("SEC009", finding.Error)), Uses: uses(), Run: refusedAuthentication},
+		{Reports: reports(rule.May("SEC006", finding.Error)), Uses: uses(), Run: ownClusterIDs},
+		{Reports: reports(rule.May("SEC005", finding.Error, finding.Warning)), Uses: uses(), Run: sharedClusterIDs},
+		{Reports: reports(rule.May("SEC007", finding.Error)), Uses: uses(), Run: clustersWatchedTwice},
+		{Reports: reports(rule.May("SEC004", finding.Error, finding.Warning)), Uses: uses(), Run: misnamedClusters},
+		{Reports: reports(rule.May("SEC010", finding.Error)), Uses: uses(resources.IstiodPods), Run: unreachableAddresses},
+		{Reports: reports(rule.May("SEC011", finding.Error, finding.Warning)), Uses: uses(), Run: untrustedServers},
+		{Reports: reports(rule.May("SEC013", finding.Error, finding.Warning)), Uses: uses(), Run: endingCredentials},
+		{Reports: reports(rule.May("SEC012", finding.Error)), Uses: uses(), After: after("SEC013"), Run: refusedCredentials},
+		{
+			Reports: reports(rule.May("SEC014", finding.Error, finding.Warning)),
+			Uses:    uses(resources.KubernetesGateways), Run: missingRights,
+		},
+		{Reports: reports(rule.May("SEC018", finding.Error, finding.Warning)), Uses: uses(endpoints...), Run: missedChanges},
+		{
+			Reports: reports(rule.May("SEC015", finding.Error), rule.May("SEC016", finding.Error), rule.May("SEC017", finding.Error),
+				rule.May("SEC021", finding.Error), rule.May("SEC025", finding.Error, finding.Warning)),
+			Uses:  uses(resources.IstiodPods),
+			After: after("SEC010", "SEC011", "SEC013", "SEC012", "SEC014", "SEC018"), Run: statesOfClusters,
+		},
+		{Reports: reports(rule.May("SEC022", finding.Warning)), Uses: uses(resources.IstiodPods), Run: clustersLeft},
+		{
+			Reports: reports(rule.May("SEC020", finding.Error)), Uses: uses(resources.IstiodPods),
+			After: after("SEC018", "SEC017", "SEC016", "SEC015", "SEC021"), Run: replicasThatDisagree,
+		},
+		{
+			Reports: reports(rule.May("SEC019", finding.Error)), Uses: uses(endpoints...),
+			After: after("SEC018", "SEC017", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC015"), Run: staleEndpoints,
+		},
+		{
+			Reports: reports(rule.May("AMB014", finding.Error)), Uses: uses(resources.KubernetesGateways),
+			After: after("SEC018", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC019"), Run: untoldGateways,
+		},
+		{
+			Reports: reports(rule.May("SEC001", finding.Error), rule.May("SEC023", finding.Error)),
+			Uses:    uses(resources.StraySecrets, resources.SystemSecrets), After: after("SEC002", "SEC003", "SEC004"), Run: missingSecrets,
+		},
 	}
-	slices.Sort(out)
+	for _, r := range out {
+		r.Needs, r.Everywhere = []rule.Need{resources.Istiods}, true
+	}
 	return out
 }
 
-// judgement is one run of the rules.
-type judgement struct {
-	finding.Result
-	*world
-	fleet    *facts.Fleet
-	seen     facts.Seen
-	mesh     map[*member]int
-	replicas map[*member][]*replica
+// primaries are the clusters that have a control plane, and whose remote secrets were
+// read. Of a cluster without one nothing about its secrets is unknown.
+func primaries(p *pass) []*model.Cluster {
+	var out []*model.Cluster
+	for _, c := range model.Able(p) {
+		if !c.Primary() {
+			continue
+		}
+		if why, lacks := rule.Lacks(c.Cluster, resources.RemoteSecrets); lacks {
+			p.NotChecked(c.Context, why)
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
-// Verify judges the remote secrets of a fleet by all rules.
-func Verify(fleet *facts.Fleet, seen facts.Seen) finding.Result {
-	j := judge(fleet, seen)
-	return j.Result
+// watching are those of primaries whose control plane uses the remote secrets that are
+// in the cluster.
+func watching(p *pass) []*model.Cluster {
+	var out []*model.Cluster
+	for _, c := range primaries(p) {
+		if cp := c.SecretsElsewhere; cp != nil {
+			elsewhere := "istiod " + cp.Istiod.Name + " is the control plane of another cluster, and reads the remote secrets there"
+			p.NotChecked(c.Context, finding.Because(elsewhere))
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
-func judge(fleet *facts.Fleet, seen facts.Seen) *judgement {
-	w := newWorld(fleet, seen)
-	j := &judgement{world: w, fleet: fleet, seen: seen, mesh: w.meshOf(), replicas: w.look(seen)}
-	for i := range fleet.Clusters {
-		if c := &fleet.Clusters[i]; c.Unreached != nil {
-			j.NotChecked(c.Context, finding.ClusterUnreached, Codes()...)
-		}
+// used are the remote secrets of which control planes make a cluster.
+func used(p *pass) []*model.RemoteSecret {
+	var out []*model.RemoteSecret
+	for _, c := range watching(p) {
+		out = append(out, c.Used()...)
 	}
-	for _, m := range w.members {
-		if why, lacks := rule.Lack("deployments", resources.Istiods.Of(m.Cluster)); lacks {
-			j.NotChecked(m.Context, why, Codes()...)
-		}
-	}
-	for _, r := range rules {
-		for _, m := range w.members {
-			if !m.primary() {
-				continue
-			}
-			if why, lacks := rule.Lack("remote secrets", resources.RemoteSecrets.Of(m.Cluster)); lacks {
-				j.NotChecked(m.Context, why, r.codes...)
-				continue
-			}
-			if m.elsewhere != "" && r.codes[0] != "SEC024" {
-				j.NotChecked(m.Context, finding.Because(m.elsewhere), r.codes...)
-				continue
-			}
-			r.judge(j, m)
-		}
-	}
-	j.Sort()
-	return j
+	return out
 }
 
-// about begins a finding about an entry.
-func (e *entry) about(code finding.Code, severity finding.Severity, title string) finding.Finding {
-	f := finding.Finding{Code: code, Severity: severity, Clusters: []string{e.in.Context}, Object: e.object(), Title: title}
-	if e.to != nil && e.to != e.in {
-		f.Clusters = append(f.Clusters, e.to.Context)
+// all are the remote secrets of all control planes.
+func all(p *pass) []*model.RemoteSecret {
+	var out []*model.RemoteSecret
+	for _, c := range watching(p) {
+		out = append(out, c.Remotes...)
+	}
+	return out
+}
+
+// about begins a finding about a remote secret.
+func about(r *model.RemoteSecret, code finding.Code, severity finding.Severity, title string) finding.Finding {
+	f := finding.Finding{Code: code, Severity: severity, Clusters: []string{r.In.Context}, Object: r.Object(), Title: title}
+	if r.To != nil && r.To != r.In {
+		f.Clusters = append(f.Clusters, r.To.Context)
 	}
 	return f
 }
 
-// cause is the ID of the first finding about an entry with one of the codes, in
-// their order; "" when there is none.
-func (j *judgement) cause(e *entry, codes ...finding.Code) string {
-	for _, code := range codes {
-		for _, f := range j.Findings {
-			if f.Code == code && f.Clusters[0] == e.in.Context && f.Object == e.object() {
-				if e.to == nil || e.to == e.in || len(f.Clusters) < 2 || f.Clusters[1] == e.to.Context {
-					return f.ID()
-				}
-			}
+// cause is the ID of the first finding about a remote secret with one of the codes, in
+// their order; "" where there is none.
+func cause(p *pass, r *model.RemoteSecret, codes ...finding.Code) string {
+	for _, f := range p.Found(codes...) {
+		if f.Clusters[0] == r.In.Context && f.Object == r.Object() &&
+			(r.To == nil || r.To == r.In || len(f.Clusters) < 2 || f.Clusters[1] == r.To.Context) {
+			return f.ID()
 		}
 	}
 	return ""
-}
-
-// used are the entries of which the control plane makes a cluster.
-func (m *member) used() []*entry {
-	var out []*entry
-	for _, e := range m.entries {
-		if e.ignored == (ignored{}) {
-			out = append(out, e)
-		}
-	}
-	return out
 }

@@ -10,7 +10,49 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
+
+// run checks a fleet by all rules; what they do and did not declare fails the test.
+func run(t *testing.T, fleet *facts.Fleet, seen facts.Seen) finding.Result {
+	t.Helper()
+	return rule.Run(mesh(fleet, seen), Rules(), rule.Options{Violated: func(s string) { t.Error(s) }})
+}
+
+func mesh(fleet *facts.Fleet, seen facts.Seen) *model.Mesh {
+	return model.New(fleet, model.Options{Seen: seen})
+}
+
+func codes() []finding.Code { return rule.CodesOf(Rules()) }
+
+// list makes the matrix, and holds it against what is found: a cell that fails has an
+// error's code, or that of a missing secret, and one that does not has none.
+func list(t *testing.T, fleet *facts.Fleet, seen facts.Seen) Listing {
+	t.Helper()
+	result := run(t, fleet, seen)
+	l := List(mesh(fleet, seen), result)
+	for _, p := range l.Pairs {
+		isError := func(code finding.Code) bool {
+			return slices.ContainsFunc(result.Findings, func(f finding.Finding) bool {
+				return f.Code == code && f.Severity == finding.Error && f.Clusters[0] == p.Primary
+			})
+		}
+		if fails := slices.ContainsFunc(p.Codes, isError); fails != (p.State == Broken) {
+			t.Errorf("the cell of %s and %s does not fit its codes: %+v", p.Primary, p.Cluster, p)
+		}
+		if p.State == Broken && p.Reason == "" || p.State == NotKnown && p.Reason == "" {
+			t.Errorf("the cell of %s and %s says no reason: %+v", p.Primary, p.Cluster, p)
+		}
+	}
+	return l
+}
+
+func TestDeclarations(t *testing.T) {
+	if err := rule.Validate(Rules()); err != nil {
+		t.Error(err)
+	}
+}
 
 // There, and in the same fleets when nothing but the API objects is known, nothing is found.
 func TestHealthyFleets(t *testing.T) {
@@ -24,8 +66,8 @@ func TestHealthyFleets(t *testing.T) {
 			if c.Name != "a loopback address that istiod reaches" {
 				check(t, fleet, facts.Seen{NotAsked: "a dump"}, nil)
 			}
-			for _, p := range List(fleet, seen).Pairs {
-				if p.State != Reads && p.State != NotNeeded {
+			for _, p := range list(t, fleet, seen).Pairs {
+				if p.State != Watches && p.State != NotNeeded {
 					t.Errorf("the matrix says %+v", p)
 				}
 			}
@@ -34,7 +76,7 @@ func TestHealthyFleets(t *testing.T) {
 	for _, c := range slices.Concat(istiotest.HealthyCases, istiotest.NetworkHealthy) {
 		t.Run(c.Name, func(t *testing.T) {
 			fleet, seen := istiotest.Seen(c.Fleet())
-			got := istiotest.Summarize(Verify(fleet, seen))
+			got := istiotest.Summarize(run(t, fleet, seen))
 			// Some of these are fleets whose clusters have not been given the IDs of their secrets.
 			got = slices.DeleteFunc(got, func(s string) bool { return strings.HasPrefix(s, "SEC004 warning") })
 			if len(got) > 0 {
@@ -50,13 +92,15 @@ func TestFaults(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			fleet, seen := c.Make()
 			check(t, fleet, seen, c.Want)
+			list(t, fleet, seen)
+			list(t, fleet, facts.Seen{NotAsked: "a dump"})
 			for _, want := range c.Want {
 				code, _, _ := strings.Cut(want, " ")
 				found[finding.Code(code)] = true
 			}
 		})
 	}
-	for _, code := range Codes() {
+	for _, code := range codes() {
 		if !found[code] {
 			t.Errorf("no fleet has %s", code)
 		}
@@ -65,7 +109,7 @@ func TestFaults(t *testing.T) {
 
 func check(t *testing.T, fleet *facts.Fleet, seen facts.Seen, want []string) finding.Result {
 	t.Helper()
-	r := Verify(fleet, seen)
+	r := run(t, fleet, seen)
 	want = slices.Sorted(slices.Values(want))
 	if diff := cmp.Diff(want, istiotest.Summarize(r)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s\n%+v", diff, r.Findings)

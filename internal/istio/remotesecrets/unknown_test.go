@@ -34,32 +34,39 @@ func forbidden[T any]() facts.Read[T] {
 // Each thing that is not known makes rules unknown, and none find anything.
 func TestEachAlone(t *testing.T) {
 	const east, west = "east", "west"
+	live := []finding.Code{"SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"} // what replicas of istiod say
 	for name, c := range map[string]struct {
 		do   func(istiotest.RemoteWorld)
 		want []finding.Code // in east
 	}{
 		"remote secrets": {func(w istiotest.RemoteWorld) {
 			resources.RemoteSecrets.Set(w.Cluster(east), forbidden[[]facts.RemoteSecret]())
-		}, Codes()},
+		}, codes()},
 		"deployments": {func(w istiotest.RemoteWorld) {
 			resources.Istiods.Set(w.Cluster(east), forbidden[[]appsv1.Deployment]())
-		}, Codes()},
+		}, codes()},
 		"all namespaces": {func(w istiotest.RemoteWorld) {
 			resources.StraySecrets.Set(w.Cluster(east), forbidden[[]facts.LooseSecret]())
 		}, []finding.Code{"SEC002"}},
 		"system secrets": {func(w istiotest.RemoteWorld) {
 			resources.SystemSecrets.Set(w.Cluster(east), forbidden[[]facts.LooseSecret]())
 		}, []finding.Code{"SEC003"}},
-		"port-forward":   {func(w istiotest.RemoteWorld) { w.Istiods[east] = forbidden[[]facts.IstiodView]() }, []finding.Code{"SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
-		"no istiod runs": {func(w istiotest.RemoteWorld) { w.Istiods[east] = facts.Read[[]facts.IstiodView]{State: facts.OK} }, []finding.Code{"SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
-		"clusterz":       {func(w istiotest.RemoteWorld) { w.Istiods[east].Value[0].Clusters = forbidden[[]facts.ClusterState]() }, []finding.Code{"SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
+		"port-forward": {func(w istiotest.RemoteWorld) { w.Istiods[east] = forbidden[[]facts.IstiodView]() }, live},
+		"no istiod runs": {func(w istiotest.RemoteWorld) {
+			w.Istiods[east] = facts.Read[[]facts.IstiodView]{State: facts.OK}
+		}, live},
+		"clusterz": {func(w istiotest.RemoteWorld) {
+			w.Istiods[east].Value[0].Clusters = forbidden[[]facts.ClusterState]()
+		}, live},
 		"endpoint shards": {func(w istiotest.RemoteWorld) {
 			w.Istiods[east].Value[0].Shards = forbidden[map[string]facts.Addresses]()
 		}, []finding.Code{"SEC019"}},
 		"slices of west": {func(w istiotest.RemoteWorld) {
 			resources.EndpointSlices.Set(w.Cluster(west), forbidden[[]discoveryv1.EndpointSlice]())
 		}, []finding.Code{"SEC019"}},
-		"services of west": {func(w istiotest.RemoteWorld) { resources.Services.Set(w.Cluster(west), forbidden[[]corev1.Service]()) }, []finding.Code{"SEC019"}},
+		"services of west": {func(w istiotest.RemoteWorld) {
+			resources.Services.Set(w.Cluster(west), forbidden[[]corev1.Service]())
+		}, []finding.Code{"SEC019"}},
 		"west does not say": {func(w istiotest.RemoteWorld) {
 			w.Sides[west] = facts.Read[facts.RemoteSide]{State: facts.Failed, Reason: "no answer"}
 			w.Reviews = map[facts.SecretKey]facts.Review{}
@@ -134,11 +141,13 @@ func TestEachAlone(t *testing.T) {
 			w.Twice()
 			w.Again.Istiods = map[string]facts.Read[[]facts.IstiodView]{east: {State: facts.OK, Value: []facts.IstiodView{v}}}
 		}, []finding.Code{"SEC019"}},
-		"not asked": {func(w istiotest.RemoteWorld) { *w.Seen = facts.Seen{NotAsked: "a dump"} }, []finding.Code{"SEC011", "SEC012", "SEC013", "SEC014", "SEC015", "SEC016", "SEC017", "SEC019", "SEC020", "SEC021", "SEC022", "SEC025"}},
+		"not asked": {func(w istiotest.RemoteWorld) {
+			*w.Seen = facts.Seen{NotAsked: "a dump"}
+		}, append([]finding.Code{"SEC011", "SEC012", "SEC013", "SEC014"}, live...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fleet, seen := istiotest.Remote(nil, c.do)()
-			r := Verify(fleet, seen)
+			r := run(t, fleet, seen)
 			got := istiotest.Summarize(r)
 			if len(got) > 0 {
 				t.Errorf("found %v", got)
@@ -146,12 +155,12 @@ func TestEachAlone(t *testing.T) {
 			if diff := cmp.Diff(c.want, codesOf(r, east)); diff != "" {
 				t.Errorf("not checked (-want +got):\n%s", diff)
 			}
-			for _, p := range List(fleet, seen).Pairs {
-				if p.State == Fails {
+			for _, p := range list(t, fleet, seen).Pairs {
+				if p.State == Broken {
 					t.Errorf("the matrix says %+v", p)
 				}
 			}
-			unsure, missed := Unsure(fleet, seen), name == "no context leads"
+			unsure, missed := Unsure(mesh(fleet, seen)), name == "no context leads"
 			if _, is := unsure[[2]string{east, west}]; is != missed || len(unsure) > 1 {
 				t.Errorf("unsure: %v", unsure)
 			}
@@ -166,15 +175,15 @@ func TestAnUnreachedCluster(t *testing.T) {
 		c := w.Cluster("north")
 		*c = facts.Cluster{Context: "north", Server: c.Server, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
 	}, "east", "north", "west")()
-	r := Verify(fleet, seen)
+	r := run(t, fleet, seen)
 	if diff := cmp.Diff([]string{"SEC012 error east,west"}, istiotest.Summarize(r)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Codes(), codesOf(r, "north")); diff != "" {
+	if diff := cmp.Diff(codes(), codesOf(r, "north")); diff != "" {
 		t.Errorf("not checked (-want +got):\n%s", diff)
 	}
-	for _, p := range List(fleet, seen).Pairs {
-		if p.Cluster == "north" && p.State == Fails {
+	for _, p := range list(t, fleet, seen).Pairs {
+		if p.Cluster == "north" && p.State == Broken {
 			t.Errorf("the matrix says %+v", p)
 		}
 	}
@@ -192,7 +201,9 @@ func TestConnecting(t *testing.T) {
 		"refused":     {facts.Connected{Outcome: facts.ConnectRefused, Reason: "401"}, []string{"SEC012 error east,west"}, nil},
 		"untrusted":   {facts.Connected{Outcome: facts.ConnectUntrusted, Reason: "x509"}, []string{"SEC011 error east,west"}, nil},
 		"not reached": {facts.Connected{Outcome: facts.ConnectNotReached, Reason: "the connection failed"}, nil, []finding.Code{"SEC012"}},
-		"elsewhere":   {facts.Connected{Outcome: facts.ConnectAccepted, UID: "uid-north"}, []string{"SEC001 error east,west < SEC004", "SEC004 error east,north,west"}, nil},
+		"elsewhere": {facts.Connected{Outcome: facts.ConnectAccepted, UID: "uid-north"}, []string{
+			"SEC001 error east,west < SEC004", "SEC004 error east,north,west",
+		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fleet, seen := istiotest.Remote(nil, func(w istiotest.RemoteWorld) {
@@ -206,7 +217,7 @@ func TestConnecting(t *testing.T) {
 					w.Istiods["east"].Value[0].Shards.Value["west"] = facts.AddressesOf(resources.EndpointSlices.Of(w.Cluster("north")).Value)
 				}
 			}, "east", "north", "west")()
-			r := Verify(fleet, seen)
+			r := run(t, fleet, seen)
 			if diff := cmp.Diff(c.want, istiotest.Summarize(r)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -224,14 +235,37 @@ func TestWhoIsShownTokens(t *testing.T) {
 		s.Server, s.Access.Token.AccountUID = "https://elsewhere.example", "account-elsewhere"
 		w.Secret("east", "north").Server = "https://10.0.0.1" // by its service account
 	}, "east", "north", "west")()
-	got := Tokens(fleet, seen)
+	got := Tokens(mesh(fleet, seen))
 	key := func(in, id string) facts.SecretKey {
 		return facts.SecretKey{Context: in, Namespace: istiotest.System, Name: "istio-remote-secret-" + id, ClusterID: id}
 	}
 	want := map[string]map[facts.SecretKey]bool{
-		"east": {key("north", "east"): true, key("west", "east"): true}, "north": {key("east", "north"): false, key("west", "north"): true}, "west": {key("north", "west"): true},
+		"east":  {key("north", "east"): true, key("west", "east"): true},
+		"north": {key("east", "north"): false, key("west", "north"): true},
+		"west":  {key("north", "west"): true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What there is to ask of whom, and what has to be asked a second time.
+func TestWhatIsAsked(t *testing.T) {
+	fleet, seen := istiotest.Remote(func(f *istiotest.Fleet) { f.Clusters[1].NoControlPlane(f.Clusters[0]) }, nil)()
+	plan := NewPlan(mesh(fleet, facts.Seen{}))
+	account := map[string][]string{istiotest.Reader: {istiotest.ReaderTokenSecret}}
+	want := Plan{Users: map[string]map[string][]string{"east": {}, "west": account}, Primaries: []string{"east"}}
+	if diff := cmp.Diff(want, plan); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+	if contexts, doubtful := Doubtful(mesh(fleet, seen)); doubtful || !slices.Equal(contexts, []string{"west"}) {
+		t.Errorf("%v, doubtful %v", contexts, doubtful)
+	}
+	seen.Istiods["east"].Value[0].Shards.Value["west"] = nil
+	if _, doubtful := Doubtful(mesh(fleet, seen)); !doubtful {
+		t.Error("endpoints that differ are not looked at again")
+	}
+	if got := Servers(mesh(fleet, seen)); len(got) != 2 || got[0] != fleet.Clusters[0].Server {
+		t.Errorf("servers: %v", got)
 	}
 }

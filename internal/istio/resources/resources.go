@@ -50,6 +50,16 @@ var (
 	Mesh = resource.Join(Networks, ReaderAccess, EndpointSlices, PeerAuthentications, DestinationRules, Gateways)
 	// Policies is what tells who knows a service, and who may call it.
 	Policies = resource.Set{VirtualServices, Sidecars, AuthorizationPolicies, ServiceExports}
+	// Behind is what tells which Services are behind the gateways.
+	Behind = resource.Set{EndpointSlices, PeerAuthentications, DestinationRules}
+	// Secrets is what the rules about remote secrets read.
+	Secrets = resource.Set{
+		RemoteSecrets, StraySecrets, SystemSecrets, Istiods, IstiodPods, Namespaces, Webhooks, RootCert, MeshConfigs, Services,
+		EndpointSlices, KubernetesGateways,
+	}
+	// EndpointRules is what the rules about remote secrets and endpoints read. Workloads
+	// that are not pods are looked at by those about networks alone.
+	EndpointRules = resource.Join(Mesh, NetworkRules, Policies, Secrets).Without(WorkloadEntries, ServiceEntries)
 )
 
 // Trim is what is kept of any object; nil of one that no rule reads.

@@ -1,0 +1,66 @@
+package certs
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+)
+
+// trust is the CAs of the clusters that were reached, and who trusts whom. It is worked
+// out once a run.
+type trust struct {
+	now time.Time
+	// authorities are in the order of the fleet.
+	authorities []*authority
+	// relations are indexed [from][to] like authorities.
+	relations [][]Relation
+	// certificates are the CA certificates in use, each once.
+	certificates func() []*held
+}
+
+func trustOf(m *model.Mesh) *trust { return model.Derived(m, newTrust) }
+
+func newTrust(m *model.Mesh) *trust {
+	t := &trust{now: m.Fleet.At}
+	for _, c := range m.Clusters {
+		t.authorities = append(t.authorities, newAuthority(c.Cluster, t.now))
+	}
+	t.relations = relate(t.authorities)
+	t.certificates = sync.OnceValue(t.certificatesInUse)
+	return t
+}
+
+// of is the CA of a cluster.
+func (t *trust) of(c *model.Cluster) *authority {
+	i := slices.IndexFunc(t.authorities, func(a *authority) bool { return a.Context == c.Context })
+	return t.authorities[i]
+}
+
+// refuses reports whether the workloads of one cluster refuse the certificates of
+// another. Where one has no root at all, trust is not what has to be fixed.
+func (t *trust) refuses(from, to int) bool {
+	return from != to && t.relations[from][to].Verdict == Distrusts && !t.authorities[from].rootless() && !t.authorities[to].rootless()
+}
+
+// refuseOneAnother reports whether two clusters refuse one another's certificates.
+func (t *trust) refuseOneAnother(x, y int) bool { return t.refuses(x, y) && t.refuses(y, x) }
+
+// refusedWhere are the clusters that ok accepts together with another one that they
+// refuse, and that refuses them, and those others.
+func (t *trust) refusedWhere(ok func(a, other *authority) bool) (these, others []int) {
+	for i, a := range t.authorities {
+		for k, other := range t.authorities {
+			if t.refuseOneAnother(i, k) && ok(a, other) {
+				these, others = append(these, i), append(others, k)
+			}
+		}
+	}
+	for _, s := range []*[]int{&these, &others} {
+		slices.Sort(*s)
+		*s = slices.Compact(*s)
+	}
+	others = slices.DeleteFunc(others, func(i int) bool { return slices.Contains(these, i) })
+	return these, others
+}

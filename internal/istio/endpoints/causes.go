@@ -1,0 +1,74 @@
+package endpoints
+
+import (
+	"slices"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+)
+
+// causes are what other rules found: some of it stops requests.
+type causes struct {
+	// errors are by code; what is no error stops nothing.
+	errors map[finding.Code][]finding.Finding
+	byID   map[string]finding.Finding
+	// unknowns are what they could not check, except what nobody can ask of a dump.
+	unknowns []finding.Unknown
+}
+
+func newCauses(r finding.Result) *causes {
+	sorted := finding.Result{Findings: slices.Clone(r.Findings)}
+	sorted.Sort()
+	k := &causes{errors: map[finding.Code][]finding.Finding{}, byID: map[string]finding.Finding{}}
+	for _, f := range sorted.Findings {
+		k.byID[f.ID()] = f
+		if f.Severity == finding.Error {
+			k.errors[f.Code] = append(k.errors[f.Code], f)
+		}
+	}
+	for _, u := range r.Unknowns {
+		if u.Reason.Kind != finding.NotAsked {
+			k.unknowns = append(k.unknowns, u)
+		}
+	}
+	return k
+}
+
+// about is the ID of an error with one of the codes, in their order, about all of the
+// clusters, and about the object where one is given; "" where there is none.
+func (k *causes) about(object finding.Object, contexts []string, codes ...finding.Code) string {
+	for _, code := range codes {
+		for _, f := range k.errors[code] {
+			if object != (finding.Object{}) && f.Object != object {
+				continue
+			}
+			if !slices.ContainsFunc(contexts, func(c string) bool { return !slices.Contains(f.Clusters, c) }) {
+				return f.ID()
+			}
+		}
+	}
+	return ""
+}
+
+// ofWatching is the ID of an error with one of the codes about what a control plane makes
+// of a cluster: such findings name its own cluster first. "" where there is none.
+func (k *causes) ofWatching(primary, cluster string, codes ...finding.Code) string {
+	for _, code := range codes {
+		for _, f := range k.errors[code] {
+			if len(f.Clusters) > 1 && f.Clusters[0] == primary && slices.Contains(f.Clusters[1:], cluster) {
+				return f.ID()
+			}
+		}
+	}
+	return ""
+}
+
+// doubts are why it is not known in a cluster whether one of the codes holds.
+func (k *causes) doubts(context string, codes ...finding.Code) []finding.Reason {
+	var out []finding.Reason
+	for _, u := range k.unknowns {
+		if u.Cluster == context && slices.ContainsFunc(u.Codes, func(c finding.Code) bool { return slices.Contains(codes, c) }) {
+			out = append(out, u.Reason)
+		}
+	}
+	return out
+}

@@ -1,0 +1,127 @@
+package endpoints
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+)
+
+// configRows are the kinds that control planes of one mesh should read alike.
+func configRows() []rule.Need {
+	return []rule.Need{
+		resources.DestinationRules, resources.PeerAuthentications, resources.VirtualServices,
+		resources.AuthorizationPolicies, resources.Sidecars,
+	}
+}
+
+// differences looks for configuration that differs between the control planes of clusters:
+// each proxy obeys that of its own control plane, so that what has the same name should say
+// the same in every cluster that has one.
+type differences struct {
+	mesh       *model.Mesh
+	clusters   []*model.Cluster
+	report     func(finding.Finding)
+	notChecked func(context string, why finding.Reason, codes ...finding.Code)
+}
+
+// find compares what control planes are told about namespaces.
+func (d differences) find(namespaces ...string) {
+	if len(namespaces) == 0 {
+		return
+	}
+	var primaries []*model.Cluster
+	for _, c := range d.clusters {
+		if slices.ContainsFunc(c.ControlPlanes, func(cp *model.ControlPlane) bool { return len(cp.Watches) > 1 }) {
+			primaries = append(primaries, c)
+		}
+	}
+	if len(primaries) < 2 {
+		return
+	}
+	for _, c := range primaries {
+		for _, row := range configRows() {
+			if why, lacks := rule.Lacks(c.Cluster, row); lacks {
+				d.notChecked(c.Context, why, "EP018")
+			}
+		}
+	}
+	config := make([]map[finding.Object]string, len(primaries))
+	for _, namespace := range namespaces {
+		for i, c := range primaries {
+			config[i] = configOf(c, namespace)
+		}
+		for i := range primaries {
+			for k := i + 1; k < len(primaries); k++ {
+				if areOfTwoMeshes(d.mesh, primaries[i], primaries[k]) {
+					continue
+				}
+				for _, object := range objectsOf(config[i]) {
+					a, b := config[i][object], config[k][object]
+					if b != "" && a != b {
+						d.report(differingConfig(object, primaries[i], primaries[k], a, b))
+					}
+				}
+			}
+		}
+	}
+}
+
+func differingConfig(object finding.Object, first, second *model.Cluster, a, b string) finding.Finding {
+	return finding.Finding{
+		Code: "EP018", Severity: finding.Warning, Clusters: finding.Distinct([]string{first.Context, second.Context}), Object: object,
+		Title:    fmt.Sprintf("%s says one thing in %s and another in %s", object, first.Context, second.Context),
+		Evidence: []finding.Evidence{{Cluster: first.Context, Field: "spec", Value: a}, {Cluster: second.Context, Field: "spec", Value: b}},
+		Effect:   "proxies obey what their own control plane reads: clients are treated differently in each cluster",
+		Fix: []finding.Step{
+			finding.Say("If the difference is not intended, copy the right spec to the other cluster, here that of %s to %s:",
+				first.Context, second.Context).By(copySpec(object, first.Context, second.Context)),
+		},
+	}
+}
+
+func objectsOf(m map[finding.Object]string) []finding.Object {
+	return slices.SortedFunc(maps.Keys(m), func(a, b finding.Object) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// configOf is what a cluster's control plane is told about a namespace: the specs of objects.
+func configOf(c *model.Cluster, namespace string) map[finding.Object]string {
+	out := map[finding.Object]string{}
+	put := func(kind string, m *metav1.ObjectMeta, spec any) {
+		if m.Namespace == namespace {
+			out[finding.In(kind, m.Namespace, m.Name)] = remedy.JSON(spec)
+		}
+	}
+	for i := range resources.DestinationRules.Of(c.Cluster).Value {
+		o := &resources.DestinationRules.Of(c.Cluster).Value[i]
+		put("destinationrule", &o.ObjectMeta, o.Spec)
+	}
+	for i := range resources.PeerAuthentications.Of(c.Cluster).Value {
+		o := &resources.PeerAuthentications.Of(c.Cluster).Value[i]
+		put("peerauthentication", &o.ObjectMeta, o.Spec)
+	}
+	for i := range resources.VirtualServices.Of(c.Cluster).Value {
+		o := &resources.VirtualServices.Of(c.Cluster).Value[i]
+		if g := o.Spec.Gateways; len(g) > 0 && !slices.Contains(g, "mesh") {
+			continue // for requests from outside, which each cluster has of its own
+		}
+		put("virtualservice", &o.ObjectMeta, o.Spec)
+	}
+	for i := range resources.AuthorizationPolicies.Of(c.Cluster).Value {
+		o := &resources.AuthorizationPolicies.Of(c.Cluster).Value[i]
+		put("authorizationpolicy", &o.ObjectMeta, o.Spec)
+	}
+	for i := range resources.Sidecars.Of(c.Cluster).Value {
+		o := &resources.Sidecars.Of(c.Cluster).Value[i]
+		put("sidecar", &o.ObjectMeta, o.Spec)
+	}
+	return out
+}

@@ -1,0 +1,175 @@
+// Package istiomesh is Istio as the rest of the program knows it: a mesh.Mesh made of
+// the rows, rules, questions and the model in the folders beside it.
+package istiomesh
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ambient"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ask"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/gateways"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/primaryremote"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+)
+
+// Mesh is Istio.
+type Mesh struct{}
+
+var _ mesh.Mesh = Mesh{}
+
+// Name is "Istio".
+func (Mesh) Name() string { return "Istio" }
+
+// SystemNamespace is the usual namespace of its control plane.
+func (Mesh) SystemNamespace() string { return istio.SystemNamespace }
+
+// Table are all rows that are read for Istio.
+func (Mesh) Table() resource.Set { return resources.All }
+
+// PeerResources are the remote secrets.
+func (Mesh) PeerResources() resource.Set { return resource.Set{resources.RemoteSecrets} }
+
+// Resources are the rows that the rules of some areas read. Asking proxies takes a sample
+// of them, and probing what tells which Services are behind the gateways.
+func (Mesh) Resources(wishes []any, areas ...mesh.Area) resource.Set {
+	var out resource.Set
+	if _, ok := mesh.Wish[mesh.AskProxies](wishes); ok {
+		out = resource.Join(out, resources.Proxies)
+	}
+	if _, ok := mesh.Wish[mesh.Probing](wishes); ok {
+		out = resource.Join(out, resources.Behind)
+	}
+	for _, area := range areas {
+		switch area {
+		case mesh.Certs:
+			out = resource.Join(out, resources.Trust)
+		case mesh.Network:
+			out = resource.Join(out, resources.NetworkRules)
+		case mesh.Endpoints:
+			out = resource.Join(out, resources.EndpointRules)
+		}
+	}
+	return out
+}
+
+// Rules are those of an area.
+func Rules(area mesh.Area) []*rule.Rule[*model.Mesh] {
+	switch area {
+	case mesh.Certs:
+		return certs.Rules()
+	case mesh.Network:
+		return slices.Concat(network.Rules(), gateways.Rules(), ambient.Rules(), primaryremote.Rules())
+	case mesh.Endpoints:
+		return slices.Concat(remotesecrets.Rules(), endpoints.Rules())
+	}
+	return nil
+}
+
+// Codes are the codes that the rules of some areas can find.
+func (Mesh) Codes(areas ...mesh.Area) []finding.Code {
+	var rules []*rule.Rule[*model.Mesh]
+	for _, area := range areas {
+		rules = append(rules, Rules(area)...)
+	}
+	return rule.CodesOf(rules)
+}
+
+// Verify asks what the rules of the areas need besides the facts, and runs them.
+func (m Mesh) Verify(ctx context.Context, run *mesh.Run) (finding.Result, error) {
+	_, result, err := Check(ctx, run)
+	if err != nil {
+		return finding.Result{}, err
+	}
+	return result.Of(m.Codes(run.Areas...)), nil
+}
+
+// resolveTime is how long name servers have to answer where the user does not say.
+const resolveTime = 5 * time.Second
+
+// Check makes the model of a run's fleet, with what was asked besides, and runs the
+// rules of the areas, and those that name causes of what they find. It is for views too: they read
+// the model, and name what the rules found.
+func Check(ctx context.Context, run *mesh.Run) (*model.Mesh, finding.Result, error) {
+	m, topics, err := Look(ctx, run)
+	if err != nil {
+		return nil, finding.Result{}, err
+	}
+	return m, Judge(m, rule.Options{Topics: topics}, run.Areas...), nil
+}
+
+// Judge runs the rules of areas on a model, and those that name causes of what they find.
+func Judge(m *model.Mesh, options rule.Options, areas ...mesh.Area) finding.Result {
+	return rule.Run(m, inForce(areas), options)
+}
+
+// inForce are the rules of areas, and those whose findings they name as causes.
+func inForce(areas []mesh.Area) []*rule.Rule[*model.Mesh] {
+	var out []*rule.Rule[*model.Mesh]
+	if slices.Contains(areas, mesh.Endpoints) && !slices.Contains(areas, mesh.Network) {
+		out = Rules(mesh.Network)
+	}
+	for _, area := range areas {
+		out = append(out, Rules(area)...)
+	}
+	return out
+}
+
+// Look makes the model of a run's fleet, with what has to be asked besides for its areas
+// and wishes. Topics are those of the rules that were asked for.
+func Look(ctx context.Context, run *mesh.Run) (*model.Mesh, []rule.Topic, error) {
+	bare := sync.OnceValue(func() *model.Mesh { return model.New(run.Fleet, model.Options{}) })
+	var options model.Options
+	var topics []rule.Topic
+	probes, probed := mesh.Wish[mesh.Probing](run.Wishes)
+	if about(run, mesh.Network, mesh.Endpoints) && (!run.By.Dumped() || probed) {
+		wait := resolveTime
+		if probed {
+			wait = probes.Wait
+		}
+		names := ask.Hostnames(ctx, bare(), wait, run.Say)
+		options.Hosts, options.HostFailures = names.Addresses, names.Failed
+	}
+	if about(run, mesh.Endpoints) {
+		options.Seen = ask.RemoteSecrets(ctx, run.By, bare(), false)
+	}
+	if probed {
+		trials, err := ask.Gateways(ctx, run.By, bare(), probes)
+		if err != nil {
+			return nil, nil, err
+		}
+		options.Given, topics = append(options.Given, trials), append(topics, probing.Topic)
+	}
+	if about(run, mesh.Certs) {
+		wish := certs.Options{ExpiryWarn: certs.DefaultExpiryWarn}
+		if warn, ok := mesh.Wish[mesh.ExpiryWarn](run.Wishes); ok {
+			wish.ExpiryWarn = time.Duration(warn)
+		}
+		if _, ok := mesh.Wish[mesh.AskProxies](run.Wishes); ok {
+			wish.Proxies, topics = ask.Certificates(ctx, run.By, run.Fleet), append(topics, certs.TopicProxies)
+		}
+		options.Given = append(options.Given, wish)
+	}
+	if services, ok := mesh.Wish[mesh.Services](run.Wishes); ok {
+		options.Given = append(options.Given, endpoints.Options{Namespace: services.Namespace, Selects: services.Selects})
+	}
+	return model.New(run.Fleet, options), topics, nil
+}
+
+// about reports whether a run is about one of some areas.
+func about(run *mesh.Run, areas ...mesh.Area) bool {
+	return slices.ContainsFunc(run.Areas, func(a mesh.Area) bool { return slices.Contains(areas, a) })
+}

@@ -1,0 +1,113 @@
+package primaryremote
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/evidence"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+)
+
+// injectionServiceMissing finds webhooks of remote clusters that call a Service which does
+// not exist.
+func injectionServiceMissing(p pass) {
+	for _, r := range remotes(p) {
+		for _, i := range r.Injectors() {
+			name, ok := i.Service()
+			if !ok || r.Service(name.Namespace, name.Name) != nil {
+				continue
+			}
+			service := name.Namespace + "/" + name.Name
+			p.Report(finding.Finding{
+				Code: "PR012", Severity: finding.Error, Clusters: []string{r.Context}, Object: i.Object(),
+				Title: "the injection webhook calls a Service that does not exist",
+				Evidence: []finding.Evidence{
+					{Field: i.Object().String() + ", service", Value: service}, {Field: "service " + service, Value: "does not exist"},
+				},
+				Effect: "pods in namespaces with injection are not created",
+				Fix: []finding.Step{
+					finding.Say("Install the remote profile with the revision of the primary."),
+					finding.Say("Careful: deleting the webhook stops injection by it, and new pods start without a sidecar. " +
+						"Delete it only if an old installation left it; where Helm or an operator owns that installation, uninstall it there instead:").
+						By(finding.Kubectl(r.Context, "delete", "mutatingwebhookconfiguration/"+i.Configuration)),
+				},
+			})
+		}
+	}
+}
+
+// injectionServiceIsName finds webhooks of remote clusters that call a Service of type
+// ExternalName, which API servers refuse.
+func injectionServiceIsName(p pass) {
+	for _, r := range remotes(p) {
+		for _, i := range r.Injectors() {
+			name, ok := i.Service()
+			if !ok {
+				continue
+			}
+			s := r.Service(name.Namespace, name.Name)
+			if s == nil || s.Spec.Type != corev1.ServiceTypeExternalName {
+				continue
+			}
+			service := name.Namespace + "/" + name.Name
+			p.Report(finding.Finding{
+				Code: "PR002", Severity: finding.Error, Clusters: []string{r.Context}, Object: i.Object(),
+				Title: "the injection webhook calls a Service of type ExternalName, which API servers refuse",
+				Evidence: []finding.Evidence{
+					{Field: i.Object().String() + ", service", Value: service},
+					{Field: "service " + service + ", externalName", Value: evidence.OrNone(s.Spec.ExternalName)},
+				},
+				Effect: "pods in namespaces with injection are not created: unsupported service type \"ExternalName\"",
+				Fix: []finding.Step{
+					finding.Say("Set global.remotePilotAddress to an IPv4 address in the values of the remote installation."),
+					finding.Say("Or set istiodRemote.injectionURL to https://%s:15017%s there.",
+						cmp.Or(s.Spec.ExternalName, "HOST"), cmp.Or(i.Path(), "/inject")),
+				},
+			})
+		}
+	}
+}
+
+// injectionPath finds webhooks of remote clusters whose path does not name the cluster
+// and its network: the injector then gives pods those of the primary
+// (pkg/kube/inject/webhook.go, parseInjectEnvs).
+func injectionPath(p pass) {
+	for _, r := range remotes(p) {
+		for _, i := range r.Injectors() {
+			id := istio.InjectedCluster(i.Path())
+			var wrong []finding.Evidence
+			expected := r.ID
+			for _, cp := range r.by {
+				if !slices.Contains(cp.Names(r.Cluster), id) {
+					expected = cp.IDOf(r.Cluster)
+					wrong = append(wrong, finding.Evidence{Cluster: cp.Context, Field: "cluster ID for " + cp.String(), Value: expected})
+				}
+			}
+			if model.InjectedNetwork(i.Path()) == "" && p.Model.Several() {
+				wrong = append(wrong, finding.Evidence{Field: "networks of the fleet", Value: strings.Join(p.Model.Networks(), ", ")})
+			}
+			if len(wrong) == 0 {
+				continue
+			}
+			p.Report(finding.Finding{
+				Code: "PR003", Severity: finding.Error, Clusters: []string{r.Context}, Object: i.Object(),
+				Title: "the path of the injection webhook does not name the cluster and its network",
+				Evidence: append([]finding.Evidence{
+					{Cluster: r.Context, Field: i.Object().String() + ", path", Value: evidence.OrNone(i.Path())},
+				}, wrong...),
+				Effect: "pods take themselves for those of another cluster or network: istiod refuses their identity, " +
+					"or they are reached by wrong addresses",
+				Fix: []finding.Step{
+					finding.Say("Set istiodRemote.injectionPath to /inject/cluster/%s/net/%s in the values of the remote installation.",
+						cmp.Or(expected, "CLUSTER"), cmp.Or(r.Network().Home(), "NETWORK")),
+					finding.Say("Then restart the workloads."),
+				},
+			})
+		}
+	}
+}

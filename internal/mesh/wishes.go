@@ -1,0 +1,26 @@
+package mesh
+
+import "time"
+
+// Wishes that meshes know.
+type (
+	// ExpiryWarn is how long before its end a certificate is reported.
+	ExpiryWarn time.Duration
+	// AskProxies: some proxies of each cluster are asked which certificates they have.
+	AskProxies struct{}
+	// Probing: the addresses of gateways and control planes are tried.
+	Probing struct {
+		// FromPods are the pods to try from, as context/namespace/pod[/container]; from
+		// this machine where there is none.
+		FromPods []string
+		// Wait is how long a name, a connection or TLS may take.
+		Wait time.Duration
+	}
+	// Services are those that are checked.
+	Services struct {
+		// Namespace is theirs; "" for any.
+		Namespace string
+		// Selects tells by the labels; nil for all.
+		Selects func(labels map[string]string) bool
+	}
+)

@@ -1,0 +1,90 @@
+package rules_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ask"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rules"
+)
+
+var areas = []mesh.Area{mesh.Certs, mesh.Network, mesh.Endpoints}
+
+// istio are all rules of Istio.
+func istio() []*rule.Rule[*model.Mesh] {
+	var out []*rule.Rule[*model.Mesh]
+	for _, area := range areas {
+		out = append(out, istiomesh.Rules(area)...)
+	}
+	return out
+}
+
+// Declarations agree with pages and with one another.
+func TestDeclarations(t *testing.T) {
+	if err := rule.Validate(istio()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Every code that can be found has a page, and every page is of such a code.
+func TestEveryCodeIsExplained(t *testing.T) {
+	var found []finding.Code
+	for _, m := range rules.Meshes() {
+		found = append(found, m.Codes(areas...)...)
+	}
+	severities := map[finding.Code][]finding.Severity{}
+	for _, r := range reach.Reports() {
+		found, severities[r.Code] = append(found, r.Code), r.Severities
+	}
+	slices.Sort(found)
+	entries, err := finding.Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var explained []finding.Code
+	for _, e := range entries {
+		explained = append(explained, e.Code)
+		if s, ok := severities[e.Code]; ok && !slices.Equal(s, e.Severities) {
+			t.Errorf("the page of %s says %v, its rule says %v", e.Code, e.Severities, s)
+		}
+	}
+	if diff := cmp.Diff(found, explained); diff != "" {
+		t.Errorf("codes that rules find (-) and codes that are explained (+):\n%s", diff)
+	}
+}
+
+// What a rule needs is read for its area, live and from dumps.
+func TestNeedsAreRead(t *testing.T) {
+	m := istiomesh.Mesh{}
+	table := map[string]bool{}
+	for _, row := range m.Table() {
+		table[row.String()] = true
+	}
+	for _, area := range areas {
+		read := map[string]bool{}
+		for _, row := range m.Resources([]any{mesh.Probing{}, mesh.AskProxies{}}, area) {
+			read[row.String()] = true
+		}
+		if read[resources.GatewayEvents.String()] { // what facts lead to is read afterwards
+			for _, row := range ask.Followed {
+				read[row.String()] = true
+			}
+		}
+		for _, r := range istiomesh.Rules(area) {
+			for _, need := range slices.Concat(r.Needs, r.Uses) {
+				if name := need.String(); table[name] && !read[name] {
+					t.Errorf("%v need %s, which is not read for %s", r.Codes(), name, area)
+				}
+			}
+		}
+	}
+}
