@@ -145,7 +145,7 @@ fuzz: ## Fuzz everything that parses input, FUZZTIME (30s) for each target
 
 .PHONY: golden
 golden: build ## Rewrite the golden files of all tests
-	@go test ./internal/report ./plugins/... -update
+	@go test ./internal/report ./internal/finding ./plugins/... -update
 
 .PHONY: scenarios
 scenarios: ## Write the scenarios of the test bed anew, with new keys
