@@ -89,7 +89,8 @@ func List(version schema.GroupVersion, kind, next string, items ...runtime.Objec
 // Refuse answers with an error as API servers write it.
 func Refuse(w http.ResponseWriter, code int32, reason metav1.StatusReason) {
 	Answer(w, int(code), metav1.Status{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure, Code: code, Reason: reason, Message: "refused: " + string(reason),
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
+		Status:   metav1.StatusFailure, Code: code, Reason: reason, Message: "refused: " + string(reason),
 	})
 }
 

@@ -31,7 +31,8 @@ func (f *Frame) AddOutput(cmd *cobra.Command, extra ...report.Format) *Output {
 	formats := report.FormatNames(extra...)
 	cmd.Flags().StringVarP(&o.format, "output", "o", string(report.Table), "Output format: "+strings.Join(formats, "|"))
 	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "Print no headers of tables")
-	cmd.Flags().StringVar(&o.color, "color", colorModes[0], "Use colours: "+strings.Join(colorModes, "|")+"; auto is on a terminal, unless NO_COLOR is set")
+	cmd.Flags().StringVar(&o.color, "color", colorModes[0],
+		"Use colours: "+strings.Join(colorModes, "|")+"; auto is on a terminal, unless NO_COLOR is set")
 	f.must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)))
 	f.must(cmd.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(colorModes, cobra.ShellCompDirectiveNoFileComp)))
 	return o
@@ -70,7 +71,8 @@ const failNever = "never"
 // AddFailOn adds flag --fail-on to a command.
 func (f *Frame) AddFailOn(cmd *cobra.Command) *FailOn {
 	o := &FailOn{}
-	cmd.Flags().StringVar(&o.level, "fail-on", string(finding.Error), "Exit with 1 on findings of this severity or worse: "+strings.Join(failLevels(), "|"))
+	cmd.Flags().StringVar(&o.level, "fail-on", string(finding.Error),
+		"Exit with 1 on findings of this severity or worse: "+strings.Join(failLevels(), "|"))
 	f.must(cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(failLevels(), cobra.ShellCompDirectiveNoFileComp)))
 	return o
 }

@@ -90,9 +90,10 @@ type Frame struct {
 func Main(plugin Plugin) {
 	thrift(cmp.Or(plugin.Heap, smallHeap))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
-	os.Exit(Run(ctx, plugin, os.Args, streams))
+	code := Run(ctx, plugin, os.Args, streams)
+	stop()
+	os.Exit(code)
 }
 
 // Run runs the plugin and returns its exit code. It returns at once when the

@@ -90,7 +90,11 @@ func (f *Frame) newVersion() *cobra.Command {
 			_, err := fmt.Fprintf(f.Out, "%s %s %s %s\n", f.Plugin.Name, built, v.GoVersion, v.Platform)
 			return err
 		case slices.Contains(formats, format):
-			return report.Encode(f.Out, report.Format(format), versionDocument{Meta: report.NewMeta("Version"), Plugin: f.Plugin.Name, ClientVersion: v})
+			return report.Encode(
+				f.Out,
+				report.Format(format),
+				versionDocument{Meta: report.NewMeta("Version"), Plugin: f.Plugin.Name, ClientVersion: v},
+			)
 		}
 		return fmt.Errorf("there is no output format %q; -o takes one of %s", format, strings.Join(formats, ", "))
 	}

@@ -104,7 +104,7 @@ type RemoteSecret struct {
 	Namespace string    // of the Secret
 	ClusterID string    // the data key: the remote cluster's name in the mesh
 	Server    string    // the API server's URL inside; "" when the kubeconfig cannot be read
-	Identity  string    // user name that the token inside claims, e.g. system:serviceaccount:istio-system:istio-reader-service-account; "" when unknown
+	Identity  string    // user name that the token inside claims, as system:serviceaccount:NAMESPACE:NAME; "" when unknown
 	Modified  time.Time // when the Secret was last written
 	Problem   string    // why the kubeconfig cannot be used; "" when it can
 	// Invalid says why istiod makes no client of the kubeconfig whatever its

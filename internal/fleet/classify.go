@@ -24,7 +24,9 @@ import (
 )
 
 // notDecoded is what client-go says of an answer that is no Kubernetes object.
-var notDecoded = regexp.MustCompile("couldn't get version/kind|unable to decode|invalid character|serializer for .* doesn't exist|no kind .* is registered")
+var notDecoded = regexp.MustCompile(
+	"couldn't get version/kind|unable to decode|invalid character|serializer for .* doesn't exist|no kind .* is registered",
+)
 
 // Classify says in one plain sentence why a cluster at server did not answer,
 // and which kind of failure that is; nil for nil. The sentence is fit to be

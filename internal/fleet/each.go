@@ -73,7 +73,13 @@ func (e *PanicError) Error() string { return "internal error: " + printable.Line
 // an error that wraps context.DeadlineExceeded; what it returns later is lost.
 // When ctx ends, the members without result get its error at once. A panic in f
 // is that member's *PanicError.
-func Each[T any](ctx context.Context, members []Member, timeout time.Duration, progress Progress, f func(context.Context, Member) (T, error)) []Result[T] {
+func Each[T any](
+	ctx context.Context,
+	members []Member,
+	timeout time.Duration,
+	progress Progress,
+	f func(context.Context, Member) (T, error),
+) []Result[T] {
 	results := make([]Result[T], len(members))
 	if len(members) == 0 {
 		return results

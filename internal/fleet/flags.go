@@ -52,10 +52,25 @@ func NewFlags() *Flags { return &Flags{Timeout: DefaultTimeout, Version: "dev"} 
 func (f *Flags) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&f.KubeConfig, "kubeconfig", f.KubeConfig, "Path to the kubeconfig file to use for CLI requests.")
 	flags.StringVar(&f.Context, "context", f.Context, "The name of the kubeconfig context to use")
-	flags.StringVar(&f.As, "as", f.As, "Username to impersonate for the operation. User could be a regular user or a service account in a namespace.")
+	flags.StringVar(
+		&f.As,
+		"as",
+		f.As,
+		"Username to impersonate for the operation. User could be a regular user or a service account in a namespace.",
+	)
 	flags.StringVar(&f.AsUID, "as-uid", f.AsUID, "UID to impersonate for the operation.")
-	flags.StringArrayVar(&f.AsGroups, "as-group", f.AsGroups, "Group to impersonate for the operation, this flag can be repeated to specify multiple groups.")
-	flags.StringArrayVar(&f.AsUserExtra, "as-user-extra", f.AsUserExtra, "User extras to impersonate for the operation, this flag can be repeated to specify multiple values for the same key.")
+	flags.StringArrayVar(
+		&f.AsGroups,
+		"as-group",
+		f.AsGroups,
+		"Group to impersonate for the operation, this flag can be repeated to specify multiple groups.",
+	)
+	flags.StringArrayVar(
+		&f.AsUserExtra,
+		"as-user-extra",
+		f.AsUserExtra,
+		"User extras to impersonate for the operation, this flag can be repeated to specify multiple values for the same key.",
+	)
 	flags.StringSliceVar(&f.Contexts, "contexts", f.Contexts,
 		"The kubeconfig contexts to look at: names or shell patterns such as 'prod-*', comma separated; can be repeated")
 	flags.BoolVar(&f.AllContexts, "all-contexts", f.AllContexts,

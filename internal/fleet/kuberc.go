@@ -46,7 +46,11 @@ func readPluginPolicy(explicit string, stderr io.Writer) (pluginPolicy, error) {
 	case preferences != nil && err != nil:
 		fmt.Fprintf(stderr, "Warning: kuberc %s: %s\n", printable.Line(file), printable.Line(err.Error()))
 	case err != nil && required:
-		return pluginPolicy{}, fmt.Errorf("kuberc %s: %s; correct the file, or set KUBERC=off to do without it", printable.Line(file), printable.Line(err.Error()))
+		return pluginPolicy{}, fmt.Errorf(
+			"kuberc %s: %s; correct the file, or set KUBERC=off to do without it",
+			printable.Line(file),
+			printable.Line(err.Error()),
+		)
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		fmt.Fprintf(stderr, "Warning: kuberc %s is not used: %s\n", printable.Line(file), printable.Line(err.Error()))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -176,7 +177,7 @@ func (p *pluginStderr) read(r *os.File) {
 
 // take separates marks from what the plugin wrote.
 func (p *pluginStderr) take(chunk []byte) {
-	data := append(p.carry, chunk...)
+	data := slices.Concat(p.carry, chunk)
 	p.carry = nil
 	for {
 		i := bytes.IndexByte(data, 0)

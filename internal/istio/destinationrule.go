@@ -132,7 +132,10 @@ func (s *ruleSet) merge(r *api.DestinationRule, exportTo map[string]bool) {
 		}
 	}
 	if separate {
-		rules[host] = append(rules[host], &mergedRule{namespace: r.Namespace, exportTo: exportTo, spec: r.Spec, from: []string{r.Namespace + "/" + r.Name}})
+		rules[host] = append(
+			rules[host],
+			&mergedRule{namespace: r.Namespace, exportTo: exportTo, spec: r.Spec, from: []string{r.Namespace + "/" + r.Name}},
+		)
 	}
 }
 

@@ -56,7 +56,8 @@ func (b *builder) localitySetting(policy api.TrafficPolicy) (setting *api.Locali
 func (b *builder) preference(policy api.TrafficPolicy) string {
 	lb := policy.LoadBalancer
 	switch {
-	case b.rule != nil && (lb != nil && lb.LocalityLbSetting != nil || b.service.distribution(b.v) == anywhere && policy.OutlierDetection != nil):
+	case b.rule != nil && (lb != nil && lb.LocalityLbSetting != nil ||
+		b.service.distribution(b.v) == anywhere && policy.OutlierDetection != nil):
 		return "DestinationRule " + strings.Join(b.rule.from, ", ")
 	case b.service.distribution(b.v) != anywhere:
 		return "Service " + b.service.namespace + "/" + b.service.name + " of cluster " + b.service.cluster.id

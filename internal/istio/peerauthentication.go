@@ -77,7 +77,11 @@ func (v *View) own() *member {
 
 // byAge orders as pilot/pkg/model/config.go does: by time, then by name.
 func byAge(a, b *metav1.ObjectMeta) int {
-	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name), strings.Compare(a.Namespace, b.Namespace))
+	return cmp.Or(
+		a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
+		strings.Compare(a.Name, b.Name),
+		strings.Compare(a.Namespace, b.Namespace),
+	)
 }
 
 func selects(s *api.WorkloadSelector) bool { return s != nil && len(s.MatchLabels) > 0 }

@@ -22,7 +22,7 @@ type View struct {
 	// MeshNetworks are those that it uses.
 	MeshNetworks MeshNetworks
 	// Problems say which of its settings the control plane does not take.
-	Problems []string
+	Problems []Problem
 	// Hosts are the addresses of the host names that gateways have, as the
 	// control plane resolves them; a host that is not there has none.
 	Hosts map[string][]string
@@ -34,6 +34,22 @@ type View struct {
 	peers      []*api.PeerAuthentication // the oldest first
 	rules      *destinationRules
 	sidecars   []*api.Sidecar // the oldest first
+}
+
+// Setting is one of the settings of a control plane that stand in its ConfigMap.
+type Setting string
+
+// The settings.
+const (
+	OfMeshConfig   Setting = "mesh config"
+	OfMeshNetworks Setting = "meshNetworks"
+)
+
+// Problem is a setting that a control plane does not take.
+type Problem struct {
+	Setting Setting
+	// Text is why, for people.
+	Text string
 }
 
 // member is a cluster whose objects the control plane sees.
@@ -92,12 +108,12 @@ func newView(fleet *facts.Fleet, at int, istiod Istiod, whole map[*facts.Cluster
 		if mesh, err := ParseMeshConfig(cm.Name, cm.Data[MeshConfigKey]); err == nil {
 			v.Mesh = mesh
 		} else {
-			v.Problems = append(v.Problems, err.Error())
+			v.Problems = append(v.Problems, Problem{OfMeshConfig, err.Error()})
 		}
 	}
 	var err error
 	if v.MeshNetworks, err = meshNetworksOf(own, istiod); err != nil {
-		v.Problems = append(v.Problems, err.Error())
+		v.Problems = append(v.Problems, Problem{OfMeshNetworks, err.Error()})
 	}
 	v.watch(fleet, at)
 	for _, w := range v.watched {
@@ -135,7 +151,8 @@ func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
 	m := &member{
 		id: id, local: local, facts: c,
 		services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, pods: map[string]*facts.Pod{},
-		podsByIP: map[string][]*facts.Pod{}, nodes: map[string]*corev1.Node{}, exports: map[string]bool{}, namespaces: map[string]*corev1.Namespace{},
+		podsByIP: map[string][]*facts.Pod{}, nodes: map[string]*corev1.Node{},
+		exports: map[string]bool{}, namespaces: map[string]*corev1.Namespace{},
 	}
 	for i := range resources.Namespaces.Of(c).Value {
 		ns := &resources.Namespaces.Of(c).Value[i]

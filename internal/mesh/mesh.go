@@ -43,9 +43,20 @@ type Mesh interface {
 	FollowUps(fleet *facts.Fleet, rows resource.Set) map[string]FollowUp
 	// Codes are the codes that the rules of some areas can find.
 	Codes(areas ...Area) []finding.Code
+	// Needs is what the rules read that can find some codes.
+	Needs(codes ...finding.Code) []Need
 	// Verify asks what its rules of some areas need besides the facts, and runs them. An
 	// error is about what the user wants.
 	Verify(ctx context.Context, run *Run) (finding.Result, error)
+}
+
+// Need is something that rules read of a cluster, or ask of it.
+type Need struct {
+	// Name is what people call it, in the plural.
+	Name string
+	// Grants are the rights that it takes; with Instead it is also to be had where
+	// these are not given.
+	Grants, Instead []resource.Grant
 }
 
 // Presence is whether a cluster has a mesh.

@@ -6,9 +6,9 @@ import "time"
 type (
 	// ExpiryWarn is how long before its end a certificate is reported.
 	ExpiryWarn time.Duration
-	// AskProxies: some proxies of each cluster are asked which certificates they have.
+	// AskProxies asks some proxies of each cluster which certificates they have.
 	AskProxies struct{}
-	// Probing: the addresses of gateways and control planes are tried.
+	// Probing tries the addresses of gateways and control planes.
 	Probing struct {
 		// FromPods are the pods to try from, as context/namespace/pod[/container]; from
 		// this machine where there is none.

@@ -50,7 +50,10 @@ func failure(text string) facts.Outcome {
 
 // notUnderstood is an attempt of which a tool said nothing that is known here.
 func notUnderstood(text string, code int) facts.Attempt {
-	return facts.Attempt{Outcome: facts.NotTried, Detail: fmt.Sprintf("what the tool says is not understood: %s (code %d)", clip(lastLine(text)), code)}
+	return facts.Attempt{
+		Outcome: facts.NotTried,
+		Detail:  fmt.Sprintf("what the tool says is not understood: %s (code %d)", clip(lastLine(text)), code),
+	}
 }
 
 // parseOpenSSL reads the output of s_client with -showcerts.
@@ -109,7 +112,10 @@ func parseCurl(text string, code int, protocol string) facts.Attempt {
 	subject, issuer := after(text, "subject:"), after(text, "issuer:")
 	switch {
 	case tls && subject != "" && subject != "[NONE]": // workloads have no subject
-		return facts.Attempt{Outcome: facts.Foreign, Detail: fmt.Sprintf("a TLS server with the certificate of %s, issued by %s", subject, issuer)}
+		return facts.Attempt{
+			Outcome: facts.Foreign,
+			Detail:  fmt.Sprintf("a TLS server with the certificate of %s, issued by %s", subject, issuer),
+		}
 	case tls && subject == "" && speaksOther(lower):
 		return facts.Attempt{Outcome: facts.Foreign, Detail: noTLS}
 	case !tls && strings.Contains(text, "< HTTP/"):

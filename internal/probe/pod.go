@@ -105,7 +105,10 @@ func parseScript(p facts.Probe, out string, code int) facts.Attempt {
 	first, rest, _ := strings.Cut(out, "\n")
 	tool, ok := strings.CutPrefix(strings.TrimSpace(first), "tool ")
 	if !ok {
-		return facts.Attempt{Outcome: facts.NotTried, Detail: fmt.Sprintf("the shell of the container ended with code %d: %s", code, clip(lastLine(out)))}
+		return facts.Attempt{
+			Outcome: facts.NotTried,
+			Detail:  fmt.Sprintf("the shell of the container ended with code %d: %s", code, clip(lastLine(out))),
+		}
 	}
 	ended := -1
 	if at := strings.LastIndex(rest, "ended "); at >= 0 {

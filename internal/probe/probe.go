@@ -6,7 +6,6 @@ package probe
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -177,14 +176,8 @@ func (n Network) handshake(ctx context.Context, conn net.Conn, a *facts.Attempt,
 	config := &tls.Config{
 		ServerName: serverName, MinVersion: tls.VersionTLS10,
 		InsecureSkipVerify: true, //nolint:gosec // what is shown is judged by the mesh's roots, and nothing is sent
-		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
-			for _, der := range raw {
-				c, err := x509.ParseCertificate(der)
-				if err != nil {
-					return err
-				}
-				a.Certificates = append(a.Certificates, c)
-			}
+		VerifyConnection: func(state tls.ConnectionState) error {
+			a.Certificates = append(a.Certificates, state.PeerCertificates...)
 			return nil
 		},
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {

@@ -108,7 +108,7 @@ func servers(t testing.TB) []server {
 			byCurl: seen{Outcome: facts.Answered, Shown: "www.example.com"},
 		},
 		{
-			name: "plain text in place of istiod", probe: plane, start: func(t testing.TB) netip.AddrPort { return probetest.HTTP(t) },
+			name: "plain text in place of istiod", probe: plane, start: probetest.HTTP,
 			want:      seen{Outcome: facts.Foreign, Detail: "it answers in plain text: HTTP/1.1 400 Bad Request"},
 			byOpenSSL: &seen{Outcome: facts.Foreign, Detail: "it does not speak TLS"},
 			byCurl:    seen{Outcome: facts.Foreign, Detail: "it does not speak TLS"}, byConnect: connected,
@@ -134,13 +134,13 @@ func servers(t testing.TB) []server {
 			byConnect: connected,
 		},
 		{
-			name: "web server without TLS", probe: sidecar, start: func(t testing.TB) netip.AddrPort { return probetest.HTTP(t) },
+			name: "web server without TLS", probe: sidecar, start: probetest.HTTP,
 			want:      seen{Outcome: facts.Foreign, Detail: "it answers in plain text: HTTP/1.1 400 Bad Request"},
 			byOpenSSL: &seen{Outcome: facts.Foreign, Detail: "it does not speak TLS"},
 			byCurl:    seen{Outcome: facts.Foreign, Detail: "it does not speak TLS"}, byConnect: connected,
 		},
 		{
-			name: "random bytes", probe: sidecar, start: func(t testing.TB) netip.AddrPort { return probetest.Babbles(t) },
+			name: "random bytes", probe: sidecar, start: probetest.Babbles,
 			want:      seen{Outcome: facts.Foreign, Detail: "it does not speak TLS"},
 			byOpenSSL: &seen{Outcome: facts.Foreign, Detail: "it does not speak TLS"},
 			byCurl:    seen{Outcome: facts.Foreign, Detail: "it does not speak TLS"}, byConnect: connected,

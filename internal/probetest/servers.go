@@ -74,7 +74,8 @@ func Gateway(t testing.TB, certificate tls.Certificate, serverName string) netip
 // GatewayOn is Gateway on an address of the test's choice.
 func GatewayOn(t testing.TB, l net.Listener, certificate tls.Certificate, serverName string) netip.AddrPort {
 	passes := func(hello *tls.ClientHelloInfo) bool {
-		return hello.ServerName == serverName && slices.ContainsFunc(hello.SupportedProtos, func(p string) bool { return slices.Contains(alpn, p) })
+		return hello.ServerName == serverName &&
+			slices.ContainsFunc(hello.SupportedProtos, func(p string) bool { return slices.Contains(alpn, p) })
 	}
 	return serveTLS(t, l, &tls.Config{
 		Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert,
@@ -90,7 +91,11 @@ func GatewayOn(t testing.TB, l net.Listener, certificate tls.Certificate, server
 
 // HBONE is a gateway of ambient networks, which ends TLS itself.
 func HBONE(t testing.TB, certificate tls.Certificate) netip.AddrPort {
-	return serveTLS(t, listen(t), &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"h2"}})
+	return serveTLS(
+		t,
+		listen(t),
+		&tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert, NextProtos: []string{"h2"}},
+	)
 }
 
 // Istiod is a control plane with the certificate, for proxies or for API servers. It
@@ -101,7 +106,11 @@ func Istiod(t testing.TB, certificate tls.Certificate) netip.AddrPort {
 
 // IstiodOn is Istiod on an address of the test's choice.
 func IstiodOn(t testing.TB, l net.Listener, certificate tls.Certificate) netip.AddrPort {
-	return serveTLS(t, l, &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequestClientCert, NextProtos: []string{"h2"}})
+	return serveTLS(
+		t,
+		l,
+		&tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequestClientCert, NextProtos: []string{"h2"}},
+	)
 }
 
 func serveTLS(t testing.TB, l net.Listener, config *tls.Config) netip.AddrPort {

@@ -176,7 +176,9 @@ func sameCluster(fleet *facts.Fleet) []finding.Finding {
 				Title:    "these contexts lead to the same cluster",
 				Evidence: []finding.Evidence{{Field: "uid of namespace kube-system", Value: uid}},
 				Effect:   "a cluster is compared with itself, and always agrees",
-				Fix:      []finding.Step{finding.Say("Name each cluster once in --contexts; or a context leads to another cluster than its name says.")},
+				Fix: []finding.Step{
+					finding.Say("Name each cluster once in --contexts; or a context leads to another cluster than its name says."),
+				},
 			})
 		}
 	}

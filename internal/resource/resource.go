@@ -6,6 +6,7 @@ package resource
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -92,6 +93,29 @@ type Right struct{ Verb, Group, Resource string }
 
 // Right is what the user has to be allowed.
 func (a *About) Right() Right { return Right{a.Verb(), a.Group, a.Resource} }
+
+// String is the right as people write it: "list gateways.networking.istio.io".
+func (r Right) String() string { return r.Verb + " " + r.Called() }
+
+// Called is the resource with its group: "gateways.networking.istio.io".
+func (r Right) Called() string { return strings.TrimSuffix(r.Resource+"."+r.Group, ".") }
+
+// Grant is a right, and where it has to be given.
+type Grant struct {
+	Right
+	Scope Scope
+	// Object is the name of the only object that is read; "" for all.
+	Object string
+}
+
+// Grant is what the user has to be allowed, and where.
+func (a *About) Grant() Grant {
+	object := a.Object
+	if name, ok := strings.CutPrefix(a.Fields, "metadata.name="); ok {
+		object = name
+	}
+	return Grant{a.Right(), a.Scope, object}
+}
 
 // Resource is a row of the table, whatever it holds.
 type Resource interface {

@@ -34,6 +34,7 @@ func Unread(what string, state facts.State, why string) finding.Reason {
 		kind = finding.Forbidden
 	case facts.Failed:
 		kind = finding.Failed
+	default: // nobody asked
 	}
 	return finding.Reason{Kind: kind, Text: what + ": " + why}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,6 +112,12 @@ func (linkerd) FollowUps(*facts.Fleet, resource.Set) map[string]mesh.FollowUp {
 	return nil
 }
 func (linkerd) Codes(...mesh.Area) []finding.Code { return addressless.Codes() }
+func (linkerd) Needs(codes ...finding.Code) []mesh.Need {
+	if !slices.ContainsFunc(codes, func(c finding.Code) bool { return slices.Contains(addressless.Codes(), c) }) {
+		return nil
+	}
+	return []mesh.Need{{Name: links.String(), Grants: []resource.Grant{links.About().Grant()}}}
+}
 func (linkerd) Presence(c *facts.Cluster) mesh.Presence {
 	return mesh.Presence{Found: len(links.Of(c).Value) > 0, Missing: "no Linkerd was found"}
 }

@@ -71,11 +71,11 @@ func (r *Reader) Row(a *API, row resource.Resource, system, name string) *RowRea
 
 // Store puts what became of the read into the facts.
 func (r *RowRead) Store(c *facts.Cluster) {
-	if r.Read.State == facts.OK {
+	if r.State == facts.OK {
 		r.Value.Store(c)
 		return
 	}
-	r.row.SetState(c, r.Read.State, r.Reason)
+	r.row.SetState(c, r.State, r.Reason)
 }
 
 // Reader runs reads side by side.
@@ -111,6 +111,7 @@ func Beside[T any](r *Reader, into *facts.Read[T], ask func() (T, error)) {
 	})
 }
 
+// Outcome is what a read comes to that ended with a value or an error.
 func Outcome[T any](value T, err error) facts.Read[T] {
 	switch {
 	case err == nil:

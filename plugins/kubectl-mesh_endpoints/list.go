@@ -80,7 +80,13 @@ command fail: it exits with 0.`,
 	}
 	output := f.AddOutput(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.from, "from", nil, "A pod whose proxy is the source, as `context/namespace/pod`; can be repeated. Or a folder, which \"dump\" wrote, to read the clusters from")
+	flags.StringArrayVar(
+		&o.from,
+		"from",
+		nil,
+		"A pod whose proxy is the source, as `context/namespace/pod`; can be repeated. "+
+			"Or a folder, which \"dump\" wrote, to read the clusters from",
+	)
 	flags.StringVar(&o.source, "source", askEnvoy, "Who is asked for the endpoints that a source has: "+strings.Join(askable, "|"))
 	flags.StringVarP(&o.namespace, "namespace", "n", "", "The namespace of the service, if its name has none")
 	flags.IntVar(&o.port, "port", 0, "List this port of the service alone")
@@ -200,7 +206,14 @@ func chooseSources(fleet *facts.Fleet, named []namedPod, to proxies.Service) ([]
 }
 
 // actual finds out what sources have, those of all clusters side by side.
-func actual(ctx context.Context, f *command.Frame, fleet *facts.Fleet, sources []proxies.Source, host string, istiod bool) map[string]facts.Read[[]envoy.Cluster] {
+func actual(
+	ctx context.Context,
+	f *command.Frame,
+	fleet *facts.Fleet,
+	sources []proxies.Source,
+	host string,
+	istiod bool,
+) map[string]facts.Read[[]envoy.Cluster] {
 	out := map[string]facts.Read[[]envoy.Cluster]{}
 	by := map[string][]proxies.Source{} // the context of who is asked
 	var contexts []string
@@ -209,7 +222,10 @@ func actual(ctx context.Context, f *command.Frame, fleet *facts.Fleet, sources [
 		if istiod {
 			at = s.View.Context
 			if other := proxies.Mistakable(fleet, s); other != "" {
-				out[s.String()] = facts.Read[[]envoy.Cluster]{State: facts.Failed, Reason: "istiod could take it for " + other + ", whose name ends with the same"}
+				out[s.String()] = facts.Read[[]envoy.Cluster]{
+					State:  facts.Failed,
+					Reason: "istiod could take it for " + other + ", whose name ends with the same",
+				}
 				continue
 			}
 		}
@@ -245,7 +261,13 @@ func actual(ctx context.Context, f *command.Frame, fleet *facts.Fleet, sources [
 }
 
 // askIstiods asks the control planes of one cluster about the sources that they serve.
-func askIstiods(ctx context.Context, c survey.Cluster, fleet *facts.Fleet, sources []proxies.Source, host string) map[string]facts.Read[[]envoy.Cluster] {
+func askIstiods(
+	ctx context.Context,
+	c survey.Cluster,
+	fleet *facts.Fleet,
+	sources []proxies.Source,
+	host string,
+) map[string]facts.Read[[]envoy.Cluster] {
 	out := map[string]facts.Read[[]envoy.Cluster]{}
 	var revisions []string
 	for _, s := range sources {

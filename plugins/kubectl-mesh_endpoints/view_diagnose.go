@@ -44,7 +44,10 @@ func diagnosisPage(p *report.Page, d *endpoints.Diagnosis, result finding.Result
 		if path.Code != "" {
 			text = string(path.Code) + " " + text
 		}
-		p.Wrapped(fmt.Sprintf("%s  %-7s  ", ways[i]+strings.Repeat(" ", width-runewidth.StringWidth(ways[i])), verdictWords[path.Verdict]), text, verdictStyles[path.Verdict]...)
+		p.Wrapped(
+			fmt.Sprintf("%s  %-7s  ", ways[i]+strings.Repeat(" ", width-runewidth.StringWidth(ways[i])), verdictWords[path.Verdict]),
+			text,
+			verdictStyles[path.Verdict]...)
 	}
 	if wide {
 		for i, path := range d.Paths {
@@ -110,10 +113,14 @@ func walked(p *report.Page, way string, path endpoints.Path) error {
 			if e.Behind > 0 {
 				what = fmt.Sprintf("gateway, %d behind", e.Behind)
 			}
-			rows = append(rows, []string{name, fmt.Sprintf("%s:%d", e.Address, e.Port), what, e.Network, strconv.FormatUint(uint64(e.Priority), 10), e.Health, e.Route})
+			rows = append(rows, []string{
+				name, fmt.Sprintf("%s:%d", e.Address, e.Port), what, e.Network,
+				strconv.FormatUint(uint64(e.Priority), 10), e.Health, e.Route,
+			})
 		}
 		for _, e := range port.Dropped {
-			rows = append(rows, []string{name, e.Address, cmp.Or(e.Pod, "endpoint"), "", "", "dropped", strings.Join(slices.DeleteFunc([]string{e.Reason, e.Detail}, func(s string) bool { return s == "" }), ": ")})
+			why := strings.Join(slices.DeleteFunc([]string{e.Reason, e.Detail}, func(s string) bool { return s == "" }), ": ")
+			rows = append(rows, []string{name, e.Address, cmp.Or(e.Pod, "endpoint"), "", "", "dropped", why})
 		}
 	}
 	if len(rows) == 0 {

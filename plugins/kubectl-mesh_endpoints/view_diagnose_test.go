@@ -72,7 +72,13 @@ func TestDiagnosisOfWhatIstiodsSay(t *testing.T) {
 			}
 		}
 		fleet.At = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-		d, result, err := endpoints.Diagnose(model.New(fleet, model.Options{Seen: facts.Seen{Istiods: c.istiods}}), c.known, "sample", "helloworld", endpoints.Options{})
+		seen := facts.Seen{Istiods: c.istiods}
+		if name == "frozen" {
+			key := facts.SecretKey{Context: "east", Namespace: secret.Namespace, Name: secret.Name, ClusterID: "west"}
+			seen.Connected = map[facts.SecretKey]facts.Connected{key: {Outcome: facts.ConnectRefused, Reason: "401"}}
+		}
+		m := model.New(fleet, model.Options{Seen: seen})
+		d, result, err := endpoints.Diagnose(m, c.known, "sample", "helloworld", endpoints.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

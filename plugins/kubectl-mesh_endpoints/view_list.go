@@ -46,7 +46,10 @@ func printListing(f *command.Frame, output *command.Output, format report.Format
 	}
 	fmt.Fprintln(f.ErrOut, printable.Line(listSummary(l)))
 	if from := firstDifferent(l); from != "" && !istiod {
-		fmt.Fprintln(f.ErrOut, printable.Line("What its istiod has sent: "+f.Display+" list "+l.Name()+" --from "+from+" --source istiod"+contextsFlag(f)))
+		fmt.Fprintln(
+			f.ErrOut,
+			printable.Line("What its istiod has sent: "+f.Display+" list "+l.Name()+" --from "+from+" --source istiod"+contextsFlag(f)),
+		)
 	}
 	return nil
 }
@@ -220,7 +223,8 @@ func listRows(l proxies.Listing, s proxies.SourceListing, d proxies.Destination,
 	for _, e := range d.Endpoints {
 		is := e.Settings()
 		row := []string{
-			listMarks[e.Verdict], e.Address, strconv.Itoa(int(e.Port)), whatItIs(l, e), e.Cluster, is.Locality, strconv.Itoa(int(is.Priority)), healthWord(is), securityWord(is),
+			listMarks[e.Verdict], e.Address, strconv.Itoa(int(e.Port)), whatItIs(l, e), e.Cluster,
+			is.Locality, strconv.Itoa(int(is.Priority)), healthWord(is), securityWord(is),
 		}
 		if s.Unknown != "" {
 			row = row[1:]
@@ -248,8 +252,9 @@ func whatItIs(l proxies.Listing, e proxies.Endpoint) string {
 			text += ", " + finding.Plural(len(e.Behind), "pod")
 		}
 		return text
+	default:
+		return "unknown"
 	}
-	return "unknown"
 }
 
 // shortPod leaves the namespace out where it goes without saying.

@@ -11,7 +11,12 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
-var signs = map[remotesecrets.State]string{remotesecrets.Watches: "✓", remotesecrets.Broken: "✗", remotesecrets.NotNeeded: "–", remotesecrets.NotKnown: "?"}
+var signs = map[remotesecrets.State]string{
+	remotesecrets.Watches:   "✓",
+	remotesecrets.Broken:    "✗",
+	remotesecrets.NotNeeded: "–",
+	remotesecrets.NotKnown:  "?",
+}
 
 // secretsTable writes the matrix; wide adds a row for each remote secret. A matrix that is wider than
 // the page becomes a row for each pair.
@@ -48,7 +53,19 @@ func secretsTable(p *report.Page, l remotesecrets.Listing, wide bool) error {
 			s.Primary, s.Namespace, s.Name, s.ClusterID, s.Server, s.Credential, expires, leads, said(s), s.Tried, codes(s),
 		})
 	}
-	columns := []string{"PRIMARY", "NAMESPACE", "NAME", "KEY", "SERVER", "CREDENTIAL", "EXPIRES", "LEADS TO", "ISTIOD SAYS", "TRIED FROM HERE", "CODES"}
+	columns := []string{
+		"PRIMARY",
+		"NAMESPACE",
+		"NAME",
+		"KEY",
+		"SERVER",
+		"CREDENTIAL",
+		"EXPIRES",
+		"LEADS TO",
+		"ISTIOD SAYS",
+		"TRIED FROM HERE",
+		"CODES",
+	}
 	if !slices.ContainsFunc(l.Secrets, func(s remotesecrets.Secret) bool { return s.Tried != "" }) {
 		columns = slices.Delete(columns, 9, 10)
 		for i := range secrets {

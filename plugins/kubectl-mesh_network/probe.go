@@ -41,8 +41,10 @@ nothing is created.
 
 Exit codes: 0 when all are reachable and trusted, 1 when one is not or could not
 be seen, 2 when nothing could be tried.`,
-		Example: "  %[1]s probe --contexts east,west\n  %[1]s probe --contexts east,west --from-pod east/shop/cart-6d5c8b9f7-x2x4z\n  %[1]s probe -o wide --connect-timeout 2s",
-		Args:    cobra.NoArgs,
+		Example: "  %[1]s probe --contexts east,west\n" +
+			"  %[1]s probe --contexts east,west --from-pod east/shop/cart-6d5c8b9f7-x2x4z\n" +
+			"  %[1]s probe -o wide --connect-timeout 2s",
+		Args: cobra.NoArgs,
 	}
 	output, probing := f.AddOutput(cmd), addProbing(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -86,7 +88,12 @@ func verdict(f *command.Frame, trials probes.Trials, gaps []views.Gap, fromPods 
 	case !tried:
 		return command.ExitCode(command.ExitFailed)
 	case failed && !fromPods:
-		fmt.Fprintf(f.ErrOut, "Seen from this machine alone: pods may reach what it does not. Try from one with --from-pod;\n\"%s verify --probe\" says what fixes it.\n", f.Display)
+		fmt.Fprintf(
+			f.ErrOut,
+			"Seen from this machine alone: pods may reach what it does not. Try from one with --from-pod;\n"+
+				"\"%s verify --probe\" says what fixes it.\n",
+			f.Display,
+		)
 	case failed:
 		fmt.Fprintf(f.ErrOut, "\"%s verify --probe %s\" says what fixes it.\n", f.Display, fromPodFlags(trials))
 	}

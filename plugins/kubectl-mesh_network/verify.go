@@ -22,8 +22,10 @@ dump: a hint, as istiod has name servers of its own. With --probe gateways, and 
 planes that remote clusters use, are tried as well, as "probe" does. What this machine does
 not reach is a warning; only where a pod of another network, or of the remote cluster, does
 not reach it either, by --from-pod, is it an error.`,
-		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify -o json --fail-on warning\n  %[1]s verify --probe --from-pod east/shop/cart-6d5c8b9f7-x2x4z",
-		Args:    cobra.NoArgs,
+		Example: "  %[1]s verify --contexts east,west\n" +
+			"  %[1]s verify -o json --fail-on warning\n" +
+			"  %[1]s verify --probe --from-pod east/shop/cart-6d5c8b9f7-x2x4z",
+		Args: cobra.NoArgs,
 	}
 	probing, wanted := addProbing(cmd), false
 	cmd.Flags().BoolVar(&wanted, "probe", false, "Try the addresses of gateways and remote control planes too")

@@ -12,7 +12,8 @@ import (
 func mapDOT(m views.NetworkMap) []byte {
 	g := newGraph(m)
 	var b bytes.Buffer
-	b.WriteString("digraph mesh {\n  rankdir=LR;\n  compound=true;\n  fontname=\"sans-serif\";\n  node [fontname=\"sans-serif\"];\n  edge [fontname=\"sans-serif\", fontsize=10];\n")
+	b.WriteString("digraph mesh {\n  rankdir=LR;\n  compound=true;\n" +
+		"  fontname=\"sans-serif\";\n  node [fontname=\"sans-serif\"];\n  edge [fontname=\"sans-serif\", fontsize=10];\n")
 	for _, group := range g.groups {
 		fmt.Fprintf(&b, "  subgraph cluster_%s {\n    label=%s;\n    style=rounded;\n    color=\"#6e7781\";\n", group.id, dotQuote(group.title))
 		for _, n := range group.nodes {
@@ -35,6 +36,7 @@ func mapDOT(m views.NetworkMap) []byte {
 			attributes += ", style=dashed"
 		case views.RouteUnknown:
 			attributes += ", style=dotted"
+		case views.RouteOK: // a plain line
 		}
 		fmt.Fprintf(&b, "  %s -> %s [%s];\n", e.from, e.to, attributes)
 	}

@@ -31,6 +31,7 @@ func mapMermaid(m views.NetworkMap) []byte {
 			arrow = "-.-x"
 		case views.RoutePartial, views.RouteUnknown:
 			arrow = "-.->"
+		case views.RouteOK: // as above
 		}
 		if e.label != "" {
 			arrow += `|"` + mermaidText(e.label) + `"|`

@@ -50,7 +50,14 @@ func mapSVG(m views.NetworkMap) []byte {
 		y = svgArrow(&body, a, y)
 	}
 	var out bytes.Buffer
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">`+"\n", svgWidth, y, svgWidth, y)
+	fmt.Fprintf(
+		&out,
+		`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">`+"\n",
+		svgWidth,
+		y,
+		svgWidth,
+		y,
+	)
 	fmt.Fprintf(&out, "  <title>%s</title>\n  <style>%s</style>\n", "Networks of the mesh, and who reaches whom", svgStyle)
 	out.Write(body.Bytes())
 	out.WriteString("</svg>\n")

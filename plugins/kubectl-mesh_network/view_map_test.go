@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -229,7 +230,7 @@ func checkSVG(t *testing.T, m views.NetworkMap) {
 		switch e := token.(type) {
 		case xml.StartElement:
 			inside = e.Name.Local
-			if !strings.Contains(" svg title style rect text path ", " "+inside+" ") {
+			if !slices.Contains([]string{"svg", "title", "style", "rect", "text", "path"}, inside) {
 				t.Errorf("element %s", inside)
 			}
 			for _, a := range e.Attr {

@@ -38,7 +38,20 @@ func probeTable(p *report.Page, trials probes.Trials, wide bool) error {
 func vantageTable(p *report.Page, trials probes.Trials, wide bool) error {
 	header := []string{"CLUSTER", "NETWORK", "ADDRESS", "TIME", "RESULT"}
 	if wide {
-		header = []string{"CLUSTER", "NETWORK", "ADDRESS", "TIME", "NAME", "CONNECT", "TLS", "GATEWAY", "SERVER NAME", "TOOL", "CERTIFICATE", "RESULT"}
+		header = []string{
+			"CLUSTER",
+			"NETWORK",
+			"ADDRESS",
+			"TIME",
+			"NAME",
+			"CONNECT",
+			"TLS",
+			"GATEWAY",
+			"SERVER NAME",
+			"TOOL",
+			"CERTIFICATE",
+			"RESULT",
+		}
 	}
 	used := slices.ContainsFunc(trials, func(t probes.Trial) bool { return t.Purpose != probes.Requests })
 	if used {

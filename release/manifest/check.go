@@ -65,7 +65,11 @@ func (c *checker) wrong(is bool, format string, args ...any) {
 func (c *checker) name(name string, p Plugin) {
 	c.wrong(p.Name != name, "metadata.name is %q, and the file's name %q", p.Name, name)
 	c.wrong(!safeName.MatchString(p.Name) || reserved.MatchString(p.Name), "metadata.name %q is none that krew takes", p.Name)
-	c.wrong(!indexedName.MatchString(p.Name) || strings.HasPrefix(p.Name, "kube"), "metadata.name %q is none that krew-index takes: lower case, words with dashes between them, no kube before them", p.Name)
+	c.wrong(
+		!indexedName.MatchString(p.Name) || strings.HasPrefix(p.Name, "kube"),
+		"metadata.name %q is none that krew-index takes: lower case, words with dashes between them, no kube before them",
+		p.Name,
+	)
 }
 
 // text is about what people read; krew-index asks for it in its guide.
@@ -108,7 +112,14 @@ func (c *checker) platform(field string, plugin Plugin, p Platform) {
 			continue
 		}
 		c.wrong(p.Bin != Link(plugin.Name, t), "%s.bin is %q; on %s it is %q", field, p.Bin, t, Link(plugin.Name, t))
-		c.wrong(p.Archive() != ArchiveName(plugin.Name, t), "%s.uri ends in %q; the archive for %s is %q", field, p.Archive(), t, ArchiveName(plugin.Name, t))
+		c.wrong(
+			p.Archive() != ArchiveName(plugin.Name, t),
+			"%s.uri ends in %q; the archive for %s is %q",
+			field,
+			p.Archive(),
+			t,
+			ArchiveName(plugin.Name, t),
+		)
 	}
 }
 

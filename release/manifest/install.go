@@ -39,7 +39,13 @@ func Install(root string, p Plugin, t Target, archive string) (string, error) {
 		return "", err
 	}
 	if got != platform.SHA256 {
-		return "", fmt.Errorf("%s has the sha256 %s, and the manifest of %s says %s: one of them is not of this release", archive, got, p.Name, platform.SHA256)
+		return "", fmt.Errorf(
+			"%s has the sha256 %s, and the manifest of %s says %s: one of them is not of this release",
+			archive,
+			got,
+			p.Name,
+			platform.SHA256,
+		)
 	}
 	if err := Uninstall(root, p.Name, t); err != nil {
 		return "", err

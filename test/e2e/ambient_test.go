@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
-	networkrules "github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/ads"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
@@ -148,7 +148,7 @@ func TestAmbientNetworks(t *testing.T) {
 		f := ambientFleet{f.Fleet, t}
 		f.addGateway(ctx, "second", "127.0.2.2")
 		defer f.removeGateway(ctx, "second")
-		f.find([]string{"AMB007 info west"})
+		f.find([]string{"AMB007 note west"})
 		// Of each service one of them, and not always the same one.
 		told, err := f.elsewhere(ctx, "east")
 		if err != nil || len(told) != len(eastKnows) {
@@ -328,13 +328,13 @@ func (f ambientFleet) healthy() {
 	}
 	f.findRemotes(nil)
 	out := mesh(f.t, options{program: network, kubeconfig: f.Kubeconfig()}, "gateways", "--context", "east", "-o", "json")
-	var listing networkrules.Listing
+	var listing views.GatewayList
 	if err := json.Unmarshal([]byte(out.stdout), &listing); err != nil {
 		f.t.Fatalf("%v\n%s%s", err, out.stdout, out.stderr)
 	}
 	var listed []string
 	for _, g := range listing.Gateways {
-		if slices.Equal(g.KnownTo, []string{"east", "west"}) {
+		if slices.Equal(g.VisibleTo, []string{"east", "west"}) {
 			listed = append(listed, fmt.Sprintf("%s of %s at %s:%d and %d", g.Network, g.Cluster, g.Addresses[0].Address, g.Port, g.HBONEPort))
 		}
 	}

@@ -43,7 +43,7 @@ func TestUsageErrors(t *testing.T) {
 		"one cluster to diff":  {args: []string{"diff", "--contexts", "east"}, want: "there is only one cluster to compare, east"},
 		"unknown format":       {args: []string{"verify", "--contexts", "east", "-o", "xml"}, want: "-o takes one of table, wide, json, yaml, name"},
 		"unknown color":        {args: []string{"list", "--contexts", "east", "--color", "maybe"}, want: "--color takes one of auto, always, never"},
-		"unknown severity":     {args: []string{"verify", "--contexts", "east", "--fail-on", "bad"}, want: "--fail-on takes one of error, warning, info, never"},
+		"unknown severity":     {args: []string{"verify", "--contexts", "east", "--fail-on", "bad"}, want: "--fail-on takes one of error, warning, note, never"},
 		"unknown expiry":       {args: []string{"verify", "--contexts", "east", "--expiry-warn", "soon"}, want: "write it like 30d or 72h"},
 		"unknown flag":         {args: []string{"verify", "--contxts", "east"}, want: "unknown flag: --contxts"},
 		"unknown command":      {args: []string{"verfy"}, want: "unknown command"},

@@ -20,7 +20,7 @@ func TestRealControlPlanes(t *testing.T) {
 		certs, network []string
 	}{
 		"all is well":             {},
-		"a root for each cluster": {ownRoot: true, certs: []string{"CERT002 error east,west", "CERT021 info east,west < CERT002"}},
+		"a root for each cluster": {ownRoot: true, certs: []string{"CERT002 error east,west", "CERT021 note east,west < CERT002"}},
 		"a pending gateway":       {pending: true, network: []string{"GW001 error west < GW002", "GW002 error west"}},
 	} {
 		t.Run(name, func(t *testing.T) {

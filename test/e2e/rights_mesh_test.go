@@ -20,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
@@ -364,8 +365,9 @@ func (m *liveMesh) said(c command, out outcome) string {
 			Clusters              []string
 		}
 		Unknowns []struct {
-			Cluster, Reason string
-			Codes           []string
+			Cluster string
+			Reason  finding.Reason
+			Codes   []string
 		}
 		Gaps    []struct{ Cluster, Reason string }
 		Pairs   []struct{ Primary, Cluster, State, Reason string }

@@ -19,7 +19,7 @@ import (
 func TestScenarios(t *testing.T) {
 	want := map[string][]string{
 		"healthy":  nil,
-		"broken":   {"CERT002 error east,north,west", "CERT010 error north", "CERT021 info east,north,west < CERT002"},
+		"broken":   {"CERT002 error east,north,west", "CERT010 error north", "CERT021 note east,north,west < CERT002"},
 		"networks": {"GW001 error west < GW002", "GW002 error west", "NET001 warning north"},
 	}
 	programs := map[string]string{"healthy": binary, "broken": binary, "networks": network}

@@ -6,12 +6,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
-// TestCases holds every fleet of package meshtest against istiod: each cluster
+// TestCases holds every fleet of package istiotest against istiod: each cluster
 // with a plugged-in CA by itself, then each ordered pair of clusters; now, and
 // just after each of its certificates has ended.
 func TestCases(t *testing.T) {
@@ -35,10 +39,10 @@ func TestCases(t *testing.T) {
 }
 
 func holdFleet(t *testing.T, fleet *istiotest.Fleet, when time.Time) {
-	facts := fleet.Facts()
-	facts.At = when
-	result := certs.Verify(facts, certs.Options{ExpiryWarn: certs.DefaultExpiryWarn})
-	relations := certs.Compare(facts).Trust
+	read := fleet.Facts()
+	read.At = when
+	result := judge(t, read)
+	relations := certs.Compare(read).Trust
 	for _, to := range fleet.Clusters {
 		if !pluggedIn(to) {
 			continue
@@ -65,6 +69,13 @@ func holdFleet(t *testing.T, fleet *istiotest.Fleet, when time.Time) {
 			}
 		}
 	}
+}
+
+// judge runs the rules of mesh-certs on a fleet. A rule that panics, or does what it
+// does not declare, fails the test.
+func judge(t *testing.T, fleet *facts.Fleet) finding.Result {
+	t.Helper()
+	return rule.Run(model.New(fleet, model.Options{}), certs.Rules(), rule.Options{Violated: func(what string) { t.Error(what) }})
 }
 
 // pluggedIn reports whether istiod takes its CA from Secret cacerts: it runs

@@ -23,12 +23,23 @@ import (
 //	CERT030 otherwise                   refuses     -
 //	all others                          loads       verify
 //
-// "By Loads" and "refuses" are one claim, trust.Loads, which leaves the time
+// "By Loads" and "refuses" are one claim, certs.Loads, which leaves the time
 // aside. Where istiod refuses, it signs nothing, and so nothing verifies. The
-// relation of two clusters by trust.Compare is about the signing certificate
+// relation of two clusters by certs.Compare is about the signing certificate
 // alone: a workload's certificate verifies in another cluster where that cluster
 // trusts this one, this one has no finding by which its certificates do not
 // verify, and that one no CERT010 of a root by which they do not verify there.
+
+// What a finding of one code says in its title and effect where it can claim several
+// things: the sentences are the claim.
+const (
+	saysNoStart  = "istiod does not come back"
+	saysNoVerify = "certificates beneath it do not verify"
+	saysOthers   = "certificates of "
+	saysIn       = " do not verify in "
+	saysSoon     = "from then on "
+	saysLeak     = "holds a private key"
+)
 
 // refusing are the findings that claim that istiod does not start, now or at any time.
 func refusing(r finding.Result, cluster string) []finding.Finding {
@@ -37,9 +48,9 @@ func refusing(r finding.Result, cluster string) []finding.Finding {
 		case "CERT005", "CERT006", "CERT009", "CERT032":
 			return true
 		case "CERT010":
-			return outOfTime(f) && strings.Contains(f.Effect, "istiod does not come back")
+			return outOfTime(f) && strings.Contains(f.Effect, saysNoStart)
 		case "CERT030":
-			return !strings.Contains(f.Title, "holds a private key")
+			return !strings.Contains(f.Title, saysLeak)
 		}
 		return false
 	})
@@ -61,7 +72,7 @@ func refuted(r finding.Result, cluster string) []finding.Finding {
 		case "CERT007", "CERT008", "CERT011":
 			return true
 		case "CERT010":
-			return outOfTime(f) && strings.Contains(f.Effect, "certificates beneath it do not verify")
+			return outOfTime(f) && strings.Contains(f.Effect, saysNoVerify)
 		}
 		return false
 	})
@@ -71,8 +82,8 @@ func refuted(r finding.Result, cluster string) []finding.Finding {
 // time for the certificates of another, which is not to blame.
 func refusedBy(r finding.Result, from, to string) []finding.Finding {
 	return errorsOf(r, from, func(f finding.Finding) bool {
-		_, names, found := strings.Cut(f.Effect, "certificates of ")
-		names, _, _ = strings.Cut(names, " do not verify in ")
+		_, names, found := strings.Cut(f.Effect, saysOthers)
+		names, _, _ = strings.Cut(names, saysIn)
 		return f.Code == "CERT010" && outOfTime(f) && found && strings.Contains(names, to)
 	})
 }
@@ -85,7 +96,7 @@ func errorsOf(r finding.Result, cluster string, which func(finding.Finding) bool
 
 // outOfTime reports whether a CERT010 says that a certificate is not valid now,
 // rather than that it will soon not be.
-func outOfTime(f finding.Finding) bool { return !strings.HasPrefix(f.Effect, "from then on") }
+func outOfTime(f finding.Finding) bool { return !strings.HasPrefix(f.Effect, saysSoon) }
 
 // stale are those of the findings by which a certificate is not valid now.
 func stale(findings []finding.Finding) []finding.Finding {

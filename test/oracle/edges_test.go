@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
@@ -210,7 +209,7 @@ func holdAlone(t *testing.T, when time.Time, data map[string]string) (verdict, [
 	}
 	facts := fleet.Facts()
 	facts.At = when
-	return hold(t, when, data, certs.Verify(facts, certs.Options{ExpiryWarn: certs.DefaultExpiryWarn}), west.Name)
+	return hold(t, when, data, judge(t, facts), west.Name)
 }
 
 // fill puts other data in the place of what is there.

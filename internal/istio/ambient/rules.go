@@ -7,6 +7,7 @@ package ambient
 import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -42,11 +43,13 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{
 			Reports: []rule.Report{rule.May("AMB008", finding.Error)},
 			Needs:   kinds,
+			Uses:    []rule.Need{questions.Hostnames},
 			Run:     sidecarsWithoutGateway,
 		},
 		{
 			Reports: []rule.Report{rule.May("AMB010", finding.Error)},
 			Needs:   kinds,
+			Uses:    []rule.Need{questions.Hostnames},
 			After:   []finding.Code{"AMB003"},
 			Run:     ambientWithoutGateway,
 		},

@@ -69,6 +69,6 @@ func longestRunning(pods []facts.Pod, n int) []*facts.Pod {
 		}
 		seen[p.Namespace] = true
 	}
-	all = append(first, rest...)
+	all = slices.Concat(first, rest)
 	return all[:min(len(all), n)]
 }

@@ -50,7 +50,10 @@ func parseProxies(r io.Reader) ([]facts.ConnectedProxy, error) {
 		}
 		// The ID is pod.namespace; a pod's name may have dots in it.
 		if at := strings.LastIndexByte(id, '.'); at > 0 {
-			out = append(out, facts.ConnectedProxy{Cluster: resource.Once(cluster), Namespace: resource.Once(id[at+1:]), Pod: strings.Clone(id[:at])})
+			out = append(
+				out,
+				facts.ConnectedProxy{Cluster: resource.Once(cluster), Namespace: resource.Once(id[at+1:]), Pod: strings.Clone(id[:at])},
+			)
 		}
 		return nil
 	})
@@ -73,7 +76,14 @@ func StillThere(ctx context.Context, cluster survey.Cluster, pods []string, befo
 	beside(len(pods), func(i int) {
 		namespace, name, _ := strings.Cut(pods[i], "/")
 		// A list, since that is what one may do who may read pods here.
-		found, err := survey.List[corev1.PodList](ctx, a.Core, "pods", namespace, metav1.ListOptions{FieldSelector: "metadata.name=" + name}, kubernetes.NewPodTrimmer())
+		found, err := survey.List[corev1.PodList](
+			ctx,
+			a.Core,
+			"pods",
+			namespace,
+			metav1.ListOptions{FieldSelector: "metadata.name=" + name},
+			kubernetes.NewPodTrimmer(),
+		)
 		if err != nil {
 			return
 		}

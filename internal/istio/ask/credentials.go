@@ -89,7 +89,12 @@ func newCredential(kubeconfig []byte) (c credential, ok bool) {
 		return credential{}, false
 	}
 	cluster, user := config.Clusters[context.Cluster], config.AuthInfos[context.AuthInfo]
-	c = credential{server: cluster.Server, serverName: cluster.TLSServerName, ca: cluster.CertificateAuthorityData, insecure: cluster.InsecureSkipTLSVerify}
+	c = credential{
+		server:     cluster.Server,
+		serverName: cluster.TLSServerName,
+		ca:         cluster.CertificateAuthorityData,
+		insecure:   cluster.InsecureSkipTLSVerify,
+	}
 	switch kind := resources.AuthKind(user); kind {
 	case "token":
 		c.token = user.Token
@@ -119,7 +124,12 @@ func newCredential(kubeconfig []byte) (c credential, ok bool) {
 // this cluster: a token goes to no other. Their value says whether the address in the
 // kubeconfig is that of the cluster's context, so that the certificate is the one that istiod sees.
 // It costs one request for each token, all at once, on a new connection.
-func ReviewTokens(ctx context.Context, cluster survey.Cluster, from []*Credentials, which map[facts.SecretKey]bool) (map[facts.SecretKey]facts.Review, error) {
+func ReviewTokens(
+	ctx context.Context,
+	cluster survey.Cluster,
+	from []*Credentials,
+	which map[facts.SecretKey]bool,
+) (map[facts.SecretKey]facts.Review, error) {
 	out := map[facts.SecretKey]facts.Review{}
 	mine := map[facts.SecretKey]credential{}
 	for _, c := range from {

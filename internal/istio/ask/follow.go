@@ -104,7 +104,7 @@ func addFurther[T any](c *facts.Cluster, row *resource.Row[[]T], reads []*survey
 		read.Store(&one)
 		all.Value = append(slices.Clip(all.Value), row.Of(&one).Value...)
 		if !read.Known() {
-			all.State, all.Reason = read.Read.State, read.Reason
+			all.State, all.Reason = read.State, read.Reason
 		}
 	}
 	row.Set(c, all)
@@ -135,7 +135,14 @@ func serviceEvents(ctx context.Context, a *survey.API, services []istio.ObjectNa
 	var out []corev1.Event
 	for _, s := range services {
 		about := fields.Set{"involvedObject.kind": "Service", "involvedObject.name": s.Name}
-		events, err := survey.List[corev1.EventList](ctx, a.Core, "events", s.Namespace, metav1.ListOptions{FieldSelector: about.String()}, resources.TrimEvent)
+		events, err := survey.List[corev1.EventList](
+			ctx,
+			a.Core,
+			"events",
+			s.Namespace,
+			metav1.ListOptions{FieldSelector: about.String()},
+			resources.TrimEvent,
+		)
 		if err != nil {
 			return nil, err
 		}

@@ -64,8 +64,11 @@ func vantages(m *model.Mesh, named []string) ([]facts.Vantage, error) {
 		})
 		if at < 0 {
 			slices.Sort(contexts)
-			return nil, fmt.Errorf("--from-pod %s begins with no context of the fleet (%s), or is not context/namespace/pod or context/namespace/pod/container",
-				text, strings.Join(contexts, ", "))
+			return nil, fmt.Errorf(
+				"--from-pod %s begins with no context of the fleet (%s), or is not context/namespace/pod or context/namespace/pod/container",
+				text,
+				strings.Join(contexts, ", "),
+			)
 		}
 		parts := append(strings.Split(text[len(contexts[at])+1:], "/"), "")
 		v, err := probing.Vantage(m, contexts[at], parts[0], parts[1], parts[2])
@@ -81,7 +84,13 @@ func vantages(m *model.Mesh, named []string) ([]facts.Vantage, error) {
 
 // fromVantages tries addresses from pods, those of all clusters side by side; probes
 // are those of each vantage.
-func fromVantages(ctx context.Context, by survey.Asker, wait time.Duration, vantages []facts.Vantage, probes [][]facts.Probe) [][][]facts.Attempt {
+func fromVantages(
+	ctx context.Context,
+	by survey.Asker,
+	wait time.Duration,
+	vantages []facts.Vantage,
+	probes [][]facts.Probe,
+) [][][]facts.Attempt {
 	var contexts []string
 	for _, v := range vantages {
 		if !slices.Contains(contexts, v.Context) {

@@ -286,7 +286,14 @@ func ReadSlices(ctx context.Context, cluster survey.Cluster) (facts.Addresses, e
 	if err != nil {
 		return nil, err
 	}
-	found, err := survey.List[discoveryv1.EndpointSliceList](ctx, a.Discovery, "endpointslices", "", metav1.ListOptions{}, kubernetes.TrimEndpointSlice)
+	found, err := survey.List[discoveryv1.EndpointSliceList](
+		ctx,
+		a.Discovery,
+		"endpointslices",
+		"",
+		metav1.ListOptions{},
+		kubernetes.TrimEndpointSlice,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -243,7 +243,13 @@ type Proxy struct{ Namespace, Pod string }
 // proxies for all ports and subsets of hosts; the answers are in the order of the
 // proxies. A proxy is connected to one replica, so that all are asked: each costs one
 // port-forward, which is two round trips on a new connection, and a request for each proxy.
-func IstiodEndpoints(ctx context.Context, cluster survey.Cluster, istiods []podaccess.Pod, proxies []Proxy, hosts []string) []facts.Read[[]envoy.Cluster] {
+func IstiodEndpoints(
+	ctx context.Context,
+	cluster survey.Cluster,
+	istiods []podaccess.Pod,
+	proxies []Proxy,
+	hosts []string,
+) []facts.Read[[]envoy.Cluster] {
 	answers, wanted := make([][]answer, len(proxies)), envoy.Of(hosts)
 	for j := range proxies {
 		answers[j] = make([]answer, len(istiods))

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
@@ -30,37 +31,53 @@ type asked struct {
 	istiods     []facts.IstiodView
 }
 
+// OfRemoteSecrets are the questions that RemoteSecrets asks.
+var OfRemoteSecrets = []*questions.Question{questions.RemoteSides, questions.Istiods, questions.TokenReviews}
+
 // RemoteSecrets asks what the survey does not tell of remote secrets: the clusters about the
 // identities that read them, and every replica of the control planes about what it reads, all side
 // by side; then the API servers about the tokens. Where control planes do not have
-// what clusters have they are asked again after some seconds. connect tries the credentials as well.
-func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, connect bool) facts.Seen {
+// what clusters have they are asked again after some seconds. wanted are the questions
+// to ask; connect tries the credentials as well.
+func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted questions.Set, connect bool) facts.Seen {
 	out := m.Fleet
 	if by.Dumped() {
 		return facts.Seen{NotAsked: dumped}
 	}
 	plan := remotesecrets.NewPlan(m)
-	seen := facts.Seen{Sides: map[string]facts.Read[facts.RemoteSide]{}, Reviews: map[facts.SecretKey]facts.Review{}, Istiods: map[string]facts.Read[[]facts.IstiodView]{}}
+	seen := facts.Seen{
+		Sides:   map[string]facts.Read[facts.RemoteSide]{},
+		Reviews: map[facts.SecretKey]facts.Review{},
+		Istiods: map[string]facts.Read[[]facts.IstiodView]{},
+	}
 	pods := map[string][]string{}
 	for i := range out.Clusters {
 		if c := &out.Clusters[i]; slices.Contains(plan.Primaries, c.Context) {
 			if pods[c.Context] = RunningPods(c); !resources.IstiodPods.Of(c).Known() {
-				seen.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{State: resources.IstiodPods.Of(c).State, Reason: "its pods: " + resources.IstiodPods.Of(c).Why()}
+				seen.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{
+					State:  resources.IstiodPods.Of(c).State,
+					Reason: "its pods: " + resources.IstiodPods.Of(c).Why(),
+				}
 			}
 		}
 	}
 	first := survey.Ask(ctx, by, slices.Sorted(maps.Keys(plan.Users)), func(ctx context.Context, c survey.Cluster) (asked, error) {
 		var a asked
 		var wait sync.WaitGroup
-		wait.Go(func() {
-			side, err := ReadSide(ctx, c, plan.Users[c.Context])
-			a.side = facts.Read[facts.RemoteSide]{State: facts.OK, Value: side}
-			if err != nil {
-				a.side = facts.Read[facts.RemoteSide]{State: facts.Failed, Reason: fleet.Classify(err, "").Reason}
-			}
-		})
-		if slices.Contains(plan.Primaries, c.Context) {
+		if wanted.Has(questions.RemoteSides) {
+			wait.Go(func() {
+				side, err := ReadSide(ctx, c, plan.Users[c.Context])
+				a.side = facts.Read[facts.RemoteSide]{State: facts.OK, Value: side}
+				if err != nil {
+					a.side = facts.Read[facts.RemoteSide]{State: facts.Failed, Reason: fleet.Classify(err, "").Reason}
+				}
+			})
+		}
+		primary := slices.Contains(plan.Primaries, c.Context)
+		if primary && (connect || wanted.Has(questions.TokenReviews)) {
 			wait.Go(func() { a.credentials, _ = ReadCredentials(ctx, c) }) // without them nothing is reviewed, which is said
+		}
+		if primary && wanted.Has(questions.Istiods) {
 			wait.Go(func() {
 				a.istiods = ReadIstiods(ctx, c, pods[c.Context], slices.Contains(plan.Ambient, c.Context))
 			})
@@ -77,7 +94,7 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, connect 
 			continue
 		}
 		seen.Sides[name] = answer.Value.side
-		if _, known := seen.Istiods[name]; !known {
+		if _, known := seen.Istiods[name]; !known && wanted.Has(questions.Istiods) {
 			seen.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: answer.Value.istiods}
 		}
 		if answer.Value.credentials != nil {
@@ -90,11 +107,13 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, connect 
 	answered := model.New(out, model.Options{Seen: seen})
 	var wait sync.WaitGroup
 	// Both are of what the first round told, and neither of the other.
-	wait.Go(func() { review(ctx, by, answered, &seen, credentials) })
+	if wanted.Has(questions.TokenReviews) {
+		wait.Go(func() { review(ctx, by, answered, &seen, credentials) })
+	}
 	contexts, doubtful := remotesecrets.Doubtful(answered)
 	unconnected := endpoints.Unconnected(answered)
 	wait.Wait()
-	if doubtful || len(unconnected) > 0 {
+	if wanted.Has(questions.Istiods) && (doubtful || len(unconnected) > 0) {
 		seen.Again = again(ctx, by, out, second{plan.Primaries, plan.Ambient, contexts, pods, unconnected})
 	}
 	return seen
@@ -103,16 +122,27 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, connect 
 // review has tokens reviewed by the API servers that they are for.
 func review(ctx context.Context, by survey.Asker, m *model.Mesh, seen *facts.Seen, credentials []*Credentials) {
 	tokens := remotesecrets.Tokens(m)
-	reviewed := survey.Ask(ctx, by, slices.Sorted(maps.Keys(tokens)), func(ctx context.Context, c survey.Cluster) (map[facts.SecretKey]facts.Review, error) {
-		return ReviewTokens(ctx, c, credentials, tokens[c.Context])
-	})
+	reviewed := survey.Ask(
+		ctx,
+		by,
+		slices.Sorted(maps.Keys(tokens)),
+		func(ctx context.Context, c survey.Cluster) (map[facts.SecretKey]facts.Review, error) {
+			return ReviewTokens(ctx, c, credentials, tokens[c.Context])
+		},
+	)
 	for _, answer := range reviewed {
 		maps.Copy(seen.Reviews, answer.Value)
 	}
 }
 
 // try uses the credentials themselves, from this machine.
-func try(ctx context.Context, by survey.Asker, primaries []string, credentials []*Credentials, servers []string) map[facts.SecretKey]facts.Connected {
+func try(
+	ctx context.Context,
+	by survey.Asker,
+	primaries []string,
+	credentials []*Credentials,
+	servers []string,
+) map[facts.SecretKey]facts.Connected {
 	out := map[facts.SecretKey]facts.Connected{}
 	answers := survey.Ask(ctx, by, primaries, func(ctx context.Context, c survey.Cluster) (map[facts.SecretKey]facts.Connected, error) {
 		tried := map[facts.SecretKey]facts.Connected{}

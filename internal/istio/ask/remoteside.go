@@ -192,5 +192,6 @@ func isSubject(s rbacv1.Subject, user, namespace, name string) bool {
 // allows reports whether a rule gives a right on all objects.
 func allows(rule rbacv1.PolicyRule, right facts.Right) bool {
 	has := func(list []string, one string) bool { return slices.Contains(list, "*") || slices.Contains(list, one) }
-	return len(rule.ResourceNames) == 0 && has(rule.Verbs, right.Verb) && has(rule.APIGroups, right.Group) && has(rule.Resources, right.Resource)
+	return len(rule.ResourceNames) == 0 && has(rule.Verbs, right.Verb) && has(rule.APIGroups, right.Group) &&
+		has(rule.Resources, right.Resource)
 }

@@ -80,9 +80,15 @@ func (c credential) try(ctx context.Context, servers []string) facts.Connected {
 	config := &rest.Config{
 		Host:        c.server,
 		BearerToken: c.token, Username: c.username, Password: c.password,
-		TLSClientConfig: rest.TLSClientConfig{CAData: c.ca, Insecure: c.insecure, ServerName: c.serverName, CertData: c.certificate, KeyData: c.key},
-		Proxy:           func(*http.Request) (*url.URL, error) { return nil, nil },
-		Dial:            dialer.DialContext,
+		TLSClientConfig: rest.TLSClientConfig{
+			CAData:     c.ca,
+			Insecure:   c.insecure,
+			ServerName: c.serverName,
+			CertData:   c.certificate,
+			KeyData:    c.key,
+		},
+		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
+		Dial:  dialer.DialContext,
 	}
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -100,7 +106,11 @@ func (c credential) try(ctx context.Context, servers []string) facts.Connected {
 	var who authenticationv1.SelfSubjectReview
 	reviewed, _ := exchange(ctx, client, http.MethodPost, base+"/apis/authentication.k8s.io/v1/selfsubjectreviews",
 		[]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`), &who)
-	out := facts.Connected{Outcome: facts.ConnectAccepted, UID: resources.Clipped(string(ns.UID)), User: resources.Clipped(who.Status.UserInfo.Username)}
+	out := facts.Connected{
+		Outcome: facts.ConnectAccepted,
+		UID:     resources.Clipped(string(ns.UID)),
+		User:    resources.Clipped(who.Status.UserInfo.Username),
+	}
 	switch {
 	case status == http.StatusUnauthorized:
 		return facts.Connected{Outcome: facts.ConnectRefused, Reason: "the API server answered 401 Unauthorized"}
@@ -145,9 +155,15 @@ func failure(err error) (facts.Connected, bool) {
 	case err == nil:
 		return facts.Connected{}, false
 	case errors.Is(err, errAddress):
-		return facts.Connected{Outcome: facts.ConnectNotTried, Reason: "its address is this machine's, link-local or that of a metadata service, to which nothing is sent"}, true
+		return facts.Connected{
+			Outcome: facts.ConnectNotTried,
+			Reason:  "its address is this machine's, link-local or that of a metadata service, to which nothing is sent",
+		}, true
 	case errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &invalid), errors.As(err, &verification):
-		return facts.Connected{Outcome: facts.ConnectUntrusted, Reason: "the server's certificate is not signed by the CA in the kubeconfig for its address"}, true
+		return facts.Connected{
+			Outcome: facts.ConnectUntrusted,
+			Reason:  "the server's certificate is not signed by the CA in the kubeconfig for its address",
+		}, true
 	case errors.Is(err, context.DeadlineExceeded):
 		return facts.Connected{Outcome: facts.ConnectNotReached, Reason: "no answer in time"}, true
 	}
@@ -159,7 +175,12 @@ func failure(err error) (facts.Connected, bool) {
 }
 
 // metadata are addresses of the metadata services of clouds that are not link-local.
-var metadata = []netip.Addr{netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("192.0.0.192")}
+var metadata = []netip.Addr{
+	netip.MustParseAddr("100.100.100.200"),
+	netip.MustParseAddr("fd00:ec2::254"),
+	netip.MustParseAddr("168.63.129.16"),
+	netip.MustParseAddr("192.0.0.192"),
+}
 
 // forbidden reports whether nothing is sent to an address. Loopback is that of the
 // user's own cluster where one of the user's contexts says so.

@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // only is the one finding of a fleet with a code.
@@ -126,9 +127,9 @@ func TestAnObjectWithoutAFileIsNotRead(t *testing.T) {
 	resources.CACerts.Set(west, facts.Read[*corev1.Secret]{State: facts.OK})
 	resources.CASecret.Set(west, facts.Read[*corev1.Secret]{State: facts.OK})
 	resources.RootCert.Set(west, facts.Read[*corev1.ConfigMap]{State: facts.OK})
-	mesh := model.New(f, model.Options{})
+	mesh := model.New(f, model.Options{}) // which reads the review
 	resources.ReaderAccess.Set(west, facts.Read[*authorizationv1.SubjectAccessReview]{State: facts.OK})
-	r := runOn(t, mesh)
+	r := rule.Run(mesh, Rules(), rule.Options{Violated: func(s string) { t.Error(s) }})
 	if len(r.Findings) > 0 {
 		t.Errorf("findings: %v", istiotest.Summarize(r))
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -105,7 +106,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		},
 		{
 			Reports: one("CERT015", finding.Error, finding.Warning), When: TopicProxies, Needs: istiods,
-			Uses: roots, Run: outdatedProxies,
+			Uses: append(slices.Clone(roots), questions.ProxyCertificates), Run: outdatedProxies,
 		},
 	}
 	for _, r := range rules {

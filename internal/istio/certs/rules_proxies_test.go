@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ruletest"
 )
 
 // Workloads that have certificates and roots of before a change.
@@ -104,8 +105,8 @@ func TestProxies(t *testing.T) {
 			if diff := cmp.Diff(c.want, istiotest.Summarize(result)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
+			ruletest.Complete(t, result)
 			for _, found := range result.Findings {
-				complete(t, found)
 				if !strings.Contains(found.Title, c.text) || !strings.HasSuffix(lastCommand(found), "-n sample rollout restart deployment/curl") {
 					t.Errorf("%+v", found)
 				}

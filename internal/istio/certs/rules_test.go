@@ -2,83 +2,27 @@ package certs
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
-	"unicode"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ruletest"
 )
+
+// area is the rules under test.
+func area() ruletest.Area { return ruletest.Area{Rules: Rules(), BareNotes: true} }
 
 func TestHealthyFleets(t *testing.T) {
 	for _, c := range istiotest.HealthyCases {
-		t.Run(c.Name, func(t *testing.T) { check(t, c) })
+		t.Run(c.Name, func(t *testing.T) { area().Check(t, c) })
 	}
 }
 
-func TestFaults(t *testing.T) {
-	for _, c := range istiotest.Faults {
-		t.Run(c.Name, func(t *testing.T) { check(t, c) })
-	}
-}
-
-func check(t *testing.T, c istiotest.Case) {
-	t.Helper()
-	result := run(t, c.Fleet().Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
-	got := istiotest.Summarize(result)
-	want := slices.Sorted(slices.Values(c.Want))
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("findings (-want +got):\n%s\n%+v", diff, result.Findings)
-	}
-	if len(result.Unknowns) > 0 {
-		t.Errorf("everything was readable, and yet not checked: %+v", result.Unknowns)
-	}
-	for _, f := range result.Findings {
-		complete(t, f)
-	}
-}
-
-// complete: every finding says what a tired person needs.
-func complete(t *testing.T, f finding.Finding) {
-	t.Helper()
-	if f.Title == "" || f.Effect == "" || len(f.Clusters) == 0 {
-		t.Errorf("%s lacks a title, an effect or a cluster: %+v", f.Code, f)
-	}
-	if f.Severity != finding.Note && len(f.Evidence) == 0 {
-		t.Errorf("%s has no evidence", f.ID())
-	}
-	if f.Severity == finding.Error && len(f.Fix) == 0 {
-		t.Errorf("%s has no fix", f.ID())
-	}
-	warned := false
-	for _, step := range f.Fix {
-		warned = warned || strings.HasPrefix(step.Say, "Careful: ")
-		end, deletes := ".", false
-		if len(step.Run) > 0 {
-			end = ":"
-		}
-		for _, command := range step.Run {
-			for c := &command; c != nil; c = c.Pipe {
-				if c.Args[0] == "kubectl" && c.Context() == "" {
-					t.Errorf("%s: a command without --context: %s", f.ID(), command)
-				}
-				deletes = deletes || slices.Contains(c.Args, "delete") || slices.Contains(c.Args, "--force")
-			}
-		}
-		if !strings.HasSuffix(step.Say, end) || !unicode.IsUpper([]rune(step.Say)[0]) {
-			t.Errorf("%s: %q is no sentence before %d commands", f.ID(), step.Say, len(step.Run))
-		}
-		if deletes && !warned {
-			t.Errorf("%s deletes, and no step before says \"Careful:\": %+v", f.ID(), f.Fix)
-		}
-	}
-}
+func TestFaults(t *testing.T) { area().Faults(t, istiotest.Faults) }
 
 // What istiod has had no time to write is not missing.
 func TestNewbornSystem(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ruletest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -21,15 +22,7 @@ func run(t *testing.T, fleet *facts.Fleet, options Options) finding.Result {
 	if options.Proxies != nil {
 		topics = append(topics, TopicProxies)
 	}
-	return runOn(t, model.New(fleet, model.Options{Given: []any{options}}), topics...)
-}
-
-func runOn(t *testing.T, mesh *model.Mesh, topics ...rule.Topic) finding.Result {
-	t.Helper()
-	return rule.Run(mesh, Rules(), rule.Options{Topics: topics, Violated: func(what string) {
-		t.Helper()
-		t.Error(what)
-	}})
+	return area().Run(t, fleet, model.Options{Given: []any{options}}, topics...)
 }
 
 func TestRulesAreDeclared(t *testing.T) {
@@ -48,7 +41,7 @@ func TestRulesAreDeclared(t *testing.T) {
 func TestWithoutOptions(t *testing.T) {
 	for _, c := range istiotest.Faults {
 		want := run(t, c.Fleet().Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
-		got := runOn(t, model.New(c.Fleet().Facts(), model.Options{}))
+		got := area().Run(t, c.Fleet().Facts(), model.Options{})
 		if diff := cmp.Diff(istiotest.Summarize(want), istiotest.Summarize(got)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.Name, diff)
 		}
@@ -57,8 +50,8 @@ func TestWithoutOptions(t *testing.T) {
 
 // Without an answer of any proxy, what the run asked for is unknown.
 func TestProxiesThatNobodyAsked(t *testing.T) {
-	r := runOn(t, model.New(istiotest.Healthy("east").Facts(), model.Options{}), TopicProxies)
-	if diff := cmp.Diff([]finding.Code{"CERT015"}, codesOf(r, "east")); diff != "" || len(r.Findings) > 0 {
+	r := area().Run(t, istiotest.Healthy("east").Facts(), model.Options{}, TopicProxies)
+	if diff := cmp.Diff([]finding.Code{"CERT015"}, ruletest.Unchecked(r, "east")); diff != "" || len(r.Findings) > 0 {
 		t.Errorf("not checked (-want +got):\n%s\n%+v", diff, r.Findings)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ruletest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -21,17 +22,6 @@ func forbidSecrets(c *facts.Cluster) {
 	resources.CACerts.Set(c, forbidden)
 	resources.CASecret.Set(c, forbidden)
 	resources.RemoteSecrets.Set(c, facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden, Reason: "forbidden"})
-}
-
-func codesOf(r finding.Result, cluster string) []finding.Code {
-	var out []finding.Code
-	for _, u := range r.Unknowns {
-		if u.Cluster == cluster {
-			out = append(out, u.Codes...)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
 func TestWithoutSecretsTheRestIsJudged(t *testing.T) {
@@ -59,7 +49,7 @@ func TestWithoutSecretsTheRestIsJudged(t *testing.T) {
 				"CERT001", "CERT004", "CERT005", "CERT006", "CERT007", "CERT008", "CERT009", "CERT010", "CERT011", "CERT012", "CERT013",
 				"CERT018", "CERT019", "CERT020", "CERT030", "CERT031", "CERT032", "CERT033", "CERT034",
 			}
-			if diff := cmp.Diff(want, codesOf(r, "west")); diff != "" {
+			if diff := cmp.Diff(want, ruletest.Unchecked(r, "west")); diff != "" {
 				t.Errorf("not checked (-want +got):\n%s", diff)
 			}
 		})
@@ -87,7 +77,7 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 		if len(r.Findings) > 0 {
 			t.Errorf("%q: %v", state, istiotest.Summarize(r))
 		}
-		if diff := cmp.Diff(rule.CodesOf(Rules()), codesOf(r, "west")); diff != "" {
+		if diff := cmp.Diff(rule.CodesOf(Rules()), ruletest.Unchecked(r, "west")); diff != "" {
 			t.Errorf("%q: not checked (-want +got):\n%s", state, diff)
 		}
 	}
@@ -106,7 +96,7 @@ func TestAnUnreachedClusterHidesNothingOfTheOthers(t *testing.T) {
 		}
 		// What nobody asked for is not unknown.
 		want := slices.DeleteFunc(rule.CodesOf(Rules()), func(code finding.Code) bool { return code == "CERT015" && proxies == nil })
-		if diff := cmp.Diff(want, codesOf(r, "north")); diff != "" {
+		if diff := cmp.Diff(want, ruletest.Unchecked(r, "north")); diff != "" {
 			t.Errorf("not checked (-want +got):\n%s", diff)
 		}
 	}
@@ -121,7 +111,7 @@ func TestAFreshSecretIsNotJudged(t *testing.T) {
 	if diff := cmp.Diff([]string(nil), istiotest.Summarize(r)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]finding.Code{"CERT004"}, codesOf(r, "west")); diff != "" {
+	if diff := cmp.Diff([]finding.Code{"CERT004"}, ruletest.Unchecked(r, "west")); diff != "" {
 		t.Errorf("not checked (-want +got):\n%s", diff)
 	}
 }

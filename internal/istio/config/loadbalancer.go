@@ -51,16 +51,28 @@ var settings = []setting{
 	{beta + "do-loadbalancer-enable-proxy-protocol", true, oneOf("true")},
 	{"load-balancer.hetzner.cloud/protocol", false, oneOf("http", "https")},
 	{"load-balancer.hetzner.cloud/uses-proxyprotocol", true, oneOf("true")},
-	{"service.kubernetes.io/ibm-load-balancer-cloud-provider-enable-features", true, func(value string, _ *corev1.Service, _ corev1.ServicePort) bool {
-		return hasWord(value, "proxy-protocol")
-	}},
+	{
+		"service.kubernetes.io/ibm-load-balancer-cloud-provider-enable-features",
+		true,
+		func(value string, _ *corev1.Service, _ corev1.ServicePort) bool {
+			return hasWord(value, "proxy-protocol")
+		},
+	},
 	{beta + "linode-loadbalancer-default-protocol", false, oneOf("http", "https")},
 	{beta + "linode-loadbalancer-default-proxy-protocol", true, oneOf("v1", "v2")},
-	{"loadbalancer.openstack.org/default-tls-container-ref", false, func(value string, _ *corev1.Service, _ corev1.ServicePort) bool { return value != "" }},
+	{
+		"loadbalancer.openstack.org/default-tls-container-ref",
+		false,
+		func(value string, _ *corev1.Service, _ corev1.ServicePort) bool { return value != "" },
+	},
 	{"loadbalancer.openstack.org/x-forwarded-for", false, oneOf("true")},
 	{"loadbalancer.openstack.org/proxy-protocol", true, oneOf("true", "v1", "v2")},
 	{beta + "oci-load-balancer-backend-protocol", false, oneOf("http", "http2", "grpc")},
-	{beta + "oci-load-balancer-ssl-ports", false, func(value string, _ *corev1.Service, port corev1.ServicePort) bool { return listsPort(value, port) }},
+	{
+		beta + "oci-load-balancer-ssl-ports",
+		false,
+		func(value string, _ *corev1.Service, port corev1.ServicePort) bool { return listsPort(value, port) },
+	},
 	{beta + "oci-load-balancer-connection-proxy-protocol-version", true, oneOf("1", "2")},
 	{beta + "scw-loadbalancer-protocol-http", false, func(value string, _ *corev1.Service, port corev1.ServicePort) bool {
 		return value == "true" || listsPort(value, port)

@@ -83,7 +83,20 @@ const (
 )
 
 // ProxyEnv are the environment variables that are kept of a sidecar.
-var ProxyEnv = []string{EnvXDSAgent, EnvCAAddress, EnvProxyNetwork, EnvProxyClusterID, EnvProxyNetworkView, EnvProxyMeshID, EnvProxyConfig, EnvDisableEnvoy, EnvZtunnelNetwork, EnvDNSCapture, EnvXDSRootCA, EnvIstiodSAN}
+var ProxyEnv = []string{
+	EnvXDSAgent,
+	EnvCAAddress,
+	EnvProxyNetwork,
+	EnvProxyClusterID,
+	EnvProxyNetworkView,
+	EnvProxyMeshID,
+	EnvProxyConfig,
+	EnvDisableEnvoy,
+	EnvZtunnelNetwork,
+	EnvDNSCapture,
+	EnvXDSRootCA,
+	EnvIstiodSAN,
+}
 
 // Defaulted fills in what istiod assumes where nothing is said.
 func (m MeshConfig) Defaulted() MeshConfig {

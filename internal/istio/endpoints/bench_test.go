@@ -36,7 +36,10 @@ func large(services, pods int) *facts.Fleet {
 			s := &resources.Services.Of(c).Value[len(resources.Services.Of(c).Value)-1]
 			s.Namespace, s.Name = "sample", name
 			port, portName := int32(8080), "http"
-			slice := discoveryv1.EndpointSlice{AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Name: &portName, Port: &port}}}
+			slice := discoveryv1.EndpointSlice{
+				AddressType: discoveryv1.AddressTypeIPv4,
+				Ports:       []discoveryv1.EndpointPort{{Name: &portName, Port: &port}},
+			}
 			slice.Namespace, slice.Name, slice.Labels = "sample", name+"-1", map[string]string{discoveryv1.LabelServiceName: name}
 			template := *sidecar.PodTemplate
 			template.Labels = maps.Clone(template.Labels)

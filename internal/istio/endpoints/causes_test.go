@@ -40,7 +40,12 @@ func TestKnownCauses(t *testing.T) {
 	}{
 		{"pending gateway", []string{"EP031 error west < GW001", "GW001 error west < GW002", "GW002 error west"},
 			[]string{"east > west: broken GW002"}, "the gateway has no external address"},
-		{"no gateway", []string{"EP031 error west < GW001", "GW001 error west"}, []string{"east > west: broken GW001"}, "network network2 has no gateway"},
+		{
+			"no gateway",
+			[]string{"EP031 error west < GW001", "GW001 error west"},
+			[]string{"east > west: broken GW001"},
+			"network network2 has no gateway",
+		},
 		{"clients of no known network", []string{"EP031 error east < NET002", "NET002 error east"}, []string{"east > west: broken NET002"}, ""},
 		{"gateway pod not ready", []string{"EP032 error west < GW012", "GW012 error west"}, []string{"east > west: broken GW012"}, ""},
 	} {

@@ -33,7 +33,10 @@ func link(f *istiotest.Fleet) linked {
 	for i := range l.Clusters {
 		c := &l.Clusters[i]
 		if len(istio.Istiods(c)) > 0 {
-			l.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{replicaOf("istiod-0"), replicaOf("istiod-1")}}
+			l.Istiods[c.Context] = facts.Read[[]facts.IstiodView]{
+				State: facts.OK,
+				Value: []facts.IstiodView{replicaOf("istiod-0"), replicaOf("istiod-1")},
+			}
 		}
 		for k := range resources.Pods.Of(c).Value {
 			resources.Pods.Of(c).Value[k].Started = istiotest.Now.Add(-time.Hour)
@@ -55,7 +58,11 @@ func link(f *istiotest.Fleet) linked {
 }
 
 func replicaOf(name string) facts.IstiodView {
-	return facts.IstiodView{Pod: name, Clusters: facts.Read[[]facts.ClusterState]{State: facts.OK}, Proxies: facts.Read[[]facts.ConnectedProxy]{State: facts.OK}}
+	return facts.IstiodView{
+		Pod:      name,
+		Clusters: facts.Read[[]facts.ClusterState]{State: facts.OK},
+		Proxies:  facts.Read[[]facts.ConnectedProxy]{State: facts.OK},
+	}
 }
 
 func (l *linked) connect(to string, replica int, id, namespace, pod string) {
@@ -125,7 +132,10 @@ func TestConnections(t *testing.T) {
 		return f
 	}
 	unreadable := func(l *linked) {
-		l.Istiods["west"].Value[1].Proxies = facts.Read[[]facts.ConnectedProxy]{State: facts.Forbidden, Reason: "port-forward to istiod is forbidden"}
+		l.Istiods["west"].Value[1].Proxies = facts.Read[[]facts.ConnectedProxy]{
+			State:  facts.Forbidden,
+			Reason: "port-forward to istiod is forbidden",
+		}
 	}
 	all := func(l *linked, id string) {
 		for i := range l.Clusters {
@@ -141,21 +151,40 @@ func TestConnections(t *testing.T) {
 		unknown string // in a reason; "" for none
 		text    string // in the title
 	}{
-		"all is well":                                {fleet: two},
-		"a remote cluster":                           {fleet: remote},
-		"one network without a name":                 {fleet: func() *istiotest.Fleet { return istiotest.Serving(istiotest.OneNetwork("", "east", "west")) }},
+		"all is well":      {fleet: two},
+		"a remote cluster": {fleet: remote},
+		"one network without a name": {
+			fleet: func() *istiotest.Fleet { return istiotest.Serving(istiotest.OneNetwork("", "east", "west")) },
+		},
 		"connected to two replicas":                  {fleet: two, do: func(l *linked) { l.connect("east", 1, "east", "sample", httpbinPod) }},
 		"one that is none of a pod":                  {fleet: two, do: func(l *linked) { l.connect("east", 1, "east", "sample", "gone") }},
 		"one of a cluster that is none of the fleet": {fleet: two, do: func(l *linked) { l.connect("east", 1, "far", "sample", httpbinPod) }},
-		"one that is connected nowhere":              {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod); l.again(true) }, want: []string{"EP020 error east"}, text: "1 of 5 proxies of east"},
-		"one that is connected nowhere and gone":     {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod); l.again(false) }},
+		"one that is connected nowhere": {
+			fleet: two,
+			do:    func(l *linked) { l.cut("east", httpbinPod); l.again(true) },
+			want:  []string{"EP020 error east"},
+			text:  "1 of 5 proxies of east",
+		},
+		"one that is connected nowhere and gone": {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod); l.again(false) }},
 		"one that connected meanwhile": {fleet: two, do: func(l *linked) {
 			l.cut("east", httpbinPod)
 			l.again(true)
-			l.Again.Istiods["east"].Value[0].Proxies.Value = []facts.ConnectedProxy{{Cluster: "east", Namespace: "sample", Pod: httpbinPod}, {Cluster: "east", Namespace: "sample", Pod: sourcePod}, {Cluster: "east", Namespace: "sample", Pod: "helloworld-5d5c8b9f7-00000"}}
+			l.Again.Istiods["east"].Value[0].Proxies.Value = []facts.ConnectedProxy{
+				{Cluster: "east", Namespace: "sample", Pod: httpbinPod},
+				{Cluster: "east", Namespace: "sample", Pod: sourcePod},
+				{Cluster: "east", Namespace: "sample", Pod: "helloworld-5d5c8b9f7-00000"},
+			}
 		}},
-		"asked once":                                   {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod) }, unknown: "only asked once"},
-		"a replica that does not say":                  {fleet: two, do: func(l *linked) { l.cut("east", httpbinPod); unreadable(l); l.again(true) }, unknown: "port-forward to istiod is forbidden"},
+		"asked once": {
+			fleet:   two,
+			do:      func(l *linked) { l.cut("east", httpbinPod) },
+			unknown: "only asked once",
+		},
+		"a replica that does not say": {
+			fleet:   two,
+			do:      func(l *linked) { l.cut("east", httpbinPod); unreadable(l); l.again(true) },
+			unknown: "port-forward to istiod is forbidden",
+		},
 		"a replica that does not say, and all is well": {fleet: two, do: unreadable, unknown: "port-forward to istiod is forbidden"},
 		"one that has just started": {fleet: two, do: func(l *linked) {
 			l.cut("east", httpbinPod)
@@ -174,9 +203,23 @@ func TestConnections(t *testing.T) {
 				resources.IstiodPods.Of(&l.Clusters[1]).Value[i].Started = istiotest.Now.Add(-time.Minute)
 			}
 		}, unknown: "has just started"},
-		"none of a cluster":        {fleet: two, do: func(l *linked) { all(l, "east"); l.again(true) }, want: []string{"EP020 error east"}, text: "5 of 5"},
-		"none of a remote cluster": {fleet: remote, do: func(l *linked) { all(l, "west"); l.again(true) }, unknown: "one outside of it may configure them"},
-		"one of a remote cluster":  {fleet: remote, do: func(l *linked) { l.cut("west", httpbinPod); l.again(true) }, want: []string{"EP020 error west"}, text: "1 of 5"},
+		"none of a cluster": {
+			fleet: two,
+			do:    func(l *linked) { all(l, "east"); l.again(true) },
+			want:  []string{"EP020 error east"},
+			text:  "5 of 5",
+		},
+		"none of a remote cluster": {
+			fleet:   remote,
+			do:      func(l *linked) { all(l, "west"); l.again(true) },
+			unknown: "one outside of it may configure them",
+		},
+		"one of a remote cluster": {
+			fleet: remote,
+			do:    func(l *linked) { l.cut("west", httpbinPod); l.again(true) },
+			want:  []string{"EP020 error west"},
+			text:  "1 of 5",
+		},
 		"connected to the other": {fleet: two, do: func(l *linked) {
 			l.cut("west", httpbinPod)
 			l.connect("east", 0, "west", "sample", httpbinPod)
@@ -218,7 +261,8 @@ func TestConnections(t *testing.T) {
 			l.again(true)
 		}, unknown: "is in namespace istio-two"},
 		"to another revision than that of its injection": {fleet: two, do: func(l *linked) { revised(l, "canary") },
-			want: []string{"EP020 warning east"}, text: "proxies of east that were injected for revision canary are connected to istiod of revision default"},
+			want: []string{"EP020 warning east"},
+			text: "proxies of east that were injected for revision canary are connected to istiod of revision default"},
 		"an agent without Envoy": {fleet: func() *istiotest.Fleet {
 			f := two()
 			for _, p := range f.Get("east").Network.Pods {
@@ -276,10 +320,25 @@ func TestConnectionOfASource(t *testing.T) {
 		want    []string
 		step    string
 	}{
-		"well":         {verdict: Reaches, step: "is connected to istiod-"},
-		"to the other": {func(l *linked, pod string) { l.cut("east", pod); l.connect("west", 0, "east", "sample", pod) }, Unknown, []string{"EP020 warning east,west"}, "not to that of east"},
-		"nowhere":      {func(l *linked, pod string) { l.cut("east", pod); l.again(true) }, Reaches, []string{"EP020 error east"}, "connected to no istiod"},
-		"another one":  {func(l *linked, _ string) { l.cut("east", "helloworld-5d5c8b9f7-00001"); l.again(true) }, Reaches, nil, "is connected to istiod-"},
+		"well": {verdict: Reaches, step: "is connected to istiod-"},
+		"to the other": {
+			func(l *linked, pod string) { l.cut("east", pod); l.connect("west", 0, "east", "sample", pod) },
+			Unknown,
+			[]string{"EP020 warning east,west"},
+			"not to that of east",
+		},
+		"nowhere": {
+			func(l *linked, pod string) { l.cut("east", pod); l.again(true) },
+			Reaches,
+			[]string{"EP020 error east"},
+			"connected to no istiod",
+		},
+		"another one": {
+			func(l *linked, _ string) { l.cut("east", "helloworld-5d5c8b9f7-00001"); l.again(true) },
+			Reaches,
+			nil,
+			"is connected to istiod-",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := link(istiotest.Serving(istiotest.Networked("east", "west")))

@@ -17,7 +17,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
@@ -182,10 +181,17 @@ func TestRefusedCredential(t *testing.T) {
 	for _, code := range []finding.Code{"SEC010", "SEC012", "SEC015"} {
 		known.Add(finding.Finding{Code: code, Severity: finding.Error, Clusters: []string{"east", "west"}, Title: string(code)})
 	}
-	d, _ := diagnose(t, f, known, facts.Seen{}, Options{})
+	d, _ := diagnose(t, f, known, refusing(facts.Seen{}), Options{})
 	if diff := cmp.Diff("east > west: broken SEC012", paths(d)[0]); diff != "" {
 		t.Errorf("paths (-want +got):\n%s", diff)
 	}
+}
+
+// refusing is what was seen where west refuses the credential of east.
+func refusing(seen facts.Seen) facts.Seen {
+	key := facts.SecretKey{Context: "east", Namespace: istiotest.System, Name: "istio-remote-secret-west", ClusterID: "west"}
+	seen.Connected = map[facts.SecretKey]facts.Connected{key: {Outcome: facts.ConnectRefused, Reason: "401"}}
+	return seen
 }
 
 func fleetOf(t *testing.T, name string) *istiotest.Fleet {
@@ -306,7 +312,9 @@ func TestUnreadable(t *testing.T) {
 func TestUnnamedServices(t *testing.T) {
 	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
 	resources.Services.Set(&fleet.Clusters[1], facts.Read[[]corev1.Service]{State: facts.Forbidden})
-	want := []finding.Unknown{{Cluster: "west", Reason: finding.Reason{Kind: finding.Forbidden, Text: "services: forbidden"}, Codes: rule.CodesOf(Rules())}}
+	want := []finding.Unknown{
+		{Cluster: "west", Reason: finding.Reason{Kind: finding.Forbidden, Text: "services: forbidden"}, Codes: rule.CodesOf(Rules())},
+	}
 	if diff := cmp.Diff(want, verify(t, fleet, Options{}).Unknowns); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -336,7 +344,11 @@ func TestUnreached(t *testing.T) {
 	f := istiotest.Serving(istiotest.Networked("east", "north", "west"))
 	f.Get("west").Network.Gateway.Status = corev1.ServiceStatus{}
 	fleet := f.Facts()
-	fleet.Clusters[1] = facts.Cluster{Context: "north", Server: fleet.Clusters[1].Server, Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"}}
+	fleet.Clusters[1] = facts.Cluster{
+		Context:   "north",
+		Server:    fleet.Clusters[1].Server,
+		Unreached: &facts.Unreached{Kind: facts.TimedOut, Reason: "no answer"},
+	}
 	_, result := diagnose(t, fleet, finding.Result{}, facts.Seen{}, Options{})
 	if diff := cmp.Diff([]string{"EP031 error west"}, istiotest.Summarize(result)); diff != "" {
 		t.Error(diff)
@@ -344,59 +356,8 @@ func TestUnreached(t *testing.T) {
 	if len(result.Unknowns) != 1 || result.Unknowns[0].Cluster != "north" || result.Unknowns[0].Reason != finding.ClusterUnreached {
 		t.Errorf("%+v", result.Unknowns)
 	}
-	if _, _, err := Diagnose(model.New(fleet, model.Options{}), finding.Result{}, "other", "helloworld", Options{}); err == nil || !strings.Contains(err.Error(), "there is helloworld.sample") {
+	_, _, err := Diagnose(model.New(fleet, model.Options{}), finding.Result{}, "other", "helloworld", Options{})
+	if err == nil || !strings.Contains(err.Error(), "there is helloworld.sample") {
 		t.Error(err)
-	}
-}
-
-// What a proxy holds against the endpoints that it is given decides, where it was asked.
-func TestEjected(t *testing.T) {
-	fleet := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
-	asked := func(live Live) (*Diagnosis, finding.Result) {
-		return diagnose(t, fleet, finding.Result{}, facts.Seen{}, Options{Live: live})
-	}
-	d, _ := asked(nil)
-	sources := d.Sources()
-	if len(sources) != 2 || sources[0].Cluster != "east" {
-		t.Fatalf("sources %+v", sources)
-	}
-	proxy := func(flags ...string) facts.Read[[]envoy.Cluster] {
-		return facts.Read[[]envoy.Cluster]{State: facts.OK, Value: []envoy.Cluster{{
-			Name:      "outbound|5000||helloworld.sample.svc.cluster.local",
-			Endpoints: []envoy.Endpoint{{Address: "203.0.113.11", Port: 15443, Flags: flags}, {Address: "192.0.2.1", Port: 1, Flags: []string{envoy.FailedOutlierCheck}}},
-		}}}
-	}
-	for name, c := range map[string]struct {
-		live    facts.Read[[]envoy.Cluster]
-		verdict Verdict
-		found   []string
-		unknown bool
-	}{
-		"nothing":         {live: proxy(), verdict: Reaches},
-		"another flag":    {live: proxy("pending_dynamic_removal"), verdict: Reaches},
-		"ejected":         {live: proxy(envoy.FailedOutlierCheck), verdict: Broken, found: []string{"EP023 error east,west"}},
-		"not answered":    {live: facts.Read[[]envoy.Cluster]{State: facts.Forbidden}, verdict: Reaches, unknown: true},
-		"the pod is gone": {live: facts.Read[[]envoy.Cluster]{State: facts.Absent}, verdict: Reaches, unknown: true},
-		"none of them":    {live: facts.Read[[]envoy.Cluster]{State: facts.OK}, verdict: Reaches, unknown: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			d, result := asked(Live{sources[0]: c.live})
-			if diff := cmp.Diff(c.found, istiotest.Summarize(result)); diff != "" {
-				t.Errorf("findings (-want +got):\n%s", diff)
-			}
-			if p := d.Paths[0]; p.Verdict != c.verdict || p.From != sources[0] {
-				t.Errorf("%+v", p)
-			}
-			if p := d.Paths[1]; p.Verdict != Reaches {
-				t.Errorf("the other way: %+v", p)
-			}
-			if c.unknown != (len(result.Unknowns) > 0) {
-				t.Errorf("unknowns %+v", result.Unknowns)
-			}
-			if judged := slices.ContainsFunc(d.Paths[0].Steps, func(s Step) bool { return s.Name == stepProxy }); judged == c.unknown {
-				t.Errorf("steps %+v", d.Paths[0].Steps)
-			}
-			ruletest.Complete(t, result)
-		})
 	}
 }

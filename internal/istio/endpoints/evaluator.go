@@ -53,6 +53,7 @@ type evaluator struct {
 
 	sources  memo[sourceKey, source]
 	gateways memo[gatewayKey, []gateway]
+	hops     memo[hopsKey, []model.Hop]
 	ztunnels memo[*model.Cluster, bool]
 }
 

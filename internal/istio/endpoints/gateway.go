@@ -86,11 +86,14 @@ func (e *evaluator) proxyOf(c *model.Cluster, s *corev1.Service) (istio.Source, 
 // it, and has endpoints for it that take mutual TLS
 // (pilot/pkg/networking/core/gateway.go; pilot/pkg/xds/endpoints/endpoint_builder.go).
 func (w *walk) throughGateways() Verdict {
-	through := false
+	through, way := false, w.way()
 	if v := w.each(stepGateway, func(p *port) (finding.Finding, bool) {
+		through = through || len(p.via) > 0
+		if f, none := w.leaveBroken(p, way); none {
+			return f, true
+		}
 		for _, e := range p.via {
 			for _, g := range w.gatewaysOf(e) {
-				through = true
 				if f, wrong := w.stoppedBy(g, p); wrong {
 					return f, true
 				}
@@ -106,19 +109,78 @@ func (w *walk) throughGateways() Verdict {
 	return goesOn
 }
 
-// stoppedBy is the finding about a gateway that does not work, or that has no endpoints
-// for the port of the service.
-func (w *walk) stoppedBy(g gateway, p *port) (finding.Finding, bool) {
-	if cause := w.known.about(g.object(), []string{g.in.Context}, gatewayFaults...); cause != "" {
-		return finding.Finding{
-			Code: "EP032", Severity: finding.Error, Clusters: []string{g.in.Context}, Object: g.object(),
-			Title:    fmt.Sprintf("requests for services in %s go through a gateway that does not work", w.to.Context),
-			Evidence: []finding.Evidence{{Cluster: w.source.Context, Field: "clients get", Value: w.way()}},
-			Effect:   fmt.Sprintf("requests from %s to %s are refused, reset or time out", w.source.Context, w.to.Context),
-			Fix:      remedy.ByItsCause(), CausedBy: cause,
-		}, true
+// hopsKey is an address of gateways of a network.
+type hopsKey struct {
+	gatewayKey
+	network string
+}
+
+// leaveBroken leaves out the gateways that do not work. Where the port has nothing else the
+// finding about one of them stops its requests, and else some of them.
+func (w *walk) leaveBroken(p *port, way string) (finding.Finding, bool) {
+	var works []istio.Endpoint
+	var found []finding.Finding
+	for _, e := range p.via {
+		if f, broken := w.brokenAt(e, way); broken {
+			found = append(found, f)
+		} else {
+			works = append(works, e)
+		}
 	}
+	if len(found) == 0 {
+		return finding.Finding{}, false
+	}
+	if p.via = works; p.reached() == 0 {
+		return found[0], true
+	}
+	for _, f := range found {
+		f.Effect = "some of the " + f.Effect
+		w.blame(stepGateway, f)
+	}
+	return finding.Finding{}, false
+}
+
+// brokenAt is the finding about an address at which no gateway works.
+func (w *walk) brokenAt(e istio.Endpoint, way string) (finding.Finding, bool) {
+	k := hopsKey{gatewayKey{w.cp, e.Address, e.Port}, e.Network}
+	hops := w.hops.get(k, func() []model.Hop { return k.cp.HopsAt(k.network, k.address, k.port) })
+	var found []finding.Finding
+	for _, h := range hops {
+		cause := w.known.ofGateway(h)
+		if cause == "" && len(h.Blocked) == 0 {
+			return finding.Finding{}, false
+		}
+		found = append(found, w.goesThroughBroken(h, cause, way))
+	}
+	if len(found) == 0 {
+		return finding.Finding{}, false
+	}
+	return found[0], true
+}
+
+// goesThroughBroken is the finding about a gateway that does not work.
+func (w *walk) goesThroughBroken(h model.Hop, cause, way string) finding.Finding {
+	f := finding.Finding{
+		Code: "EP032", Severity: finding.Error, Clusters: []string{h.In.Context}, Object: h.Object,
+		Title:    fmt.Sprintf("requests for services in %s go through a gateway that does not work", w.to.Context),
+		Evidence: []finding.Evidence{{Cluster: w.source.Context, Field: "clients get", Value: way}},
+		Effect:   fmt.Sprintf("requests from %s to %s are refused, reset or time out", w.source.Context, w.to.Context),
+		Fix:      remedy.ByItsCause(), CausedBy: cause,
+	}
+	if cause == "" {
+		f.Evidence = append(f.Evidence, finding.Evidence{
+			Cluster: h.In.Context, Field: h.Object.String(), Value: h.Blocked[0].String(),
+		})
+		f.Fix = []finding.Step{finding.Say("See what is wrong with the gateway:").By(
+			finding.Kubectl(h.In.Context, "-n", h.Object.Namespace, "describe", h.Object.Kind+"/"+h.Object.Name))}
+	}
+	return f
+}
+
+// stoppedBy is the finding about a gateway that has no endpoints for the port of the service.
+func (w *walk) stoppedBy(g gateway, p *port) (finding.Finding, bool) {
 	w.doubt(g.in.Context, "EP032", gatewayFaults...)
+	w.read(g.cp.Cluster, resources.Gateways, "EP032")
 	id, watched := g.cp.NameOf(w.to)
 	if len(w.unread[g.cp][g.in]) > 0 || !watched {
 		return finding.Finding{}, false // what the gateway knows is not known

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -20,7 +21,8 @@ func Rules() []*rule.Rule[*model.Mesh] {
 				resources.MeshConfigs, resources.Istiods, resources.Namespaces, resources.RemoteSecrets, resources.Webhooks,
 				resources.Services, resources.EndpointSlices, resources.Pods, resources.Nodes, resources.KubernetesGateways,
 				resources.PeerAuthentications, resources.DestinationRules, resources.VirtualServices, resources.Sidecars,
-				resources.AuthorizationPolicies, resources.ServiceExports, resources.ReaderAccess,
+				resources.AuthorizationPolicies, resources.ServiceExports, resources.ReaderAccess, resources.Gateways,
+				questions.Hostnames, questions.RemoteSides, questions.Istiods, questions.TokenReviews,
 			},
 			After: causeCodes(),
 			Run:   requestsStop,
@@ -34,7 +36,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{
 			Reports: []rule.Report{rule.May("EP020", finding.Error, finding.Warning)},
 			Needs:   []rule.Need{resources.Pods, resources.Services},
-			Uses:    []rule.Need{resources.Istiods, resources.IstiodPods, resources.RemoteSecrets},
+			Uses:    []rule.Need{resources.Istiods, resources.IstiodPods, resources.RemoteSecrets, questions.Istiods},
 			Run:     proxiesElsewhere,
 		},
 	}
@@ -101,6 +103,9 @@ var (
 	gatewayFaults = []finding.Code{
 		"GW010", "GW011", "GW012", "GW013", "GW014", "GW018", "GW019", "GW031", "GW034", "NET012", "NET013",
 	}
+	// elsewhere are those of a gateway that works for a source that is given its address:
+	// control planes that do not know it, and ambient workloads, notice them.
+	elsewhere = []finding.Code{"GW017"}
 	// networkCodes are those for which a network is not known, or is not one.
 	networkCodes = []finding.Code{"NET001", "NET002", "NET004", "NET005", "NET007"}
 	// ambientCodes are those that keep ambient workloads from clusters.

@@ -38,8 +38,9 @@ func (w *walk) invisible(p *port) (finding.Finding, bool) {
 			Fix: []finding.Step{finding.Say("Add %s/%s to its hosts:", w.service.namespace, p.given.Host).By(
 				edit(w.cp.Context, sidecar.Kind, sidecar.Namespace, sidecar.Name))},
 		}, true
+	default:
+		return finding.Finding{}, false
 	}
-	return finding.Finding{}, false
 }
 
 // egress are the hosts in a Sidecar.

@@ -52,7 +52,7 @@ func (e *evaluator) newSource(k sourceKey) source {
 
 // assumed is a proxy as the injector would make it, in a cluster that has none yet.
 func (e *evaluator) assumed(c *model.Cluster, namespace string) source {
-	network := c.NamespaceLabels(c.SystemNamespace)[istio.LabelNetwork]
+	network := c.ClientNetwork()
 	return source{
 		Source: Source{Cluster: c.Context, Network: network},
 		proxy: istio.Source{

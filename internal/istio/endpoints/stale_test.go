@@ -32,7 +32,10 @@ func TestStale(t *testing.T) {
 		return a
 	}
 	replica := func(name string, a facts.Addresses) facts.IstiodView {
-		return facts.IstiodView{Pod: name, Shards: facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: map[string]facts.Addresses{"west": a}}}
+		return facts.IstiodView{
+			Pod:    name,
+			Shards: facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: map[string]facts.Addresses{"west": a}},
+		}
 	}
 	silent := facts.IstiodView{Pod: "istiod-1", Shards: facts.Read[map[string]facts.Addresses]{State: facts.Failed}}
 	one := flat.Get("west").Slice("helloworld").Endpoints[0].Addresses[0]
@@ -46,20 +49,38 @@ func TestStale(t *testing.T) {
 	}{
 		"all that there is": {flat, "SEC012", []facts.IstiodView{replica("istiod-0", addresses(flat)), replica("istiod-1", addresses(flat))}, nil,
 			[]string{"EP030 warning east < SEC012", "SEC012 error east,west"}, ", until istiod of east restarts: a cause"},
-		"one replica has nothing": {flat, "SEC012", []facts.IstiodView{replica("istiod-0", addresses(flat)), replica("istiod-1", nil)}, []string{"east > west: broken SEC012"},
+		"one replica has nothing": {flat, "SEC012", []facts.IstiodView{replica("istiod-0", addresses(flat)), replica("istiod-1", nil)},
+			[]string{"east > west: broken SEC012"},
 			[]string{"EP030 error east < SEC012", "SEC012 error east,west"}, "a cause"},
-		"one replica does not say": {flat, "SEC012", []facts.IstiodView{replica("istiod-0", addresses(flat)), silent}, []string{"east > west: broken SEC012"},
+		"one replica does not say": {flat, "SEC012", []facts.IstiodView{replica("istiod-0", addresses(flat)), silent},
+			[]string{"east > west: broken SEC012"},
 			[]string{"EP030 error east < SEC012", "SEC012 error east,west"}, "a cause"},
-		"nobody was asked": {flat, "SEC017", nil, []string{"east > west: broken SEC017"}, []string{"EP030 error east < SEC017", "SEC017 error east,west"}, "a cause"},
+		"nobody was asked": {
+			flat,
+			"SEC017",
+			nil,
+			[]string{"east > west: broken SEC017"},
+			[]string{"EP030 error east < SEC017", "SEC017 error east,west"},
+			"a cause",
+		},
 		"a pod that is gone": {flat, "SEC015", []facts.IstiodView{replica("istiod-0", addresses(flat, "10.9.9.9"))},
 			[]string{"east > west: partial SEC015"}, []string{"EP030 error east < SEC015", "SEC015 error east,west"}, "a cause"},
 		"a new pod": {flat, "SEC013", []facts.IstiodView{replica("istiod-0", without(addresses(flat), one))},
 			[]string{"east > west: partial SEC013"}, []string{"EP030 error east < SEC013", "SEC013 error east,west"}, "a cause"},
-		"behind a gateway one is as good as all": {far, "SEC012", []facts.IstiodView{replica("istiod-0", facts.Addresses{"sample/helloworld": {"10.9.9.9": true}})}, nil,
+		"behind a gateway one is as good as all": {far, "SEC012", []facts.IstiodView{
+			replica("istiod-0", facts.Addresses{"sample/helloworld": {"10.9.9.9": true}}),
+		}, nil,
 			[]string{"EP030 warning east < SEC012", "SEC012 error east,west"}, "until istiod of east restarts"},
 		"never good": {flat, "SEC008", []facts.IstiodView{replica("istiod-0", addresses(flat))}, []string{"east > west: broken SEC008"},
 			[]string{"EP030 error east < SEC008", "SEC008 error east,west"}, "a cause"},
-		"only other services are behind": {flat, "SEC019", []facts.IstiodView{replica("istiod-0", addresses(flat))}, nil, nil, "directly to 2 pods"},
+		"only other services are behind": {
+			flat,
+			"SEC019",
+			[]facts.IstiodView{replica("istiod-0", addresses(flat))},
+			nil,
+			nil,
+			"directly to 2 pods",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			known := finding.Result{Findings: []finding.Finding{{
@@ -67,7 +88,7 @@ func TestStale(t *testing.T) {
 				Evidence: []finding.Evidence{{Field: "a", Value: "b"}}, Fix: []finding.Step{finding.Say("Do x.")},
 			}}}
 			seen := facts.Seen{Istiods: map[string]facts.Read[[]facts.IstiodView]{"east": {State: facts.OK, Value: c.says}}}
-			d, result := diagnose(t, c.fleet.Facts(), known, seen, Options{})
+			d, result := diagnose(t, c.fleet.Facts(), known, refusing(seen), Options{})
 			if diff := cmp.Diff(c.paths, paths(d)); diff != "" {
 				t.Errorf("paths (-want +got):\n%s", diff)
 			}
@@ -85,8 +106,10 @@ func TestStale(t *testing.T) {
 // What keeps one control plane from reading the other says nothing of the other way.
 func TestOneWay(t *testing.T) {
 	f := istiotest.Serving(istiotest.Networked("east", "west")).Facts()
-	known := finding.Result{Findings: []finding.Finding{{Code: "SEC012", Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "refused"}}}
-	d, _ := diagnose(t, f, known, facts.Seen{}, Options{})
+	known := finding.Result{
+		Findings: []finding.Finding{{Code: "SEC012", Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "refused"}},
+	}
+	d, _ := diagnose(t, f, known, refusing(facts.Seen{}), Options{})
 	if diff := cmp.Diff([]string{"east > west: broken SEC012"}, paths(d)); diff != "" {
 		t.Error(diff)
 	}
@@ -105,7 +128,12 @@ func TestUnsure(t *testing.T) {
 
 // A title names a code only where there is such a finding beside it.
 func TestNamedCodes(t *testing.T) {
-	for _, name := range []string{"no remote secret", "both clusters have the same ID", "a remote cluster under another ID than its own", "no remote secret for a remote cluster"} {
+	for _, name := range []string{
+		"no remote secret",
+		"both clusters have the same ID",
+		"a remote cluster under another ID than its own",
+		"no remote secret for a remote cluster",
+	} {
 		result := verify(t, fleetOf(t, name).Facts(), Options{})
 		for _, f := range result.Findings {
 			if strings.Contains(f.Title, "SEC") || len(f.Fix) == 0 {
@@ -113,7 +141,9 @@ func TestNamedCodes(t *testing.T) {
 			}
 		}
 	}
-	known := finding.Result{Findings: []finding.Finding{{Code: "SEC001", Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "none"}}}
+	known := finding.Result{
+		Findings: []finding.Finding{{Code: "SEC001", Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "none"}},
+	}
 	result := verify(t, fleetOf(t, "no remote secret").Facts(), Options{}, finds(known))
 	if len(result.Findings) != 1 || !strings.HasSuffix(result.Findings[0].Title, "(SEC001)") {
 		t.Errorf("%+v", result.Findings)

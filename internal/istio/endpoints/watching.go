@@ -116,9 +116,13 @@ func (w *walk) isNotWatched() Verdict {
 
 // isFollowed: istiod can use the remote secret, and follows what changes in the cluster.
 func (w *walk) isFollowed(watched model.Watched) Verdict {
-	cause := cmp.Or(
-		w.known.ofWatching(w.cp.Context, w.to.Context, notFollowed...),
-		w.known.ofWatching(w.cp.Context, w.to.Context, "SEC019"))
+	cause := ""
+	// Another remote secret may lead there that is ignored or out of use, and does no harm.
+	if watch := w.mesh.Watch(w.cp.Cluster, w.to); watch.Status == model.Stale || watch.Status == model.Impaired {
+		cause = cmp.Or(
+			w.known.ofWatching(w.cp.Context, w.to.Context, notFollowed...),
+			w.known.ofWatching(w.cp.Context, w.to.Context, "SEC019"))
+	}
 	if cause != "" && !w.isElsewhere(cause) {
 		f := w.notWatched(fmt.Sprintf("%s cannot read %s: its clients get no endpoints there, or old ones", istiodOf(w.cp), w.to.Context))
 		f.Effect = fmt.Sprintf("requests from %s reach no pod in %s, or only those that it had when istiod last read it",

@@ -60,6 +60,7 @@ func misleads(p pass, cp *model.ControlPlane, c istio.Candidate) (finding.Findin
 				say.local(&f)
 			case model.HostPrivate:
 				say.private(&f)
+			case model.HostPublic: // nothing is wrong with it
 			}
 		}
 	}

@@ -110,7 +110,7 @@ func TestProbes(t *testing.T) {
 		"expired":                {gatewayOf(own, workload, time.Now().Add(-time.Minute)), false, "GW036"},
 		"no workload":            {gatewayOf(own, "istiod.istio-system.svc"), false, "GW037"},
 		"web server":             {web, false, "GW037"},
-		"web server without TLS": {simple(func(t testing.TB) netip.AddrPort { return probetest.HTTP(t) }), false, "GW037"},
+		"web server without TLS": {simple(probetest.HTTP), false, "GW037"},
 		"closed":                 {simple(probetest.Closed), false, "GW013"},
 		"firewall":               {simple(probetest.Unanswering), true, "GW013"},
 		"silent":                 {simple(probetest.Silent), true, "GW013"},

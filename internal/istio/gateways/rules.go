@@ -6,6 +6,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -93,6 +94,7 @@ func serviceRules() []*rule.Rule[*model.Mesh] {
 	}, {
 		Reports: []rule.Report{rule.May("GW003", finding.Error, finding.Warning, finding.Note)},
 		Needs:   []rule.Need{resources.Services, resources.Istiods},
+		Uses:    []rule.Need{questions.Hostnames},
 		Run:     hostNames,
 	}, {
 		Reports: []rule.Report{rule.May("GW016", finding.Error)},
@@ -127,6 +129,7 @@ func podRules() []*rule.Rule[*model.Mesh] {
 	}, {
 		Reports: []rule.Report{rule.May("GW014", fails...)},
 		Needs:   []rule.Need{resources.Services, resources.Pods},
+		Uses:    []rule.Need{questions.Trials},
 		After:   []finding.Code{"GW010", "GW011", "GW012", "GW019"},
 		Run:     altered,
 	}}
@@ -144,10 +147,12 @@ func reachRules() []*rule.Rule[*model.Mesh] {
 		Needs: []rule.Need{
 			resources.Services, resources.Nodes, resources.KubernetesGateways, resources.MeshConfigs, resources.RemoteSecrets,
 		},
-		Run: sharedAddress,
+		Uses: []rule.Need{questions.Hostnames},
+		Run:  sharedAddress,
 	}, {
 		Reports: []rule.Report{rule.May("GW015", fails...)},
 		Needs:   []rule.Need{resources.Services, resources.Nodes},
+		Uses:    []rule.Need{questions.Trials},
 		Run:     mixedRanges,
 	}, {
 		Reports: []rule.Report{rule.May("GW020", finding.Warning)},
@@ -158,15 +163,18 @@ func reachRules() []*rule.Rule[*model.Mesh] {
 		Needs: []rule.Need{
 			resources.Services, resources.Pods, resources.Nodes, resources.KubernetesGateways, resources.MeshConfigs, resources.RemoteSecrets,
 		},
-		Run: otherFamily,
+		Uses: []rule.Need{questions.Hostnames},
+		Run:  otherFamily,
 	}, {
 		Reports: []rule.Report{rule.May("GW033", finding.Error)},
 		Needs:   reached,
+		Uses:    []rule.Need{questions.Hostnames},
 		After:   explained,
 		Run:     unlabeled,
 	}, {
 		Reports: []rule.Report{rule.May("GW001", finding.Error)},
 		Needs:   reached,
+		Uses:    []rule.Need{questions.Hostnames},
 		After:   append(slices.Clone(explained), "GW033", "AMB030"),
 		Run:     noGateway,
 	}}
@@ -177,18 +185,21 @@ func probeRules() []*rule.Rule[*model.Mesh] {
 	return []*rule.Rule[*model.Mesh]{{
 		Reports: []rule.Report{rule.May("GW013", fails...)},
 		Needs:   []rule.Need{resources.Services},
+		Uses:    []rule.Need{questions.Trials},
 		After:   append(whyUnreachable(), "GW015"),
 		When:    probing.Topic,
 		Run:     unreachable,
 	}, {
 		Reports: []rule.Report{rule.May("GW037", fails...)},
 		Needs:   []rule.Need{resources.Services},
+		Uses:    []rule.Need{questions.Trials},
 		After:   []finding.Code{"GW014"},
 		When:    probing.Topic,
 		Run:     notGateway,
 	}, {
 		Reports: []rule.Report{rule.May("GW036", fails...)},
 		Needs:   []rule.Need{resources.Services},
+		Uses:    []rule.Need{questions.Trials},
 		When:    probing.Topic,
 		Run:     distrusted,
 	}}

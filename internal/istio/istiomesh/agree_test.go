@@ -167,12 +167,31 @@ func (s said) path(service string, p endpoints.Path, disagree func(string, ...an
 		return
 	}
 	r := s.picture.Routes[i]
+	compared := s.isAlike(p, r)
 	switch area := rule.Area(p.Code); {
-	case p.Verdict == endpoints.Broken && (area == "SEC" || area == "GW") && r.Status == views.RouteOK:
+	case p.Verdict == endpoints.Broken && (area == "SEC" || area == "GW" && compared) && r.Status == views.RouteOK:
 		disagree("diagnose %s: %s → %s is broken by %s; the map says ok", service, p.From.Cluster, p.To, p.Code)
-	case p.Verdict == endpoints.Reaches && r.Status == views.RouteBroken && p.From.Network == r.FromNetwork:
+	case p.Verdict == endpoints.Reaches && r.Status == views.RouteBroken && compared:
 		disagree("diagnose %s: %s → %s reaches (%s); the map says broken: %s %v", service, p.From.Cluster, p.To, p.Summary, r.Reason, r.Codes)
 	}
+}
+
+// isAlike reports whether a path and a route are between the same networks. The route is
+// that of most clients and most workloads of its clusters. The source of a path may be one of
+// the other clients, which gets other gateways or none, and all endpoints of the service may
+// be on another network, to which other gateways lead, or which is the source's own. Of a
+// path without endpoints the route has to explain why.
+func (s said) isAlike(p endpoints.Path, r views.Route) bool {
+	if !s.mesh.Several() {
+		return true
+	}
+	any, there := false, false
+	for _, port := range p.Ports {
+		for _, e := range port.Endpoints {
+			any, there = true, there || e.Network == r.ToNetwork
+		}
+	}
+	return p.From.Network == r.FromNetwork && (there || !any)
 }
 
 // shared are some services that more than one cluster has.

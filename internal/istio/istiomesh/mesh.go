@@ -19,6 +19,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/network"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/primaryremote"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
@@ -88,6 +89,28 @@ func (Mesh) Codes(areas ...mesh.Area) []finding.Code {
 	return rule.CodesOf(rules)
 }
 
+// Needs are the rows and questions of the rules that can find some codes, rows first.
+func (Mesh) Needs(codes ...finding.Code) []mesh.Need {
+	var needs []rule.Need
+	for _, area := range []mesh.Area{mesh.Certs, mesh.Network, mesh.Endpoints} {
+		for _, r := range Rules(area) {
+			if slices.ContainsFunc(r.Codes(), func(code finding.Code) bool { return slices.Contains(codes, code) }) {
+				needs = slices.Concat(needs, r.Needs, r.Uses)
+			}
+		}
+	}
+	var out []mesh.Need
+	for _, row := range resources.All {
+		if slices.Contains(needs, rule.Need(row)) {
+			out = append(out, mesh.Need{Name: row.String(), Grants: []resource.Grant{row.About().Grant()}})
+		}
+	}
+	for _, q := range questions.Of(needs...) {
+		out = append(out, mesh.Need{Name: q.String(), Grants: q.Grants(), Instead: q.Instead()})
+	}
+	return out
+}
+
 // Verify asks what the rules of the areas need besides the facts, and runs them.
 func (m Mesh) Verify(ctx context.Context, run *mesh.Run) (finding.Result, error) {
 	_, result, err := Check(ctx, run)
@@ -128,14 +151,15 @@ func inForce(areas []mesh.Area) []*rule.Rule[*model.Mesh] {
 	return out
 }
 
-// Look makes the model of a run's fleet, with what has to be asked besides for its areas
-// and wishes. Topics are those of the rules that were asked for.
+// Look makes the model of a run's fleet, with the answers to the questions that its rules
+// and wishes lead to. Topics are those of the rules that were asked for.
 func Look(ctx context.Context, run *mesh.Run) (*model.Mesh, []rule.Topic, error) {
+	topics := topicsOf(run.Wishes)
+	asked := Asked(run.Wishes, run.Areas...)
+	probes, probed := mesh.Wish[mesh.Probing](run.Wishes)
 	bare := sync.OnceValue(func() *model.Mesh { return model.New(run.Fleet, model.Options{}) })
 	var options model.Options
-	var topics []rule.Topic
-	probes, probed := mesh.Wish[mesh.Probing](run.Wishes)
-	if about(run, mesh.Network, mesh.Endpoints) && (!run.By.Dumped() || probed) {
+	if asked.Has(questions.Hostnames) && (!run.By.Dumped() || probed) {
 		wait := resolveTime
 		if probed {
 			wait = probes.Wait
@@ -143,33 +167,58 @@ func Look(ctx context.Context, run *mesh.Run) (*model.Mesh, []rule.Topic, error)
 		names := ask.Hostnames(ctx, bare(), wait, run.Say)
 		options.Hosts, options.HostFailures = names.Addresses, names.Failed
 	}
-	if about(run, mesh.Endpoints) {
-		options.Seen = ask.RemoteSecrets(ctx, run.By, bare(), false)
+	if asked.Has(ask.OfRemoteSecrets...) {
+		options.Seen = ask.RemoteSecrets(ctx, run.By, bare(), asked, false)
 	}
-	if probed {
+	if asked.Has(questions.Trials) {
 		trials, err := ask.Gateways(ctx, run.By, bare(), probes)
 		if err != nil {
 			return nil, nil, err
 		}
-		options.Given, topics = append(options.Given, trials), append(topics, probing.Topic)
+		options.Given = append(options.Given, trials)
 	}
-	if about(run, mesh.Certs) {
-		wish := certs.Options{ExpiryWarn: certs.DefaultExpiryWarn}
-		if warn, ok := mesh.Wish[mesh.ExpiryWarn](run.Wishes); ok {
-			wish.ExpiryWarn = time.Duration(warn)
-		}
-		if _, ok := mesh.Wish[mesh.AskProxies](run.Wishes); ok {
-			wish.Proxies, topics = ask.Certificates(ctx, run.By, run.Fleet), append(topics, certs.TopicProxies)
-		}
-		options.Given = append(options.Given, wish)
+	wish := certs.Options{ExpiryWarn: certs.DefaultExpiryWarn}
+	if warn, ok := mesh.Wish[mesh.ExpiryWarn](run.Wishes); ok {
+		wish.ExpiryWarn = time.Duration(warn)
 	}
+	if asked.Has(questions.ProxyCertificates) {
+		wish.Proxies = ask.Certificates(ctx, run.By, run.Fleet)
+	}
+	options.Given = append(options.Given, wish)
 	if services, ok := mesh.Wish[mesh.Services](run.Wishes); ok {
 		options.Given = append(options.Given, endpoints.Options{Namespace: services.Namespace, Selects: services.Selects})
 	}
 	return model.New(run.Fleet, options), topics, nil
 }
 
-// about reports whether a run is about one of some areas.
-func about(run *mesh.Run, areas ...mesh.Area) bool {
-	return slices.ContainsFunc(run.Areas, func(a mesh.Area) bool { return slices.Contains(areas, a) })
+// topicsOf are the topics that wishes are about.
+func topicsOf(wishes []any) []rule.Topic {
+	var out []rule.Topic
+	if _, ok := mesh.Wish[mesh.Probing](wishes); ok {
+		out = append(out, probing.Topic)
+	}
+	if _, ok := mesh.Wish[mesh.AskProxies](wishes); ok {
+		out = append(out, certs.TopicProxies)
+	}
+	return out
+}
+
+// Asked are the questions that a run of some areas asks: those whose answers a rule in force
+// uses. Addresses are tried only where the user wishes it, whatever rules could make of that.
+func Asked(wishes []any, areas ...mesh.Area) questions.Set {
+	topics := topicsOf(wishes)
+	return slices.DeleteFunc(used(inForce(areas), topics), func(q *questions.Question) bool {
+		return q == questions.Trials && !slices.Contains(topics, probing.Topic)
+	})
+}
+
+// used are the questions whose answers the rules in force use.
+func used(rules []*rule.Rule[*model.Mesh], topics []rule.Topic) questions.Set {
+	var needs []rule.Need
+	for _, r := range rules {
+		if r.When == "" || slices.Contains(topics, r.When) {
+			needs = slices.Concat(needs, r.Needs, r.Uses)
+		}
+	}
+	return questions.Of(needs...)
 }

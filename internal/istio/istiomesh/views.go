@@ -15,7 +15,8 @@ import (
 // Secrets lists which control plane watches which cluster, and by which remote secret.
 // connect tries the credentials as well.
 func Secrets(ctx context.Context, run *mesh.Run, connect bool) remotesecrets.Listing {
-	seen := ask.RemoteSecrets(ctx, run.By, model.New(run.Fleet, model.Options{}), connect)
+	asked := used(remotesecrets.Rules(), nil)
+	seen := ask.RemoteSecrets(ctx, run.By, model.New(run.Fleet, model.Options{}), asked, connect)
 	m := model.New(run.Fleet, model.Options{Seen: seen})
 	return remotesecrets.List(m, rule.Run(m, remotesecrets.Rules(), rule.Options{}))
 }

@@ -160,8 +160,9 @@ func (b Blocker) podsText(context string) string {
 			return "the workloads of " + context + " have no network"
 		case NoClientNetwork:
 			return "the proxies of " + context + " do not know their network"
+		default:
+			return "new pods of " + context + " are injected with network " + b.Network + ", which is not that of the cluster"
 		}
-		return "new pods of " + context + " are injected with network " + b.Network + ", which is not that of the cluster"
 	}
 	verb := func(one, many string) string {
 		if b.Pods == 1 {

@@ -173,7 +173,8 @@ func (c *Cluster) external() *ControlPlane {
 		}
 		loose := func(s facts.LooseSecret) bool { return s.Name == istio.ExternalKubeconfig }
 		remote := func(s facts.RemoteSecret) bool { return s.Name == istio.ExternalKubeconfig }
-		if slices.ContainsFunc(resources.SystemSecrets.Of(c.Cluster).Value, loose) || slices.ContainsFunc(resources.RemoteSecrets.Of(c.Cluster).Value, remote) {
+		if slices.ContainsFunc(resources.SystemSecrets.Of(c.Cluster).Value, loose) ||
+			slices.ContainsFunc(resources.RemoteSecrets.Of(c.Cluster).Value, remote) {
 			return cp
 		}
 	}

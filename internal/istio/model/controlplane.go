@@ -241,7 +241,14 @@ func (cp *ControlPlane) seesSeveral() bool {
 // UnreadOf is what the predictions need of a cluster that the control plane watches, and
 // that was not read. Of those of which nothing was read, see Watches.
 func (cp *ControlPlane) UnreadOf(c *Cluster) []Unread {
-	needs := []resource.Resource{resources.Namespaces, resources.Services, resources.EndpointSlices, resources.Pods, resources.Nodes, resources.KubernetesGateways}
+	needs := []resource.Resource{
+		resources.Namespaces,
+		resources.Services,
+		resources.EndpointSlices,
+		resources.Pods,
+		resources.Nodes,
+		resources.KubernetesGateways,
+	}
 	if cp.Istiod.On(istio.EnvMCSDiscovery) {
 		needs = append(needs, resources.ServiceExports)
 	}

@@ -31,7 +31,7 @@ func Derived[T any](m *Mesh, build func(*Mesh) T) T {
 // Given is what the run knows besides the facts, by its type: a choice of the user, or
 // the answers to a live question; false where the run has none.
 func Given[T any](m *Mesh) (T, bool) {
-	for _, g := range m.Options.Given {
+	for _, g := range m.Given {
 		if value, ok := g.(T); ok {
 			return value, true
 		}

@@ -76,7 +76,7 @@ func (c *Cluster) MeshConfigDoubt() (finding.Reason, bool) {
 	}
 	for _, cp := range c.ControlPlanes {
 		if len(cp.Problems) > 0 {
-			return finding.Because(cp.Problems[0]), true
+			return finding.Because(cp.Problems[0].Text), true
 		}
 	}
 	return finding.Reason{}, false

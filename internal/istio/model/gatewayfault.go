@@ -222,6 +222,7 @@ func (cp *ControlPlane) addressFaults(c istio.Candidate) []Fault {
 					say(FaultNameUnresolved)
 				case HostLocal:
 					say(FaultNameMisleads)
+				case HostPublic, HostPrivate, HostUnknown: // no fault that is known
 				}
 				addresses = append(addresses, h.Address)
 			}

@@ -192,7 +192,9 @@ func (m *Mesh) NetworksUnknown() NetworksUnknown {
 		}
 	}
 	for _, c := range m.Clusters {
-		if u := c.Unread(resources.Pods, resources.Services, resources.Namespaces, resources.Istiods, resources.MeshConfigs, resources.Webhooks, resources.KubernetesGateways); len(u) > 0 {
+		u := c.Unread(resources.Pods, resources.Services, resources.Namespaces, resources.Istiods, resources.MeshConfigs,
+			resources.Webhooks, resources.KubernetesGateways)
+		if len(u) > 0 {
 			out.Unread = append(out.Unread, u[0])
 		}
 	}

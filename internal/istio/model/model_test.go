@@ -236,7 +236,7 @@ func ask(m *Mesh) {
 }
 
 // Many may ask at once.
-func TestConcurrent(t *testing.T) {
+func TestConcurrent(*testing.T) {
 	fleet, seen := istiotest.Seen(istiotest.Networked("east", "north", "west"))
 	m := New(fleet, Options{Seen: seen})
 	var wait sync.WaitGroup

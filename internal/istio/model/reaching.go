@@ -80,6 +80,7 @@ func (r *RemoteSecret) Untrusted() (u Untrusted, known bool) {
 		return Untrusted{tried.Reason, true}, true
 	case facts.ConnectAccepted, facts.ConnectRefused:
 		return Untrusted{}, true
+	case facts.ConnectNotReached, facts.ConnectNotTried, facts.ConnectOther: // they say nothing of the secret
 	}
 	chain := r.Review().Chain
 	if chain.State != facts.OK {

@@ -260,7 +260,7 @@ func (m *Mesh) resolved() *facts.Fleet {
 			continue
 		}
 		own := &out.Clusters[slices.IndexFunc(out.Clusters, func(o facts.Cluster) bool { return o.Context == c.Context })]
-		resources.RemoteSecrets.Edit(own).Value = nil
+		var secrets []facts.RemoteSecret
 		for _, r := range c.Remotes {
 			s := r.RemoteSecret
 			switch {
@@ -273,8 +273,9 @@ func (m *Mesh) resolved() *facts.Fleet {
 			default:
 				s.Server = ""
 			}
-			resources.RemoteSecrets.Edit(own).Value = append(resources.RemoteSecrets.Of(own).Value, s)
+			secrets = append(secrets, s)
 		}
+		resources.RemoteSecrets.Edit(own).Value = secrets
 	}
 	out.Clusters = append(out.Clusters, nowhere)
 	return &out

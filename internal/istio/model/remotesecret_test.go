@@ -35,10 +35,10 @@ func TestRemoteSecrets(t *testing.T) {
 		"by the key of a kubeconfig that cannot be read": {east(func(_ istiotest.RemoteWorld, s *facts.RemoteSecret) {
 			s.Server, s.Access.Token, s.Invalid = "", nil, "it is empty"
 		}), "west", ByKey, false, Unusable},
-		"by connecting": {east(func(w istiotest.RemoteWorld, s *facts.RemoteSecret) {
+		"by connecting": {east(func(w istiotest.RemoteWorld, _ *facts.RemoteSecret) {
 			w.Connected = map[facts.SecretKey]facts.Connected{w.Key("east", "west"): {Outcome: facts.ConnectAccepted, UID: "uid-north"}}
 		}), "north", ByConnecting, true, ""},
-		"out of the fleet by connecting, under the name of one of it": {east(func(w istiotest.RemoteWorld, s *facts.RemoteSecret) {
+		"out of the fleet by connecting, under the name of one of it": {east(func(w istiotest.RemoteWorld, _ *facts.RemoteSecret) {
 			w.Connected = map[facts.SecretKey]facts.Connected{w.Key("east", "west"): {Outcome: facts.ConnectAccepted, UID: "uid-far"}}
 		}), "", ByConnecting, false, ""},
 		"to an ID that several have": {east(func(w istiotest.RemoteWorld, s *facts.RemoteSecret) {

@@ -110,9 +110,9 @@ func (r *routing) find() {
 	if !r.watched() {
 		return
 	}
-	r.FromNetwork, r.ToNetwork = r.From.counts().clientNetwork, r.By.endpointNetwork(r.To)
+	r.FromNetwork, r.ToNetwork = r.From.ClientNetwork(), r.By.endpointNetwork(r.To)
 	switch {
-	case !r.mesh.Several() || r.FromNetwork == r.ToNetwork:
+	case !r.mesh.Several() || r.FromNetwork == r.ToNetwork || r.isOneNetwork():
 		r.Via = Direct
 		r.sameAddresses()
 	case r.ToNetwork == "":
@@ -137,9 +137,21 @@ func (r *routing) find() {
 		r.pods()
 		r.meshNetworks()
 	}
+	r.accepted()
 	r.configured(r.From)
 	r.configured(r.To)
 	r.doubt()
+}
+
+// isOneNetwork reports whether all that the control plane sees is on one network, be it that
+// some of it has no network: then it gives out addresses of pods, which all can reach, except
+// to clients without a network that it gives gateways.
+func (r *routing) isOneNetwork() bool {
+	if r.By.SeesSeveral() {
+		return false
+	}
+	given := r.FromNetwork == "" && r.gatewaysWithoutNetwork() && r.By.LeadsTo(r.ToNetwork)
+	return !given
 }
 
 // hasName reports whether the only gateways are known by a host name that was not resolved.
@@ -154,7 +166,7 @@ func (r *routing) watched() bool {
 	}
 	w := r.mesh.Watch(r.By.Cluster, r.To)
 	if _, ok := r.By.NameOf(r.To); ok {
-		if w.Status == Stale {
+		if w.Status == Stale || w.Status == Impaired && (w.Why != GatewaysUntold || r.From.counts().hasAmbient) {
 			r.block(notWatched(w, Some))
 		}
 		return true
@@ -204,15 +216,49 @@ func (r *routing) throughGateways() {
 
 // through adds an address of a gateway.
 func (r *routing) through(c istio.CandidateRef, network, address string, port uint32) {
-	h := Hop{In: r.By.holderOf(c), Object: r.By.CandidateObject(c), Network: network, Address: address, Port: port}
-	if h.In == nil || slices.ContainsFunc(r.Through, func(o Hop) bool {
+	h, ok := r.By.hop(c, network, address, port)
+	if !ok || slices.ContainsFunc(r.Through, func(o Hop) bool {
 		return o.In == h.In && o.Object == h.Object && o.Address == h.Address && o.Port == h.Port
 	}) {
 		return
 	}
-	h.Decides = h.In.Deciding()
-	h.Blocked, h.OtherFaults = r.hopFaults(c, h)
 	r.Through = append(r.Through, h)
+}
+
+// hop is what stands behind an address of a gateway; false where its cluster was not reached.
+func (cp *ControlPlane) hop(c istio.CandidateRef, network, address string, port uint32) (Hop, bool) {
+	h := Hop{In: cp.holderOf(c), Object: cp.CandidateObject(c), Network: network, Address: address, Port: port}
+	if h.In == nil {
+		return Hop{}, false
+	}
+	h.Decides = h.In.Deciding()
+	h.Blocked, h.OtherFaults = cp.hopFaults(c, h)
+	return h, true
+}
+
+// HopsAt are the gateways of a network behind an address of PredictedGateways.
+func (cp *ControlPlane) HopsAt(network, address string, port uint32) []Hop {
+	var out []Hop
+	for _, g := range cp.PredictedGateways() {
+		if g.Network != network || g.Address != address || port != g.Port && port != g.HBONEPort {
+			continue
+		}
+		for _, c := range g.Candidates {
+			if h, ok := cp.hop(c, network, cp.Cluster.mesh.HostOf(address), port); ok {
+				out = append(out, h)
+			}
+		}
+	}
+	return out
+}
+
+// IsOwnError reports whether a finding is an error of the gateway that nothing else but the
+// clusters on which it depends decides. Of the ConfigMap of meshNetworks an error may be about
+// anything in it.
+func (h Hop) IsOwnError(f finding.Finding) bool {
+	return f.Severity == finding.Error && f.Object == h.Object && h.Object.Kind != "configmap" &&
+		slices.Contains(f.Clusters, h.In.Context) && (len(f.Clusters) < 2 || f.ObjectIn == h.In.Context) &&
+		!slices.ContainsFunc(f.Clusters, func(c string) bool { return !slices.Contains(h.Decides, c) })
 }
 
 // withoutGateway: the control plane has no gateway of the network, unless a host name

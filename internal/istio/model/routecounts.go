@@ -58,6 +58,10 @@ func findRouteFacts(m *Mesh) *routeFacts {
 	return out
 }
 
+// ClientNetwork is the network of most clients of the cluster; where it has none, that which
+// one would most likely be on.
+func (c *Cluster) ClientNetwork() string { return c.counts().clientNetwork }
+
 func (c *Cluster) counts() podCounts { return c.mesh.routeFacts().pods[c] }
 
 func (c *Cluster) countPods() podCounts {

@@ -11,7 +11,7 @@ import (
 
 // hopFaults are what keeps requests from getting through a gateway that the control plane
 // uses, and how many errors it has besides that only others notice.
-func (r *routing) hopFaults(c istio.CandidateRef, h Hop) (blocked []Blocker, others int) {
+func (cp *ControlPlane) hopFaults(c istio.CandidateRef, h Hop) (blocked []Blocker, others int) {
 	var faults []Fault
 	replaced := false
 	for _, g := range h.In.NetworkGateways() {
@@ -22,16 +22,16 @@ func (r *routing) hopFaults(c istio.CandidateRef, h Hop) (blocked []Blocker, oth
 			}
 		}
 	}
-	for _, o := range r.By.Candidates() {
+	for _, o := range cp.Candidates() {
 		if c.Kind != "Service" && o.CandidateRef == c && o.Network == h.Network {
-			faults = append(faults, r.By.CandidateFaults(o)...)
+			faults = append(faults, cp.CandidateFaults(o)...)
 		}
 	}
 	for _, f := range faults {
 		switch {
 		case f == FaultNoHBONE:
 			others++
-		case f == FaultSharedAddress && !r.By.isShared(h.Address, h.Port), f == FaultNameMisleads && !IsLocalAddress(AddressOf(h.Address)):
+		case f == FaultSharedAddress && !cp.isShared(h.Address, h.Port), f == FaultNameMisleads && !IsLocalAddress(AddressOf(h.Address)):
 			// Of another address of the gateway.
 		case replaced && (f == FaultPortMissing || f == FaultNotReady):
 			// Another gateway of the network in the same cluster takes the requests.

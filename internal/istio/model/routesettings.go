@@ -45,6 +45,17 @@ func (r *routing) configured(c *Cluster) {
 	}
 }
 
+// accepted: a control plane elsewhere does not let in the proxies of the clients where its
+// remote secret names their cluster by another ID, or does not let it review their tokens.
+func (r *routing) accepted() {
+	if r.By.Cluster == r.From {
+		return
+	}
+	if w := r.mesh.Watch(r.By.Cluster, r.From); w.Why == ProxiesRefused || w.Status == Impaired && w.Why == RightsMissing {
+		r.block(notWatched(w, Some))
+	}
+}
+
 // accepts reports whether the control plane has an ID for a cluster, or takes it for one.
 func (cp *ControlPlane) accepts(c *Cluster, id string) bool {
 	return slices.ContainsFunc(cp.Names(c), func(name string) bool { return id == name || cp.Istiod.Aliases[id] == name })

@@ -21,8 +21,9 @@ func (m *Mesh) Scope(c *facts.Cluster) rule.Scope {
 		return rule.Scope{Out: true}
 	case Unclear:
 		return rule.Scope{Doubt: cluster.Membership.Doubt()}
+	default:
+		return rule.Scope{}
 	}
-	return rule.Scope{}
 }
 
 // Doubt is why it is not known whether a cluster is part of a mesh.

@@ -32,6 +32,7 @@ func (r *RemoteSecret) flaw() (WatchStatus, WatchReason) {
 		return Impaired, NamedAsAnother
 	case RefusesProxies:
 		return Impaired, ProxiesRefused
+	case OtherName: // istiod watches the cluster all the same
 	}
 	if kind, _ := r.Unreachable(); kind != "" {
 		return Stale, AddressUnreachable

@@ -46,8 +46,8 @@ func ineffectiveMeshNetworks(p *rule.Pass[*model.Mesh]) {
 func invalidMeshNetworks(cp *model.ControlPlane) []finding.Evidence {
 	var out []finding.Evidence
 	for _, problem := range cp.Problems {
-		if strings.Contains(problem, "network") || strings.Contains(problem, istio.MeshNetworksKey) {
-			out = append(out, finding.Evidence{Field: "istiod ignores all of it", Value: problem})
+		if problem.Setting == istio.OfMeshNetworks {
+			out = append(out, finding.Evidence{Field: "istiod ignores all of it", Value: problem.Text})
 		}
 	}
 	return out

@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -16,6 +17,7 @@ func directRule() *rule.Rule[*model.Mesh] {
 	return &rule.Rule[*model.Mesh]{
 		Reports: []rule.Report{rule.May("NET008", finding.Note)},
 		Needs:   []rule.Need{resources.Pods},
+		Uses:    []rule.Need{questions.Trials},
 		When:    probing.Topic,
 		Run:     directTrials,
 	}
@@ -48,6 +50,7 @@ func directTrials(p *rule.Pass[*model.Mesh]) {
 						By(finding.Kubectl(from, "get", "namespaces", "-L", istio.LabelNetwork)),
 				},
 			})
+		default: // the pods need the gateway
 		}
 	}
 }

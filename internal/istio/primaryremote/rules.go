@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -55,7 +56,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{
 			Reports: []rule.Report{rule.May("PR001", finding.Error)},
 			Needs:   []rule.Need{resources.Services, resources.Pods, resources.Istiods, resources.Webhooks, resources.RemoteSecrets},
-			Uses:    []rule.Need{resources.SystemSlices, resources.Nodes, resources.MeshConfigs},
+			Uses:    []rule.Need{resources.SystemSlices, resources.Nodes, resources.MeshConfigs, questions.Hostnames, questions.Trials},
 			Run:     primaryAddress,
 		},
 		{
@@ -63,7 +64,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Needs: []rule.Need{
 				resources.Services, resources.Pods, resources.Istiods, resources.Webhooks, resources.RemoteSecrets, resources.Gateways,
 			},
-			Uses: []rule.Need{resources.SystemSlices, resources.VirtualServices},
+			Uses: []rule.Need{resources.SystemSlices, resources.VirtualServices, questions.Trials},
 			Run:  exposure,
 		},
 		{
@@ -104,7 +105,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Needs: []rule.Need{
 				resources.Services, resources.Pods, resources.Istiods, resources.Webhooks, resources.RemoteSecrets, resources.MeshConfigs,
 			},
-			Uses: []rule.Need{resources.RootCert},
+			Uses: []rule.Need{resources.RootCert, questions.Trials},
 			Run:  serverNames,
 		},
 		{
@@ -114,6 +115,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 				rule.May("PR013", finding.Error, finding.Warning),
 			},
 			Needs: []rule.Need{resources.Services, resources.Pods, resources.Istiods, resources.Webhooks, resources.RemoteSecrets},
+			Uses:  []rule.Need{questions.Trials},
 			After: append([]finding.Code{"PR001", "PR005"}, gatewayCauses...),
 			When:  probing.Topic,
 			Run:   trials,

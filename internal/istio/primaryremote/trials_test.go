@@ -164,7 +164,7 @@ func TestControlPlaneTrials(t *testing.T) {
 			"reachable, but not istiod: its certificate is www.example.com, issued by CN=Other,O=Istio, and not for " + istiodName, both("PR006"),
 		},
 		"web server without TLS": {
-			simple(func(t testing.TB) netip.AddrPort { return probetest.HTTP(t) }), probing.NotControlPlane,
+			simple(probetest.HTTP), probing.NotControlPlane,
 			"reachable, but not istiod: it answers in plain text: HTTP/1.1 400 Bad Request", both("PR006"),
 		},
 		"closed":   {simple(probetest.Closed), probing.Refused, "refused", both("GW013")},

@@ -73,7 +73,7 @@ func TestPodsOfAnotherNetwork(t *testing.T) {
 			simple(probetest.Silent), probing.NotDirect, "not reached directly: as usual between networks: it does not answer to TLS", nil,
 		},
 		"HTTP": {
-			simple(func(t testing.TB) netip.AddrPort { return probetest.HTTP(t) }), probing.NotDirect,
+			simple(probetest.HTTP), probing.NotDirect,
 			"not reached directly: as usual between networks: it answers in plain text: HTTP/1.1 400 Bad Request", nil,
 		},
 		"nothing": {simple(probetest.Closed), probing.NotDirect, "not reached directly: as usual between networks: refused", nil},

@@ -130,7 +130,7 @@ func TestTrials(t *testing.T) {
 				"its certificate is www.example.com, issued by CN=Web CA,O=Istio", "GW037",
 		},
 		"web server without TLS": {
-			simple(func(t testing.TB) netip.AddrPort { return probetest.HTTP(t) }), probing.NotMesh,
+			simple(probetest.HTTP), probing.NotMesh,
 			"reachable, but not a mesh gateway: it answers in plain text: HTTP/1.1 400 Bad Request", "GW037",
 		},
 		"closed":   {simple(probetest.Closed), probing.Refused, "refused", "GW013"},

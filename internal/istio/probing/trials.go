@@ -123,6 +123,7 @@ func (r *Trial) decide(a facts.Attempt, roots map[string][]pki.Certificate, now 
 		case facts.Reset, facts.Silent, facts.Unanswered, facts.Refused:
 			r.Doubtful = true
 			r.Detail = "through the pod's own proxy, which does not tell why"
+		default: // not of the proxy's making
 		}
 	}
 	if r.IP != "" && r.Result != NotTried {

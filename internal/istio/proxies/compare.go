@@ -73,7 +73,10 @@ func (l *lister) context(id string) string { return cmp.Or(l.contexts[id], id) }
 
 func (l *lister) destination(p corev1.ServicePort) Destination {
 	d := Destination{Port: int(p.Port), PortName: p.Name, Endpoints: []Endpoint{}, Withheld: []Withheld{}}
-	want := l.View.Endpoints(l.proxy, istio.Destination{Namespace: l.options.Service.Namespace, Service: l.options.Service.Name, Port: int(p.Port)})
+	want := l.View.Endpoints(
+		l.proxy,
+		istio.Destination{Namespace: l.options.Service.Namespace, Service: l.options.Service.Name, Port: int(p.Port)},
+	)
 	direct := want.Direct && !l.proxy.Gateway && want.Absent == ""
 	var expected []*expectation
 	if direct {
@@ -189,7 +192,8 @@ func collapse(endpoints []istio.Endpoint) []*expectation {
 func (l *lister) expected(x *expectation) Endpoint {
 	e := x.first()
 	out := Endpoint{
-		Address: cmp.Or(l.standIns[e.Address], e.Address), Port: e.Port, Verdict: Unknown, Kind: Pod, Cluster: l.context(e.Cluster), Network: e.Network,
+		Address: cmp.Or(l.standIns[e.Address], e.Address), Port: e.Port, Verdict: Unknown, Kind: Pod,
+		Cluster: l.context(e.Cluster), Network: e.Network,
 		Pod: e.Pod, Route: string(e.Route), Expected: settingsOf(e),
 	}
 	switch {
@@ -208,11 +212,25 @@ func (l *lister) expected(x *expectation) Endpoint {
 }
 
 func settingsOf(e istio.Endpoint) *Settings {
-	return &Settings{Locality: e.Locality.String(), Priority: e.Priority, Weight: max(e.Weight, 1), Health: cmp.Or(e.Health, istio.Healthy), MTLS: e.MTLS}
+	return &Settings{
+		Locality: e.Locality.String(),
+		Priority: e.Priority,
+		Weight:   max(e.Weight, 1),
+		Health:   cmp.Or(e.Health, istio.Healthy),
+		MTLS:     e.MTLS,
+	}
 }
 
 func actualSettings(e envoy.Endpoint) *Settings {
-	return &Settings{Locality: e.Locality, Priority: e.Priority, Weight: e.Weight, Health: e.Health, Flags: e.Flags, MTLS: e.MTLS(), Tunnel: e.Tunnel}
+	return &Settings{
+		Locality: e.Locality,
+		Priority: e.Priority,
+		Weight:   e.Weight,
+		Health:   e.Health,
+		Flags:    e.Flags,
+		MTLS:     e.MTLS(),
+		Tunnel:   e.Tunnel,
+	}
 }
 
 // compare sets what the source has beside one expected endpoint.

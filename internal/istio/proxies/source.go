@@ -130,7 +130,12 @@ func Find(fleet *facts.Fleet, views []*istio.View, context, namespace, pod strin
 		for i, c := range fleet.Clusters {
 			names[i] = c.Context
 		}
-		return Source{}, fmt.Errorf("source %s: %q is none of the contexts that are looked at (%s); name it in --contexts", name, context, strings.Join(names, ", "))
+		return Source{}, fmt.Errorf(
+			"source %s: %q is none of the contexts that are looked at (%s); name it in --contexts",
+			name,
+			context,
+			strings.Join(names, ", "),
+		)
 	}
 	c := &fleet.Clusters[at]
 	switch {
@@ -145,7 +150,11 @@ func Find(fleet *facts.Fleet, views []*istio.View, context, namespace, pod strin
 			continue
 		}
 		if !istio.HasProxy(p) {
-			return Source{}, fmt.Errorf("source %s: the pod has no container %s: no proxy asks for endpoints on its behalf; name a pod with a sidecar", name, istio.ProxyContainer)
+			return Source{}, fmt.Errorf(
+				"source %s: the pod has no container %s: no proxy asks for endpoints on its behalf; name a pod with a sidecar",
+				name,
+				istio.ProxyContainer,
+			)
 		}
 		s, why := newSource(fleet, views, c, p)
 		if why != "" {
@@ -219,7 +228,8 @@ func ControlPlane(views []*istio.View, c *facts.Cluster, p *facts.Pod) (v *istio
 	case v != nil || len(owners) == 0:
 		return v, id, ""
 	case known:
-		return nil, "", "its control plane, that of cluster " + strings.Join(owners, ", ") + ", has no remote secret for it, and so lets none of its proxies in"
+		return nil, "", "its control plane, that of cluster " + strings.Join(owners, ", ") +
+			", has no remote secret for it, and so lets none of its proxies in"
 	}
 	return nil, "", "its control plane is that of cluster " + strings.Join(owners, ", ") + ", which is none of these clusters"
 }

@@ -143,6 +143,7 @@ func misnamedClusters(p *pass) {
 		case model.RefusesProxies:
 			f.Severity = finding.Error
 			f.Effect = "proxies of " + r.To.Context + " get no certificates: istiod does not know the cluster that they say they are in"
+		case model.OtherName: // as above
 		}
 		p.Gather(f)
 	}

@@ -6,6 +6,7 @@ package remotesecrets
 import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -18,7 +19,9 @@ func Rules() []*rule.Rule[*model.Mesh] {
 	// What tells where a remote secret leads, and which clusters are of one mesh.
 	known := []rule.Need{resources.RemoteSecrets, resources.Namespaces, resources.Webhooks, resources.RootCert, resources.MeshConfigs}
 	// What tells that a control plane has the endpoints of a cluster, and the gateways.
-	endpoints := []rule.Need{resources.IstiodPods, resources.Services, resources.EndpointSlices}
+	endpoints := []rule.Need{resources.IstiodPods, resources.Services, resources.EndpointSlices, questions.Istiods, questions.RemoteSides}
+	// What replicas of istiod, the other end of a secret, and API servers say.
+	said, side, token := rule.Need(questions.Istiods), rule.Need(questions.RemoteSides), rule.Need(questions.TokenReviews)
 	reports := func(all ...rule.Report) []rule.Report { return all }
 	after := func(codes ...finding.Code) []finding.Code { return codes }
 	uses := func(further ...rule.Need) []rule.Need { return append(known[:len(known):len(known)], further...) }
@@ -31,25 +34,28 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{Reports: reports(rule.May("SEC006", finding.Error)), Uses: uses(), Run: ownClusterIDs},
 		{Reports: reports(rule.May("SEC005", finding.Error, finding.Warning)), Uses: uses(), Run: sharedClusterIDs},
 		{Reports: reports(rule.May("SEC007", finding.Error)), Uses: uses(), Run: clustersWatchedTwice},
-		{Reports: reports(rule.May("SEC004", finding.Error, finding.Warning)), Uses: uses(), Run: misnamedClusters},
-		{Reports: reports(rule.May("SEC010", finding.Error)), Uses: uses(resources.IstiodPods), Run: unreachableAddresses},
-		{Reports: reports(rule.May("SEC011", finding.Error, finding.Warning)), Uses: uses(), Run: untrustedServers},
-		{Reports: reports(rule.May("SEC013", finding.Error, finding.Warning)), Uses: uses(), Run: endingCredentials},
-		{Reports: reports(rule.May("SEC012", finding.Error)), Uses: uses(), After: after("SEC013"), Run: refusedCredentials},
+		{Reports: reports(rule.May("SEC004", finding.Error, finding.Warning)), Uses: uses(side), Run: misnamedClusters},
+		{Reports: reports(rule.May("SEC010", finding.Error)), Uses: uses(resources.IstiodPods, said), Run: unreachableAddresses},
+		{Reports: reports(rule.May("SEC011", finding.Error, finding.Warning)), Uses: uses(token), Run: untrustedServers},
+		{Reports: reports(rule.May("SEC013", finding.Error, finding.Warning)), Uses: uses(side, token), Run: endingCredentials},
+		{
+			Reports: reports(rule.May("SEC012", finding.Error)), Uses: uses(said, side, token),
+			After: after("SEC013"), Run: refusedCredentials,
+		},
 		{
 			Reports: reports(rule.May("SEC014", finding.Error, finding.Warning)),
-			Uses:    uses(resources.KubernetesGateways), Run: missingRights,
+			Uses:    uses(resources.KubernetesGateways, side), Run: missingRights,
 		},
 		{Reports: reports(rule.May("SEC018", finding.Error, finding.Warning)), Uses: uses(endpoints...), Run: missedChanges},
 		{
 			Reports: reports(rule.May("SEC015", finding.Error), rule.May("SEC016", finding.Error), rule.May("SEC017", finding.Error),
 				rule.May("SEC021", finding.Error), rule.May("SEC025", finding.Error, finding.Warning)),
-			Uses:  uses(resources.IstiodPods),
+			Uses:  uses(resources.IstiodPods, said, side, token),
 			After: after("SEC010", "SEC011", "SEC013", "SEC012", "SEC014", "SEC018"), Run: statesOfClusters,
 		},
-		{Reports: reports(rule.May("SEC022", finding.Warning)), Uses: uses(resources.IstiodPods), Run: clustersLeft},
+		{Reports: reports(rule.May("SEC022", finding.Warning)), Uses: uses(resources.IstiodPods, said), Run: clustersLeft},
 		{
-			Reports: reports(rule.May("SEC020", finding.Error)), Uses: uses(resources.IstiodPods),
+			Reports: reports(rule.May("SEC020", finding.Error)), Uses: uses(resources.IstiodPods, said),
 			After: after("SEC018", "SEC017", "SEC016", "SEC015", "SEC021"), Run: replicasThatDisagree,
 		},
 		{
@@ -57,12 +63,12 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			After: after("SEC018", "SEC017", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC015"), Run: staleEndpoints,
 		},
 		{
-			Reports: reports(rule.May("AMB014", finding.Error)), Uses: uses(resources.KubernetesGateways),
+			Reports: reports(rule.May("AMB014", finding.Error)), Uses: uses(resources.KubernetesGateways, said),
 			After: after("SEC018", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC019"), Run: untoldGateways,
 		},
 		{
 			Reports: reports(rule.May("SEC001", finding.Error), rule.May("SEC023", finding.Error)),
-			Uses:    uses(resources.StraySecrets, resources.SystemSecrets), After: after("SEC002", "SEC003", "SEC004"), Run: missingSecrets,
+			Uses:    uses(resources.StraySecrets, resources.SystemSecrets, side), After: after("SEC002", "SEC003", "SEC004"), Run: missingSecrets,
 		},
 	}
 	for _, r := range out {

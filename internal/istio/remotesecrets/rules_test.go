@@ -11,20 +11,24 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ruletest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
+
+// area is the rules under test.
+func area() ruletest.Area { return ruletest.Area{Rules: Rules()} }
 
 // run checks a fleet by all rules; what they do and did not declare fails the test.
 func run(t *testing.T, fleet *facts.Fleet, seen facts.Seen) finding.Result {
 	t.Helper()
-	return rule.Run(mesh(fleet, seen), Rules(), rule.Options{Violated: func(s string) { t.Error(s) }})
+	return area().Run(t, fleet, model.Options{Seen: seen})
 }
 
 func mesh(fleet *facts.Fleet, seen facts.Seen) *model.Mesh {
 	return model.New(fleet, model.Options{Seen: seen})
 }
 
-func codes() []finding.Code { return rule.CodesOf(Rules()) }
+func codes() []finding.Code { return area().Codes() }
 
 // list makes the matrix, and holds it against what is found: a cell that fails has an
 // error's code, or that of a missing secret, and one that does not has none.

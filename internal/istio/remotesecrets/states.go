@@ -2,6 +2,7 @@ package remotesecrets
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,7 +92,7 @@ func holdsUpStart(p *pass, r *model.RemoteSecret, timedOut finding.Finding) {
 	}
 	title := fmt.Sprintf("a remote secret for %s, which is not reached, holds up each start of istiod", nameOf(r))
 	f := about(r, "SEC025", finding.Warning, title)
-	f.Evidence = append(timedOut.Evidence[:1:1], serverOf(r),
+	f.Evidence = append(slices.Clone(timedOut.Evidence[:1]), serverOf(r),
 		finding.Evidence{Cluster: r.In.Context, Field: "istiod, " + istio.EnvRemoteTimeout, Value: wait})
 	f.Effect = "istiod becomes ready " + wait + " later"
 	if forever {

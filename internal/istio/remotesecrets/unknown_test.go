@@ -14,18 +14,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ruletest"
 )
-
-func codesOf(r finding.Result, cluster string) []finding.Code {
-	var out []finding.Code
-	for _, u := range r.Unknowns {
-		if u.Cluster == cluster {
-			out = append(out, u.Codes...)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
 
 func forbidden[T any]() facts.Read[T] {
 	return facts.Read[T]{State: facts.Forbidden, Reason: "forbidden"}
@@ -152,7 +142,7 @@ func TestEachAlone(t *testing.T) {
 			if len(got) > 0 {
 				t.Errorf("found %v", got)
 			}
-			if diff := cmp.Diff(c.want, codesOf(r, east)); diff != "" {
+			if diff := cmp.Diff(c.want, ruletest.Unchecked(r, east)); diff != "" {
 				t.Errorf("not checked (-want +got):\n%s", diff)
 			}
 			for _, p := range list(t, fleet, seen).Pairs {
@@ -179,7 +169,7 @@ func TestAnUnreachedCluster(t *testing.T) {
 	if diff := cmp.Diff([]string{"SEC012 error east,west"}, istiotest.Summarize(r)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(codes(), codesOf(r, "north")); diff != "" {
+	if diff := cmp.Diff(codes(), ruletest.Unchecked(r, "north")); diff != "" {
 		t.Errorf("not checked (-want +got):\n%s", diff)
 	}
 	for _, p := range list(t, fleet, seen).Pairs {
@@ -221,7 +211,7 @@ func TestConnecting(t *testing.T) {
 			if diff := cmp.Diff(c.want, istiotest.Summarize(r)); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(c.unknown, codesOf(r, "east")); diff != "" {
+			if diff := cmp.Diff(c.unknown, ruletest.Unchecked(r, "east")); diff != "" {
 				t.Errorf("not checked (-want +got):\n%s", diff)
 			}
 		})

@@ -67,7 +67,8 @@ func (d *draw) meshNetworks() istio.MeshNetworks {
 				e.FromRegistry = anyOf(d, d.fleet.Clusters[d.IntN(len(d.fleet.Clusters))].ID, "unheard-of")
 			} else {
 				i := d.IntN(len(d.fleet.Clusters))
-				e.FromCIDR = anyOf(d, fmt.Sprintf("10.%d.0.0/16", i), fmt.Sprintf("10.%d.1.0/24", i), "10.0.0.0/8", "10.0.0.0/15", "192.168.0.0/16", "fd00::/8")
+				e.FromCIDR = anyOf(d, fmt.Sprintf("10.%d.0.0/16", i), fmt.Sprintf("10.%d.1.0/24", i),
+					"10.0.0.0/8", "10.0.0.0/15", "192.168.0.0/16", "fd00::/8")
 			}
 			if id := e.FromRegistry + e.FromCIDR; !taken[id] {
 				taken[id] = true
@@ -164,7 +165,8 @@ func (d *draw) trafficPolicy(ports bool) *api.TrafficPolicy {
 		return nil
 	}
 	p := &api.TrafficPolicy{TLS: d.clientTLS(), OutlierDetection: d.outlierDetection(), LoadBalancer: d.loadBalancer()}
-	if q := (api.PortTrafficPolicy{TLS: d.clientTLS(), OutlierDetection: d.outlierDetection(), LoadBalancer: d.loadBalancer()}); ports && d.chance(0.3) {
+	q := api.PortTrafficPolicy{TLS: d.clientTLS(), OutlierDetection: d.outlierDetection(), LoadBalancer: d.loadBalancer()}
+	if ports && d.chance(0.3) {
 		if q.TLS != nil || q.OutlierDetection != nil || q.LoadBalancer != nil { // an empty one is not valid
 			q.Port = &api.PortSelector{Number: anyOf[uint32](d, 80, 90)}
 			p.PortLevelSettings = []api.PortTrafficPolicy{q}
@@ -195,9 +197,16 @@ func (d *draw) loadBalancer() *api.LoadBalancer {
 	case 1:
 		s.Failover = []api.Failover{{From: anyOf(d, "eu", "us"), To: "ap"}}
 	case 2:
-		s.FailoverPriority = anyOf(d, []string{istio.LabelCluster}, []string{istio.LabelNetwork, "topology.kubernetes.io/zone"}, []string{"version=v2", istio.LabelNetwork})
+		s.FailoverPriority = anyOf(
+			d,
+			[]string{istio.LabelCluster},
+			[]string{istio.LabelNetwork, "topology.kubernetes.io/zone"},
+			[]string{"version=v2", istio.LabelNetwork},
+		)
 	case 3:
-		s.Distribute = []api.Distribute{{From: anyOf(d, "eu/*", "us/one/*", "*"), To: anyOf(d, map[string]uint32{"eu/*": 60, "us/*": 40}, map[string]uint32{"us/one/*": 100})}}
+		s.Distribute = []api.Distribute{
+			{From: anyOf(d, "eu/*", "us/one/*", "*"), To: anyOf(d, map[string]uint32{"eu/*": 60, "us/*": 40}, map[string]uint32{"us/one/*": 100})},
+		}
 	}
 	return &api.LoadBalancer{LocalityLbSetting: s}
 }

@@ -15,7 +15,9 @@ import (
 // had better not be gateways between networks.
 func (d *draw) gatewayServices() {
 	for i := range pick(d, 1, 0, 2, 3) {
-		s := &corev1.Service{ObjectMeta: d.meta(pick(d, System, "edge"), fmt.Sprintf("gateway-%d", i), map[string]string{"istio": "eastwestgateway"})}
+		s := &corev1.Service{
+			ObjectMeta: d.meta(pick(d, System, "edge"), fmt.Sprintf("gateway-%d", i), map[string]string{"istio": "eastwestgateway"}),
+		}
 		s.Annotations = map[string]string{}
 		if d.chance(0.85) {
 			s.Labels[istio.LabelNetwork] = d.c.Network
@@ -40,7 +42,8 @@ func (d *draw) gatewayServices() {
 		}
 		for j, p := range ports {
 			s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{
-				Name: fmt.Sprintf("tls-%d", j), Port: p, TargetPort: intstr.FromInt32(p), NodePort: 30000 + int32(100*d.at+10*i+j), Protocol: corev1.ProtocolTCP,
+				Name: fmt.Sprintf("tls-%d", j), Port: p, TargetPort: intstr.FromInt32(p),
+				NodePort: 30000 + int32(100*d.at+10*i+j), Protocol: corev1.ProtocolTCP,
 			})
 		}
 		s.Spec.Selector = map[string]string{"istio": "eastwestgateway"}
@@ -75,8 +78,17 @@ func (d *draw) expose(s *corev1.Service, i int) {
 		}
 	case corev1.ServiceTypeNodePort:
 		if d.chance(0.8) {
-			s.Annotations[istio.AnnotationNodeSelector] = anyOf(d, "{}", `{"gateway":"yes"}`, `{"gateway":"no"}`, `gateway: yes`, `{"gateway":"yes","rank":1}`, "")
+			s.Annotations[istio.AnnotationNodeSelector] = anyOf(
+				d,
+				"{}",
+				`{"gateway":"yes"}`,
+				`{"gateway":"no"}`,
+				`gateway: yes`,
+				`{"gateway":"yes","rank":1}`,
+				"",
+			)
 		}
+	default: // nothing but its own addresses
 	}
 	if d.chance(0.1) {
 		s.Spec.ExternalIPs = []string{fmt.Sprintf("203.0.113.%d", 100+d.IntN(5))}
@@ -110,10 +122,15 @@ func (d *draw) kubernetesGateways() {
 		}
 		passthrough := &api.ListenerTLS{Mode: "Passthrough"}
 		for j := range d.IntN(3) {
-			l := anyOf(d,
+			l := anyOf(
+				d,
 				api.Listener{Port: 15443, Protocol: "TLS", TLS: passthrough},
 				api.Listener{Port: 443, Protocol: "TLS", TLS: passthrough},
-				api.Listener{Port: 35443, Protocol: "TLS", TLS: &api.ListenerTLS{Mode: "Passthrough", Options: map[string]string{"gateway.istio.io/listener-protocol": "auto-passthrough"}}},
+				api.Listener{
+					Port:     35443,
+					Protocol: "TLS",
+					TLS:      &api.ListenerTLS{Mode: "Passthrough", Options: map[string]string{"gateway.istio.io/listener-protocol": "auto-passthrough"}},
+				},
 				api.Listener{Port: istio.HBONEPort, Protocol: "HBONE", TLS: &api.ListenerTLS{Mode: "Terminate"}},
 				api.Listener{Port: 80, Protocol: "HTTP"},
 			)

@@ -29,7 +29,10 @@ func (d *draw) sidecars() {
 func (d *draw) egressHosts() []string {
 	var out []string
 	for range 1 + d.IntN(2) {
-		out = append(out, anyOf(d, "./*", "*/*", "shop/*", "edge/"+d.host(), "*/"+d.host(), "~/*", "~shop/"+d.host(), "*/*.shop.svc.cluster.local"))
+		out = append(
+			out,
+			anyOf(d, "./*", "*/*", "shop/*", "edge/"+d.host(), "*/"+d.host(), "~/*", "~shop/"+d.host(), "*/*.shop.svc.cluster.local"),
+		)
 	}
 	return out
 }

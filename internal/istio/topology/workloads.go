@@ -25,7 +25,9 @@ func (d *draw) services() []shape {
 	var out []shape
 	for i := range 1 + d.IntN(3) {
 		s := shape{namespace: pick(d, "shop", "edge", "kube-system"), name: fmt.Sprintf("svc%d", i), headless: d.chance(0.1)}
-		s.ports = []corev1.ServicePort{{Name: pick(d, "http", "", "tcp"), Port: 80, TargetPort: intstr.FromInt32(8080), Protocol: corev1.ProtocolTCP}}
+		s.ports = []corev1.ServicePort{
+			{Name: pick(d, "http", "", "tcp"), Port: 80, TargetPort: intstr.FromInt32(8080), Protocol: corev1.ProtocolTCP},
+		}
 		if d.chance(0.3) {
 			s.ports[0].Name = "http"
 			s.ports = append(s.ports, corev1.ServicePort{Name: "grpc", Port: 90, TargetPort: intstr.FromInt32(9090), Protocol: corev1.ProtocolTCP})
@@ -56,7 +58,10 @@ func (d *draw) placeNodes() {
 		}
 		n.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: fmt.Sprintf("172.16.%d.%d", d.at, i+1)}}
 		if d.chance(0.5) {
-			n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeExternalIP, Address: fmt.Sprintf("192.0.2.%d", 10*d.at+i+1)})
+			n.Status.Addresses = append(
+				n.Status.Addresses,
+				corev1.NodeAddress{Type: corev1.NodeExternalIP, Address: fmt.Sprintf("192.0.2.%d", 10*d.at+i+1)},
+			)
 		}
 		d.nodes = append(d.nodes, name)
 		d.put(n)
@@ -67,7 +72,11 @@ func (d *draw) placeNodes() {
 func (d *draw) placeService(s shape) {
 	svc := &corev1.Service{ObjectMeta: d.meta(s.namespace, s.name, map[string]string{"app": s.name})}
 	svc.Annotations = map[string]string{}
-	svc.Spec = corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, Selector: map[string]string{"app": s.name}, ClusterIP: fmt.Sprintf("10.%d.250.%d", d.at, 1+d.made%250)}
+	svc.Spec = corev1.ServiceSpec{
+		Type:      corev1.ServiceTypeClusterIP,
+		Selector:  map[string]string{"app": s.name},
+		ClusterIP: fmt.Sprintf("10.%d.250.%d", d.at, 1+d.made%250),
+	}
 	for _, p := range s.ports {
 		if d.chance(0.05) {
 			p.Name = "renamed"
@@ -89,7 +98,12 @@ func (d *draw) placeService(s shape) {
 		svc.Spec.InternalTrafficPolicy = &local
 	}
 	if d.chance(0.1) {
-		near := anyOf(d, corev1.ServiceTrafficDistributionPreferClose, corev1.ServiceTrafficDistributionPreferSameNode, corev1.ServiceTrafficDistributionPreferSameZone)
+		near := anyOf(
+			d,
+			corev1.ServiceTrafficDistributionPreferClose,
+			corev1.ServiceTrafficDistributionPreferSameNode,
+			corev1.ServiceTrafficDistributionPreferSameZone,
+		)
 		svc.Spec.TrafficDistribution = &near
 	} else if d.chance(0.08) {
 		svc.Annotations[istio.AnnotationTrafficDistribution] = anyOf(d, "PreferClose", "PreferSameNode", "Any")
@@ -106,7 +120,10 @@ func (d *draw) placeService(s shape) {
 		d.placePod(svc, i, slices[d.IntN(len(slices))])
 	}
 	if d.chance(0.1) { // what is no pod
-		slices[0].Endpoints = append(slices[0].Endpoints, discoveryv1.Endpoint{Addresses: []string{fmt.Sprintf("10.%d.200.%d", d.at, d.made%250)}})
+		slices[0].Endpoints = append(
+			slices[0].Endpoints,
+			discoveryv1.Endpoint{Addresses: []string{fmt.Sprintf("10.%d.200.%d", d.at, d.made%250)}},
+		)
 	}
 	for _, s := range slices {
 		d.put(s)
@@ -114,7 +131,9 @@ func (d *draw) placeService(s shape) {
 }
 
 func (d *draw) slice(svc *corev1.Service, i int) *discoveryv1.EndpointSlice {
-	s := &discoveryv1.EndpointSlice{ObjectMeta: d.meta(svc.Namespace, fmt.Sprintf("%s-%d", svc.Name, i), map[string]string{discoveryv1.LabelServiceName: svc.Name})}
+	s := &discoveryv1.EndpointSlice{
+		ObjectMeta: d.meta(svc.Namespace, fmt.Sprintf("%s-%d", svc.Name, i), map[string]string{discoveryv1.LabelServiceName: svc.Name}),
+	}
 	s.AddressType = discoveryv1.AddressTypeIPv4
 	for _, p := range svc.Spec.Ports {
 		name, port, protocol := p.Name, p.TargetPort.IntVal, p.Protocol
@@ -154,7 +173,12 @@ func (d *draw) placePod(svc *corev1.Service, i int, slice *discoveryv1.EndpointS
 		p.Spec.NodeName = "gone"
 	}
 	ip := fmt.Sprintf("10.%d.%d.%d", d.at, 1+d.made/200%2, 1+d.made%200)
-	p.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}}, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
+	p.Status = corev1.PodStatus{
+		Phase:      corev1.PodRunning,
+		PodIP:      ip,
+		PodIPs:     []corev1.PodIP{{IP: ip}},
+		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+	}
 	if d.chance(0.06) {
 		p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: fmt.Sprintf("fd00:%d::%x", d.at, d.made)})
 	}
@@ -176,7 +200,8 @@ func (d *draw) placePod(svc *corev1.Service, i int, slice *discoveryv1.EndpointS
 		p.Spec.Containers = append(p.Spec.Containers, proxy)
 	}
 	e := discoveryv1.Endpoint{
-		Addresses: []string{ip}, NodeName: &p.Spec.NodeName, TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: p.Namespace, Name: p.Name},
+		Addresses: []string{ip}, NodeName: &p.Spec.NodeName,
+		TargetRef:  &corev1.ObjectReference{Kind: "Pod", Namespace: p.Namespace, Name: p.Name},
 		Conditions: discoveryv1.EndpointConditions{Ready: yes(true), Serving: yes(true), Terminating: yes(false)},
 	}
 	switch {

@@ -62,14 +62,13 @@ func (r results) root(f finding.Finding) finding.Finding {
 	return f
 }
 
-// errorsIn are the errors about an object that nothing else but some clusters decides. Of
-// the ConfigMap of meshNetworks they may be about anything in it.
-func (r results) errorsIn(object finding.Object, context string, decides []string) []finding.Finding {
-	if object.Kind == kindConfigMap {
-		return nil
+// errorsOf are the errors of a gateway itself.
+func (r results) errorsOf(h model.Hop) []finding.Finding {
+	var out []finding.Finding
+	for _, f := range r.Findings {
+		if h.IsOwnError(f) {
+			out = append(out, f)
+		}
 	}
-	return slices.DeleteFunc(r.about([]string{context}, object), func(f finding.Finding) bool {
-		return f.Severity != finding.Error || len(f.Clusters) > 1 && f.ObjectIn != context ||
-			slices.ContainsFunc(f.Clusters, func(c string) bool { return !slices.Contains(decides, c) })
-	})
+	return out
 }

@@ -246,7 +246,7 @@ func (l lister) status(r *Gateway, faults []model.Fault, decides []string, probl
 		}
 	case r.accidental:
 		r.Status, r.severity = string(model.FaultAccidental), finding.Error
-	case len(l.results.errorsIn(r.Object, r.Cluster, decides)) > 0:
+	case len(l.results.errorsOf(model.Hop{In: l.mesh.Cluster(r.Cluster), Object: r.Object, Decides: decides})) > 0:
 		r.Status, r.severity = statusBroken, finding.Error
 	case !r.IsStatic() && l.warned(r):
 		r.Status, r.severity = statusWarned, finding.Warning

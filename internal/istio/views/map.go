@@ -241,6 +241,7 @@ func (r Route) Where() string {
 			hops[i] = h.String()
 		}
 		parts = append(parts, "through "+strings.Join(hops, ", "))
+	case model.NoWay: // the reason says it
 	}
 	if r.Reason != "" {
 		parts = append(parts, r.Reason)

@@ -66,6 +66,8 @@ func TestFaultMaps(t *testing.T) {
 			elsewhere := []string{"PR002", "PR003", "PR004", "PR005", "PR009", "PR011", "PR012", "GW016"}
 			return strings.Contains(s, " error ") && !slices.Contains(elsewhere, code)
 		})
+		// Where the path names another cluster, proxies give an ID that the remote secret does not have.
+		errs = errs || c.Name == "remote cluster by another name"
 		bad := func(r views.Route) bool { return r.Status != views.RouteOK }
 		if slices.ContainsFunc(m.Routes, bad) != errs {
 			t.Errorf("%s: errors %v, and the routes are %v", c.Name, c.Want, drawn(m))

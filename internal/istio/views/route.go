@@ -26,7 +26,7 @@ func (d *drawing) routes(unreached []string) []Route {
 			}
 		}
 	}
-	all := append(members, unreached...)
+	all := slices.Concat(members, unreached)
 	for _, from := range all {
 		for _, to := range all {
 			if from != to && (slices.Contains(unreached, from) || slices.Contains(unreached, to)) {
@@ -125,7 +125,7 @@ func (d *drawing) through(of model.Route, r *Route) {
 			own = append(own, fault{b.String(), d.results.of(b)})
 		}
 		// Rules know more of gateways than the model does.
-		found := d.results.errorsIn(h.Object, h.In.Context, h.Decides)
+		found := d.results.errorsOf(h)
 		if len(own) == 0 && len(found) > h.OtherFaults {
 			own = append(own, fault{h.In.Context + ": " + found[0].Title, found})
 		}

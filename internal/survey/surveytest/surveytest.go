@@ -57,6 +57,7 @@ func At(config *rest.Config) survey.Cluster {
 	return survey.Cluster{Context: "east", Config: config, Namespace: istiotest.System}
 }
 
+// Read reads rows of a cluster, and fails the test where it cannot be reached.
 func Read(t *testing.T, cluster survey.Cluster, rows ...resource.Rows) facts.Cluster {
 	t.Helper()
 	got, err := survey.Read(t.Context(), cluster, rows...)

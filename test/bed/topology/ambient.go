@@ -67,7 +67,9 @@ func (c Cluster) ztunnelObjects() []runtime.Object {
 		pod := &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: SystemNamespace, Name: fmt.Sprintf("%s-%d", ZtunnelName, i), Labels: maps.Clone(labels),
-				OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: ZtunnelName, UID: ZtunnelName, Controller: &controls}},
+				OwnerReferences: []metav1.OwnerReference{
+					{APIVersion: "apps/v1", Kind: "DaemonSet", Name: ZtunnelName, UID: ZtunnelName, Controller: &controls},
+				},
 			},
 			Spec: *spec.DeepCopy(),
 		}

@@ -173,7 +173,13 @@ func farClusters(ctx context.Context, b *table, r runner, binary string, fleet *
 			// No limit: its 220 requests keep the two servers busy, and they are on this machine.
 			growth, trips = math.Inf(1), math.Inf(1)
 		}
-		b.row(fmt.Sprintf("mesh-certs %s, %s away, 20 clusters against 2", command, rtt), median(twenty, wall), median(two, wall), seconds, growth)
+		b.row(
+			fmt.Sprintf("mesh-certs %s, %s away, 20 clusters against 2", command, rtt),
+			median(twenty, wall),
+			median(two, wall),
+			seconds,
+			growth,
+		)
 		b.row(fmt.Sprintf("mesh-certs %s, %s away, 20 clusters, round trips", command, rtt), median(twenty, wall), rtt.Seconds(), seconds, trips)
 	}
 	return nil

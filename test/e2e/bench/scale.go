@@ -113,7 +113,13 @@ func (b *table) scale(ctx context.Context, r runner, fleet *bed.Fleet, c compari
 		}
 	}
 	wall, memory := func(u usage) float64 { return u.wall.Seconds() }, func(u usage) float64 { return float64(u.memory) }
-	b.row(c.what+", wall time, against kubectl get "+strings.Join(c.theirs[4:], " ")+" on one", median(ours, wall), median(theirs, wall), seconds, c.time)
+	b.row(
+		c.what+", wall time, against kubectl get "+strings.Join(c.theirs[4:], " ")+" on one",
+		median(ours, wall),
+		median(theirs, wall),
+		seconds,
+		c.time,
+	)
 	b.row(c.what+", peak memory, against "+megabytes(c.memory), median(ours, memory), c.memory, megabytes, 1)
 	b.note("kubectl's peak memory", megabytes(median(theirs, memory)), "")
 
@@ -254,7 +260,9 @@ func copySlices(ctx context.Context, fleet *bed.Fleet, c copies) error {
 	if err != nil {
 		return err
 	}
-	slices, err := client.DiscoveryV1().EndpointSlices(c.namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + c.model})
+	slices, err := client.DiscoveryV1().
+		EndpointSlices(c.namespace).
+		List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + c.model})
 	if err != nil {
 		return err
 	}
@@ -311,9 +319,19 @@ func asInjected(p *corev1.Pod) {
 	for i := range 8 {
 		name := fmt.Sprintf("istio-volume-%d", i)
 		proxy.VolumeMounts = append(proxy.VolumeMounts, corev1.VolumeMount{Name: name, MountPath: "/var/run/" + name})
-		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+		p.Spec.Volumes = append(
+			p.Spec.Volumes,
+			corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+		)
 	}
-	proxy.Args = []string{"proxy", "sidecar", "--domain", "$(POD_NAMESPACE).svc.cluster.local", "--proxyLogLevel=warning", "--proxyComponentLogLevel=misc:error"}
+	proxy.Args = []string{
+		"proxy",
+		"sidecar",
+		"--domain",
+		"$(POD_NAMESPACE).svc.cluster.local",
+		"--proxyLogLevel=warning",
+		"--proxyComponentLogLevel=misc:error",
+	}
 	p.Spec.Containers = append(p.Spec.Containers, corev1.Container{
 		Name: "app", Image: "registry.example/app:1", ImagePullPolicy: "IfNotPresent", TerminationMessagePolicy: "File",
 		Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
@@ -326,7 +344,10 @@ func asInjected(p *corev1.Pod) {
 		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: kind, Status: corev1.ConditionTrue})
 	}
 	for _, c := range p.Spec.Containers {
-		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{Name: c.Name, Image: c.Image, ImageID: c.Image + "@sha256:" + strings.Repeat("0", 64), Ready: true})
+		p.Status.ContainerStatuses = append(
+			p.Status.ContainerStatuses,
+			corev1.ContainerStatus{Name: c.Name, Image: c.Image, ImageID: c.Image + "@sha256:" + strings.Repeat("0", 64), Ready: true},
+		)
 	}
 }
 
@@ -362,7 +383,10 @@ func count(ctx context.Context, r runner, fleet *bed.Fleet, names []string, args
 		server.EnableHTTP2 = true
 		server.StartTLS()
 		defer server.Close()
-		clusters = append(clusters, map[string]any{"name": name, "cluster": map[string]any{"server": server.URL, "insecure-skip-tls-verify": true}})
+		clusters = append(
+			clusters,
+			map[string]any{"name": name, "cluster": map[string]any{"server": server.URL, "insecure-skip-tls-verify": true}},
+		)
 		users = append(users, map[string]any{"name": name, "user": map[string]any{"token": cluster.RESTConfig(bed.Admin).BearerToken}})
 		contexts = append(contexts, map[string]any{"name": name, "context": map[string]any{"cluster": name, "user": name}})
 	}
