@@ -95,7 +95,7 @@ var (
 	DiscoveryEnv = config.DiscoveryEnv
 )
 
-// InjectorValues and the others are the forms of an installation's configuration, of package config.
+// The forms of an installation's configuration, of package config.
 type (
 	InjectorValues     = config.InjectorValues
 	Meddling           = config.Meddling

@@ -32,6 +32,7 @@ func newCauses(r finding.Result) *causes {
 			k.errors[f.Code] = append(k.errors[f.Code], f)
 		case finding.Warning:
 			k.warnings[f.Code] = append(k.warnings[f.Code], f)
+		case finding.Note: // no cause
 		}
 	}
 	for _, u := range r.Unknowns {

@@ -232,6 +232,7 @@ func place(g resource.Grant) string {
 		return "Istio's namespace"
 	case resource.ClusterElseSystem:
 		return "all namespaces, or Istio's"
+	default:
+		return "cluster"
 	}
-	return "cluster"
 }

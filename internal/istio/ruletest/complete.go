@@ -26,7 +26,7 @@ func complete(t *testing.T, r finding.Result, bareNotes bool) {
 		}
 		ids[f.ID()] = true
 		if f.Title == "" || f.Effect == "" || len(f.Clusters) == 0 ||
-			(len(f.Evidence) == 0 || len(f.Fix) == 0) && !(bareNotes && f.Severity == finding.Note) {
+			(len(f.Evidence) == 0 || len(f.Fix) == 0) && (!bareNotes || f.Severity != finding.Note) {
 			t.Errorf("%s lacks a title, an effect, a cluster, evidence or a fix: %+v", f.Code, f)
 		}
 		for _, e := range f.Evidence {
