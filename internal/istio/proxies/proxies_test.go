@@ -35,7 +35,7 @@ func recorded(t *testing.T) *facts.Fleet {
 
 func pods(c *facts.Cluster, do func(*corev1.Pod)) {
 	for i := range resources.Pods.Of(c).Value {
-		p := resources.Pods.Of(c).Value[i].Object()
+		p := resources.Pods.Of(c).Value[i].Object().DeepCopy() // pods of one workload share what they have in common
 		do(p)
 		resources.Pods.Of(c).Value[i] = facts.PodOf(p)
 	}
