@@ -59,12 +59,12 @@ func TestProbeControlPlane(t *testing.T) {
 	probe := func(args ...string) []trial {
 		t.Helper()
 		out := mesh(t, options{program: network, kubeconfig: fleet.Kubeconfig()}, append([]string{"probe", "-o", "json", "--contexts", "east,west", "--connect-timeout", "1s"}, args...)...)
-		var doc struct{ Trials []trial }
+		var doc struct{ Probes []trial }
 		if err := json.Unmarshal([]byte(out.stdout), &doc); err != nil {
 			t.Fatalf("%v: %d\n%s\n%s", err, out.code, out.stdout, out.stderr)
 		}
 		// localhost can have ::1 besides, at which nothing listens.
-		got := slices.DeleteFunc(doc.Trials, func(t trial) bool { return t.Address != "localhost" || t.IP == "::1" })
+		got := slices.DeleteFunc(doc.Probes, func(t trial) bool { return t.Address != "localhost" || t.IP == "::1" })
 		for i := range got {
 			got[i].Detail, _, _ = strings.Cut(got[i].Detail, "; the name leads to")
 			got[i].IP = ""

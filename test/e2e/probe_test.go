@@ -67,7 +67,7 @@ func TestProbe(t *testing.T) {
 		t.Helper()
 		out := run(append([]string{"probe", "-o", "json"}, args...)...)
 		var doc struct {
-			Trials []struct {
+			Probes []struct {
 				trial
 				Purpose string
 			}
@@ -76,7 +76,7 @@ func TestProbe(t *testing.T) {
 			t.Fatalf("%v: %d\n%s\n%s", err, out.code, out.stdout, out.stderr)
 		}
 		var trials []trial
-		for _, got := range doc.Trials {
+		for _, got := range doc.Probes {
 			if got.Purpose == "requests" {
 				trials = append(trials, got.trial)
 			} else if got.Purpose != "pod-to-pod" || got.Cluster != "west" || got.Result != "not-tried" && got.Result != "not-reached-directly" {

@@ -376,7 +376,7 @@ func (m *liveMesh) said(c command, out outcome) string {
 			Unread                []string
 			Destinations          []struct{ Verdict, Note string }
 		}
-		Trials []struct{ Cluster, Result, Detail string }
+		Probes []struct{ Cluster, Result, Detail string }
 	}
 	if out.stdout == "" {
 		add("%s", strings.TrimSpace(out.stderr))
@@ -413,7 +413,7 @@ func (m *liveMesh) said(c command, out outcome) string {
 			}
 		}
 	}
-	for _, trial := range doc.Trials {
+	for _, trial := range doc.Probes {
 		if trial.Result != "reachable-and-trusted" && trial.Result != "not-reached-directly" {
 			add("%s %s: %s", trial.Cluster, trial.Result, trial.Detail)
 		}
