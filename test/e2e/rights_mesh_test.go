@@ -225,9 +225,9 @@ func (m *liveMesh) wrongRemoteSecret(ctx context.Context, whole map[string]strin
 		m.t.Fatal(err)
 	}
 	for _, user := range []string{"", fallback} {
-		m.expectOf(user, "SEC013", []string{"ERROR SEC013 west, east: the service account of a remote secret was made anew"})
+		m.expectOf(user, "SEC013", []string{"ERROR SEC013 west, east: the service account of a remote secret was recreated"})
 	}
-	m.expectOf("", "SEC012", []string{"ERROR SEC012 west, east: the credential by which istiod reads east is not accepted"})
+	m.expectOf("", "SEC012", []string{"ERROR SEC012 west, east: the credential by which istiod watches east is not accepted"})
 	m.expectOf(fallback, "SEC012", []string{review, other})
 }
 
