@@ -3,8 +3,9 @@ package finding
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 
 // Command is a command to be pasted into a POSIX shell, bash or zsh. It is held as
@@ -84,7 +85,7 @@ func Quote(word string) string {
 	// zsh takes a word that begins with = for the path of a program.
 	case word != "" && word[0] != '=' && strings.IndexFunc(word, func(r rune) bool { return !ordinary(r) }) < 0:
 		return word
-	case strings.IndexFunc(word, invisible) < 0 && utf8.ValidString(word):
+	case strings.IndexFunc(word, printable.Hidden) < 0 && utf8.ValidString(word):
 		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}
 	var b strings.Builder
@@ -95,7 +96,7 @@ func Quote(word string) string {
 		case r == '\'', r == '\\':
 			b.WriteByte('\\')
 			b.WriteRune(r)
-		case invisible(r) || r == utf8.RuneError && size == 1:
+		case printable.Hidden(r) || r == utf8.RuneError && size == 1:
 			for _, octet := range []byte(word[i : i+size]) {
 				fmt.Fprintf(&b, `\%03o`, octet)
 			}
@@ -107,6 +108,3 @@ func Quote(word string) string {
 	b.WriteString("'")
 	return b.String()
 }
-
-// invisible reports whether r acts on the text around it instead of being seen.
-func invisible(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }

@@ -34,7 +34,7 @@ func replace(s string, keepNewlines bool) string {
 			b.WriteByte('\n')
 		case r == '\n', r == '\r', r == '\t':
 			b.WriteByte(' ')
-		case !hidden(r):
+		case !Hidden(r):
 			b.WriteRune(r)
 		case r <= 0xff:
 			fmt.Fprintf(&b, `\x%02x`, r)
@@ -53,15 +53,15 @@ func safe(s string, keepNewlines bool) bool {
 		if r == '\n' && keepNewlines {
 			continue
 		}
-		if hidden(r) || r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)) {
+		if Hidden(r) || r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)) {
 			return false
 		}
 	}
 	return true
 }
 
-// hidden reports whether r acts on the text around it instead of being seen:
+// Hidden reports whether r acts on the text around it instead of being seen:
 // C0, DEL, C1, bidi and other format characters, line and paragraph separators.
-func hidden(r rune) bool {
+func Hidden(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }

@@ -151,8 +151,6 @@ type Resource interface {
 	SetFailed(c *facts.Cluster, reason string)
 	// Copy puts what was read of one cluster into the facts of another.
 	Copy(to, from *facts.Cluster)
-	// Lack says that it was not read, and why; "" where it was.
-	Lack(c *facts.Cluster) string
 }
 
 // Intake keeps of the objects of one read what the row keeps.

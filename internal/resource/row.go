@@ -258,15 +258,6 @@ func (r *Row[V]) Copy(to, from *facts.Cluster) { r.Set(to, r.Of(from)) }
 // String is what people call it, in the plural.
 func (r *Row[V]) String() string { return r.about.Name }
 
-// Lack says that it was not read, and why; "" where it was.
-func (r *Row[V]) Lack(c *facts.Cluster) string {
-	read := r.Of(c)
-	if read.Known() {
-		return ""
-	}
-	return r.about.Name + ": " + read.Why()
-}
-
 // Intake takes in the objects of one read of a cluster.
 func (r *Row[V]) Intake(c *facts.Cluster) Intake {
 	return &intake[V]{taker: r.intake(), row: r, cluster: c}

@@ -21,6 +21,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // objectOf is an object that belongs to a row of the cluster of this file's tests.
@@ -158,15 +159,15 @@ func TestRowsAreNamed(t *testing.T) {
 // What was not read is said with the row's name, and what was, in no words.
 func TestLack(t *testing.T) {
 	var c facts.Cluster
-	if got := resources.RemoteSecrets.Lack(&c); got != "remote secrets: not read" {
+	if got, _ := rule.Lacks(&c, resources.RemoteSecrets); got.Text != "remote secrets: not read" {
 		t.Error(got)
 	}
 	resources.RemoteSecrets.SetState(&c, facts.Forbidden, "forbidden")
-	if got := resources.RemoteSecrets.Lack(&c); got != "remote secrets: forbidden" {
+	if got, _ := rule.Lacks(&c, resources.RemoteSecrets); got.Text != "remote secrets: forbidden" {
 		t.Error(got)
 	}
 	resources.RemoteSecrets.SetState(&c, facts.Absent, "")
-	if got := resources.RemoteSecrets.Lack(&c); got != "" {
+	if got, _ := rule.Lacks(&c, resources.RemoteSecrets); got.Text != "" {
 		t.Error(got)
 	}
 }
