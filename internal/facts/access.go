@@ -5,6 +5,8 @@ import (
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
 
 // Access is how the kubeconfig of a remote secret reaches its cluster and whom it
@@ -54,6 +56,8 @@ type LooseSecret struct {
 	Label    string
 	// Cluster is the cluster ID in annotation networking.istio.io/cluster.
 	Cluster string
+	// Owner is who writes the Secret, where it is a tool.
+	Owner owner.Owner
 }
 
 // SecretKey names one data key of a remote secret.

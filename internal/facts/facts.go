@@ -5,7 +5,11 @@
 // reduces them on arrival.
 package facts
 
-import "time"
+import (
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
+)
 
 // Fleet is what was read of all clusters in one run.
 type Fleet struct {
@@ -115,6 +119,8 @@ type RemoteSecret struct {
 	Insecure []string
 	// Access is how it reaches its cluster, and as whom.
 	Access Access
+	// Owner is who writes the Secret, where it is a tool.
+	Owner owner.Owner
 }
 
 // BeyondReach is a remote cluster that the mesh knows and the kubeconfig does not.

@@ -4,6 +4,8 @@ import (
 	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
 
 // Every Trim makes a new object of what rules read, rather than taking things out of the
@@ -11,14 +13,21 @@ import (
 
 // Meta is what is kept of every object: names, labels, when it was made, and who wrote it.
 func Meta(m *metav1.ObjectMeta) metav1.ObjectMeta {
-	out := BareMeta(m)
+	out := OwnedMeta(m)
 	for _, f := range m.ManagedFields {
 		out.ManagedFields = append(out.ManagedFields, metav1.ManagedFieldsEntry{Manager: f.Manager, Operation: f.Operation, Time: f.Time})
 	}
 	return out
 }
 
-// BareMeta is Meta without who wrote what.
+// OwnedMeta is Meta without who wrote what when: what it says of its owner is kept.
+func OwnedMeta(m *metav1.ObjectMeta) metav1.ObjectMeta {
+	out := BareMeta(m)
+	owner.Keep(&out, m)
+	return out
+}
+
+// BareMeta is OwnedMeta without the owner, for kinds of which there are many.
 func BareMeta(m *metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Name: m.Name, Namespace: m.Namespace, Labels: m.Labels,

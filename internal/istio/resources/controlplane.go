@@ -53,7 +53,7 @@ var Webhooks = resource.List[admissionv1.MutatingWebhookConfigurationList](resou
 }, trimWebhook)
 
 func trimDeployment(d *appsv1.Deployment) *appsv1.Deployment {
-	out := &appsv1.Deployment{ObjectMeta: resource.BareMeta(&d.ObjectMeta)}
+	out := &appsv1.Deployment{ObjectMeta: resource.OwnedMeta(&d.ObjectMeta)}
 	for i := range d.Spec.Template.Spec.Containers {
 		out.Spec.Template.Spec.Containers = append(out.Spec.Template.Spec.Containers, trimContainer(&d.Spec.Template.Spec.Containers[i]))
 	}
@@ -100,7 +100,7 @@ func clusterAliases(args []string, container string) []string {
 }
 
 func trimWebhook(w *admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhookConfiguration {
-	out := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: resource.BareMeta(&w.ObjectMeta)}
+	out := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: resource.OwnedMeta(&w.ObjectMeta)}
 	for _, h := range w.Webhooks {
 		kept := admissionv1.MutatingWebhook{Name: h.Name, ClientConfig: h.ClientConfig}
 		if ca := h.ClientConfig.CABundle; ca != nil {

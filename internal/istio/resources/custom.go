@@ -37,35 +37,35 @@ func gateways(about resource.About, file string) resource.About {
 var (
 	DestinationRules = resource.All[api.DestinationRuleList](networking("DestinationRule", "destinationrules"),
 		func(d *api.DestinationRule) *api.DestinationRule {
-			return &api.DestinationRule{ObjectMeta: resource.BareMeta(&d.ObjectMeta), Spec: d.Spec}
+			return &api.DestinationRule{ObjectMeta: resource.OwnedMeta(&d.ObjectMeta), Spec: d.Spec}
 		})
 	Gateways = resource.All[api.GatewayList](gateways(networking("Gateway", "gateways"), "gateways-istio"),
 		func(g *api.Gateway) *api.Gateway {
-			return &api.Gateway{ObjectMeta: resource.BareMeta(&g.ObjectMeta), Spec: g.Spec}
+			return &api.Gateway{ObjectMeta: resource.OwnedMeta(&g.ObjectMeta), Spec: g.Spec}
 		})
 	WorkloadEntries = resource.All[api.WorkloadEntryList](networking("WorkloadEntry", "workloadentries"),
 		func(w *api.WorkloadEntry) *api.WorkloadEntry {
-			return &api.WorkloadEntry{ObjectMeta: resource.BareMeta(&w.ObjectMeta), Spec: w.Spec}
+			return &api.WorkloadEntry{ObjectMeta: resource.OwnedMeta(&w.ObjectMeta), Spec: w.Spec}
 		})
 	ServiceEntries = resource.All[api.ServiceEntryList](networking("ServiceEntry", "serviceentries"),
 		func(s *api.ServiceEntry) *api.ServiceEntry {
-			return &api.ServiceEntry{ObjectMeta: resource.BareMeta(&s.ObjectMeta), Spec: s.Spec}
+			return &api.ServiceEntry{ObjectMeta: resource.OwnedMeta(&s.ObjectMeta), Spec: s.Spec}
 		})
 	VirtualServices = resource.All[api.VirtualServiceList](networking("VirtualService", "virtualservices"),
 		func(v *api.VirtualService) *api.VirtualService {
-			return &api.VirtualService{ObjectMeta: resource.BareMeta(&v.ObjectMeta), Spec: v.Spec}
+			return &api.VirtualService{ObjectMeta: resource.OwnedMeta(&v.ObjectMeta), Spec: v.Spec}
 		})
 	Sidecars = resource.All[api.SidecarList](networking("Sidecar", "sidecars"),
 		func(s *api.Sidecar) *api.Sidecar {
-			return &api.Sidecar{ObjectMeta: resource.BareMeta(&s.ObjectMeta), Spec: s.Spec}
+			return &api.Sidecar{ObjectMeta: resource.OwnedMeta(&s.ObjectMeta), Spec: s.Spec}
 		})
 	PeerAuthentications = resource.All[api.PeerAuthenticationList](security("PeerAuthentication", "peerauthentications"),
 		func(p *api.PeerAuthentication) *api.PeerAuthentication {
-			return &api.PeerAuthentication{ObjectMeta: resource.BareMeta(&p.ObjectMeta), Spec: p.Spec}
+			return &api.PeerAuthentication{ObjectMeta: resource.OwnedMeta(&p.ObjectMeta), Spec: p.Spec}
 		})
 	AuthorizationPolicies = resource.All[api.AuthorizationPolicyList](security("AuthorizationPolicy", "authorizationpolicies"),
 		func(a *api.AuthorizationPolicy) *api.AuthorizationPolicy {
-			return &api.AuthorizationPolicy{ObjectMeta: resource.BareMeta(&a.ObjectMeta), Spec: a.Spec}
+			return &api.AuthorizationPolicy{ObjectMeta: resource.OwnedMeta(&a.ObjectMeta), Spec: a.Spec}
 		})
 	KubernetesGateways = resource.All[api.KubernetesGatewayList](gateways(resource.About{
 		Kind: "Gateway", Group: api.GatewayGroup, Resource: "gateways", Versions: gatewayVersions,
@@ -74,12 +74,12 @@ var (
 		Name: "serviceexports", File: "serviceexports", Kind: "ServiceExport",
 		Group: api.MulticlusterGroup, Resource: "serviceexports", Versions: []string{api.MulticlusterVersion},
 	}, func(s *api.ServiceExport) *api.ServiceExport {
-		return &api.ServiceExport{ObjectMeta: resource.BareMeta(&s.ObjectMeta)}
+		return &api.ServiceExport{ObjectMeta: resource.OwnedMeta(&s.ObjectMeta)}
 	})
 )
 
 func trimKubernetesGateway(g *api.KubernetesGateway) *api.KubernetesGateway {
-	out := &api.KubernetesGateway{ObjectMeta: resource.BareMeta(&g.ObjectMeta), Spec: g.Spec, Status: g.Status}
+	out := &api.KubernetesGateway{ObjectMeta: resource.OwnedMeta(&g.ObjectMeta), Spec: g.Spec, Status: g.Status}
 	if v := g.Annotations[config.AnnotationGatewayServiceAccount]; v != "" {
 		metav1.SetMetaDataAnnotation(&out.ObjectMeta, config.AnnotationGatewayServiceAccount, v)
 	}

@@ -31,7 +31,7 @@ func TestWhatIsKeptForNetworks(t *testing.T) {
 			filled(func(m *corev1.ConfigMap) {
 				m.Name, m.Data = istio.InjectorConfigMap+"-canary", map[string]string{"values": values, "config": "secret"}
 			}),
-			spec("Data[values]"),
+			slices.Concat(owned, spec("Data[values]")),
 		},
 		"an Event": {
 			filled[corev1.Event](nil),
@@ -39,7 +39,7 @@ func TestWhatIsKeptForNetworks(t *testing.T) {
 		},
 		"a WorkloadEntry": {
 			filled[api.WorkloadEntry](nil),
-			spec("Spec.Address", "Spec.Labels[key]", "Spec.Network", "Spec.ServiceAccount"),
+			slices.Concat(owned, spec("Spec.Address", "Spec.Labels[key]", "Spec.Network", "Spec.ServiceAccount")),
 		},
 		"a NetworkPolicy": {
 			filled(func(p *networkingv1.NetworkPolicy) { p.Spec.Ingress, p.Spec.PodSelector = nil, metav1.LabelSelector{} }),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/config"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
@@ -60,6 +61,7 @@ func looseSecretOf(s *corev1.Secret) *facts.LooseSecret {
 	label, labelled := s.Labels[config.MultiClusterLabel]
 	return &facts.LooseSecret{
 		Namespace: s.Namespace, Name: s.Name, Labelled: labelled, Label: label, Cluster: s.Annotations[config.AnnotationCluster],
+		Owner: owner.Of(&s.ObjectMeta),
 	}
 }
 
@@ -72,5 +74,6 @@ func looseSecretObject(s *facts.LooseSecret) *corev1.Secret {
 	if s.Cluster != "" {
 		out.Annotations = map[string]string{config.AnnotationCluster: s.Cluster}
 	}
+	owner.Mark(&out.ObjectMeta, s.Owner)
 	return out
 }

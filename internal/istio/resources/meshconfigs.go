@@ -53,7 +53,7 @@ func trimMeshConfig(c *corev1.ConfigMap) *corev1.ConfigMap {
 
 // trimInjector keeps of the injector's values those that say where pods are.
 func trimInjector(c *corev1.ConfigMap) *corev1.ConfigMap {
-	out := &corev1.ConfigMap{ObjectMeta: resource.BareMeta(&c.ObjectMeta)}
+	out := &corev1.ConfigMap{ObjectMeta: resource.OwnedMeta(&c.ObjectMeta)}
 	if v, ok := c.Data[config.InjectorValuesKey]; ok {
 		out.Data = map[string]string{config.InjectorValuesKey: config.ReduceInjectorValues(v)}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/config"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
@@ -77,7 +78,7 @@ func trimRemoteSecret(s *corev1.Secret) *corev1.Secret {
 func RemoteSecretsOf(s *corev1.Secret) []facts.RemoteSecret {
 	var out []facts.RemoteSecret
 	for _, id := range slices.Sorted(maps.Keys(s.Data)) {
-		r := facts.RemoteSecret{Name: s.Name, Namespace: s.Namespace, ClusterID: id}
+		r := facts.RemoteSecret{Name: s.Name, Namespace: s.Namespace, ClusterID: id, Owner: owner.Of(&s.ObjectMeta)}
 		r.Server, r.Identity, r.Problem = reduceKubeconfig(s.Data[id])
 		if r.Identity == "" {
 			r.Identity = s.Annotations[annotationIdentity+id]
@@ -109,6 +110,7 @@ func SecretsOf(entries []facts.RemoteSecret) []*corev1.Secret {
 				},
 				Data: map[string][]byte{},
 			})
+			owner.Mark(&out[i].ObjectMeta, r.Owner)
 		}
 		if r.Identity != "" {
 			metav1.SetMetaDataAnnotation(&out[i].ObjectMeta, annotationIdentity+r.ClusterID, r.Identity)

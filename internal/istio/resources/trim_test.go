@@ -136,6 +136,11 @@ var ofEvery = []string{
 	"ObjectMeta.CreationTimestamp", "ObjectMeta.DeletionTimestamp", "ObjectMeta.Labels[key]", "ObjectMeta.Name", "ObjectMeta.Namespace",
 }
 
+// owned says who owns an object, so that a fix can name him.
+var owned = []string{
+	"ObjectMeta.OwnerReferences[].APIVersion", "ObjectMeta.OwnerReferences[].Kind", "ObjectMeta.OwnerReferences[].Name",
+}
+
 // written says who wrote an object and when, and not what.
 var written = []string{"ObjectMeta.ManagedFields[].Manager", "ObjectMeta.ManagedFields[].Operation", "ObjectMeta.ManagedFields[].Time"}
 
@@ -152,35 +157,35 @@ func TestWhatIsKept(t *testing.T) {
 	}{
 		"Secret cacerts": {
 			filled(func(s *corev1.Secret) { s.Name = istio.CACertsSecret }),
-			slices.Concat(ofEvery, written, []string{"Data[key]", "Type"}),
+			slices.Concat(ofEvery, owned, written, []string{"Data[key]", "Type"}),
 		},
 		"Secret istio-ca-secret": {
 			filled(func(s *corev1.Secret) { s.Name = istio.CASecret }),
-			slices.Concat(ofEvery, written, []string{"Data[key]", "Type"}),
+			slices.Concat(ofEvery, owned, written, []string{"Data[key]", "Type"}),
 		},
 		"a remote secret": {
 			filled(func(s *corev1.Secret) { s.Labels = map[string]string{istio.MultiClusterLabel: "true"} }),
-			slices.Concat(ofEvery[:2], []string{"ObjectMeta.Labels[istio/multiCluster]"}, ofEvery[3:], written,
+			slices.Concat(ofEvery[:2], []string{"ObjectMeta.Labels[istio/multiCluster]"}, ofEvery[3:], owned, written,
 				[]string{"Data[key]", "ObjectMeta.Annotations[invalid.kubectl-mesh.dev/key]"}),
 		},
 		"ConfigMap istio-ca-root-cert": {
 			filled(func(m *corev1.ConfigMap) { m.Name, m.Data["root-cert.pem"] = istio.RootCertConfigMap, "x" }),
-			slices.Concat(ofEvery, written, []string{"Data[root-cert.pem]"}),
+			slices.Concat(ofEvery, owned, written, []string{"Data[root-cert.pem]"}),
 		},
 		"a ConfigMap with a mesh config": {
 			filled(func(m *corev1.ConfigMap) { m.Data["mesh"], m.Data["values"] = "trustDomain: x", "secret" }),
-			slices.Concat(ofEvery, written, []string{"Data[mesh]"}),
+			slices.Concat(ofEvery, owned, written, []string{"Data[mesh]"}),
 		},
 		"a Namespace": {
 			filled(func(n *corev1.Namespace) { n.Annotations["topology.istio.io/controlPlaneClusters"] = "*" }),
-			slices.Concat(ofEvery, []string{"ObjectMeta.Annotations[topology.istio.io/controlPlaneClusters]", "ObjectMeta.UID", "Status.Phase"}),
+			slices.Concat(ofEvery, owned, []string{"ObjectMeta.Annotations[topology.istio.io/controlPlaneClusters]", "ObjectMeta.UID", "Status.Phase"}),
 		},
 		"a Deployment": {
 			filled(func(d *appsv1.Deployment) {
 				env(&d.Spec.Template.Spec.Containers[0], istio.EnvClusterID)
 				d.Spec.Template.Spec.Volumes[0].Name = "cacerts"
 			}),
-			slices.Concat(ofEvery, []string{
+			slices.Concat(ofEvery, owned, []string{
 				"Spec.Template.Spec.Containers[].Env[].Name", "Spec.Template.Spec.Containers[].Env[].Value",
 				"Spec.Template.Spec.Containers[].Image", "Spec.Template.Spec.Containers[].Name",
 				"Spec.Template.Spec.Volumes[].Name",
@@ -191,7 +196,7 @@ func TestWhatIsKept(t *testing.T) {
 		},
 		"a MutatingWebhookConfiguration": {
 			filled[admissionv1.MutatingWebhookConfiguration](nil),
-			slices.Concat(ofEvery, []string{
+			slices.Concat(ofEvery, owned, []string{
 				"Webhooks[].ClientConfig.CABundle", "Webhooks[].ClientConfig.Service.Name", "Webhooks[].ClientConfig.Service.Namespace",
 				"Webhooks[].ClientConfig.Service.Path", "Webhooks[].ClientConfig.Service.Port", "Webhooks[].ClientConfig.URL", "Webhooks[].Name",
 			}),

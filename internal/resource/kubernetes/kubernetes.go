@@ -4,6 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
@@ -44,15 +45,16 @@ var NetworkPolicies = resource.All[networkingv1.NetworkPolicyList](resource.Abou
 
 // TrimNamespace keeps a namespace's labels, its phase, and the UID that tells clusters apart.
 func TrimNamespace(n *corev1.Namespace) *corev1.Namespace {
-	out := &corev1.Namespace{ObjectMeta: resource.BareMeta(&n.ObjectMeta), Status: corev1.NamespaceStatus{Phase: n.Status.Phase}}
-	out.UID, out.Annotations = n.UID, only((*Wanted).namespaceAnnotation, n.Annotations)
+	out := &corev1.Namespace{ObjectMeta: resource.OwnedMeta(&n.ObjectMeta), Status: corev1.NamespaceStatus{Phase: n.Status.Phase}}
+	out.UID = n.UID
+	annotate(&out.ObjectMeta, only((*Wanted).namespaceAnnotation, n.Annotations))
 	return out
 }
 
 // trimService keeps what a Service is.
 func trimService(s *corev1.Service) *corev1.Service {
-	out := &corev1.Service{ObjectMeta: resource.BareMeta(&s.ObjectMeta)}
-	out.Annotations = only((*Wanted).serviceAnnotation, s.Annotations)
+	out := &corev1.Service{ObjectMeta: resource.OwnedMeta(&s.ObjectMeta)}
+	annotate(&out.ObjectMeta, only((*Wanted).serviceAnnotation, s.Annotations))
 	out.Spec = corev1.ServiceSpec{
 		Type: s.Spec.Type, Selector: s.Spec.Selector, ClusterIP: s.Spec.ClusterIP, ClusterIPs: s.Spec.ClusterIPs,
 		ExternalIPs: s.Spec.ExternalIPs, ExternalName: s.Spec.ExternalName, ExternalTrafficPolicy: s.Spec.ExternalTrafficPolicy,
@@ -68,6 +70,13 @@ func trimService(s *corev1.Service) *corev1.Service {
 		out.Status.LoadBalancer.Ingress = append(out.Status.LoadBalancer.Ingress, corev1.LoadBalancerIngress{IP: i.IP, Hostname: i.Hostname})
 	}
 	return out
+}
+
+// annotate adds annotations to those that there are.
+func annotate(m *metav1.ObjectMeta, more map[string]string) {
+	for k, v := range more {
+		metav1.SetMetaDataAnnotation(m, k, v)
+	}
 }
 
 // TrimEndpointSlice keeps the addresses, whether they are ready, and the pods
