@@ -60,9 +60,13 @@ func (v *View) Clusters() ([]Watched, []Ignored) {
 func (v *View) watch(fleet *facts.Fleet, at int) {
 	own := &fleet.Clusters[at]
 	id := v.Istiod.ClusterID()
-	v.watched = []Watched{{ID: id, Context: own.Context, State: Synced, cluster: own}}
-	if own.Unreached != nil {
-		v.watched[0].State, v.watched[0].cluster = Unknown, nil
+	v.watched = []Watched{{ID: id, State: Unknown}}
+	if config := ConfigCluster(fleet, at, v.Istiod); config >= 0 {
+		c := &fleet.Clusters[config]
+		v.watched[0].Context = c.Context
+		if c.Unreached == nil {
+			v.watched[0].State, v.watched[0].cluster = Synced, c
+		}
 	}
 	secrets := slices.Clone(resources.RemoteSecrets.Of(own).Value)
 	slices.SortStableFunc(secrets, func(a, b facts.RemoteSecret) int {

@@ -5,7 +5,6 @@ package istio
 import (
 	"cmp"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -150,11 +149,14 @@ func HasControlPlane(c *facts.Cluster) (has, known bool) {
 }
 
 // ClusterID is the name that the mesh has for the cluster, "" when nothing says
-// it. A cluster without istiod is named by the path of its injection webhook,
-// /inject/cluster/ID/net/NETWORK (pkg/kube/inject/webhook.go).
+// it. An external control plane has the name of the cluster that it configures, and not
+// of the one in which it runs. A cluster without istiod is named by the path of its
+// injection webhook, /inject/cluster/ID/net/NETWORK (pkg/kube/inject/webhook.go).
 func ClusterID(c *facts.Cluster) string {
 	for _, i := range Istiods(c) {
-		return i.ClusterID()
+		if !i.IsExternal(c) {
+			return i.ClusterID()
+		}
 	}
 	for _, path := range InjectionPaths(c) {
 		if id := InjectedCluster(path); id != "" {
@@ -184,18 +186,45 @@ func InjectionPaths(c *facts.Cluster) []string {
 	return out
 }
 
-// InjectedCluster is the cluster ID in the path of an injection webhook. After
-// "inject" come names and values in turn; a slash in a value is written
-// --slash-- (pkg/kube/inject/webhook.go, parseInjectEnvs).
-func InjectedCluster(path string) string {
-	parts := strings.Split(path, "/")
-	at := slices.Index(parts, "inject")
-	for i := at + 1; at >= 0 && i+1 < len(parts); i += 2 {
-		if parts[i] == "cluster" {
-			return strings.ReplaceAll(parts[i+1], "--slash--", "/")
+// InjectedCluster is the cluster ID in the path of an injection webhook; "" where it
+// names none.
+func InjectedCluster(path string) string { return injected(path, EnvProxyClusterID) }
+
+// InjectedNetwork is the network in the path of an injection webhook; "" where it names
+// none.
+func InjectedNetwork(path string) string { return injected(path, EnvProxyNetwork) }
+
+// injected is the value that the path of an injection webhook gives to a variable of the
+// proxies. After "inject" come names and values in turn, in which a slash is written
+// --slash--, or in the old way :ENV:NAME=VALUE, each (pkg/kube/inject/webhook.go,
+// parseInjectEnvs).
+func injected(path, variable string) string {
+	names := func(k string) bool {
+		switch k {
+		case "cluster":
+			return variable == EnvProxyClusterID
+		case "net":
+			return variable == EnvProxyNetwork
+		}
+		return strings.ToUpper(k) == variable
+	}
+	_, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(path, "/"), "/"), "/")
+	if rest, ok := strings.CutPrefix(rest, ":ENV:"); ok {
+		value := ""
+		for pair := range strings.SplitSeq(rest, ":ENV:") {
+			if k, v, ok := strings.Cut(pair, "="); ok && names(k) {
+				value = v
+			}
+		}
+		return value
+	}
+	value, parts := "", strings.Split(rest, "/")
+	for i := 0; i+1 < len(parts); i += 2 {
+		if names(parts[i]) {
+			value = strings.ReplaceAll(parts[i+1], "--slash--", "/")
 		}
 	}
-	return ""
+	return value
 }
 
 // OldestStart is when the longest running istiod pod of the cluster started;

@@ -37,7 +37,7 @@ func (w *walk) isWatched() Verdict {
 	}
 	watched, ok := w.watched(w.to)
 	name, served := w.cp.NameOf(w.source)
-	if reason, lacks := rule.Lacks(w.cp.Cluster.Cluster, resources.RemoteSecrets); (!ok || !served) && lacks {
+	if reason, lacks := rule.Lacks(w.cp.RunsIn.Cluster, resources.RemoteSecrets); (!ok || !served) && lacks {
 		return w.unclear(stepReads, w.cp.Context, reason)
 	}
 	if own := w.source.ID; w.source != w.cp.Cluster && own != "" && own != name {
@@ -87,7 +87,7 @@ func (w *walk) watched(c *model.Cluster) (model.Watched, bool) {
 // cluster's own ID was not read; the zero Reason where it is known.
 func (w *walk) unidentified() finding.Reason {
 	reason, lacks := rule.Lacks(w.to.Cluster, resources.Istiods)
-	if lacks && slices.ContainsFunc(w.cp.Watches, func(o model.Watched) bool { return o.Cluster == nil && o.Secret.Unreached == nil }) {
+	if lacks && slices.ContainsFunc(w.cp.Watches, func(o model.Watched) bool { return o.Cluster == nil && o.Secret != nil && o.Secret.Unreached == nil }) {
 		return reason
 	}
 	return finding.Reason{}
@@ -98,7 +98,7 @@ func (w *walk) unidentified() finding.Reason {
 func (w *walk) isNotWatched() Verdict {
 	ignored := w.ignoredSecret()
 	if ignored == nil {
-		watch := w.mesh.Watch(w.cp.Cluster, w.to)
+		watch := w.mesh.Watch(w.cp.RunsIn, w.to)
 		inDoubt := watch.Why == model.MayLeadThere || watch.Why == model.ExternalControlPlane ||
 			watch.From.Membership.State == model.Unclear || watch.To.Membership.State == model.Unclear
 		if watch.Status == model.Unknown && inDoubt {
@@ -118,7 +118,7 @@ func (w *walk) isNotWatched() Verdict {
 func (w *walk) isFollowed(watched model.Watched) Verdict {
 	cause := ""
 	// Another remote secret may lead there that is ignored or out of use, and does no harm.
-	if watch := w.mesh.Watch(w.cp.Cluster, w.to); watch.Status == model.Stale || watch.Status == model.Impaired {
+	if watch := w.mesh.Watch(w.cp.RunsIn, w.to); watch.Status == model.Stale || watch.Status == model.Impaired {
 		cause = cmp.Or(
 			w.known.ofWatching(w.cp.Context, w.to.Context, notFollowed...),
 			w.known.ofWatching(w.cp.Context, w.to.Context, "SEC019"))
@@ -158,7 +158,7 @@ func (w *walk) unwatched(ignored *model.RemoteSecret) finding.Finding {
 	if ignored == nil {
 		f = w.notWatched(fmt.Sprintf("%s has no remote secret for %s, so it does not know its pods", istiodOf(w.cp), w.to.Context))
 		f.Evidence = []finding.Evidence{{
-			Field: fmt.Sprintf("secrets with label %s=true in %s", istio.MultiClusterLabel, w.cp.Istiod.Namespace), Value: secretsOf(w.cp.Cluster),
+			Field: fmt.Sprintf("secrets with label %s=true in %s", istio.MultiClusterLabel, w.cp.Istiod.Namespace), Value: secretsOf(w.cp.RunsIn),
 		}}
 	} else {
 		why := ignored.IgnoredBy(w.cp)
@@ -242,7 +242,7 @@ func (w *walk) refusedProxies(own, name string) finding.Finding {
 		Code: "EP030", Severity: finding.Error, Clusters: []string{w.cp.Context}, Object: finding.Named("cluster", w.source.Context),
 		Title: fmt.Sprintf("%s refuses the proxies of %s: it knows the cluster as %s", istiodOf(w.cp), w.source.Context, name),
 		Evidence: []finding.Evidence{
-			{Field: "remote secrets", Value: secretsOf(w.cp.Cluster)},
+			{Field: "remote secrets", Value: secretsOf(w.cp.RunsIn)},
 			{Cluster: w.source.Context, Field: "cluster ID of its proxies", Value: own},
 		},
 		Effect: fmt.Sprintf("new and restarted proxies in %s get no certificate and no endpoints", w.source.Context),

@@ -14,8 +14,12 @@ import (
 // ControlPlane is one Deployment of istiod, and what it makes of the fleet.
 type ControlPlane struct {
 	*istio.View
-	// Cluster is that in which it runs.
+	// Cluster is the one that it takes for its own, whose configuration it reads: that in
+	// which it runs, but for an external control plane. Where it is not known which one
+	// that is it is the one in which it runs.
 	Cluster *Cluster
+	// RunsIn is the cluster that has its Deployment, its mesh config and its remote secrets.
+	RunsIn *Cluster
 	// Watches are the clusters that it watches, its own first, then one for each remote
 	// secret that it uses.
 	Watches []Watched
@@ -49,7 +53,7 @@ type prediction struct {
 }
 
 func newControlPlane(c *Cluster, view *istio.View) *ControlPlane {
-	cp := &ControlPlane{View: view, Cluster: c}
+	cp := &ControlPlane{View: view, Cluster: c, RunsIn: c}
 	cp.candidates = sync.OnceValue(view.Candidates)
 	cp.gateways = sync.OnceValue(view.Gateways)
 	cp.prediction = sync.OnceValue(func() prediction {
@@ -66,9 +70,9 @@ func (cp *ControlPlane) watch() {
 	for _, w := range clusters {
 		out := Watched{ID: w.ID, State: w.State}
 		if w.Secret == "" {
-			out.Cluster = cp.Cluster
+			out.Cluster = cp.RunsIn.mesh.Cluster(w.Context)
 		} else {
-			for _, r := range cp.Cluster.Remotes {
+			for _, r := range cp.RunsIn.Remotes {
 				if r.ClusterID == w.ID && r.SecretName() == w.Secret {
 					out.Secret, out.Cluster = r, r.To
 					break
@@ -212,6 +216,24 @@ func (cp *ControlPlane) RegistryNetworks(c *Cluster) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// IsExternal reports whether the control plane takes another cluster for its own than the
+// one in which it runs.
+func (cp *ControlPlane) IsExternal() bool { return cp.Istiod.IsExternal(cp.RunsIn.Cluster) }
+
+// IsHost reports whether the cluster only runs control planes that take other clusters for
+// their own: it needs no network, no CA and no gateways, and has no workloads of the mesh.
+func (c *Cluster) IsHost() bool {
+	return len(c.ControlPlanes) > 0 && !slices.ContainsFunc(c.ControlPlanes, func(cp *ControlPlane) bool {
+		return !cp.IsExternal() || cp.Watches[0].Cluster == c
+	})
+}
+
+// isConfigOf reports whether a control plane that runs in another cluster takes the cluster
+// for its own.
+func (c *Cluster) isConfigOf(host *Cluster) bool {
+	return c != host && slices.ContainsFunc(host.ControlPlanes, func(cp *ControlPlane) bool { return cp.Cluster == c })
 }
 
 // PodNetwork is the network of a pod as an endpoint, "" for none.

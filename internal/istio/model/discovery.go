@@ -222,7 +222,7 @@ func (cp *ControlPlane) CertificateNames() ([]string, bool) {
 
 // String tells control planes apart.
 func (cp *ControlPlane) String() string {
-	if len(cp.Cluster.istiods) > 1 {
+	if len(cp.RunsIn.istiods) > 1 {
 		return "istiod " + cp.Istiod.Name + " of " + cp.Context
 	}
 	return "istiod of " + cp.Context

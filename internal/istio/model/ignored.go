@@ -59,7 +59,7 @@ func (r *RemoteSecret) IgnoredBy(cp *ControlPlane) *Ignored { return r.ignored[c
 // itself, as it has its own cluster ID and its own settings.
 func (cp *ControlPlane) findIgnored() {
 	taken := map[string]*RemoteSecret{}
-	for _, r := range cp.Cluster.Remotes {
+	for _, r := range cp.RunsIn.Remotes {
 		if why := cp.ignores(r, taken[r.ClusterID]); why != nil {
 			why.By, r.ignored[cp] = cp, why
 		} else {
@@ -119,11 +119,11 @@ func refusedWays(i istio.Istiod, s facts.RemoteSecret) []string {
 	return out
 }
 
-// IgnoredSecrets are the remote secrets of its cluster of which a control plane makes no
+// IgnoredSecrets are the remote secrets of the cluster in which it runs of which a control plane makes no
 // cluster.
 func (cp *ControlPlane) IgnoredSecrets() []*RemoteSecret {
 	var out []*RemoteSecret
-	for _, r := range cp.Cluster.Remotes {
+	for _, r := range cp.RunsIn.Remotes {
 		if r.ignored[cp] != nil {
 			out = append(out, r)
 		}

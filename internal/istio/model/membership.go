@@ -48,6 +48,8 @@ const (
 	NothingOfIstio MembershipReason = "nothing of Istio"
 	// NotLinked: it has nothing to do with any other cluster of the fleet.
 	NotLinked MembershipReason = "not linked"
+	// HostsControlPlane: it only runs control planes that take other clusters for their own.
+	HostsControlPlane MembershipReason = "hosts an external control plane"
 	// NotRead: what would tell was not read.
 	NotRead MembershipReason = "not read"
 )
@@ -63,6 +65,8 @@ func (m Membership) String() string {
 		return "it has a remote secret for a cluster that is not known here"
 	case NothingOfIstio:
 		return "nothing of Istio is in it, and no control plane watches it"
+	case HostsControlPlane:
+		return "it only runs the control plane of other clusters"
 	case NotLinked:
 		return "it has no remote secret, root or control plane in common with another cluster"
 	default: // OwnNetwork, NotRead
@@ -175,6 +179,9 @@ func (c *Cluster) isOfNothing() bool {
 func (m *Mesh) membershipOf(c *Cluster) Membership {
 	if c.isOfNothing() {
 		return Membership{State: Outside, Reason: NothingOfIstio}
+	}
+	if c.IsHost() {
+		return Membership{State: Outside, Reason: HostsControlPlane}
 	}
 	if len(m.Clusters) < 2 {
 		return Membership{State: Member, Reason: OnlyCluster}

@@ -75,6 +75,9 @@ func New(fleet *facts.Fleet, options Options) *Mesh {
 		if c := m.byContext[view.Context]; c != nil {
 			view.Hosts = options.Hosts
 			cp := newControlPlane(c, view)
+			if watched, _ := view.Clusters(); m.byContext[watched[0].Context] != nil {
+				cp.Cluster = m.byContext[watched[0].Context]
+			}
 			m.ControlPlanes, c.ControlPlanes = append(m.ControlPlanes, cp), append(c.ControlPlanes, cp)
 		}
 	}

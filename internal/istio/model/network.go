@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -113,23 +112,9 @@ func (c *Cluster) injectorNetwork() (network string, known bool) {
 	return network, known
 }
 
-// InjectedNetwork is the network in a path of an injection webhook:
-// /inject/cluster/ID/net/NETWORK, with a slash in a value written --slash--
-// (pkg/kube/inject/webhook.go, parseInjectEnvs); "" where it names none.
-func InjectedNetwork(path string) string {
-	parts := strings.Split(path, "/")
-	at := slices.Index(parts, "inject")
-	for i := at + 1; at >= 0 && i+1 < len(parts); i += 2 {
-		if parts[i] == "net" && parts[i+1] != "" {
-			return strings.ReplaceAll(parts[i+1], "--slash--", "/")
-		}
-	}
-	return ""
-}
-
 func injectedNetwork(c *facts.Cluster) string {
 	for _, path := range istio.InjectionPaths(c) {
-		if network := InjectedNetwork(path); network != "" {
+		if network := istio.InjectedNetwork(path); network != "" {
 			return network
 		}
 	}
@@ -141,7 +126,7 @@ func injectedNetwork(c *facts.Cluster) string {
 func (c *Cluster) MeshNetworksUnread() []Unread {
 	var out []Unread
 	for _, cp := range c.WatchedBy {
-		for _, u := range cp.Cluster.Unread(resources.MeshConfigs) {
+		for _, u := range cp.RunsIn.Unread(resources.MeshConfigs) {
 			if !slices.Contains(out, u) {
 				out = append(out, u)
 			}

@@ -96,7 +96,7 @@ func (r *routing) block(b Blocker) { r.Blocked = append(r.Blocked, b) }
 // should does not let their proxies in, unless it watches their cluster.
 func (r *routing) unconfigured() {
 	if cp := r.From.ManagedBy(); cp != nil {
-		if w := r.mesh.Watch(cp.Cluster, r.From); w.Status == Missing || w.Status == IsIgnored {
+		if w := r.mesh.Watch(cp.RunsIn, r.From); w.Status == Missing || w.Status == IsIgnored {
 			r.block(notWatched(w, Whole))
 			return
 		}
@@ -369,7 +369,7 @@ func (cp *ControlPlane) contextOf(id string) string {
 // holderOf is the cluster that has the object of a candidate; nil where it was not reached.
 func (cp *ControlPlane) holderOf(c istio.CandidateRef) *Cluster {
 	if c.Kind == "MeshNetworks" {
-		return cp.Cluster
+		return cp.RunsIn
 	}
 	return cp.ClusterOf(c.Cluster)
 }
@@ -379,7 +379,7 @@ func (cp *ControlPlane) holderOf(c istio.CandidateRef) *Cluster {
 func (c *Cluster) Deciding() []string {
 	out := []string{c.Context}
 	for _, cp := range c.ConfiguredBy() {
-		out = append(out, cp.Cluster.Context)
+		out = append(out, cp.RunsIn.Context)
 	}
 	return out
 }

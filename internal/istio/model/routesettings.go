@@ -35,7 +35,7 @@ func (r *routing) configured(c *Cluster) {
 		}
 		objects = append(objects, finding.In("service", s.Namespace, s.Name))
 		for _, cp := range by {
-			if s := cp.Cluster.ServiceAt(c.sliceAddresses(s)); s != nil {
+			if s := cp.RunsIn.ServiceAt(c.sliceAddresses(s)); s != nil {
 				objects = append(objects, finding.In("service", s.Namespace, s.Name))
 			}
 		}
@@ -93,15 +93,15 @@ func (r *routing) meshNetworks() {
 		invalid = invalid || len(networks) > 1 || nobodys && homeless
 	}
 	if invalid {
-		r.block(Blocker{Kind: MeshNetworksInvalid, Extent: Some, Clusters: []*Cluster{cp.Cluster}, Objects: []finding.Object{cp.ConfigMap()}})
+		r.block(Blocker{Kind: MeshNetworksInvalid, Extent: Some, Clusters: []*Cluster{cp.RunsIn}, Objects: []finding.Object{cp.ConfigMap()}})
 	}
-	differing, meanings := []*Cluster{cp.Cluster}, r.mesh.routeFacts().meanings
+	differing, meanings := []*Cluster{cp.RunsIn}, r.mesh.routeFacts().meanings
 	for _, o := range r.mesh.ControlPlanes {
 		if r.mesh.Same(o.Cluster, cp.Cluster) && !slices.Equal(meanings[cp], meanings[o]) {
-			differing = append(differing, o.Cluster)
+			differing = append(differing, o.RunsIn)
 		}
 	}
-	if len(differing) > 1 && len(cp.Cluster.Unread(resources.MeshConfigs)) == 0 {
+	if len(differing) > 1 && len(cp.RunsIn.Unread(resources.MeshConfigs)) == 0 {
 		r.block(Blocker{Kind: MeshNetworksDiffer, Extent: Unclarified, Clusters: differing})
 	}
 }
@@ -212,7 +212,7 @@ func (r *routing) ambientTrust(c *Cluster, extent Extent, add func(BlockerKind, 
 		trusted := strings.Split(cp.Istiod.Env(istio.EnvTrustedNodeAccounts), ",")
 		isOne := func(s string) bool { return strings.TrimSpace(s) == account }
 		if cp.Istiod.Setting(istio.EnvEnableCAServer, true) && !slices.ContainsFunc(trusted, isOne) {
-			add(ZtunnelRefused, extent, finding.In("deployment", cp.Istiod.Namespace, cp.Istiod.Name), c, cp.Cluster)
+			add(ZtunnelRefused, extent, finding.In("deployment", cp.Istiod.Namespace, cp.Istiod.Name), c, cp.RunsIn)
 			return
 		}
 	}

@@ -158,6 +158,10 @@ func (w Watch) name() string {
 // Watch says whether the control plane of a cluster watches another one.
 func (m *Mesh) Watch(from, to *Cluster) Watch {
 	w := Watch{From: from, To: to}
+	if to.isConfigOf(from) {
+		w.Status = IsWatched
+		return w
+	}
 	if from != to && from.Primary() && from.SecretsElsewhere == nil {
 		w.Secret = from.SecretFor(to)
 	}

@@ -184,15 +184,15 @@ func differentMeshNetworks(p *rule.Pass[*model.Mesh]) {
 	var edits []finding.Command
 	edited := map[*model.Cluster][]finding.Object{}
 	for _, cp := range controlPlanes {
-		f.Clusters = append(f.Clusters, cp.Cluster.Context)
+		f.Clusters = append(f.Clusters, cp.RunsIn.Context)
 		own := slices.DeleteFunc(meaning(cp), func(line string) bool { return common[line] == len(controlPlanes) })
 		f.Evidence = append(f.Evidence, finding.Evidence{
-			Cluster: cp.Cluster.Context, Field: cp.ConfigMap().String() + ", " + istio.MeshNetworksKey,
+			Cluster: cp.RunsIn.Context, Field: cp.ConfigMap().String() + ", " + istio.MeshNetworksKey,
 			Value: cmp.Or(strings.Join(own, "; "), "nothing that the others do not have"),
 		})
-		if !slices.Contains(edited[cp.Cluster], cp.ConfigMap()) { // control planes can share one
-			edited[cp.Cluster] = append(edited[cp.Cluster], cp.ConfigMap())
-			edits = append(edits, remedy.EditMeshConfig(cp.Cluster.Context, cp.Istiod))
+		if !slices.Contains(edited[cp.RunsIn], cp.ConfigMap()) { // control planes can share one
+			edited[cp.RunsIn] = append(edited[cp.RunsIn], cp.ConfigMap())
+			edits = append(edits, remedy.EditMeshConfig(cp.RunsIn.Context, cp.Istiod))
 		}
 	}
 	f.Clusters = finding.Distinct(f.Clusters)

@@ -89,7 +89,7 @@ func primaryAddress(p pass) {
 			}}
 			exposed := ""
 			for _, cp := range r.by {
-				shown := exposing(cp.Cluster)
+				shown := exposing(cp.RunsIn)
 				f.Evidence = append(f.Evidence, finding.Evidence{
 					Cluster: cp.Context, Field: fmt.Sprintf("addresses of Services with port %d", model.PortDiscovery),
 					Value: evidence.OrNone(strings.Join(shown, ", ")),
@@ -139,7 +139,7 @@ func exposing(primary *model.Cluster) []string {
 // missing among them.
 func addressesOf(by []*model.ControlPlane, hosts map[string][]string) (out []string, why finding.Reason) {
 	for _, cp := range by {
-		c := cp.Cluster
+		c := cp.RunsIn
 		if u := c.Unread(resources.Services, resources.Nodes, resources.Pods, resources.MeshConfigs); len(u) > 0 && why == (finding.Reason{}) {
 			why = u[0].Elsewhere()
 		}

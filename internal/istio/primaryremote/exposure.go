@@ -25,12 +25,13 @@ func exposure(p pass) {
 		for _, s := range r.bridges(p) {
 			addresses, all := r.endpointsOf(s)
 			for _, cp := range r.by {
-				if !p.Able(cp.Context) {
+				// What is before an external control plane belongs to another mesh, or to none.
+				if !p.Able(cp.Context) || cp.IsExternal() {
 					continue
 				}
 				ports := slices.DeleteFunc(slices.Clone(all), func(port int) bool { return r.seenAt(p, port, addresses) })
-				if s := cp.Cluster.ServiceAt(addresses); s != nil && len(ports) > 0 {
-					g := &model.Gateway{Cluster: cp.Cluster, Service: s, Network: s.Labels[istio.LabelNetwork], Pods: cp.Cluster.SelectedPods(s)}
+				if s := cp.RunsIn.ServiceAt(addresses); s != nil && len(ports) > 0 {
+					g := &model.Gateway{Cluster: cp.RunsIn, Service: s, Network: s.Labels[istio.LabelNetwork], Pods: cp.RunsIn.SelectedPods(s)}
 					exposedBy(p, r, cp, g, ports)
 				}
 			}
@@ -88,11 +89,11 @@ func unexposed(cp *model.ControlPlane, g *model.Gateway, port int) (e finding.Ev
 	if len(listeners) == 0 {
 		return finding.Evidence{Field: fmt.Sprintf("Gateways with port %d for the pods of %s", port, g.Object()), Value: "none"}, why
 	}
-	if u := cp.Cluster.Unread(resources.VirtualServices); len(u) > 0 {
+	if u := cp.RunsIn.Unread(resources.VirtualServices); len(u) > 0 {
 		return e, u[0].Elsewhere()
 	}
 	return finding.Evidence{
-		Field: fmt.Sprintf("virtualservices of %s, port %d", listeners[0].Object(), port), Value: unrouted(cp.Cluster, listeners, port),
+		Field: fmt.Sprintf("virtualservices of %s, port %d", listeners[0].Object(), port), Value: unrouted(cp.RunsIn, listeners, port),
 	}, why
 }
 

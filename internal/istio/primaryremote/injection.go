@@ -10,7 +10,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/evidence"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 )
 
 // injectionServiceMissing finds webhooks of remote clusters that call a Service which does
@@ -88,7 +87,7 @@ func injectionPath(p pass) {
 					wrong = append(wrong, finding.Evidence{Cluster: cp.Context, Field: "cluster ID for " + cp.String(), Value: expected})
 				}
 			}
-			if model.InjectedNetwork(i.Path()) == "" && p.Model.Several() {
+			if istio.InjectedNetwork(i.Path()) == "" && p.Model.Several() {
 				wrong = append(wrong, finding.Evidence{Field: "networks of the fleet", Value: strings.Join(p.Model.Networks(), ", ")})
 			}
 			if len(wrong) == 0 {

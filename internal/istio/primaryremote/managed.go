@@ -30,7 +30,7 @@ func notManaged(p pass) {
 		for _, cp := range r.by {
 			id, external := cp.Istiod.ClusterID(), cp.Istiod.On(istio.EnvExternalIstiod)
 			named := slices.ContainsFunc(r.NamedControlPlanes(), func(s string) bool { return s == id || s == "*" })
-			managed = managed || named && external
+			managed = managed || named && external || cp.Cluster == r.Cluster // its own it always manages
 			seen = append(seen, finding.Evidence{
 				Cluster: cp.Context, Field: "istiod " + cp.Istiod.Name,
 				Value: fmt.Sprintf("cluster ID %s, %s %s", id, istio.EnvExternalIstiod, evidence.OrNone(cp.Istiod.Env(istio.EnvExternalIstiod))),

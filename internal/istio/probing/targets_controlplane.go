@@ -59,9 +59,9 @@ func (t *Target) findOwner(by []*model.ControlPlane) {
 	t.Cluster, t.Network = first.Context, first.Cluster.Network().Home()
 	t.Object = finding.In("deployment", first.Istiod.Namespace, first.Istiod.Name)
 	for _, cp := range by {
-		if s := cp.Cluster.ServiceAt([]string{t.Address}); s != nil {
+		if s := cp.RunsIn.ServiceAt([]string{t.Address}); s != nil {
 			t.Cluster, t.Object = cp.Context, finding.In("service", s.Namespace, s.Name)
-			t.Network = cmp.Or(s.Labels[istio.LabelNetwork], cp.Cluster.Network().Home())
+			t.Network = cmp.Or(s.Labels[istio.LabelNetwork], cp.RunsIn.Network().Home())
 			return
 		}
 	}
