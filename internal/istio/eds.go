@@ -382,10 +382,14 @@ func (b *builder) mtls(w *workload) (on bool, why Decider) {
 	}
 	if mode, set := b.rule.tlsMode(b.subset, b.port); set {
 		from := strings.Join(b.rule.from, ", ")
-		return mode == api.TLSIstioMutual, decider("DestinationRule", from, b.rule.from[0], mode)
+		d := decider("DestinationRule", from, b.rule.from[0], mode)
+		d.OfPort = b.rule.tlsOfPort(b.subset, b.port)
+		return mode == api.TLSIstioMutual, d
 	}
 	a := b.v.acceptance(w.namespace, w.labels, w.port)
-	return a.Mode != api.MTLSDisable, decider("PeerAuthentication", a.From, a.From, a.Mode)
+	d := decider("PeerAuthentication", a.From, a.From, a.Mode)
+	d.OfPort = a.OfPort
+	return a.Mode != api.MTLSDisable, d
 }
 
 // Decider is what decided on mutual TLS.
@@ -396,6 +400,8 @@ type Decider struct {
 	Kind, Object string
 	// First names Object, or the first of several.
 	First ObjectName
+	// OfPort: it says so for the port alone.
+	OfPort bool
 	// Text is the same in words.
 	Text string
 }

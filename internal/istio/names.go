@@ -49,6 +49,7 @@ const (
 	LabelGatewayPort                = config.LabelGatewayPort
 	LabelTLSMode                    = config.LabelTLSMode
 	LabelRevision                   = config.LabelRevision
+	InjectKey                       = config.InjectKey
 	LabelGatewayName                = config.LabelGatewayName
 	LabelImportedService            = config.LabelImportedService
 	AnnotationNodeSelector          = config.AnnotationNodeSelector

@@ -17,6 +17,8 @@ type Acceptance struct {
 	Mode string
 	// From is the PeerAuthentication that decided, namespace/name; "" for none.
 	From string
+	// OfPort: it decided for the port alone (portLevelMtls).
+	OfPort bool
 }
 
 // acceptance is the mode of mutual TLS of a workload's port. All PeerAuthentications
@@ -45,7 +47,7 @@ func (v *View) acceptance(namespace string, labels placed, port uint32) Acceptan
 	}
 	if workload != nil {
 		if m, ok := workload.Spec.PortLevelMTLS[strconv.Itoa(int(port))]; ok && isMode(m.Mode) {
-			out = Acceptance{Mode: m.Mode, From: workload.Namespace + "/" + workload.Name}
+			out = Acceptance{Mode: m.Mode, From: workload.Namespace + "/" + workload.Name, OfPort: true}
 		}
 	}
 	return out

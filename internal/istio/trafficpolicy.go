@@ -38,6 +38,23 @@ func (r *mergedRule) tlsMode(subset string, port int) (mode string, set bool) {
 	return tlsMode(r.spec.TrafficPolicy, port)
 }
 
+// tlsOfPort reports whether tlsMode comes from settings of the port alone.
+func (r *mergedRule) tlsOfPort(subset string, port int) bool {
+	of := func(p *api.TrafficPolicy) (set, ofPort bool) {
+		_, set = tlsMode(p, port)
+		return set, set && slices.ContainsFunc(p.PortLevelSettings, func(s api.PortTrafficPolicy) bool {
+			return s.Port != nil && int(s.Port.Number) == port && s.TLS != nil
+		})
+	}
+	if s, ok := r.subset(subset); ok {
+		if set, ofPort := of(s.TrafficPolicy); set {
+			return ofPort
+		}
+	}
+	_, ofPort := of(r.spec.TrafficPolicy)
+	return ofPort
+}
+
 func tlsMode(p *api.TrafficPolicy, port int) (mode string, set bool) {
 	if p == nil {
 		return "", false

@@ -39,6 +39,7 @@ const (
 	LabelGatewayPort                = "networking.istio.io/gatewayPort"
 	LabelTLSMode                    = "security.istio.io/tlsMode"
 	LabelRevision                   = "istio.io/rev"
+	InjectKey                       = "sidecar.istio.io/inject" // a label and, of old, an annotation of pods
 	LabelGatewayName                = "gateway.networking.k8s.io/gateway-name"
 	LabelImportedService            = "multicluster.kubernetes.io/service-name"
 	AnnotationNodeSelector          = "traffic.istio.io/nodeSelector"

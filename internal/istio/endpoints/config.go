@@ -9,9 +9,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -92,17 +94,18 @@ func objectsOf(m map[finding.Object]string) []finding.Object {
 	return slices.SortedFunc(maps.Keys(m), func(a, b finding.Object) int { return strings.Compare(a.String(), b.String()) })
 }
 
-// configOf is what a cluster's control plane is told about a namespace: the specs of objects.
+// configOf is what a cluster's control plane is told about a namespace: the specs of objects,
+// without those that a controller of the cluster makes, such as Flagger.
 func configOf(c *model.Cluster, namespace string) map[finding.Object]string {
 	out := map[finding.Object]string{}
 	put := func(kind string, m *metav1.ObjectMeta, spec any) {
-		if m.Namespace == namespace {
+		if m.Namespace == namespace && owner.Of(m).Tool != owner.Controller {
 			out[finding.In(kind, m.Namespace, m.Name)] = remedy.JSON(spec)
 		}
 	}
 	for i := range resources.DestinationRules.Of(c.Cluster).Value {
 		o := &resources.DestinationRules.Of(c.Cluster).Value[i]
-		put("destinationrule", &o.ObjectMeta, o.Spec)
+		put("destinationrule", &o.ObjectMeta, ruleByPeople(o.Spec))
 	}
 	for i := range resources.PeerAuthentications.Of(c.Cluster).Value {
 		o := &resources.PeerAuthentications.Of(c.Cluster).Value[i]
@@ -113,7 +116,7 @@ func configOf(c *model.Cluster, namespace string) map[finding.Object]string {
 		if g := o.Spec.Gateways; len(g) > 0 && !slices.Contains(g, "mesh") {
 			continue // for requests from outside, which each cluster has of its own
 		}
-		put("virtualservice", &o.ObjectMeta, o.Spec)
+		put("virtualservice", &o.ObjectMeta, routesByPeople(o.Spec))
 	}
 	for i := range resources.AuthorizationPolicies.Of(c.Cluster).Value {
 		o := &resources.AuthorizationPolicies.Of(c.Cluster).Value[i]
@@ -124,4 +127,37 @@ func configOf(c *model.Cluster, namespace string) map[finding.Object]string {
 		put("sidecar", &o.ObjectMeta, o.Spec)
 	}
 	return out
+}
+
+// hashLabels are those by which a controller tells the pods of two versions of a workload,
+// with values of its own in each cluster.
+var hashLabels = []string{"pod-template-hash", "rollouts-pod-template-hash"}
+
+// ruleByPeople is what people write of a DestinationRule: Argo Rollouts adds to the subsets
+// the hashes of the pods that each cluster has.
+func ruleByPeople(spec api.DestinationRuleSpec) api.DestinationRuleSpec {
+	spec.Subsets = slices.Clone(spec.Subsets)
+	for i := range spec.Subsets {
+		labels := maps.Clone(spec.Subsets[i].Labels)
+		maps.DeleteFunc(labels, func(key, _ string) bool { return slices.Contains(hashLabels, key) })
+		spec.Subsets[i].Labels = labels
+	}
+	return spec
+}
+
+// routesByPeople is what people write of a VirtualService for good. Weights are what a
+// controller of each cluster changes while it rolls out a version (Argo Rollouts, Flagger), as
+// people do step by step.
+func routesByPeople(spec api.VirtualServiceSpec) api.VirtualServiceSpec {
+	for _, routes := range []*[]api.Route{&spec.HTTP, &spec.TCP, &spec.TLS} {
+		*routes = slices.Clone(*routes)
+		for i := range *routes {
+			r := &(*routes)[i]
+			r.Route = slices.Clone(r.Route)
+			for k := range r.Route {
+				r.Route[k].Weight = 0
+			}
+		}
+	}
+	return spec
 }

@@ -201,7 +201,7 @@ func fleetOf(t *testing.T, name string) *istiotest.Fleet {
 		f.Get("west").Network.GatewayPods[0].Status.Conditions[0].Status = corev1.ConditionFalse
 		return f
 	}
-	for _, c := range istiotest.EndpointFaults {
+	for _, c := range slices.Concat(istiotest.EndpointFaults, istiotest.EndpointHealthy) {
 		if c.Name == name {
 			return c.Fleet()
 		}

@@ -137,9 +137,20 @@ func (e *evaluator) evaluatePart(services []service) (out part) {
 	defer func() { out.panicked = recover() }()
 	out.notes = newNotes()
 	for _, s := range services {
-		e.evaluate(s, out.notes)
+		if e.ofMesh(s) {
+			e.evaluate(s, out.notes)
+		}
 	}
 	return out
+}
+
+// ofMesh reports whether a cluster has pods of a service that are part of the mesh, or ought
+// to be. What none has in the mesh, as the monitoring of each cluster, is used within it.
+func (e *evaluator) ofMesh(s service) bool {
+	return slices.ContainsFunc(e.clusters, func(c *model.Cluster) bool {
+		at := s.in(c)
+		return !e.skips(c, s) && at != nil && c.OfMesh(at)
+	})
 }
 
 // evaluation is that of one service.

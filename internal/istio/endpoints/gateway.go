@@ -206,8 +206,8 @@ func (w *walk) stoppedBy(g gateway, p *port) (finding.Finding, bool) {
 	case istio.OtherName, istio.HiddenBySidecar:
 		return finding.Finding{}, false
 	}
-	if plain := plainOf(given, id); len(plain) > 0 {
-		f := w.plain(g.cp, plain)
+	if plain := plainOf(given, id); len(plain) > 0 && !w.isMeant(plain, p, false) {
+		f := w.plain(g.cp, plain, p)
 		f.Effect = fmt.Sprintf("the gateway of %s has no endpoints for the service, and requests from %s fail", g.in.Context, w.source.Context)
 		return f, true
 	}

@@ -20,7 +20,17 @@ func (w *walk) seesNamespace() Verdict {
 	if w.cp.Sees(w.id, w.service.namespace) || w.service.in(w.to) == nil {
 		return w.ok(stepSees, "%s watches namespace %s of %s", istiodOf(w.cp), w.service.namespace, w.to.Context)
 	}
-	return w.fault(stepSees, w.hidden(w.cp, w.to))
+	f := w.hidden(w.cp, w.to)
+	if w.cp.Sees(w.cp.IDOf(w.source), w.service.namespace) || w.hasProxies() {
+		return w.fault(stepSees, f)
+	}
+	return w.answer(stepSees, f) // the selectors are there to leave it out
+}
+
+// hasProxies reports whether the namespace of the service has sidecars in the source, and
+// those of no other control plane there.
+func (w *walk) hasProxies() bool {
+	return len(w.source.ControlPlanes) < 2 && slices.ContainsFunc(w.source.PodsIn(w.service.namespace), model.IsClient)
 }
 
 // hidden is the finding about a namespace that discovery selectors leave out.

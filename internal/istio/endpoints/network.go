@@ -138,7 +138,7 @@ func (w *walk) headless() Verdict {
 	if !other {
 		return w.nothing(stepNetwork, fmt.Sprintf("headless: in %s the name only has the pods of that cluster", w.source.Context))
 	}
-	return w.fault(stepNetwork, finding.Finding{
+	f := finding.Finding{
 		Code: "EP006", Severity: w.when(finding.Note), Clusters: finding.Distinct([]string{w.source.Context, w.to.Context}),
 		Object: w.service.object(),
 		Title:  fmt.Sprintf("%s is headless, and headless services do not cross networks", w.service),
@@ -148,7 +148,11 @@ func (w *walk) headless() Verdict {
 		},
 		Effect: fmt.Sprintf("clients in %s only reach the pods of their own network", w.source.Context),
 		Fix:    []finding.Step{finding.Say("Reach it by a second Service that has an address, with the same selector in both clusters.")},
-	})
+	}
+	if !w.ofMesh(w.service) {
+		return w.answer(stepNetwork, f)
+	}
+	return w.fault(stepNetwork, f)
 }
 
 // sentAstray is the finding about an endpoint that is not routable from the source.

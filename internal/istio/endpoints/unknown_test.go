@@ -42,7 +42,7 @@ func TestEachReadAlone(t *testing.T) {
 
 // Whoever asks for a service hears no error of a cluster that may not be of the mesh.
 func TestUnclearMembership(t *testing.T) {
-	f := istiotest.EndpointHealthy[len(istiotest.EndpointHealthy)-1].Fleet().Facts()
+	f := fleetOf(t, "a cluster that was named by mistake").Facts()
 	resources.RootCert.SetState(&f.Clusters[0], facts.Forbidden, "")
 	d, result := diagnose(t, f, finding.Result{}, facts.Seen{}, Options{})
 	if len(result.Findings) > 0 {

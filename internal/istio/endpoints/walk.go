@@ -22,8 +22,9 @@ type walk struct {
 	cp     *model.ControlPlane // the one that manages the source; nil for none
 	id     string              // its name for the cluster; "" where it does not watch it
 	path   Path
-	// ports are those that are still reached.
+	// ports are those that are still reached, kept those that are meant not to be.
 	ports []*port
+	kept  []int
 	// stale is set where the control plane does not watch the cluster any more.
 	stale *staleEndpoints
 }
@@ -54,7 +55,7 @@ func (w *walk) run() Path {
 	w.path = Path{From: w.from.Source, To: w.to.Context, Steps: []Step{}, Ports: []Port{}, Findings: []string{}}
 	for _, step := range [...]func(*walk) Verdict{
 		(*walk).hasService, (*walk).isWatched, (*walk).isPredicted, (*walk).isConnected, (*walk).seesNamespace, (*walk).resolvesName,
-		(*walk).sameKind, (*walk).gets, (*walk).hasEndpoints, (*walk).hasCurrentEndpoints, (*walk).samePorts, (*walk).inScope,
+		(*walk).sameKind, (*walk).gets, (*walk).isOfMesh, (*walk).hasEndpoints, (*walk).hasCurrentEndpoints, (*walk).samePorts, (*walk).inScope,
 		(*walk).networks, (*walk).mutualTLS, (*walk).throughGateways, (*walk).nearest, (*walk).admits, (*walk).notEjected,
 	} {
 		if w.path.Verdict = step(w); w.path.Verdict != goesOn {
@@ -67,6 +68,9 @@ func (w *walk) run() Path {
 		w.path.Verdict = Partial
 	case w.path.Verdict == goesOn && w.asked:
 		w.path.Verdict, w.path.Summary = Reaches, w.way()
+		if len(w.kept) > 0 {
+			w.path.Summary += fmt.Sprintf(", except for port %d", w.kept[0])
+		}
 		if w.stale != nil {
 			w.path.Code, w.path.Cause = w.stale.cause.Code, w.stale.cause.ID()
 			w.path.Summary += fmt.Sprintf(", until istiod of %s restarts: %s", w.cp.Context, w.stale.cause.Title)

@@ -100,7 +100,10 @@ var EndpointFaults = []EndpointCase{
 	{Case: Case{Name: "pods without sidecar", Want: []string{"EP007 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) { west.uninject("helloworld") })},
 		Paths: []string{"east > west: broken EP007"}},
 	{Case: Case{Name: "one pod without sidecar", Want: []string{"EP007 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
-		delete(west.Network.Pods[1].Labels, istio.LabelTLSMode)
+		p := west.Network.Pods[1]
+		inject(p, "")
+		delete(p.Labels, istio.LabelTLSMode)
+		p.Spec.Containers[0].Name = "app"
 	})}, Paths: []string{"east > west: partial EP007"}},
 	{Case: Case{Name: "a rule that turns TLS off", Want: []string{"EP008 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 		east.Network.More = append(east.Network.More, rule("helloworld", &api.TrafficPolicy{TLS: &api.ClientTLS{Mode: "DISABLE"}}))

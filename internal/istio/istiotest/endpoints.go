@@ -124,7 +124,9 @@ func inSample(name string) metav1.ObjectMeta { return meta("sample", name, nil) 
 
 // EndpointHealthy are fleets in which every service is reached, or stays local as
 // somebody wants it.
-var EndpointHealthy = []EndpointCase{
+var EndpointHealthy = append(endpointHealthy, lookAlikes...)
+
+var endpointHealthy = []EndpointCase{
 	{Case: Case{Name: "two networks", Fleet: serving(func(*Fleet, *Cluster, *Cluster) {})}},
 	{Case: Case{Name: "three networks", Fleet: func() *Fleet { return Serving(Networked("east", "north", "west")) }}},
 	{Case: Case{Name: "one network", Fleet: servingFlat(func(*Fleet, *Cluster, *Cluster) {})}},

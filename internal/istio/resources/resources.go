@@ -74,6 +74,7 @@ func init() {
 		// It can hold tokens of tracers.
 		Reduce:         map[string]func(string) string{config.EnvProxyConfig: config.ReduceProxyConfig},
 		ServiceAccount: func(labels map[string]string) bool { return labels["app"] == config.ZtunnelName },
+		PodAnnotation:  func(key string) bool { return key == config.InjectKey },
 		NamespaceAnnotation: func(key string) bool {
 			return strings.HasPrefix(key, "topology.istio.io/") || key == config.AnnotationTrafficDistribution
 		},
