@@ -92,6 +92,11 @@ vulnerabilities: ## Look for known vulnerabilities in what the plugins call; wit
 unit: build ## Unit tests and scripts, with the race detector
 	@CGO_ENABLED=1 go test -race ./...
 
+.PHONY: cases
+cases: ## Judge the fleets of public reports and healthy setups in cases/, and print how many are right
+	@go test -count=1 ./cases
+	@sed -n 's/^\*\*\(.*\)\*\*$$/\1/p' docs/scoreboard.md
+
 .PHONY: oracle
 oracle: ## Hold the rules against istiod's own code
 	@go -C test/oracle vet ./... && go -C test/oracle test ./...

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubectl-mesh/kubectl-mesh/cases"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -32,8 +33,7 @@ type fleet struct {
 	hosts map[string][]string
 }
 
-// fleets are all fixtures, recorded fleets, reported cases where they lie beside the
-// project, and random ones.
+// fleets are all fixtures, recorded fleets, the cases and random ones.
 func fleets(t *testing.T) []fleet {
 	t.Helper()
 	var out []fleet
@@ -53,10 +53,7 @@ func fleets(t *testing.T) []fleet {
 			out = append(out, fleet{name: c.Name, facts: f, seen: seen})
 		}
 	}
-	for _, pattern := range []string{
-		"../../../examples/*", "../../../plugins/*/testdata/fleets/*", "../../../../shared/cases/certs/*",
-		"../../../../shared/cases/network/*", "../../../../shared/cases/endpoints/*",
-	} {
+	for _, pattern := range []string{"../../../examples/*", "../../../plugins/*/testdata/fleets/*"} {
 		folders, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -66,6 +63,18 @@ func fleets(t *testing.T) []fleet {
 				out = append(out, fleet{name: folder, facts: f})
 			}
 		}
+	}
+	corpus := os.DirFS("../../../cases")
+	reported, err := cases.All(corpus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range reported {
+		f, err := c.Facts(corpus, resources.All)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, fleet{name: "case " + c.Name, facts: f})
 	}
 	random := uint64(300)
 	if testing.Short() {
