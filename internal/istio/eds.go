@@ -186,7 +186,7 @@ func (sv *ServiceView) Endpoints(source Source, port int, subset string) Endpoin
 		out.Reason, out.Definition, out.Absent = OtherName, s.cluster.id, "the Service is another name for "+s.definition.Spec.ExternalName
 		return out
 	}
-	out.Definition, out.Direct, out.ClusterLocal = s.cluster.id, s.headless(), isClusterLocal(v.Mesh, s.host)
+	out.Definition, out.Direct, out.ClusterLocal = s.cluster.id, s.headless(), isClusterLocal(v.Istiod, v.Mesh, s.host)
 	portName, ok := "", false
 	for _, p := range s.definition.Spec.Ports {
 		if int(p.Port) == port && !ok {

@@ -37,7 +37,7 @@ func mostSpecific[V any](host string, specific, wildcard map[string]V) (V, bool)
 
 // isClusterLocal reports whether only endpoints of the client's own cluster count
 // for a host (pilot/pkg/model/cluster_local.go).
-func isClusterLocal(m MeshConfig, host string) bool {
+func isClusterLocal(i Istiod, m MeshConfig, host string) bool {
 	defaults := []string{"*.kube-system.svc." + domainSuffix, hostname("default", "kubernetes"), discoveryHost(m)}
 	specific, wildcard := map[string]bool{}, map[string]bool{}
 	put := func(host string, local bool) {
@@ -55,7 +55,9 @@ func isClusterLocal(m MeshConfig, host string) bool {
 					defaults[i] = ""
 				}
 			}
-			put(h, local)
+			if local || !i.Has(BugSharedHosts) {
+				put(h, local)
+			}
 		}
 	}
 	for _, d := range defaults {

@@ -231,8 +231,8 @@ func injected(path, variable string) string {
 // zero when none is known.
 func OldestStart(c *facts.Cluster) time.Time {
 	var oldest time.Time
-	for i := range resources.IstiodPods.Of(c).Value {
-		start := containerStart(&resources.IstiodPods.Of(c).Value[i])
+	for _, p := range istiodPods(c) {
+		start := containerStart(p)
 		if !start.IsZero() && (oldest.IsZero() || start.Before(oldest)) {
 			oldest = start
 		}
@@ -243,12 +243,29 @@ func OldestStart(c *facts.Cluster) time.Time {
 // LatestStart is when the youngest istiod pod of the cluster started; zero when none is known.
 func LatestStart(c *facts.Cluster) time.Time {
 	var latest time.Time
-	for i := range resources.IstiodPods.Of(c).Value {
-		if start := containerStart(&resources.IstiodPods.Of(c).Value[i]); start.After(latest) {
+	for _, p := range istiodPods(c) {
+		if start := containerStart(p); start.After(latest) {
 			latest = start
 		}
 	}
 	return latest
+}
+
+// istiodPods are the pods of istiod: those that were read for themselves, else among all pods.
+func istiodPods(c *facts.Cluster) []*facts.Pod {
+	var out []*facts.Pod
+	if own := resources.IstiodPods.Of(c); own.State == facts.OK {
+		for i := range own.Value {
+			out = append(out, &own.Value[i])
+		}
+		return out
+	}
+	for i := range resources.Pods.Of(c).Value {
+		if p := &resources.Pods.Of(c).Value[i]; p.Namespace == c.SystemNamespace && p.Labels["app"] == "istiod" {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // containerStart is when the discovery container last started: a restart of the

@@ -45,6 +45,7 @@ const (
 	LabelLocality                   = config.LabelLocality
 	LabelGlobal                     = config.LabelGlobal
 	LabelWaypoint                   = config.LabelWaypoint
+	LabelIngressWaypoint            = config.LabelIngressWaypoint
 	LabelDataplaneMode              = config.LabelDataplaneMode
 	LabelGatewayPort                = config.LabelGatewayPort
 	LabelTLSMode                    = config.LabelTLSMode

@@ -9,6 +9,7 @@ import (
 const (
 	ClassRemote   = "istio-remote"    // stands for a gateway elsewhere; nothing is deployed
 	ClassEastWest = "istio-east-west" // the gateway of ambient networks
+	ClassWaypoint = "istio-waypoint"  // a proxy before services of ambient namespaces
 )
 
 // KubernetesGateway is the Gateway of the Gateway API

@@ -183,7 +183,7 @@ func (a *authority) roots() (roots []pki.Certificate, source string, why finding
 	case a.Unreached != nil:
 		return nil, "", finding.Reason{Kind: finding.Unreached, Text: "not reached"}
 	case a.publishedKnown:
-		roots, source = a.published.Certificates, "configmap "+istio.RootCertConfigMap
+		roots, source = a.handedOut(a.published.Certificates), "configmap "+istio.RootCertConfigMap
 	case resources.RootCert.Of(a.Cluster).State == facts.Absent && a.ca != nil:
 		roots, source = a.ca.root.Certificates, "secret "+istio.CACertsSecret
 	case resources.RootCert.Of(a.Cluster).State == facts.Absent && a.self != nil:

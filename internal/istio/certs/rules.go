@@ -71,6 +71,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Reports: one("CERT004", finding.Error, finding.Warning), Needs: istiods,
 			Uses: slices.Concat(published, []rule.Need{resources.IstiodPods}), After: inBundle, Run: bundleNotInUse,
 		},
+		{Reports: one("CERT049", finding.Error, finding.Note), Needs: istiods, Uses: published, Run: lastRootAlone},
 		{Reports: one("CERT034", finding.Error), Needs: istiods, Uses: published, Run: bundleGone},
 		{Reports: one("CERT013", finding.Error), Needs: istiods, Uses: roots, Run: generatedBundles},
 		{
@@ -80,7 +81,8 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{Reports: one("CERT020", finding.Error), Needs: istiods, Uses: roots, Run: externalBesideIstiod},
 		{
 			Reports: one("CERT002", finding.Error), Needs: []rule.Need{resources.RootCert}, Uses: all,
-			After: slices.Concat([]finding.Code{"CERT004", "CERT001", "CERT020", "CERT013", "CERT010"}, inBundle), Run: refusedCertificates,
+			After: slices.Concat([]finding.Code{"CERT004", "CERT001", "CERT020", "CERT013", "CERT010", "CERT049"}, inBundle),
+			Run:   refusedCertificates,
 		},
 		{
 			Reports: one("CERT021", finding.Note), Uses: all,

@@ -61,8 +61,25 @@ func (t *trust) refusal(p *pass, r refusal) finding.Finding {
 		f.Title = fmt.Sprintf("no trust between %s on the one side and %s on the other", finding.List(refused), finding.List(refusing))
 	}
 	f.Evidence = t.refusalEvidence(r)
+	if id := cause(p, names(t.authorities, r.refusing), "CERT049"); id != "" && t.trustWholeBundles(r) {
+		f.CausedBy, f.Fix = id, remedy.ByItsCause()
+		return f
+	}
 	f.CausedBy = t.causeOf(p, r)
 	return f
+}
+
+// trustWholeBundles reports whether those that refuse would not, if their workloads were given all
+// roots that are published.
+func (t *trust) trustWholeBundles(r refusal) bool {
+	for _, i := range r.refusing {
+		for _, k := range r.refused {
+			if verdict, _, ok := bySigner(t.authorities[i].published.Certificates, t.authorities[k], t.now); !ok || verdict != Trusts {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // trustAll is how the clusters of a refusal come to trust one another. Where each

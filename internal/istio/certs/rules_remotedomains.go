@@ -62,6 +62,9 @@ func configUnreadable(p *pass, primary *authority, istiod istio.Istiod, s *model
 		effect = fmt.Sprintf("istiod of %s gives %s's workloads the name spiffe:///ns/…, without a trust domain: "+
 			"TLS to services that run only there fails", primary.Context, remote.Context)
 	}
+	if istiod.Has(istio.BugMeshUnread) {
+		effect += ", and istiod itself can end in a panic"
+	}
 	p.Gather(finding.Finding{
 		Code: "CERT018", Severity: finding.Error, Clusters: []string{remote.Context, primary.Context},
 		Object: finding.In("serviceaccount", remote.SystemNamespace, istio.ReaderIdentity),

@@ -3,7 +3,9 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -46,6 +48,28 @@ type ServiceSettings struct {
 		ClusterLocal bool `json:"clusterLocal,omitempty"`
 	} `json:"settings,omitempty"`
 	Hosts []string `json:"hosts,omitempty"`
+}
+
+// HostsExcludedFromLocal are the hosts for which serviceSettings say that they are not
+// clusterLocal, where a wider one says that it is, sorted.
+func (m MeshConfig) HostsExcludedFromLocal() []string {
+	var local, shared, out []string
+	for _, s := range m.ServiceSettings {
+		if s.Settings != nil && s.Settings.ClusterLocal {
+			local = append(local, s.Hosts...)
+		} else {
+			shared = append(shared, s.Hosts...)
+		}
+	}
+	for _, host := range shared {
+		if slices.ContainsFunc(local, func(l string) bool {
+			return l != host && strings.HasPrefix(l, "*") && strings.HasSuffix(host, l[1:])
+		}) {
+			out = append(out, host)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // CACertificate is one entry of caCertificates.

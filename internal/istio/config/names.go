@@ -35,6 +35,7 @@ const (
 	LabelLocality                   = "topology.istio.io/locality"
 	LabelGlobal                     = "istio.io/global"
 	LabelWaypoint                   = "istio.io/use-waypoint"
+	LabelIngressWaypoint            = "istio.io/ingress-use-waypoint"
 	LabelDataplaneMode              = "istio.io/dataplane-mode"
 	LabelGatewayPort                = "networking.istio.io/gatewayPort"
 	LabelTLSMode                    = "security.istio.io/tlsMode"

@@ -20,6 +20,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/primaryremote"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/releases"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
@@ -73,9 +74,9 @@ func Rules(area mesh.Area) []*rule.Rule[*model.Mesh] {
 	case mesh.Certs:
 		return certs.Rules()
 	case mesh.Network:
-		return slices.Concat(network.Rules(), gateways.Rules(), ambient.Rules(), primaryremote.Rules())
+		return slices.Concat(network.Rules(), gateways.Rules(), ambient.Rules(), primaryremote.Rules(), releases.NetworkRules())
 	case mesh.Endpoints:
-		return slices.Concat(remotesecrets.Rules(), endpoints.Rules())
+		return slices.Concat(remotesecrets.Rules(), endpoints.Rules(), releases.EndpointRules())
 	}
 	return nil
 }

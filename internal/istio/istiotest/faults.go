@@ -47,8 +47,20 @@ func ptr[T any](v T) *T { return &v }
 
 const day = 24 * time.Hour
 
+// twoRoots gives each cluster a root of its own to sign under, and both the roots of both.
+func twoRoots(image string, east, west *Cluster) {
+	a, b := Root(Spec{Name: "Root A"}), Root(Spec{Name: "Root B"})
+	east.Plug(a.Sub(Spec{Name: "Intermediate CA east"}))
+	west.Plug(b.Sub(Spec{Name: "Intermediate CA west"}))
+	for _, c := range []*Cluster{east, west} {
+		c.Image, c.Published = image, a.PEM()+b.PEM()
+		c.CACerts["root-cert.pem"] = c.Published
+	}
+}
+
 // HealthyCases are fleets in which nothing is to be found.
 var HealthyCases = []Case{
+	{Name: "two roots in a release that hands out both", Fleet: change(func(_ *Fleet, east, west *Cluster) { twoRoots("1.25.2", east, west) })},
 	{Name: "one root and an intermediate for each cluster", Fleet: func() *Fleet { return Healthy("east", "west") }},
 	{Name: "three clusters", Fleet: func() *Fleet { return Healthy("east", "north", "west") }},
 	{Name: "one cluster with a self-signed CA", Fleet: func() *Fleet {
@@ -201,6 +213,22 @@ var Faults = []Case{
 	{
 		Name: "no shared root", Want: []string{"CERT002 error east,west"},
 		Fleet: change(func(_ *Fleet, _, west *Cluster) { west.Plug(Root(Spec{Name: "Other root"}).Sub(Spec{})) }),
+	},
+	{
+		Name: "two roots of which this release hands out the last", Want: []string{"CERT002 error east,west < CERT049", "CERT049 error east", "CERT049 error west"},
+		Fleet: change(func(_ *Fleet, east, west *Cluster) { twoRoots("1.25.1", east, west) }),
+	},
+	{
+		Name: "two roots of which this release hands out the one that signs", Want: []string{"CERT049 note east", "CERT049 note west"},
+		Fleet: change(func(_ *Fleet, east, west *Cluster) {
+			twoRoots("1.24.4", east, west)
+			west.Plug(east.Signer.Top().Sub(Spec{}))
+			before := Root(Spec{Name: "Root before"})
+			for _, c := range []*Cluster{east, west} {
+				c.Published = before.PEM() + east.Signer.Top().PEM()
+				c.CACerts["root-cert.pem"] = c.Published
+			}
+		}),
 	},
 	{
 		Name: "two roots of one name", Want: []string{"CERT002 error east,west", "CERT021 note east,west < CERT002"},

@@ -6,8 +6,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 )
 
-// RotationBug is what becomes of a changed remote secret in versions of istiod that do not
-// pick it up (istio/istio issues 59875, 60612).
+// RotationBug is what becomes of a changed remote secret in releases of istiod that have a bug
+// of changed secrets (istio.KnownBugs).
 type RotationBug string
 
 // The bugs; "" is none.
@@ -17,17 +17,30 @@ const (
 	StopsAtChange RotationBug = "stops at a change"
 	// KeepsTheOld: a changed kubeconfig is not used.
 	KeepsTheOld RotationBug = "keeps the old kubeconfig"
+	// LosesTheCluster: the changed kubeconfig is used, and the endpoints and network gateways of the
+	// cluster are lost.
+	LosesTheCluster RotationBug = "loses the endpoints and gateways"
 )
+
+// rotationBugs are those for which a changed remote secret takes a restart, the worst first.
+var rotationBugs = []istio.Bug{istio.BugSecretsStop, istio.BugSecretsIgnored, istio.BugEndpointsWiped, istio.BugGatewaysLost}
 
 // RotationBugOf is the bug of an istiod's version.
 func RotationBugOf(i istio.Istiod) RotationBug {
 	switch {
-	case i.AtLeast("1.29.0") && i.Before("1.29.3"):
+	case i.Has(istio.BugSecretsStop):
 		return StopsAtChange
-	case i.AtLeast("1.30.0") && i.Before("1.30.3"):
+	case i.Has(istio.BugSecretsIgnored):
 		return KeepsTheOld
+	case i.HasAny(rotationBugs...):
+		return LosesTheCluster
 	}
 	return ""
+}
+
+// RotationFix is the release to go to for one that handles changed remote secrets right.
+func RotationFix(i istio.Istiod) string {
+	return i.FixOf(append(rotationBugs, istio.BugSecretsPanic)...)
 }
 
 // RotationBugs reports whether a control plane of the cluster has such a bug.
@@ -43,7 +56,7 @@ func (r *RemoteSecret) ChangedSinceStart() bool {
 }
 
 // ChangeMissed reports whether the remote secret was changed, and istiod is of a version
-// that does not pick that up. shows tells that a replica does not follow the cluster.
+// that does not handle that. shows tells that a replica does not follow the cluster.
 func (r *RemoteSecret) ChangeMissed() (missed, shows bool) {
 	if !r.In.RotationBugs() || !r.ChangedSinceStart() {
 		return false, false

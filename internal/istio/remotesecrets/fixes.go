@@ -40,8 +40,8 @@ func renew(r *model.RemoteSecret) []finding.Step {
 func afterChange(c *model.Cluster) []finding.Step {
 	var out []finding.Step
 	for _, i := range c.Installed() {
-		if model.RotationBugOf(i) != "" {
-			out = append(out, finding.Say("Then restart istiod: version %s does not pick up a changed remote secret (SEC018):", i.Version).
+		if bug := model.RotationBugOf(i); bug != "" {
+			out = append(out, finding.Say("Then restart istiod: when a remote secret is changed, version %s %s (SEC018):", i.Version, afterwards(bug)).
 				By(remedy.RestartIstiod(c.Context, i)))
 		}
 	}

@@ -83,7 +83,7 @@ func TestFixesInOrder(t *testing.T) {
 			"Create a remote secret for north, which this one leads to:",
 			"$ istioctl create-remote-secret --context=north --name=north -n istio-system | kubectl --context=east apply -f -",
 			"Careful: requests for west that go to north by mistake stop. Recreate the remote secret in its place:", created,
-			"Then restart istiod: version 1.29.1 does not pick up a changed remote secret (SEC018):",
+			"Then restart istiod: when a remote secret is changed, version 1.29.1 does not pick it up (SEC018):",
 			"$ kubectl --context=east -n istio-system rollout restart deployment/istiod",
 		}},
 		"the ID of another cluster, in a secret of another name": {func(w istiotest.RemoteWorld) {

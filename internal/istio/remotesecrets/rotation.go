@@ -10,7 +10,7 @@ import (
 )
 
 // missedChanges (SEC018): a remote secret was changed since istiod started, and this
-// version of istiod does not pick such changes up; see model.RotationBug.
+// version of istiod does not handle such changes; see model.RotationBug.
 func missedChanges(p *pass) {
 	for _, c := range watching(p) {
 		if !c.RotationBugs() {
@@ -32,15 +32,21 @@ func missedChanges(p *pass) {
 
 func missedChange(r *model.RemoteSecret, i istio.Istiod, shows bool) finding.Finding {
 	in := r.In.Context
-	f := about(r, "SEC018", finding.Warning, "a remote secret was changed, and this version of istiod does not pick it up")
+	bug := model.RotationBugOf(i)
+	f := about(r, "SEC018", finding.Warning, "a remote secret was changed, and this version of istiod "+afterwards(bug))
 	f.Evidence = []finding.Evidence{
 		{Cluster: in, Field: "istiod " + i.Name + ", version", Value: i.Version.String()},
 		{Cluster: in, Field: "istiod " + i.Name + ", running since", Value: stamp(istio.OldestStart(r.In.Cluster))},
 		{Cluster: in, Field: r.Object().String() + ", changed", Value: stamp(r.Modified)},
 	}
-	f.Effect = "if its kubeconfig was changed, istiod does not use the new one"
-	if model.RotationBugOf(i) == model.StopsAtChange {
+	switch bug {
+	case model.StopsAtChange:
 		f.Effect = "if its kubeconfig was changed, istiod's secret controller stopped then, and ignores all remote secrets since"
+	case model.LosesTheCluster:
+		f.Effect = "if its kubeconfig was changed, istiod lost the endpoints and network gateways of cluster " + r.ClusterID +
+			" then, and clients do not reach them"
+	default:
+		f.Effect = "if its kubeconfig was changed, istiod does not use the new one, or lost the cluster's endpoints and gateways then"
 	}
 	if shows {
 		f.Severity = finding.Error
@@ -51,8 +57,16 @@ func missedChange(r *model.RemoteSecret, i istio.Istiod, shows bool) finding.Fin
 		}
 	}
 	f.Fix = []finding.Step{
-		finding.Say("Restart istiod. Do so after each change of a remote secret until you upgrade to 1.29.3 or 1.30.3, which fix this:").
-			By(remedy.RestartIstiod(in, i)),
+		finding.Say("Restart istiod. Do so after each change of a remote secret until you upgrade to %s or later, which fixes this:",
+			model.RotationFix(i)).By(remedy.RestartIstiod(in, i)),
 	}
 	return f
+}
+
+// afterwards is what a version with the bug does when a remote secret is changed.
+func afterwards(bug model.RotationBug) string {
+	if bug == model.LosesTheCluster {
+		return "loses the endpoints and gateways of the cluster"
+	}
+	return "does not pick it up"
 }
