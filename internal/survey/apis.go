@@ -13,9 +13,9 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 )
@@ -25,6 +25,7 @@ type API struct {
 	Core, Authentication, Authorization, Discovery, RBAC rest.Interface
 	// client makes the client for a group.
 	client func(group, version string) (rest.Interface, error)
+	wire   *wire
 }
 
 // Connect prepares the clients; nothing is sent yet.
@@ -38,15 +39,22 @@ func Connect(config *rest.Config) (*API, error) {
 		// can be changed before it is used.
 		config.Dial = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
 	}
+	a := &API{}
+	plugin := &gate{}
+	config.WrapTransport = transport.Wrappers(func(t http.RoundTripper) http.RoundTripper {
+		a.wire = newWire(t)
+		if config.ExecProvider != nil {
+			a.wire.reached = func() { plugin.leave(nil) }
+		}
+		return a.wire
+	}, config.WrapTransport)
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
 	}
-	oneConnection(client.Transport)
 	if config.ExecProvider != nil {
-		client.Transport = &firstAlone{next: client.Transport}
+		client.Transport = &firstAlone{next: client.Transport, gate: plugin}
 	}
-	a := &API{}
 	a.client = func(group, version string) (rest.Interface, error) {
 		c := *config
 		c.GroupVersion, c.APIPath = &schema.GroupVersion{Group: group, Version: version}, "/apis"
@@ -72,38 +80,8 @@ func Connect(config *rest.Config) (*API, error) {
 	return a, nil
 }
 
-// oneConnection lets all requests wait for the first one's connection, which
-// HTTP/2 then shares: otherwise each of them would do a TLS handshake of its own.
-func oneConnection(t http.RoundTripper) {
-	for {
-		switch transport := t.(type) {
-		case *http.Transport:
-			transport.MaxConnsPerHost = 1
-			return
-		case utilnet.RoundTripperWrapper:
-			t = transport.WrappedRoundTripper()
-		default:
-			return
-		}
-	}
-}
-
-// firstAlone holds all requests back until the first one was answered. With an
-// exec credential plugin the first request runs it; were they sent together,
-// a plugin that fails would run once for each of them, one after another.
-type firstAlone struct {
-	next http.RoundTripper
-	gate gate
-}
-
-func (f *firstAlone) RoundTrip(request *http.Request) (*http.Response, error) {
-	if err := f.gate.enter(request.Context()); err != nil {
-		return nil, err
-	}
-	response, err := f.next.RoundTrip(request)
-	f.gate.leave(err)
-	return response, err
-}
+// Close ends the connections to the API server that nobody uses.
+func (a *API) Close() { a.wire.close() }
 
 // Get reads one object and keeps of it what trim keeps.
 func Get[T any, P interface {
@@ -111,7 +89,7 @@ func Get[T any, P interface {
 	runtime.Object
 }](ctx context.Context, c rest.Interface, resource, namespace, name string, trim func(P) *T) (*T, error) {
 	object := P(new(T))
-	err := c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resource).Name(name).Do(ctx).Into(object)
+	err := one(Do(ctx, c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resource).Name(name)), object, name)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -92,31 +93,37 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 // A refusal by the API server is an answer: what counts is that the plugin gave
 // credentials.
-func TestFirstAloneOpensOnAnyAnswer(t *testing.T) {
+// The first request lets the others through as soon as it has its credentials; what the server
+// makes of it is its own affair.
+func TestFirstAloneWaitsForCredentialsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		plugin := &gate{}
 		var asked atomic.Int32
-		slow := roundTrip(func(*http.Request) (*http.Response, error) {
-			if asked.Add(1) == 1 {
-				time.Sleep(time.Second)
+		f := &firstAlone{gate: plugin, next: roundTrip(func(r *http.Request) (*http.Response, error) {
+			n := asked.Add(1)
+			if n == 1 {
+				time.Sleep(time.Second) // the credential plugin runs
+			}
+			plugin.leave(nil) // what the wire does
+			if n == 1 {
+				<-r.Context().Done() // the server never answers
+				return nil, r.Context().Err()
 			}
 			return &http.Response{StatusCode: http.StatusForbidden, Body: http.NoBody}, nil
-		})
-		f := &firstAlone{next: slow}
+		})}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
 		ended := make(chan time.Duration, 3)
 		began := time.Now()
 		for range 3 {
 			go func() {
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://east.example", nil)
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://east.example", nil)
 				if err != nil {
 					t.Error(err)
 				}
-				response, err := f.RoundTrip(request)
-				if err != nil || response.StatusCode != http.StatusForbidden {
-					t.Errorf("%v, %v", response, err)
-					ended <- 0
-					return
+				if response, err := f.RoundTrip(request); err == nil {
+					_ = response.Body.Close()
 				}
-				_ = response.Body.Close()
 				ended <- time.Since(began)
 			}()
 		}
@@ -124,10 +131,40 @@ func TestFirstAloneOpensOnAnyAnswer(t *testing.T) {
 		if n := asked.Load(); n != 1 {
 			t.Errorf("%d requests were sent at first", n)
 		}
+		got := []time.Duration{<-ended, <-ended, <-ended}
+		if want := []time.Duration{time.Second, time.Second, time.Minute}; !slices.Equal(got, want) {
+			t.Errorf("requests ended after %v, not %v", got, want)
+		}
+	})
+}
+
+func TestFirstAloneSharesWhatThePluginSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failure := errors.New("getting credentials: exec: executable aws not found")
+		var asked atomic.Int32
+		f := &firstAlone{gate: &gate{}, next: roundTrip(func(*http.Request) (*http.Response, error) {
+			asked.Add(1)
+			time.Sleep(time.Second)
+			return nil, failure
+		})}
+		ended := make(chan error, 3)
 		for range 3 {
-			if after := <-ended; after != time.Second {
-				t.Errorf("a request ended after %s", after)
+			go func() {
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://east.example", nil)
+				if err != nil {
+					t.Error(err)
+				}
+				_, err = f.RoundTrip(request) //nolint:bodyclose // there is none
+				ended <- err
+			}()
+		}
+		for range 3 {
+			if err := <-ended; !errors.Is(err, failure) {
+				t.Errorf("%v", err)
 			}
+		}
+		if n := asked.Load(); n != 1 {
+			t.Errorf("the plugin ran %d times", n)
 		}
 	})
 }

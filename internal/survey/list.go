@@ -3,8 +3,9 @@ package survey
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"reflect"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -28,8 +29,8 @@ type listing struct {
 
 // ask asks for one page.
 func (l listing) ask(ctx context.Context, options metav1.ListOptions) rest.Result {
-	return l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource(l.resource).
-		VersionedParams(&options, kinds.ParameterCodec).Do(ctx)
+	return Do(ctx, l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource(l.resource).
+		VersionedParams(&options, kinds.ParameterCodec))
 }
 
 // all hands over the items of all pages, one after another. At most two
@@ -50,6 +51,9 @@ func (l listing) all(ctx context.Context, options metav1.ListOptions, use func(r
 			return err
 		}
 		next = nil
+		if p.next != "" && p.next == options.Continue {
+			return errEndless
+		}
 		if options.Continue = p.next; options.Continue != "" {
 			options.ResourceVersion = "" // it is that of the first page
 			next = ask(options)
@@ -98,10 +102,10 @@ func (l listing) open(result rest.Result) (page, error) {
 	}
 	body, _ := result.Raw()
 	objects := l.list()
-	if kind, fields, ok := protobufOf(body); ok && kind != "Status" {
-		if want := reflect.TypeOf(objects).Elem().Name(); kind != want {
-			return page{}, fmt.Errorf("the answer is a %s, not a %s", kind, want)
-		}
+	if err := checkKind(body, objects); err != nil {
+		return page{}, err
+	}
+	if _, fields, ok := protobufOf(body); ok {
 		return openProtobuf(fields, l.item)
 	}
 	if err := result.Into(objects); err != nil {
@@ -114,6 +118,66 @@ func (l listing) open(result rest.Result) (page, error) {
 	return page{next: m.GetContinue(), each: func(use func(runtime.Object) error) error {
 		return meta.EachListItem(objects, use)
 	}}, nil
+}
+
+// errEndless is a list that has no end: each page leads to itself.
+var errEndless = errors.New("the list does not end: the API server gave the same continue token twice")
+
+// Into decodes an answer, which has to be of the object's kind: a proxy's own page, or "null", is
+// no empty object.
+func Into(result rest.Result, object runtime.Object) error {
+	if err := result.Error(); err != nil {
+		return err
+	}
+	body, _ := result.Raw()
+	if err := checkKind(body, object); err != nil {
+		return err
+	}
+	return result.Into(object)
+}
+
+// one decodes an object, which has to be the one of that name.
+func one(result rest.Result, object runtime.Object, name string) error {
+	if err := Into(result, object); err != nil {
+		return err
+	}
+	m, err := meta.Accessor(object)
+	if err != nil {
+		return err
+	}
+	if m.GetName() != name {
+		return fmt.Errorf("the answer is about %q, not about %q", m.GetName(), name)
+	}
+	return nil
+}
+
+// checkKind is an error where an answer says that it is of another kind than the object to decode
+// it into. An error of the API server, kind Status, is left to the decoder.
+func checkKind(body []byte, object runtime.Object) error {
+	known, _, err := kinds.Scheme.ObjectKinds(object)
+	if err != nil {
+		return err
+	}
+	want := known[0].Kind
+	kind, _, ok := protobufOf(body)
+	if !ok {
+		var t metav1.TypeMeta
+		if json.Unmarshal(body, &t) != nil {
+			return nil // the decoder says what is wrong with it
+		}
+		kind = t.Kind
+	}
+	if kind == want || kind == "Status" {
+		return nil
+	}
+	return kindError(kind, want)
+}
+
+func kindError(kind, want string) error {
+	if kind == "" {
+		return fmt.Errorf("the answer is no %s", want)
+	}
+	return fmt.Errorf("the answer is of kind %q, not a %s", kind, want)
 }
 
 // protobufOf is the kind and the message of an object in Kubernetes' protobuf, without its

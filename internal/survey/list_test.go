@@ -110,7 +110,8 @@ func TestListReadsOnePageAhead(t *testing.T) {
 	var asked atomic.Int32
 	var ahead int32
 	got, err := listFrom(t, func(w http.ResponseWriter, _ *http.Request) {
-		n, more := asked.Add(1), "more"
+		n := asked.Add(1)
+		more := fmt.Sprintf("more after %d", n)
 		if n == pages {
 			more = ""
 		}

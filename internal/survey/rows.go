@@ -49,7 +49,7 @@ func (a *API) rowIn(ctx context.Context, c rest.Interface, row resource.Resource
 		return ask(ctx, c, about.Resource, about.Question(system), in)
 	case name != "":
 		object := row.NewObject()
-		err := c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(about.Resource).Name(name).Do(ctx).Into(object)
+		err := one(Do(ctx, c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(about.Resource).Name(name)), object, name)
 		if row.Empty() == facts.OK && apierrors.IsNotFound(err) && fromAPIServer(err) {
 			return nil // a list that the object would be in
 		}
@@ -79,7 +79,7 @@ func ask(ctx context.Context, c rest.Interface, resources string, question runti
 		return fmt.Errorf("a question of type %T cannot be asked", question)
 	}
 	answer := &authorizationv1.SubjectAccessReview{}
-	if err := c.Post().Resource(resources).Body(review).Do(ctx).Into(answer); err != nil {
+	if err := Into(Do(ctx, c.Post().Resource(resources).Body(review)), answer); err != nil {
 		return err
 	}
 	answer.Spec = review.Spec
@@ -112,8 +112,8 @@ func listMetadata(
 ) error {
 	options.Limit = pageSize
 	for {
-		text, err := Raw(c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resources).
-			VersionedParams(&options, kinds.ParameterCodec).SetHeader("Accept", onlyMetadata).Do(ctx))
+		text, err := Raw(Do(ctx, c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resources).
+			VersionedParams(&options, kinds.ParameterCodec).SetHeader("Accept", onlyMetadata)))
 		if err != nil {
 			return err
 		}
@@ -121,14 +121,21 @@ func listMetadata(
 		if json.Unmarshal(text, &page) != nil {
 			return fmt.Errorf("the list of %s cannot be read", resources)
 		}
+		if page.Kind != "PartialObjectMetadataList" && page.Kind != "SecretList" { // a server that knows of no such thing sends all
+			return kindError(page.Kind, "PartialObjectMetadataList")
+		}
 		for i := range page.Items {
 			if err := in.Take(&corev1.Secret{ObjectMeta: page.Items[i].ObjectMeta}); err != nil {
 				return err
 			}
 		}
-		if options.Continue = page.Continue; options.Continue == "" {
+		if page.Continue == "" {
 			return nil
 		}
+		if page.Continue == options.Continue {
+			return errEndless
+		}
+		options.Continue = page.Continue
 	}
 }
 

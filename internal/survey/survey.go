@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
@@ -41,6 +42,7 @@ func Read(ctx context.Context, cluster Cluster, rows ...resource.Rows) (facts.Cl
 	if err != nil {
 		return out, err
 	}
+	defer a.Close()
 	r := NewReader(ctx)
 	var reads []*RowRead
 	for _, row := range resource.Join(rows...) {
@@ -94,7 +96,7 @@ func NewReader(ctx context.Context) *Reader { return &Reader{ctx: ctx} }
 // Beside runs one read beside the others and notes its outcome.
 func Beside[T any](r *Reader, into *facts.Read[T], ask func() (T, error)) {
 	r.Go(func() {
-		value, err := ask()
+		value, err := guarded(ask)
 		*into = Outcome(value, err)
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -109,6 +111,23 @@ func Beside[T any](r *Reader, into *facts.Read[T], ask func() (T, error)) {
 			}
 		}
 	})
+}
+
+// panicError is a panic in a read: a fault of ours, which costs that read alone.
+type panicError struct{ value any }
+
+func (e *panicError) Error() string {
+	return printable.Line(fmt.Sprintf("internal error: %v; please report this", e.value))
+}
+
+// guarded is what ask returns, and an error where it panics.
+func guarded[T any](ask func() (T, error)) (value T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{v}
+		}
+	}()
+	return ask()
 }
 
 // Outcome is what a read comes to that ended with a value or an error.
@@ -138,6 +157,18 @@ func fromAPIServer(err error) bool {
 // ReasonOf keeps of an error what the API server said, without the address that
 // client-go puts before it.
 func ReasonOf(err error) string {
+	var redirect *RedirectError
+	var crash *panicError
+	switch {
+	case errors.As(err, &crash):
+		return crash.Error()
+	case errors.As(err, &redirect):
+		return redirect.Error()
+	case errors.Is(err, errTooLarge):
+		return errTooLarge.Error()
+	case errors.Is(err, errEndless):
+		return errEndless.Error()
+	}
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
 		return fmt.Sprintf("the API server answered %d %s", status.Status().Code, status.Status().Reason)
 	}

@@ -71,6 +71,7 @@ func StillThere(ctx context.Context, cluster survey.Cluster, pods []string, befo
 	if err != nil {
 		return nil, err
 	}
+	defer a.Close()
 	out := map[string]bool{}
 	var mu sync.Mutex
 	beside(len(pods), func(i int) {

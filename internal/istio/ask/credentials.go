@@ -60,6 +60,7 @@ func ReadCredentials(ctx context.Context, cluster survey.Cluster) (*Credentials,
 	if err != nil {
 		return nil, err
 	}
+	defer a.Close()
 	out := &Credentials{of: map[facts.SecretKey]credential{}}
 	labelled := metav1.ListOptions{LabelSelector: istio.MultiClusterLabel + "=true"}
 	keep := func(s *corev1.Secret) *corev1.Secret {
@@ -152,6 +153,7 @@ func ReviewTokens(
 	if err != nil {
 		return out, err
 	}
+	defer a.Close()
 	var mu sync.Mutex
 	r := survey.NewReader(ctx)
 	for key, c := range mine {
@@ -187,7 +189,7 @@ func ReviewTokens(
 func reviewToken(ctx context.Context, a *survey.API, token string) facts.Review {
 	body := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
 	answer := &authenticationv1.TokenReview{}
-	err := a.Authentication.Post().Resource("tokenreviews").Body(body).Do(ctx).Into(answer)
+	err := survey.Into(survey.Do(ctx, a.Authentication.Post().Resource("tokenreviews").Body(body)), answer)
 	review := facts.Review{Token: survey.Outcome("", err)}
 	if err != nil {
 		return review

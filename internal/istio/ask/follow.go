@@ -29,6 +29,7 @@ func Deepen(ctx context.Context, cluster survey.Cluster, c *facts.Cluster, meshC
 	if err != nil {
 		return // Read has been through this, and its outcome says so
 	}
+	defer a.Close()
 	r := survey.NewReader(ctx)
 	further := make([]*survey.RowRead, len(meshConfigMaps))
 	for i, name := range meshConfigMaps {
@@ -59,6 +60,7 @@ func Follow(ctx context.Context, cluster survey.Cluster, c *facts.Cluster, leads
 	if err != nil {
 		return // Read has been through this, and its outcome says so
 	}
+	defer a.Close()
 	r := survey.NewReader(ctx)
 	var events facts.Read[[]corev1.Event]
 	if len(leads.Pending) > 0 {
@@ -159,7 +161,7 @@ func readerRights(ctx context.Context, a *survey.API, identity string) ([]author
 	for i, right := range istio.RemoteRights {
 		asking.Go(func() {
 			review, answer := reviewOf(identity, right), &authorizationv1.SubjectAccessReview{}
-			errs[i] = a.Authorization.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(answer)
+			errs[i] = survey.Into(survey.Do(ctx, a.Authorization.Post().Resource("subjectaccessreviews").Body(review)), answer)
 			answer.Spec, answer.Name = review.Spec, right.String()
 			out[i] = *resources.TrimReview(answer)
 		})

@@ -286,6 +286,7 @@ func ReadSlices(ctx context.Context, cluster survey.Cluster) (facts.Addresses, e
 	if err != nil {
 		return nil, err
 	}
+	defer a.Close()
 	found, err := survey.List[discoveryv1.EndpointSliceList](
 		ctx,
 		a.Discovery,

@@ -31,6 +31,7 @@ func ReadSide(ctx context.Context, cluster survey.Cluster, users map[string][]st
 	if err != nil {
 		return out, err
 	}
+	defer a.Close()
 	r := survey.NewReader(ctx)
 	survey.Beside(r, &out.UID, func() (string, error) {
 		ns, err := survey.Get(ctx, a.Core, "namespaces", "", metav1.NamespaceSystem, kubernetes.TrimNamespace)
@@ -89,8 +90,8 @@ func readAccount(ctx context.Context, a *survey.API, user, namespace, name strin
 
 // tokenSecret reads the metadata of a Secret; the token in it is not sent.
 func tokenSecret(ctx context.Context, a *survey.API, namespace, name string) (facts.TokenSecret, error) {
-	text, err := survey.Raw(a.Core.Get().Namespace(namespace).Resource("secrets").Name(name).
-		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json").Do(ctx))
+	text, err := survey.Raw(survey.Do(ctx, a.Core.Get().Namespace(namespace).Resource("secrets").Name(name).
+		SetHeader("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json")))
 	if err != nil {
 		return facts.TokenSecret{}, err
 	}
@@ -121,7 +122,7 @@ func reviewRights(ctx context.Context, a *survey.API, user, namespace string) ([
 				ResourceAttributes: &authorizationv1.ResourceAttributes{Group: right.Group, Resource: right.Resource, Verb: right.Verb},
 			}}
 			answer := &authorizationv1.SubjectAccessReview{}
-			errs[i] = a.Authorization.Post().Resource("subjectaccessreviews").Body(review).Do(ctx).Into(answer)
+			errs[i] = survey.Into(survey.Do(ctx, a.Authorization.Post().Resource("subjectaccessreviews").Body(review)), answer)
 			right.Allowed = answer.Status.Allowed
 		})
 	}
