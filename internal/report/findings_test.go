@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 
 var fleet = &facts.Fleet{
@@ -150,5 +151,30 @@ func TestTable(t *testing.T) {
 			}
 			golden.Compare(t, name, out.String())
 		})
+	}
+}
+
+// Documents hold no character that acts on a terminal, and mean the same as without that.
+func TestNothingHiddenInDocuments(t *testing.T) {
+	said := "a\u009b31m\u202eb\u200b\ufeff\x7f\U000e0001c\ufffed\x01202e\x01 ü 東"
+	for format, decode := range map[Format]func([]byte, any) error{
+		JSON: json.Unmarshal, YAML: func(text []byte, into any) error { return yaml.Unmarshal(text, into) },
+	} {
+		var out bytes.Buffer
+		if err := Encode(&out, format, map[string]string{"said": said}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range out.String() {
+			if r != '\n' && printable.Hidden(r) {
+				t.Errorf("%s holds %U: %s", format, r, out.String())
+			}
+		}
+		var got map[string]string
+		if err := decode(out.Bytes(), &got); err != nil {
+			t.Fatalf("%s: %v", format, err)
+		}
+		if diff := cmp.Diff(said, got["said"]); format == JSON && diff != "" {
+			t.Errorf("%s says another thing (-want +got):\n%s", format, diff)
+		}
 	}
 }

@@ -2,13 +2,19 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 
 // Format is one of the formats of flag -o.
@@ -59,7 +65,9 @@ type Meta struct {
 // NewMeta returns the beginning of a document of some kind.
 func NewMeta(kind string) Meta { return Meta{APIVersion: APIVersion, Kind: kind} }
 
-// Encode writes a document in a machine-readable format.
+// Encode writes a document in a machine-readable format. Characters that act on a terminal
+// or on the text around them are escaped in it, as printable.Hidden has them: the document means
+// the same, and can be looked at.
 func Encode(w io.Writer, format Format, document any) error {
 	if format == YAML {
 		text, err := toYAML(document)
@@ -69,26 +77,52 @@ func Encode(w io.Writer, format Format, document any) error {
 		_, err = w.Write(text)
 		return err
 	}
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(document)
+	if err := e.Encode(document); err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
+	}
+	_, err := w.Write(escaped(b.Bytes()))
+	return err
 }
 
-// toYAML goes through JSON, in which characters that YAML does not take as they
-// are can be escaped.
+// escaped is JSON whose strings hold no hidden characters.
+func escaped(text []byte) []byte {
+	return eachHidden(text, func(out []byte, r rune) []byte {
+		if r > 0xffff {
+			high, low := utf16.EncodeRune(r)
+			return fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		}
+		return fmt.Appendf(out, `\u%04x`, r)
+	})
+}
+
+// eachHidden puts what escape appends in the place of each hidden character of a JSON text, of
+// which those below the space are escaped already.
+func eachHidden(text []byte, escape func(out []byte, r rune) []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for _, r := range string(text) {
+		if r < 0x7f || !printable.Hidden(r) && r != 0xfffe && r != 0xffff {
+			out = utf8.AppendRune(out, r)
+		} else {
+			out = escape(out, r)
+		}
+	}
+	return out
+}
+
+// marked is how a hidden character comes out of the YAML encoder that toYAML marked.
+var marked = regexp.MustCompile(`\\x01([0-9a-f]{8})\\x01`)
+
+// toYAML goes through JSON. The encoder escapes control characters and writes the others as
+// they are, so that these are marked by control characters, and their marks escaped afterwards.
 func toYAML(document any) ([]byte, error) {
 	text, err := json.Marshal(document)
 	if err != nil {
 		return nil, err
 	}
-	var b strings.Builder
-	for _, r := range string(text) {
-		if r >= 0x7f && r <= 0x9f || r == 0xfffe || r == 0xffff || r == 0xfeff {
-			fmt.Fprintf(&b, `\u%04x`, r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return yaml.JSONToYAML([]byte(b.String()))
+	text, err = yaml.JSONToYAML(eachHidden(text, func(out []byte, r rune) []byte { return fmt.Appendf(out, `\u0001%08x\u0001`, r) }))
+	return marked.ReplaceAll(text, []byte(`\U$1`)), err
 }
