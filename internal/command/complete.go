@@ -2,22 +2,24 @@ package command
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 
 // contextNames are those of the kubeconfig; a kubeconfig that cannot be read
-// completes to nothing.
+// completes to nothing, and a name that acts on a terminal is not offered.
 func (f *Frame) contextNames() []string {
 	kubeconfig, err := fleet.Load(f.Fleet, io.Discard)
 	if err != nil {
 		return nil
 	}
-	return kubeconfig.ContextNames()
+	return slices.DeleteFunc(kubeconfig.ContextNames(), func(name string) bool { return printable.Line(name) != name })
 }
 
 func (f *Frame) completeContext(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

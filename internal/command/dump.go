@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 
 func (f *Frame) newDump() *cobra.Command {
@@ -26,7 +27,7 @@ server and whom its token is for.`,
 			}
 			for _, c := range fleet.Clusters {
 				if c.Unreached != nil {
-					note(f.ErrOut, "%s was not reached: %s", c.Context, c.Unreached.Reason)
+					note(f.ErrOut, "%s was not reached: %s", printable.Line(c.Context), c.Unreached.Reason)
 				}
 			}
 			note(f.ErrOut, "Wrote %s: check it with '%s verify --from %s'.", args[0], f.Display, args[0])

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -49,7 +50,7 @@ func (o *Output) Format() (report.Format, error) {
 // Page is where text for people goes.
 func (f *Frame) Page(o *Output) *report.Page {
 	width := 0
-	file, isFile := f.Out.(*os.File)
+	file, isFile := f.outFile()
 	terminal := isFile && term.IsTerminal(int(file.Fd()))
 	if terminal {
 		if w, _, err := term.GetSize(int(file.Fd())); err == nil {
@@ -61,6 +62,42 @@ func (f *Frame) Page(o *Output) *report.Page {
 	}
 	colored := o.color == "always" || o.color == "auto" && terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	return report.NewPage(f.Out, colored, width, !o.noHeaders)
+}
+
+// outFile is the file that results go to, if they go to one.
+func (f *Frame) outFile() (*os.File, bool) {
+	out := f.Out
+	if s, ok := out.(*sink); ok {
+		out = s.w
+	}
+	file, ok := out.(*os.File)
+	return file, ok
+}
+
+// sink is where results go. It keeps the first error: whoever writes a table does not look
+// at each line's, and a full disk is no success.
+type sink struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.err == nil {
+			s.err = err
+		}
+	}
+	return n, err
+}
+
+func (s *sink) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 // FailOn is the flag that says which findings make the command fail.

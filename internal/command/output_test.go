@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -49,6 +50,33 @@ func TestFailOn(t *testing.T) {
 	} {
 		if err := (&FailOn{c.level}).Exit(c.result); (err != nil) != c.fails || err != nil && !errors.Is(err, ExitCode(ExitFindings)) {
 			t.Errorf("--fail-on=%s of %d findings, the worst %v: %v", c.level, len(c.result.Findings), c.result.Findings, err)
+		}
+	}
+}
+
+// full is a disk without room.
+type full struct{ room int }
+
+func (f *full) Write(p []byte) (int, error) {
+	if f.room -= len(p); f.room < 0 {
+		return 0, errors.New("no space left on device")
+	}
+	return len(p), nil
+}
+
+// Output that could not be written is no success, in whatever format.
+func TestFailedWrites(t *testing.T) {
+	for _, format := range []string{"table", "wide", "json", "yaml", "name"} {
+		for _, fleet := range []string{healthy, broken} {
+			var said bytes.Buffer
+			code := Run(t.Context(), plugin, []string{"kubectl-mesh_test", "judge", "--from", fleet, "-o", format},
+				genericiooptions.IOStreams{Out: &full{room: 10}, ErrOut: &said})
+			if fleet == healthy && code == ExitOK {
+				continue // there was nothing to write
+			}
+			if code != ExitFailed || !strings.Contains(said.String(), "writing the output: no space left on device") {
+				t.Errorf("-o %s of %s: exit code %d: %s", format, fleet, code, said.String())
+			}
 		}
 	}
 }

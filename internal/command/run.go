@@ -100,6 +100,8 @@ func Main(plugin Plugin) {
 // context ends, whatever is still under way.
 func Run(ctx context.Context, plugin Plugin, args []string, streams genericiooptions.IOStreams) int {
 	progress := fleet.ProgressOn(streams.ErrOut)
+	results := &sink{w: streams.Out}
+	streams.Out = results
 	streams.ErrOut = progress      // what is written there does not garble the progress line
 	klog.SetLogger(logr.Discard()) // client-go would write to the error stream directly
 	frame := &Frame{
@@ -118,6 +120,9 @@ func Run(ctx context.Context, plugin Plugin, args []string, streams genericioopt
 		err = ctx.Err()
 	}
 	frame.progress.Stop()
+	if failed := results.failed(); failed != nil && ctx.Err() == nil {
+		err = fmt.Errorf("writing the output: %w", failed)
+	}
 	return frame.exit(err, ctx)
 }
 
