@@ -95,6 +95,9 @@ type Read struct {
 	Reason string      `json:"reason,omitempty"`
 }
 
+// AnalyzeFile holds, for each case, what istioctl analyze says; a test of the oracle writes it.
+const AnalyzeFile = "istioctl-analyze.yaml"
+
 const (
 	caseFile  = "case.yaml"
 	bases     = "bases"
@@ -170,7 +173,7 @@ func (c *Case) Dump(dir fs.FS, rows resource.Set) (fs.FS, error) {
 	files := fstest.MapFS{}
 	idx := index{APIVersion: "kubectl-mesh.dev/v1", Kind: "Fleet", At: fleet.at}
 	for _, cluster := range fleet.clusters {
-		folder := unsafe.ReplaceAllString(cluster.Context, "_")
+		folder := Folder(cluster.Context)
 		entry := indexCluster{
 			Context: cluster.Context, Folder: folder, Server: cluster.Server, Unreached: cluster.Unreached,
 			SystemNamespace: firstOf(cluster.SystemNamespace, fleet.systemNamespace, usualName), Reads: map[string]Read{},
@@ -200,6 +203,9 @@ func (c *Case) Dump(dir fs.FS, rows resource.Set) (fs.FS, error) {
 	files[dump.IndexFile] = &fstest.MapFile{Data: text}
 	return files, nil
 }
+
+// Folder is the folder of a context in a dump, and with ".yaml" its file in a case.
+func Folder(context string) string { return unsafe.ReplaceAllString(context, "_") }
 
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9.-]`)
 
@@ -280,7 +286,7 @@ func (f *Fleet) resolve(dir fs.FS, folder string) (*resolved, error) {
 		case c.Like != "" || (f.Base != "" && f.Base != standing):
 			return nil, fmt.Errorf("base %s has no cluster %q: say \"like: none\", or like which cluster %s is", f.Base, like, c.Context)
 		}
-		differences, err := readObjects(dir, path.Join(folder, unsafe.ReplaceAllString(c.Context, "_")+".yaml"))
+		differences, err := readObjects(dir, path.Join(folder, Folder(c.Context)+".yaml"))
 		if err != nil {
 			return nil, err
 		}

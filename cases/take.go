@@ -69,7 +69,7 @@ func Take(from, dir fs.FS, base string, like map[string]string, rows resource.Se
 			return Fleet{}, nil, err
 		}
 		if len(differences) > 0 {
-			parts[unsafe.ReplaceAllString(c.Context, "_")+".yaml"] = differences
+			parts[Folder(c.Context)+".yaml"] = differences
 		}
 		out.Clusters = append(out.Clusters, c)
 	}

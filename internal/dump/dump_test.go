@@ -189,13 +189,9 @@ func TestBadDumps(t *testing.T) {
 		files fstest.MapFS
 		want  string
 	}{
-		"nothing":            {fstest.MapFS{}, "neither fleet.yaml nor a folder for each cluster"},
-		"not an index":       {fstest.MapFS{"fleet.yaml": {Data: []byte("a: [")}}, "fleet.yaml is not an index"},
-		"another version":    {fstest.MapFS{"fleet.yaml": {Data: []byte("apiVersion: kubectl-mesh.dev/v9\nkind: Fleet\n")}}, "of kubectl-mesh.dev/v9 Fleet"},
-		"not YAML":           {fstest.MapFS{"east/a.yaml": {Data: []byte("a: [")}}, "of east: east/a.yaml: it is not YAML"},
-		"not an object":      {fstest.MapFS{"east/a.yaml": {Data: []byte("a: b")}}, "east/a.yaml: a document in it is not a Kubernetes object"},
-		"not of that kind":   {fstest.MapFS{"east/a.yaml": {Data: []byte("apiVersion: v1\nkind: Secret\ndata: {k: 7}\n")}}, "an object of kind Secret in it does not fit"},
-		"a key in the error": {fstest.MapFS{"east/a.yaml": {Data: []byte("apiVersion: v1\nkind: Secret\ndata: {k: hunter2!}\n")}}, "an object of kind Secret in it does not fit"},
+		"nothing":         {fstest.MapFS{}, "neither fleet.yaml nor a folder for each cluster"},
+		"not an index":    {fstest.MapFS{"fleet.yaml": {Data: []byte("a: [")}}, "fleet.yaml is not an index"},
+		"another version": {fstest.MapFS{"fleet.yaml": {Data: []byte("apiVersion: kubectl-mesh.dev/v9\nkind: Fleet\n")}}, "of kubectl-mesh.dev/v9 Fleet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := dump.Read(c.files, "istio-system", time.Now(), resources.All)
@@ -203,6 +199,84 @@ func TestBadDumps(t *testing.T) {
 				t.Errorf("%v; want %q in it", err, c.want)
 			}
 		})
+	}
+}
+
+// A file that cannot be read costs its cluster what is in it, and no other cluster; what is said
+// of it quotes nothing.
+func TestBadFiles(t *testing.T) {
+	secret := "apiVersion: v1\nkind: Secret\nmetadata: {name: cacerts, namespace: istio-system}\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"not YAML":         {"a: [hunter2", "a.yaml: it is not YAML"},
+		"an anchor":        {"a: *hunter2", "a.yaml: it is not YAML"},
+		"a separator":      {"a: b\n--- hunter2: [\nc: d", "a.yaml: "},
+		"not an object":    {"hunter2: b", "a.yaml: a document in it is not a Kubernetes object"},
+		"not of that kind": {secret + "data: {k: 7}\n", "a.yaml: an object of kind Secret in it does not fit"},
+		"a key":            {secret + "data: {k: hunter2!}\n", "a.yaml: an object of kind Secret in it does not fit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := dump.Read(fstest.MapFS{
+				"east/a.yaml": {Data: []byte(c.text)}, "west/a.yaml": {Data: []byte(secret)},
+			}, "istio-system", time.Now(), resources.All)
+			if err != nil {
+				t.Fatal(err)
+			}
+			state, reason := resources.Namespaces.State(&got.Clusters[0])
+			if state != facts.Failed || !strings.HasPrefix(reason, c.want) || strings.Contains(reason, "hunter2") {
+				t.Errorf("%s: %s; want %q", state, reason, c.want)
+			}
+			if state, reason := resources.CACerts.State(&got.Clusters[1]); state != facts.OK {
+				t.Errorf("of the other cluster: %s: %s", state, reason)
+			}
+		})
+	}
+}
+
+// In a dump with an index a bad file costs the row that it holds.
+func TestBadFileOfADump(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "fleet")
+	if err := dump.Write(dir, istiotest.Healthy("east", "west").Facts(), resources.All); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "east", "services.yaml"), []byte("a: ["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := dump.Read(os.DirFS(dir), "istio-system", time.Now(), resources.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range resources.All {
+		for i, c := range got.Clusters {
+			state, reason := row.State(&c)
+			if bad := i == 0 && row.About().File == "services"; bad != (state == facts.Failed) {
+				t.Errorf("%s of %s: %s %s", row, c.Context, state, reason)
+			}
+		}
+	}
+}
+
+// A dump whose writing was broken off is not read as one that somebody made by hand.
+func TestUnfinishedDump(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "fleet")
+	if err := os.MkdirAll(dir, 0o755); err != nil { // an empty folder may be there
+		t.Fatal(err)
+	}
+	if err := dump.Write(dir, istiotest.Healthy("fleet.yaml", strings.Repeat("long", 100)).Facts(), resources.All); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(parent)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("beside the dump there is more: %v %v", entries, err)
+	}
+	if _, err := dump.Read(os.DirFS(dir), "istio-system", time.Now(), resources.All); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "unfinished"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dump.Read(os.DirFS(dir), "istio-system", time.Now(), resources.All); err == nil || !strings.Contains(err.Error(), "not finished") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -28,7 +28,10 @@ import (
 // not to have been read. Objects are reduced like those that come from a
 // cluster. Errors name the file.
 func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (*facts.Fleet, error) {
-	text, err := fs.ReadFile(dir, IndexFile)
+	if _, err := fs.Stat(dir, unfinished); err == nil {
+		return nil, errors.New("reading the dump: it was not finished: write it anew")
+	}
+	text, err := readRegular(dir, IndexFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return readFolders(dir, systemNamespace, now, rows)
@@ -37,7 +40,7 @@ func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (
 	}
 	var idx index
 	if err := yaml.UnmarshalStrict(text, &idx); err != nil {
-		return nil, fmt.Errorf("reading the dump: %s is not an index that this version knows: %w", IndexFile, err)
+		return nil, fmt.Errorf("reading the dump: %s is not an index that this version knows", IndexFile) // the error quotes it
 	}
 	if idx.APIVersion != apiVersion || idx.Kind != kind {
 		return nil, fmt.Errorf("reading the dump: %s is of %s %s, and not of %s %s", IndexFile, idx.APIVersion, idx.Kind, apiVersion, kind)
@@ -45,8 +48,9 @@ func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (
 	fleet := &facts.Fleet{At: idx.At, Beyond: idx.Beyond}
 	for _, entry := range idx.Clusters {
 		c := facts.Cluster{Context: entry.Context, Server: entry.Server, SystemNamespace: entry.SystemNamespace, Unreached: entry.Unreached}
+		var folder reading
 		if entry.Unreached == nil {
-			if _, err := readCluster(dir, entry.Folder, &c, rows); err != nil {
+			if folder, err = readCluster(dir, entry.Folder, &c, rows); err != nil {
 				return nil, err
 			}
 		}
@@ -54,7 +58,10 @@ func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (
 			read := entry.Reads[row.About().File]
 			there := len(row.Objects(&c))
 			row.SetState(&c, read.State, read.Reason) // an object in the folder can be another row's
-			if read.State == facts.OK && there < expected(row, read) {
+			switch reason := folder.bad[row.About().File]; {
+			case read.State == facts.OK && reason != "":
+				row.SetState(&c, facts.Failed, reason)
+			case read.State == facts.OK && there < expected(row, read):
 				row.SetState(&c, facts.Failed, missing)
 			}
 		}
@@ -90,15 +97,17 @@ func readFolders(dir fs.FS, systemNamespace string, now time.Time, rows resource
 			continue
 		}
 		c := facts.Cluster{Context: entry.Name(), SystemNamespace: systemNamespace}
-		found, err := readCluster(dir, entry.Name(), &c, rows)
+		folder, err := readCluster(dir, entry.Name(), &c, rows)
 		if err != nil {
 			return nil, err
 		}
 		for _, row := range rows {
 			called := row.About().Called()
 			switch state, _ := row.State(&c); {
+			case folder.anyBad != "": // what is in it is not known
+				row.SetState(&c, facts.Failed, folder.anyBad)
 			case state == facts.OK:
-			case found[called]:
+			case folder.found[called]:
 				row.SetState(&c, row.Empty(), "")
 			default:
 				row.SetState(&c, facts.NotAsked, "the folder holds no "+called)
@@ -112,43 +121,79 @@ func readFolders(dir fs.FS, systemNamespace string, now time.Time, rows resource
 	return fleet, nil
 }
 
-// readCluster reads all manifests of a cluster's folder, and returns the kinds
-// that there were.
-func readCluster(dir fs.FS, folder string, c *facts.Cluster, rows resource.Set) (map[string]bool, error) {
-	found, intakes := map[string]bool{}, newIntakes(c, rows)
+// reading is what became of a cluster's folder.
+type reading struct {
+	// found are the kinds of which there was an object, or which a row would show.
+	found map[string]bool
+	// bad says why files could not be read, by their names without the ending; anyBad is
+	// the reason of one of them.
+	bad    map[string]string
+	anyBad string
+}
+
+// readCluster reads all manifests of a cluster's folder. A file that cannot be read costs
+// what is in it, and no other cluster.
+func readCluster(dir fs.FS, folder string, c *facts.Cluster, rows resource.Set) (reading, error) {
+	out, intakes := reading{found: map[string]bool{}, bad: map[string]string{}}, newIntakes(c, rows)
 	entries, err := fs.ReadDir(dir, folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return found, nil // nothing was found in that cluster
+		return out, nil // nothing was found in that cluster
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the dump of %s: %w", c.Context, err)
+		return out, fmt.Errorf("reading the dump of %s: %w", c.Context, err)
 	}
 	for _, entry := range entries {
-		switch path.Ext(entry.Name()) {
+		ending := path.Ext(entry.Name())
+		switch ending {
 		case ".yaml", ".yml", ".json":
 		default:
 			continue
 		}
-		name := path.Join(folder, entry.Name())
-		text, err := fs.ReadFile(dir, name)
-		if err != nil {
-			return nil, fmt.Errorf("reading the dump of %s: %w", c.Context, err)
+		text, err := readRegular(dir, path.Join(folder, entry.Name()))
+		var objects []runtime.Object
+		if err == nil {
+			objects, err = decode(text)
 		}
-		objects, err := decode(text)
 		if err != nil {
-			return nil, fmt.Errorf("reading the dump of %s: %s: %w", c.Context, name, err)
+			out.anyBad = fmt.Sprintf("%s: %v", entry.Name(), err)
+			out.bad[strings.TrimSuffix(entry.Name(), ending)] = out.anyBad
 		}
 		for _, o := range objects {
 			for _, row := range rows {
 				if row.Shows(o) {
-					found[row.About().Called()] = true
+					out.found[row.About().Called()] = true
 				}
 			}
 			intakes.take(o)
 		}
 	}
 	intakes.store()
-	return found, nil
+	return out, nil
+}
+
+// mostFile is how large a file of a dump may be, in bytes. The pods of a cluster of 50,000 take a
+// third of it.
+const mostFile = 512 << 20
+
+// readRegular reads a regular file of bounded size: a pipe would wait for ever, and a device
+// has no end. Its errors quote nothing of the file.
+func readRegular(dir fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(dir, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case err != nil:
+		return nil, errors.New("the file cannot be read")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is not a regular file")
+	case info.Size() > mostFile:
+		return nil, fmt.Errorf("the file is larger than %d MB", mostFile>>20)
+	}
+	text, err := fs.ReadFile(dir, name)
+	if err != nil {
+		return nil, errors.New("the file cannot be read")
+	}
+	return text, nil
 }
 
 // intakes take in a cluster's objects, each for every row that it belongs to.
@@ -196,14 +241,14 @@ func decode(text []byte) ([]runtime.Object, error) {
 			return out, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("it is not YAML or JSON: %w", err)
+			return out, errors.New("it is not YAML or JSON") // the error quotes it
 		}
 		if len(bytes.TrimSpace(raw.Raw)) == 0 || bytes.Equal(raw.Raw, []byte("null")) {
 			continue
 		}
 		objects, err := decodeOne(raw.Raw)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		out = append(out, objects...)
 	}

@@ -2,7 +2,9 @@ package dump
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,8 +25,20 @@ func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("writing the dump: folder %s is not empty; name a new one", dir)
 	}
+	final := dir
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(final)), 0o755); err != nil {
+		return fmt.Errorf("writing the dump: %w", err)
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(filepath.Clean(final)), "."+filepath.Base(final)+".unfinished-")
+	if err != nil {
+		return fmt.Errorf("writing the dump: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // nothing is there any more if all went well
+	if err := os.WriteFile(filepath.Join(dir, unfinished), nil, 0o644); err != nil {
+		return fmt.Errorf("writing the dump: %w", err)
+	}
 	idx := index{APIVersion: apiVersion, Kind: kind, At: fleet.At.UTC(), Beyond: fleet.Beyond}
-	taken := map[string]bool{}
+	taken := map[string]bool{IndexFile: true, unfinished: true}
 	for i := range fleet.Clusters {
 		c := &fleet.Clusters[i]
 		entry := indexCluster{
@@ -60,7 +74,27 @@ func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 	if err := writeFile(filepath.Join(dir, IndexFile), text); err != nil {
 		return fmt.Errorf("writing the dump: %w", err)
 	}
+	if err := finish(dir, final); err != nil {
+		return fmt.Errorf("writing the dump: %w", err)
+	}
 	return nil
+}
+
+// unfinished is a file in the folder of a dump that is being written.
+const unfinished = "unfinished"
+
+// finish puts a written folder in its place, where nothing, or an empty folder, is.
+func finish(dir, final string) error {
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // a dump is for others to read
+		return err
+	}
+	if err := os.Remove(filepath.Join(dir, unfinished)); err != nil {
+		return err
+	}
+	if err := os.Remove(final); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(dir, final)
 }
 
 // count is how many objects there are of a row that was read.
@@ -105,6 +139,9 @@ func writeFile(path string, text []byte) error {
 	return os.WriteFile(path, text, 0o644)
 }
 
+// longestFolder is how long a folder's name may be: file systems take 255 bytes.
+const longestFolder = 200
+
 // folder makes a context's name fit for a folder, and unlike those taken.
 func folder(context string, taken map[string]bool) string {
 	name := strings.Map(func(r rune) rune {
@@ -117,6 +154,7 @@ func folder(context string, taken map[string]bool) string {
 	if name == "" {
 		name = "cluster"
 	}
+	name = name[:min(len(name), longestFolder)] // it is ASCII
 	unique := name
 	for n := 2; taken[strings.ToLower(unique)]; n++ {
 		unique = fmt.Sprintf("%s-%d", name, n)

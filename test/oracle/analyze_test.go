@@ -1,0 +1,123 @@
+package oracle
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"istio.io/istio/pkg/config/analysis/analyzers"
+	"istio.io/istio/pkg/config/analysis/diag"
+	"istio.io/istio/pkg/config/analysis/local"
+	"istio.io/istio/pkg/config/resource"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/cases"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+)
+
+var update = flag.Bool("update", false, "write cases/istioctl-analyze.yaml anew")
+
+// TestAnalyze runs what "istioctl analyze --all-namespaces" runs over each cluster of each
+// case, and holds cases/istioctl-analyze.yaml to it, which the scoreboard shows beside what we say. Of
+// its messages errors and warnings count. Objects come from files, with those that it reads of a
+// running cluster only; it looks at each cluster by itself, as it does without --remote-contexts.
+func TestAnalyze(t *testing.T) {
+	folder := filepath.Join("..", "..", "cases")
+	all, err := cases.All(os.DirFS(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, c := range all {
+		files, err := c.Dump(os.DirFS(folder), resources.All)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fleet, err := c.Facts(os.DirFS(folder), resources.All)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[c.Name] = []string{}
+		for i := range fleet.Clusters {
+			messages, err := analyze(t, files, &fleet.Clusters[i])
+			if err != nil {
+				t.Fatalf("%s: %v", c.Name, err)
+			}
+			got[c.Name] = append(got[c.Name], messages...)
+		}
+	}
+	file := filepath.Join(folder, cases.AnalyzeFile)
+	if *update {
+		text, err := yaml.Marshal(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want map[string][]string
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s is not what istioctl analyze says; rewrite it with \"go -C test/oracle test -run TestAnalyze . -update\" (-file +now):\n%s", file, diff)
+	}
+}
+
+// analyze are the errors and warnings of a cluster, each as "cluster: level code object".
+func analyze(t *testing.T, files fs.FS, c *facts.Cluster) ([]string, error) {
+	text, err := fs.ReadFile(files, cases.Folder(c.Context)+"/objects.yaml")
+	if err != nil {
+		return nil, err
+	}
+	sa := local.NewIstiodAnalyzer(analyzers.AllCombined(), "", resource.Namespace(c.SystemNamespace), nil)
+	for _, o := range resources.MeshConfigs.Objects(c) {
+		if m, ok := o.(*corev1.ConfigMap); ok && m.Name == "istio" {
+			file := filepath.Join(t.TempDir(), "mesh.yaml")
+			if err := os.WriteFile(file, []byte(m.Data["mesh"]), 0o600); err != nil {
+				return nil, err
+			}
+			if err := sa.AddFileKubeMeshConfig(file); err != nil {
+				return nil, err
+			}
+		}
+	}
+	// Kinds that it does not know are an error of it that says nothing of the others.
+	_ = sa.AddTestReaderKubeSource([]local.ReaderSource{{Name: c.Context, Reader: bytes.NewReader(text)}})
+	stop := make(chan struct{})
+	defer close(stop)
+	result, err := sa.Analyze(stop)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Context, err)
+	}
+	var out []string
+	for _, m := range result.Messages {
+		if !m.Type.Level().IsWorseThanOrEqualTo(diag.Warning) {
+			continue
+		}
+		line := fmt.Sprintf("%s: %s %s", c.Context, m.Type.Level(), m.Type.Code())
+		if m.Resource != nil {
+			line += " " + m.Resource.Metadata.Schema.Kind() + " " + m.Resource.Metadata.FullName.String()
+		}
+		if !slices.Contains(out, line) {
+			out = append(out, line)
+		}
+	}
+	return out, nil
+}
