@@ -15,6 +15,7 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/cases"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -250,7 +251,15 @@ func TestScoreboard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := scoreboard(all)
+	var istioctl map[string][]string
+	text, err := fs.ReadFile(dir, cases.AnalyzeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &istioctl); err != nil {
+		t.Fatal(err)
+	}
+	got := scoreboard(all, istioctl)
 	file := filepath.Join("..", "docs", "scoreboard.md")
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
