@@ -30,6 +30,7 @@ const (
 	ExitFindings    = 1 // also: "diff" found a difference
 	ExitFailed      = 2 // the job could not be done
 	exitInterrupted = 130
+	exitTerminated  = 143
 )
 
 // ExitCode ends the program with a code, when everything that there is to say
@@ -89,9 +90,14 @@ type Frame struct {
 // Main runs the plugin as a program and does not return.
 func Main(plugin Plugin) {
 	thrift(cmp.Or(plugin.Heap, smallHeap))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ended, stopToo := signal.NotifyContext(ctx, syscall.SIGTERM)
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
-	code := Run(ctx, plugin, os.Args, streams)
+	code := Run(ended, plugin, os.Args, streams)
+	if code == exitInterrupted && ctx.Err() == nil {
+		code = exitTerminated
+	}
+	stopToo()
 	stop()
 	os.Exit(code)
 }

@@ -72,17 +72,19 @@ func TestProgressAndInterrupt(t *testing.T) {
 		t.Errorf("exit code %d\n%q", code, screen)
 	}
 
-	var interrupted time.Time
-	screen, code = onTerminal(t, kubeconfig, nil, func(p *os.Process) {
-		time.Sleep(1500 * time.Millisecond)
-		interrupted = time.Now()
-		_ = p.Signal(syscall.SIGINT)
-	}, "verify", "--contexts", "east,slow", "--timeout", "30s")
-	if took := time.Since(interrupted); code != 130 || took > time.Second {
-		t.Errorf("exit code %d, %s after the interrupt\n%q", code, took, screen)
-	}
-	if i := strings.LastIndexByte(screen, '\r'); !strings.Contains(screen, "1/2") || i < 0 || strings.Trim(screen[i:], "\r\n\x1b[K ") != "" {
-		t.Errorf("the progress line is left on the screen: %q", screen)
+	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		var interrupted time.Time
+		screen, code = onTerminal(t, kubeconfig, nil, func(p *os.Process) {
+			time.Sleep(1500 * time.Millisecond)
+			interrupted = time.Now()
+			_ = p.Signal(signal)
+		}, "verify", "--contexts", "east,slow", "--timeout", "30s")
+		if took := time.Since(interrupted); code != want || took > time.Second {
+			t.Errorf("%s: exit code %d, %s after the signal\n%q", signal, code, took, screen)
+		}
+		if i := strings.LastIndexByte(screen, '\r'); !strings.Contains(screen, "1/2") || i < 0 || strings.Trim(screen[i:], "\r\n\x1b[K ") != "" {
+			t.Errorf("%s: the progress line is left on the screen: %q", signal, screen)
+		}
 	}
 }
 

@@ -120,18 +120,25 @@ var (
 	errGarbage = errors.New("not what was expected")
 )
 
+// mostToken is how long one name or text in a document may be, in bytes: it is in memory as a whole.
+const mostToken = 4 << 20
+
 // bounded reads so many bytes and then fails.
 type bounded struct {
 	io.Reader
 	left int64
+	// used is how far the document that is read was understood, in bytes; nil where nobody tells.
+	used func() int64
+	read int64
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
+	if b.left <= 0 || b.used != nil && b.read-b.used() > mostToken {
 		return 0, errTooMuch
 	}
 	n, err := b.Reader.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
+	b.read += int64(n)
 	return n, err
 }
 
@@ -146,7 +153,7 @@ func garbled(err error) error {
 // parseClusters reads /debug/clusterz.
 func parseClusters(r io.Reader) ([]facts.ClusterState, error) {
 	var out []facts.ClusterState
-	if err := json.NewDecoder(&bounded{r, mostClusters}).Decode(&out); err != nil {
+	if err := json.NewDecoder(&bounded{Reader: r, left: mostClusters}).Decode(&out); err != nil {
 		return nil, garbled(err)
 	}
 	if len(out) > mostEntries {

@@ -55,7 +55,7 @@ func TestParseShards(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := parseShards(&bounded{strings.NewReader(text), 50}); !errors.Is(err, errTooMuch) {
+	if _, err := parseShards(&bounded{Reader: strings.NewReader(text), left: 50}); !errors.Is(err, errTooMuch) {
 		t.Errorf("a flood: %v", err)
 	}
 }
@@ -100,7 +100,7 @@ func TestParseProxies(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	if _, err := parseProxies(&bounded{strings.NewReader("[" + one), 50}); !errors.Is(err, errTooMuch) {
+	if _, err := parseProxies(&bounded{Reader: strings.NewReader("[" + one), left: 50}); !errors.Is(err, errTooMuch) {
 		t.Errorf("a flood: %v", err)
 	}
 }

@@ -13,9 +13,12 @@ import (
 // of megabytes.
 type scan struct{ *jsontext.Decoder }
 
-// newScan reads so many bytes at most. It takes what encoding/json takes.
+// newScan reads so many bytes at most, and of one name or text no more than mostToken. It takes what encoding/json takes.
 func newScan(r io.Reader, most int64) scan {
-	return scan{jsontext.NewDecoder(&bounded{r, most}, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
+	b := &bounded{Reader: r, left: most}
+	s := scan{jsontext.NewDecoder(b, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
+	b.used = s.InputOffset
+	return s
 }
 
 // object goes through the members of an object; each has to read the value, or to skip it,

@@ -174,6 +174,9 @@ func failure(err error) (facts.Connected, bool) {
 	return facts.Connected{Outcome: facts.ConnectNotReached, Reason: "the connection failed"}, true
 }
 
+// nat64 holds IPv4 addresses in their last four bytes (RFC 6052).
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
 // metadata are addresses of the metadata services of clouds that are not link-local.
 var metadata = []netip.Addr{
 	netip.MustParseAddr("100.100.100.200"),
@@ -186,6 +189,10 @@ var metadata = []netip.Addr{
 // user's own cluster where one of the user's contexts says so.
 func forbidden(a netip.Addr, known bool) bool {
 	a = a.Unmap().WithZone("")
+	if nat64.Contains(a) {
+		of := a.As16()
+		a = netip.AddrFrom4([4]byte(of[12:]))
+	}
 	for _, m := range metadata {
 		if a == m {
 			return true

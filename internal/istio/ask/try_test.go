@@ -117,6 +117,7 @@ func TestForbiddenAddresses(t *testing.T) {
 		"10.0.0.1": {false, false}, "203.0.113.9": {false, false}, "127.0.0.1": {true, false}, "::1": {true, false}, "::ffff:127.0.0.1": {true, false},
 		"169.254.169.254": {true, true}, "::ffff:169.254.169.254": {true, true}, "fe80::1": {true, true}, "fe80::1%eth0": {true, true}, "0.0.0.0": {true, true}, "::": {true, true},
 		"100.100.100.200": {true, true}, "fd00:ec2::254": {true, true}, "224.0.0.1": {true, true}, "fd00::1": {false, false},
+		"64:ff9b::169.254.169.254": {true, true}, "64:ff9b::127.0.0.1": {true, false}, "64:ff9b::10.0.0.1": {false, false},
 	} {
 		a := netip.MustParseAddr(address)
 		if got := [2]bool{forbidden(a, false), forbidden(a, true)}; got != want {

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // Istiods are the Deployments labelled app=istiod, of all namespaces where the reader may
@@ -105,6 +106,10 @@ func trimWebhook(w *admissionv1.MutatingWebhookConfiguration) *admissionv1.Mutat
 		kept := admissionv1.MutatingWebhook{Name: h.Name, ClientConfig: h.ClientConfig}
 		if ca := h.ClientConfig.CABundle; ca != nil {
 			kept.ClientConfig.CABundle = pki.Redact(ca)
+		}
+		if url := h.ClientConfig.URL; url != nil {
+			shown := serverurl.Shown(*url)
+			kept.ClientConfig.URL = &shown
 		}
 		out.Webhooks = append(out.Webhooks, kept)
 	}
