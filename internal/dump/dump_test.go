@@ -255,6 +255,20 @@ func TestBadFileOfADump(t *testing.T) {
 	}
 }
 
+// In the index of an old dump rows have no number of objects; where the whole folder is missing,
+// nothing of it is known.
+func TestLostFolderOfAnOldDump(t *testing.T) {
+	index := "apiVersion: kubectl-mesh.dev/v1\nkind: Fleet\nat: 2026-01-01T00:00:00Z\nclusters:\n" +
+		"- {context: east, folder: east, systemNamespace: istio-system, reads: {services: {state: ok}, secret-cacerts: {state: absent}}}\n"
+	got, err := dump.Read(fstest.MapFS{"fleet.yaml": {Data: []byte(index)}}, "istio-system", time.Now(), resources.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, reason := resources.Services.State(&got.Clusters[0]); state != facts.Failed || !strings.Contains(reason, "missing") {
+		t.Errorf("%s: %s", state, reason)
+	}
+}
+
 // A dump whose writing was broken off is not read as one that somebody made by hand.
 func TestUnfinishedDump(t *testing.T) {
 	parent := t.TempDir()

@@ -61,7 +61,7 @@ func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (
 			switch reason := folder.bad[row.About().File]; {
 			case read.State == facts.OK && reason != "":
 				row.SetState(&c, facts.Failed, reason)
-			case read.State == facts.OK && there < expected(row, read):
+			case read.State == facts.OK && (there < expected(row, read) || folder.lost && read.Objects == nil):
 				row.SetState(&c, facts.Failed, missing)
 			}
 		}
@@ -129,6 +129,8 @@ type reading struct {
 	// the reason of one of them.
 	bad    map[string]string
 	anyBad string
+	// lost: there is no such folder.
+	lost bool
 }
 
 // readCluster reads all manifests of a cluster's folder. A file that cannot be read costs
@@ -137,7 +139,8 @@ func readCluster(dir fs.FS, folder string, c *facts.Cluster, rows resource.Set) 
 	out, intakes := reading{found: map[string]bool{}, bad: map[string]string{}}, newIntakes(c, rows)
 	entries, err := fs.ReadDir(dir, folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return out, nil // nothing was found in that cluster
+		out.lost = true // which it is where nothing was found in the cluster
+		return out, nil
 	}
 	if err != nil {
 		return out, fmt.Errorf("reading the dump of %s: %w", c.Context, err)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
@@ -146,7 +147,7 @@ func one(result rest.Result, object runtime.Object, name string) error {
 		return err
 	}
 	if m.GetName() != name {
-		return fmt.Errorf("the answer is about %q, not about %q", m.GetName(), name)
+		return &wrongAnswer{m.GetName(), name}
 	}
 	return nil
 }
@@ -170,14 +171,17 @@ func checkKind(body []byte, object runtime.Object) error {
 	if kind == want || kind == "Status" {
 		return nil
 	}
-	return kindError(kind, want)
+	return &wrongAnswer{kind, want}
 }
 
-func kindError(kind, want string) error {
-	if kind == "" {
-		return fmt.Errorf("the answer is no %s", want)
+// wrongAnswer is an answer that is about another thing than was asked for.
+type wrongAnswer struct{ got, want string }
+
+func (e *wrongAnswer) Error() string {
+	if e.got == "" {
+		return "the answer is no " + e.want
 	}
-	return fmt.Errorf("the answer is of kind %q, not a %s", kind, want)
+	return fmt.Sprintf("the answer is a %s, not a %s", printable.Line(e.got[:min(len(e.got), 64)]), e.want)
 }
 
 // protobufOf is the kind and the message of an object in Kubernetes' protobuf, without its

@@ -122,7 +122,7 @@ func listMetadata(
 			return fmt.Errorf("the list of %s cannot be read", resources)
 		}
 		if page.Kind != "PartialObjectMetadataList" && page.Kind != "SecretList" { // a server that knows of no such thing sends all
-			return kindError(page.Kind, "PartialObjectMetadataList")
+			return &wrongAnswer{page.Kind, "PartialObjectMetadataList"}
 		}
 		for i := range page.Items {
 			if err := in.Take(&corev1.Secret{ObjectMeta: page.Items[i].ObjectMeta}); err != nil {

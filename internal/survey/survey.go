@@ -159,7 +159,10 @@ func fromAPIServer(err error) bool {
 func ReasonOf(err error) string {
 	var redirect *RedirectError
 	var crash *panicError
+	var wrong *wrongAnswer
 	switch {
+	case errors.As(err, &wrong):
+		return wrong.Error()
 	case errors.As(err, &crash):
 		return crash.Error()
 	case errors.As(err, &redirect):

@@ -21,8 +21,8 @@ import (
 // The bounds of what one cluster may send, in bytes and unpacked. A page of 500 pods has a few
 // megabytes.
 const (
-	mostBody = 64 << 20 // of one answer
-	mostOpen = 96 << 20 // of all answers that are on their way at once
+	mostBody = 32 << 20 // of one answer
+	mostOpen = 64 << 20 // of all answers that are on their way at once
 )
 
 // connections is how many are opened to a server that does not speak HTTP/2.
