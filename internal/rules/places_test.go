@@ -64,7 +64,7 @@ func literals(t *testing.T) map[string][]string {
 func TestWhereCodesAreNamed(t *testing.T) {
 	where := literals(t)
 	areas := []string{"internal/reach"}
-	for _, area := range []string{"certs", "network", "gateways", "ambient", "primaryremote", "remotesecrets", "endpoints"} {
+	for _, area := range []string{"certs", "network", "gateways", "ambient", "primaryremote", "remotesecrets", "endpoints", "releases"} {
 		areas = append(areas, "internal/istio/"+area)
 	}
 	var codes []finding.Code
