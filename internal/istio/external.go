@@ -5,7 +5,6 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // IsExternal reports whether a control plane that runs in a cluster takes another one for
@@ -37,10 +36,8 @@ func ConfigCluster(fleet *facts.Fleet, at int, istiod Istiod) int {
 		if s.Namespace != istiod.Namespace || s.Name != ExternalKubeconfig {
 			continue
 		}
-		for i, c := range fleet.Clusters {
-			if serverurl.Same(c.Server, s.Server) {
-				return i
-			}
+		if i := ByServer(fleet, s.Server); i >= 0 {
+			return i
 		}
 	}
 	found := -1

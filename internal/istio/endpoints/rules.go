@@ -68,7 +68,7 @@ func pathReports() []rule.Report {
 		rule.May("EP022", finding.Warning),
 		rule.May("EP023", finding.Error, finding.Warning),
 		rule.May("EP024", finding.Error, finding.Note),
-		rule.May("EP030", finding.Error, finding.Warning),
+		rule.May("EP030", finding.Error, finding.Warning, finding.Note),
 		rule.May("EP031", finding.Error),
 		rule.May("EP032", finding.Error),
 		rule.May("EP033", finding.Error, finding.Warning),
@@ -86,11 +86,11 @@ var (
 	// secretCodes are about remote secrets.
 	secretCodes = []finding.Code{
 		"SEC001", "SEC002", "SEC003", "SEC004", "SEC005", "SEC006", "SEC007", "SEC008", "SEC009", "SEC010", "SEC011", "SEC012", "SEC013",
-		"SEC014", "SEC015", "SEC016", "SEC017", "SEC018", "SEC019", "SEC020", "SEC021", "SEC022", "SEC023", "SEC024", "SEC025", "SEC026",
+		"SEC014", "SEC015", "SEC016", "SEC017", "SEC018", "SEC019", "SEC020", "SEC021", "SEC022", "SEC023", "SEC024", "SEC025", "SEC026", "SEC027",
 	}
 	// notFollowed are those for which istiod cannot read a cluster. Besides, SEC019 is found
 	// where it does not follow one.
-	notFollowed = []finding.Code{"SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021"}
+	notFollowed = []finding.Code{"SEC027", "SEC008", "SEC009", "SEC012", "SEC013", "SEC010", "SEC011", "SEC014", "SEC015", "SEC017", "SEC021"}
 	// keepsWhatWasRead are those about a remote secret that once may have been good: where
 	// istiod has read the cluster it goes on with what it read, also when the secret is changed
 	// in place (pkg/kube/multicluster/component.go, clusterUpdated).

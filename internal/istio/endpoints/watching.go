@@ -104,6 +104,12 @@ func (w *walk) isNotWatched() Verdict {
 		if watch.Status == model.Unknown && inDoubt {
 			return w.unclear(stepReads, w.cp.Context, finding.Because(watch.String()))
 		}
+		if watch.Why == model.Apart || watch.Why == model.OnlyWatched {
+			f := w.notWatched(fmt.Sprintf("%s has no remote secret for %s, by choice of the mesh", istiodOf(w.cp), w.to.Context))
+			f.Evidence = []finding.Evidence{{Field: "remote secrets", Value: secretsOf(w.cp.RunsIn)}}
+			f.Fix = w.recreateSecret(w.to, cmp.Or(w.to.ID, w.to.Context), "")
+			return w.answer(stepReads, f)
+		}
 		return w.fault(stepReads, w.unwatched(nil))
 	}
 	if code := ignoredCode(ignored.IgnoredBy(w.cp)); code == "SEC008" || code == "SEC009" {
@@ -188,16 +194,23 @@ func (w *walk) unwatched(ignored *model.RemoteSecret) finding.Finding {
 // recreateSecret are the steps that give the control plane a remote secret for a cluster,
 // under a cluster ID; instead of another one, namespace/name, unless that is "".
 func (w *walk) recreateSecret(watched *model.Cluster, id, instead string) []finding.Step {
-	create := remedy.RemoteSecret{
+	secret := remedy.RemoteSecret{
 		Watched: watched.Context, ID: id, ReaderNamespace: watched.SystemNamespace, Context: w.cp.Context, Namespace: w.cp.Istiod.Namespace,
-	}.Create()
-	if instead == "" {
-		return []finding.Step{finding.Run(create)}
+	}
+	create := finding.Say("Create the remote secret:").By(secret.Create())
+	if watched.NeedsServer() {
+		create = finding.Say(
+			"Create the remote secret. Set HOST to the address of the API server of %s itself, not of a proxy, that pods of %s reach:",
+			watched.Context, w.cp.Context).By(secret.Create("--server=https://HOST:6443"))
 	}
 	namespace, name := cut(instead)
+	if instead == "" || name == istio.RemoteSecretPrefix+id {
+		return []finding.Step{create} // it takes the place of one of the same name
+	}
 	return []finding.Step{
-		finding.Say("Careful: until the second command is done istiod of %s has no endpoints of %s, and requests to them stop:",
-			w.cp.Context, watched.Context).By(finding.Kubectl(w.cp.Context, "-n", namespace, "delete", "secret/"+name), create),
+		create,
+		finding.Say("Careful: if istiod of %s does not watch %s by the new secret yet, requests to it stop. Delete the old one:",
+			w.cp.Context, watched.Context).By(finding.Kubectl(w.cp.Context, "-n", namespace, "delete", "secret/"+name)),
 	}
 }
 

@@ -1,6 +1,7 @@
 package istiotest
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -241,6 +242,37 @@ var RemoteHealthy = []RemoteCase{
 			c.Remotes = f.Clusters
 		}
 	}, nil)},
+	{Name: "all remote secrets in all clusters, and contexts that lead through tunnels", Make: Remote(func(f *Fleet) {
+		for _, c := range f.Clusters {
+			c.Remotes = f.Clusters
+		}
+	}, func(w RemoteWorld) {
+		for i, c := range w.Clusters {
+			w.Clusters[i].Server = fmt.Sprintf("https://127.0.0.1:%d", 16443+i)
+			s := w.Secret(c.Context, c.Context)
+			s.Access.Token.AccountUID = ""
+		}
+	}, "east", "north", "west")},
+	{Name: "a hub and edges that need not know one another", Make: Remote(func(f *Fleet) {
+		for _, c := range f.Clusters[1:] {
+			c.Remotes = f.Clusters[:1]
+		}
+	}, nil, "central", "edge1", "edge2", "edge3"), Want: []string{"SEC001 note edge1,edge2,edge3"}},
+	{Name: "a hub that calls its edges", Make: Remote(func(f *Fleet) {
+		for _, c := range f.Clusters[1:] {
+			c.Remotes = nil
+		}
+	}, nil, "central", "edge1", "edge2"), Want: []string{"SEC001 note edge1,edge2", "SEC023 note edge1,edge2"}},
+	{Name: "a proxy that takes a token of its own", Make: after(func(w RemoteWorld) {
+		w.Cluster("west").Server, w.Secret("east", "west").Server = "https://rancher.example/k8s/clusters/c-1", "https://rancher.example/k8s/clusters/c-1"
+		w.Secret("east", "west").Access.Token = nil
+	})},
+	{Name: "a server of many names behind one address", Make: after(func(w RemoteWorld) {
+		for _, other := range [][2]string{{"east", "west"}, {"west", "east"}} {
+			w.Cluster(other[1]).Server, w.Secret(other[0], other[1]).Server = "https://proxy.example", "https://proxy.example"
+			w.Secret(other[0], other[1]).Access.ServerName = other[1] + ".example"
+		}
+	})},
 	{Name: "namespaces that istiod does not look at", Make: Remote(func(f *Fleet) {
 		f.Get("east").Mesh["istio"]["discoverySelectors"] = []any{map[string]any{"matchLabels": map[string]string{"mesh": "yes"}}}
 	}, func(w RemoteWorld) {
@@ -324,6 +356,20 @@ func ambientRemote(before func(east, west *Cluster), after func(RemoteWorld)) fu
 
 // RemoteFaults are fleets with a single fault each.
 var RemoteFaults = []RemoteCase{
+	{"the address of a proxy with a path", after(func(w RemoteWorld) {
+		const proxy = "https://rancher.example/k8s/clusters/c-1"
+		w.Cluster("west").Server, w.Secret("east", "west").Server = proxy, proxy
+		w.Say("east", "west", "timeout")
+		r := w.Reviews[w.Key("east", "west")]
+		r.Chain.Value = "x509: certificate signed by unknown authority"
+		w.Reviews[w.Key("east", "west")] = r
+	}), []string{"SEC011 error east,west < SEC027", "SEC015 error east,west < SEC027", "SEC027 error east,west"}},
+	{"the address of a proxy that all clusters share", after(func(w RemoteWorld) {
+		for _, other := range [][2]string{{"east", "west"}, {"west", "east"}} {
+			w.Cluster(other[1]).Server, w.Secret(other[0], other[1]).Server = "https://teleport.example:443", "https://teleport.example:443"
+			w.Say(other[0], other[1], "timeout")
+		}
+	}), []string{"SEC015 error east,west < SEC027", "SEC015 error west,east < SEC027", "SEC027 error east,west", "SEC027 error west,east"}},
 	{"an istiod that does not tell ambient workloads of a cluster that it reads", ambientRemote(nil, func(w RemoteWorld) {
 		w.Istiods["east"].Value[0].Gateways.Value = nil
 		w.Twice()

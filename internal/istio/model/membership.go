@@ -298,9 +298,11 @@ func (c *Cluster) findMeshID() (id string, known bool) {
 }
 
 // Expects reports whether it is known that the control plane of a cluster should watch
-// another one: one of its mesh. Between primaries each should watch the other.
+// another one: one of its mesh. Between primaries each should watch the other, unless the
+// mesh is one of a hub and its edges.
 func (m *Mesh) Expects(from, to *Cluster) bool {
-	return from != to && from.Primary() && to.HasIstio() && len(to.Undecided()) == 0 && m.Same(from, to) && !sameUID(from, to)
+	return from != to && from.Primary() && to.HasIstio() && len(to.Undecided()) == 0 && m.Same(from, to) && !sameUID(from, to) &&
+		(from.SecretFor(to) != nil || m.chosen(from, to) == "")
 }
 
 // sameUID reports whether two contexts lead to one cluster.

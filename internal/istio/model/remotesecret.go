@@ -142,11 +142,26 @@ func (m *Mesh) remotesOf(c *Cluster) []*RemoteSecret {
 		r.PointsToSelf = r.To == c && c.IsOwnID(r.ClusterID)
 		out = append(out, r)
 	}
+	for _, r := range out {
+		r.PointsToSelf = r.PointsToSelf || r.isOwnCopy(out)
+	}
 	return out
 }
 
+// isOwnCopy reports whether a remote secret of the cluster's own ID, of which it is not
+// known where it leads, is the cluster's own: no other cluster has the ID, and others of
+// the secrets lead to other clusters. Whoever puts all secrets into all clusters has it.
+func (r *RemoteSecret) isOwnCopy(all []*RemoteSecret) bool {
+	if r.leads() || r.Invalid != "" || !r.In.IsOwnID(r.ClusterID) {
+		return false
+	}
+	namesake := func(c *Cluster) bool { return c != r.In && (c.ID == r.ClusterID || c.IsOwnID(r.ClusterID)) }
+	elsewhere := func(o *RemoteSecret) bool { return o.leads() && o.To != r.In }
+	return !slices.ContainsFunc(r.In.mesh.Clusters, namesake) && slices.ContainsFunc(all, elsewhere)
+}
+
 // resolve finds the cluster to which a remote secret leads: where it was connected to,
-// by the address of the API server, by the service account, which no other cluster has,
+// by the address of the API server, unless clusters share it, by the service account, which no other cluster has,
 // else by the ID that only one cluster has.
 func (m *Mesh) resolve(r *RemoteSecret) {
 	if connected := m.Seen.Connected[r.Key()]; connected.UID != "" {
@@ -159,17 +174,20 @@ func (m *Mesh) resolve(r *RemoteSecret) {
 		}
 		return
 	}
-	for _, c := range m.Clusters {
-		if serverurl.Same(c.Server, r.Server) {
-			r.To, r.Origin = c, ByServer
-			return
+	if at := istio.ByServer(m.Fleet, r.Server); at >= 0 {
+		r.Origin = ByServer
+		for i := range m.Fleet.Clusters { // one that was reached, before others of that address
+			c := &m.Fleet.Clusters[i]
+			switch {
+			case !serverurl.Same(c.Server, r.Server):
+			case c.Unreached == nil:
+				r.To, r.Unreached = m.byContext[c.Context], nil
+				return
+			case r.Unreached == nil:
+				r.Unreached = c
+			}
 		}
-	}
-	for i := range m.Fleet.Clusters {
-		if c := &m.Fleet.Clusters[i]; c.Unreached != nil && serverurl.Same(c.Server, r.Server) {
-			r.Unreached, r.Origin = c, ByServer
-			return
-		}
+		return
 	}
 	if t := r.Access.Token; t != nil && t.AccountUID != "" {
 		for _, c := range m.Clusters {
@@ -197,7 +215,7 @@ func (r *RemoteSecret) leads() bool { return r.To != nil || r.Unreached != nil |
 // MayLead reports whether a remote secret of which it is not known where it leads may
 // lead to a cluster. It does not where the service account of its token is another one.
 func (r *RemoteSecret) MayLead(to *Cluster) bool {
-	if r.leads() || r.Invalid != "" {
+	if r.leads() || r.Invalid != "" || r.PointsToSelf {
 		return false
 	}
 	if t := r.Access.Token; t != nil && t.AccountUID != "" {

@@ -174,6 +174,8 @@ type pair struct {
 
 // watches is how east stands to west in the fleets where it does not just watch it.
 var watches = map[string]pair{
+	"the address of a proxy with a path":                                        {Stale, ServerUntrusted, false},
+	"the address of a proxy that all clusters share":                            {Stale, ThroughProxy, false},
 	"no remote secrets between two primaries with one root":                     {Missing, NoSecret, false},
 	"one of six remote secrets is missing":                                      {Missing, NoSecret, false},
 	"a primary without a secret for its remote cluster":                         {Missing, NoSecret, false},

@@ -3,6 +3,7 @@ package model
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
@@ -71,6 +72,10 @@ const (
 	NoControlPlane WatchReason = "no control plane"
 	NoIstio        WatchReason = "nothing of Istio"
 	OtherMesh      WatchReason = "other mesh"
+	// Apart: neither of two primaries watches the other, and both are part of the mesh by others.
+	Apart WatchReason = "neither watches the other"
+	// OnlyWatched: it watches none, as no cluster does that the other one watches.
+	OnlyWatched WatchReason = "only watched"
 	// Of Missing.
 	NoSecret        WatchReason = "no remote secret"
 	SecretMisplaced WatchReason = "remote secret in another namespace" // see Loose
@@ -80,6 +85,7 @@ const (
 	SecretIgnored WatchReason = "remote secret ignored"
 	// Of Stale: what is wrong with the remote secret.
 	AddressUnreachable WatchReason = "address not reachable"     // see Secret.Unreachable
+	ThroughProxy       WatchReason = "address of a proxy"        // see Secret.Proxied; also a Remark
 	ServerUntrusted    WatchReason = "API server not trusted"    // see Secret.Untrusted
 	AccountInvalid     WatchReason = "service account not valid" // see Secret.AccountProblem
 	CredentialRefused  WatchReason = "credential refused"
@@ -120,6 +126,11 @@ func (w Watch) String() string {
 		return "nothing of Istio is in " + w.To.Context
 	case OtherMesh:
 		return "they are not of one mesh"
+	case Apart:
+		return fmt.Sprintf("neither %s nor %s has a remote secret for the other; both are part of the mesh by other clusters",
+			w.From.Context, w.To.Context)
+	case OnlyWatched:
+		return fmt.Sprintf("%s watches clusters of which none watches another one", w.To.Context)
 	case NoSecret, SecretMisplaced, SecretUnlabeled, LeadsElsewhere:
 		return fmt.Sprintf("istiod of %s has no remote secret for %s", w.From.Context, w.name())
 	case SecretIgnored:
@@ -204,7 +215,69 @@ func (m *Mesh) Watch(from, to *Cluster) Watch {
 		return end(Unknown, MayLeadThere)
 	}
 	w.Loose, w.Secret, w.Why = from.lost(to)
+	if why := m.chosen(from, to); why != "" && w.Why == NoSecret {
+		return end(NotExpected, why)
+	}
 	return end(Missing, w.Why)
+}
+
+// chosen is why it is a choice of the mesh's that a primary does not watch another one, for
+// which it has no remote secret: as in a hub and its edges; "" where it is not.
+func (m *Mesh) chosen(from, to *Cluster) WatchReason {
+	if !to.Primary() || to.SecretsElsewhere != nil || len(to.Unread(resources.RemoteSecrets)) > 0 {
+		return ""
+	}
+	if to.SecretFor(from) == nil {
+		_, _, why := to.lost(from)
+		if links := Derived(m, findWatching); why == NoSecret && to.MayWatch(from) == nil && links[from] != nil && links[from] == links[to] {
+			return Apart
+		}
+		return ""
+	}
+	watched := 0
+	for _, r := range to.Remotes {
+		if c := r.To; c != nil && c != to && c.Primary() {
+			if watched++; c.watchesOthers() {
+				return ""
+			}
+		}
+	}
+	if watched > 1 {
+		return OnlyWatched
+	}
+	return ""
+}
+
+// watchesOthers reports whether the cluster has remote secrets that are not its own, or may have.
+func (c *Cluster) watchesOthers() bool {
+	return len(c.Unread(resources.RemoteSecrets)) > 0 ||
+		len(c.MisplacedSecrets())+len(c.UnlabeledSecrets()) > 0 ||
+		slices.ContainsFunc(c.Remotes, func(r *RemoteSecret) bool { return !r.PointsToSelf })
+}
+
+// watching are the clusters that remote secrets join, be it by others, each with one that
+// stands for all of them.
+type watching map[*Cluster]*Cluster
+
+func findWatching(m *Mesh) watching {
+	out := watching{}
+	for _, r := range m.RemoteSecrets {
+		if r.To == nil || r.To == r.In {
+			continue
+		}
+		for _, c := range []*Cluster{r.In, r.To} {
+			if out[c] == nil {
+				out[c] = c
+			}
+		}
+		from, to := out[r.In], out[r.To]
+		for c, by := range out {
+			if by == from {
+				out[c] = to
+			}
+		}
+	}
+	return out
 }
 
 // lost is what was meant to be the remote secret for a cluster and is not, and why.

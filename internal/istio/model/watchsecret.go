@@ -37,6 +37,9 @@ func (r *RemoteSecret) flaw() (WatchStatus, WatchReason) {
 	if kind, _ := r.Unreachable(); kind != "" {
 		return Stale, AddressUnreachable
 	}
+	if len(r.Proxied().Shared) > 0 {
+		return Stale, ThroughProxy
+	}
 	if u, _ := r.Untrusted(); u.Why != "" && !r.Access.Insecure {
 		return Stale, ServerUntrusted
 	}
@@ -111,6 +114,8 @@ func (r *RemoteSecret) remark() WatchReason {
 	switch {
 	case r.Misnamed() == OtherName:
 		return NamedDifferently
+	case r.Proxied().Any():
+		return ThroughProxy
 	case r.Access.Insecure:
 		return ServerUnchecked
 	case r.AccountProblem() == TokenUnused, len(r.ExpiresSoon()) > 0:

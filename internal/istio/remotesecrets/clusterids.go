@@ -19,10 +19,9 @@ func ownClusterIDs(p *pass) {
 		f.Evidence = []finding.Evidence{serverOf(r), {Cluster: r.In.Context, Field: "istiod, " + istio.EnvClusterID, Value: r.ClusterID}}
 		f.Effect = unwatchedEffect(r.In, nameOf(r))
 		if r.To != nil && r.To.ID != "" && r.To.ID != r.ClusterID {
-			f.Fix = []finding.Step{
-				finding.Say("Create the remote secret for %s with its own cluster ID:", r.To.Context).By(create(r.In, r.To, r.To.ID)),
-				finding.Say("Then remove the one with the wrong cluster ID, which istiod ignores:").By(removeKey(r, r.To.ID)),
-			}
+			f.Fix = append([]finding.Step{
+				creating(r.In, r.To, r.To.ID, "Create the remote secret for %s with its own cluster ID:", r.To.Context),
+			}, remove(r, []string{r.To.ID}, "Careful: this removes the one with the wrong cluster ID. istiod ignores it, so no traffic stops:")...)
 		} else {
 			f.Fix = []finding.Step{
 				finding.Say("Give each cluster an ID of its own: set global.multiCluster.clusterName in the values of its installation."),
@@ -55,12 +54,10 @@ func sharedID(first, r *model.RemoteSecret) finding.Finding {
 	f := about(r, "SEC005", severity, fmt.Sprintf("two remote secrets are for cluster ID %s", r.ClusterID))
 	f.Evidence = []finding.Evidence{serverOf(first), serverOf(r)}
 	f.Effect = effect
-	f.Fix = []finding.Step{
-		finding.Say("Careful: if istiod uses this one of the two, requests from %s to %s stop. Remove one and keep the other:",
-			r.In.Context, nameOf(r)).By(removeKey(r)),
+	f.Fix = append(remove(r, nil, "Careful: if istiod uses this one of the two, requests from %s to %s stop. Remove one and keep the other:",
+		r.In.Context, nameOf(r)),
 		finding.Say("If istiod used the one that you removed, restart it: it does not look again at a secret that it has ignored:").
-			By(restarts(r.In)...),
-	}
+			By(restarts(r.In)...))
 	return f
 }
 
@@ -107,9 +104,9 @@ func watchedTwice(p *pass, c, to *model.Cluster) {
 		leads := finding.Evidence{Cluster: c.Context, Field: "all of them lead to", Value: to.Context + ", by its " + string(r.Origin)}
 		f.Evidence = append(slices.Clone(evidence), leads)
 		f.Effect = "its endpoints are there more than once: it gets more than its share of the traffic, and rules by cluster go wrong"
-		f.Fix = []finding.Step{
-			finding.Say("Remove cluster ID %s. istiod keeps watching the cluster under its other name:", r.ClusterID).By(removeKey(r)),
-		}
+		f.Fix = remove(r, nil,
+			"Careful: istiod drops the endpoints that it has as of cluster %s. It keeps watching %s under its other name. Remove this one:",
+			r.ClusterID, to.Context)
 		p.Gather(f)
 	}
 }
@@ -128,11 +125,11 @@ func misnamedClusters(p *pass) {
 			serverOf(r), {Cluster: r.To.Context, Field: "cluster ID", Value: r.To.ID},
 			{Cluster: r.In.Context, Field: "leads to", Value: r.To.Context + ", by its " + string(r.Origin)},
 		}
-		f.Fix = []finding.Step{
-			finding.Say("Create the remote secret for %s with its own cluster ID:", r.To.Context).By(create(r.In, r.To, r.To.ID)),
-			finding.Say("Careful: if istiod does not watch %s by the new secret yet, requests from %s to it stop. Remove the wrong cluster ID:",
-				r.To.Context, r.In.Context).By(removeKey(r, r.To.ID)),
-		}
+		f.Fix = append([]finding.Step{
+			creating(r.In, r.To, r.To.ID, "Create the remote secret for %s with its own cluster ID:", r.To.Context),
+		}, remove(r, []string{r.To.ID},
+			"Careful: if istiod does not watch %s by the new secret yet, requests from %s to it stop. Remove the wrong cluster ID:",
+			r.To.Context, r.In.Context)...)
 		switch misnaming {
 		case model.OtherCluster:
 			other := r.Named()
@@ -154,18 +151,16 @@ func redirect(r *model.RemoteSecret, to *model.Cluster) []finding.Step {
 	var out []finding.Step
 	var created []string
 	if r.In.SecretFor(r.To) == r {
-		out = append(out, finding.Say("Create a remote secret for %s, which this one leads to:", r.To.Context).By(create(r.In, r.To, r.To.ID)))
+		out = append(out, creating(r.In, r.To, r.To.ID, "Create a remote secret for %s, which this one leads to:", r.To.Context))
 		created = append(created, r.To.ID)
 	}
-	if isSecretFor(r, r.ClusterID) {
-		out = append(out, finding.Say("Careful: requests for %s that go to %s by mistake stop. Recreate the remote secret in its place:",
-			to.Context, r.To.Context).By(create(r.In, to, r.ClusterID)))
-		return append(out, afterChange(r.In)...)
+	if isSecretFor(r, r.ClusterID) || r.Owner.WritesAgain() {
+		return append(out, replace(r, creating(r.In, to, r.ClusterID,
+			"Careful: requests for %s that go to %s by mistake stop. Recreate the remote secret in its place:", to.Context, r.To.Context))...)
 	}
 	// This one has to go first: istiod ignores a second secret for a cluster ID, and does not
 	// look at it again when the first is gone.
+	out = append(out, remove(r, created, "Careful: requests for %s that go to %s by mistake stop. Remove this one:", to.Context, r.To.Context)...)
 	return append(out,
-		finding.Say("Careful: requests for %s that go to %s by mistake stop. Remove this one:", to.Context, r.To.Context).
-			By(removeKey(r, created...)),
-		finding.Say("Then create the remote secret that leads to %s:", to.Context).By(create(r.In, to, r.ClusterID)))
+		creating(r.In, to, r.ClusterID, "Then create the remote secret that leads to %s:", to.Context))
 }

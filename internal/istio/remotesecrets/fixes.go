@@ -3,6 +3,7 @@ package remotesecrets
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -13,11 +14,30 @@ import (
 // placeholder stands for a context that is not known.
 const placeholder = "CONTEXT"
 
+// ownServer is the flag by which istioctl is told the address of an API server.
+const ownServer = "--server=https://HOST:6443"
+
 // create is the command that makes the remote secret by which a control plane watches
 // a cluster, or replaces the one of that name.
 func create(in, to *model.Cluster, id string) finding.Command {
+	if to.NeedsServer() {
+		return createFor(in, to.Context, id, to.SystemNamespace, ownServer)
+	}
 	return createFor(in, to.Context, id, to.SystemNamespace)
 }
+
+// creating is the step with create. Where the context leads through a proxy, or is of this
+// machine alone, istioctl would write that address into the secret, with the CA and the token
+// of the cluster, which are not the proxy's.
+func creating(in, to *model.Cluster, id, say string, args ...any) finding.Step {
+	if to.NeedsServer() {
+		say, args = strings.TrimSuffix(say, ":")+". "+setHost, append(args, to.Context, in.Context)
+	}
+	return finding.Say(say, args...).By(create(in, to, id))
+}
+
+// setHost says what HOST is, in which cluster and for whom.
+const setHost = "Set HOST to the address of the API server of %s itself, not of a proxy, that pods of %s reach:"
 
 func createFor(in *model.Cluster, context, id, namespace string, flags ...string) finding.Command {
 	return remedy.RemoteSecret{
@@ -27,12 +47,48 @@ func createFor(in *model.Cluster, context, id, namespace string, flags ...string
 
 // renew is how the credential of a remote secret is replaced.
 func renew(r *model.RemoteSecret) []finding.Step {
-	recreate := finding.Say("Recreate the remote secret. Set CONTEXT to the context of %s:", cmp.Or(r.Server, "that cluster")).
-		By(createFor(r.In, placeholder, r.ClusterID, r.In.SystemNamespace))
 	if r.To != nil {
-		recreate = finding.Say("Recreate the remote secret:").By(create(r.In, r.To, r.ClusterID))
+		return replace(r, creating(r.In, r.To, r.ClusterID, "Recreate the remote secret:"))
 	}
-	return append([]finding.Step{recreate}, afterChange(r.In)...)
+	return replace(r, finding.Say("Recreate the remote secret. Set CONTEXT to the context of %s:", cmp.Or(r.Server, "that cluster")).
+		By(createFor(r.In, placeholder, r.ClusterID, r.In.SystemNamespace)))
+}
+
+// replace are the steps that put a new remote secret, which a step creates, in the place of
+// one for the same cluster ID. A Secret that a tool writes is changed there. One that has
+// another name than istioctl gives has to go first: istiod ignores a second one for its ID.
+func replace(r *model.RemoteSecret, create finding.Step) []finding.Step {
+	if r.Owner.WritesAgain() {
+		command := create.Run[0]
+		command.Pipe, command.Into = nil, "remote-secret.yaml"
+		return append([]finding.Step{
+			{Say: create.Say, Run: []finding.Command{command}},
+			remedy.AtOwner(r.In.Context, r.Object(), r.Owner),
+			finding.Say("Then delete the file, which holds a credential:").By(finding.Shell("rm", command.Into)),
+		}, afterChange(r.In)...)
+	}
+	var out []finding.Step
+	if !isSecretFor(r, r.ClusterID) && r.Invalid == "" {
+		out = remove(r, nil, "Careful: until the next step is done istiod has no endpoints of %s, and requests to them stop. Remove the secret:", nameOf(r))
+	}
+	out = append(out, create)
+	if r.Owner.Known() {
+		out = append(out, remedy.AtOwner(r.In.Context, r.Object(), r.Owner))
+	}
+	return append(out, afterChange(r.In)...)
+}
+
+// remove are the steps that take a remote secret away, once those for other cluster IDs have
+// been created; a sentence says what comes of it. A Secret that a tool writes is changed there.
+func remove(r *model.RemoteSecret, created []string, say string, args ...any) []finding.Step {
+	step := finding.Say(say, args...).By(removeKey(r, created...))
+	if !r.Owner.Known() {
+		return []finding.Step{step}
+	}
+	if r.Owner.WritesAgain() {
+		step = finding.Say(strings.TrimSuffix(say, ":")+".", args...)
+	}
+	return []finding.Step{step, remedy.AtOwner(r.In.Context, r.Object(), r.Owner)}
 }
 
 // afterChange is what has to follow the change of a remote secret where istiod does not

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
 
 // printed are the steps of the finding with a code, a line for each sentence and command.
@@ -76,7 +77,7 @@ func TestFixesInOrder(t *testing.T) {
 		}},
 		"the control plane's own ID": {func(w istiotest.RemoteWorld) { rekey(w, "istio-remote-secret-west", "east") }, two, "SEC006", []string{
 			"Create the remote secret for west with its own cluster ID:", created,
-			"Then remove the one with the wrong cluster ID, which istiod ignores:",
+			"Careful: this removes the one with the wrong cluster ID. istiod ignores it, so no traffic stops:",
 			patch("/data/east"),
 		}},
 		"the ID of another cluster": {leadsToNorth, three, "SEC004", []string{
@@ -96,12 +97,46 @@ func TestFixesInOrder(t *testing.T) {
 			"$ kubectl --context=east -n istio-system delete secret/--help",
 			"Then create the remote secret that leads to west:", created,
 		}},
+		"a refused token, in a secret of another name": {func(w istiotest.RemoteWorld) {
+			rekey(w, "far", "west")
+			w.Reviews[w.Key("east", "west")] = facts.Review{Token: facts.Read[string]{State: facts.OK}, Refused: "invalid bearer token"}
+		}, two, "SEC012", []string{
+			"Careful: until the next step is done istiod has no endpoints of west, and requests to them stop. Remove the secret:",
+			"$ kubectl --context=east -n istio-system delete secret/far",
+			"Recreate the remote secret:", created,
+			"Then restart istiod: when a remote secret is changed, version 1.29.1 does not pick it up (SEC018):",
+			"$ kubectl --context=east -n istio-system rollout restart deployment/istiod",
+		}},
+		"a refused token, in a secret that External Secrets writes": {func(w istiotest.RemoteWorld) {
+			w.Secret("east", "west").Owner = owner.Owner{
+				Tool: owner.ExternalSecrets, Kind: "externalsecrets.external-secrets.io", Namespace: "istio-system", Name: "west",
+			}
+			w.Refuse("east", "west")
+		}, two, "SEC012", []string{
+			"Recreate the remote secret:",
+			"$ istioctl create-remote-secret --context=west --name=west -n istio-system > remote-secret.yaml",
+			"secret istio-system/istio-remote-secret-west is written by External Secrets, which undoes changes by hand. " +
+				"Change the content in the store that ExternalSecret istio-system/west reads:",
+			"$ kubectl --context=east -n istio-system describe externalsecrets.external-secrets.io west",
+			"Then delete the file, which holds a credential:",
+			"$ rm remote-secret.yaml",
+			"Then restart istiod: when a remote secret is changed, version 1.29.1 does not pick it up (SEC018):",
+			"$ kubectl --context=east -n istio-system rollout restart deployment/istiod",
+		}},
+		"another name than its own, in a secret that Argo CD writes": {func(w istiotest.RemoteWorld) {
+			rekey(w, "far", "far")
+			w.Secret("east", "far").Owner = owner.Owner{Tool: owner.ArgoCD, Kind: "application", Namespace: "argocd", Name: "mesh"}
+		}, two, "SEC004", []string{
+			"Create the remote secret for west with its own cluster ID:", created,
+			strings.TrimSuffix(careful, ":") + ".",
+			"secret istio-system/far is written by Argo CD, which undoes changes by hand. Change it in the repository of application argocd/mesh.",
+		}},
 		"misplaced, for a cluster of the fleet": {func(w istiotest.RemoteWorld) {
 			w.Drop("east", "west")
 			misplace(w, facts.LooseSecret{Namespace: "default", Name: "istio-remote-secret-west"})
 		}, two, "SEC002", []string{
 			"Create the remote secret in the namespace of istiod:", created,
-			"Delete the misplaced secret, which istiod ignores:",
+			"Careful: this deletes the misplaced secret. istiod ignores it, so no traffic stops:",
 			"$ kubectl --context=east -n default delete secret/istio-remote-secret-west",
 		}},
 		"misplaced, for a cluster that is not known": {func(w istiotest.RemoteWorld) {
@@ -114,7 +149,7 @@ func TestFixesInOrder(t *testing.T) {
 			"$ kubectl --context=east apply -f remote-secret.yaml",
 			"Then delete the file, which holds a credential:",
 			"$ rm remote-secret.yaml",
-			"Delete the misplaced secret, which istiod ignores:",
+			"Careful: this deletes the misplaced secret. istiod ignores it, so no traffic stops:",
 			"$ kubectl --context=east -n '$(x)' delete secret/far",
 		}},
 	} {

@@ -23,7 +23,7 @@ func unusableKubeconfigs(p *pass) {
 			f := about(r, "SEC026", finding.Note, "a remote secret has a key that is not a cluster")
 			f.Evidence = []finding.Evidence{keyOf(r, "", r.Invalid)}
 			f.Effect = fmt.Sprintf("istiod takes %s for the name of a cluster and logs an error; nothing else", r.ClusterID)
-			f.Fix = []finding.Step{finding.Say("Remove the key, which istiod cannot use:").By(removeKey(r))}
+			f.Fix = remove(r, nil, "Careful: this removes the key from the Secret. istiod cannot use it, so no traffic stops:")
 			p.Gather(f)
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -86,7 +87,12 @@ func misplacedSecrets(p *pass) {
 				f.Severity, f.Effect = finding.Warning, "istiod does not know of it, and uses the one in "+c.SystemNamespace
 				f.Fix = nil
 			}
-			f.Fix = append(f.Fix, finding.Say("Delete the misplaced secret, which istiod ignores:").By(secret(c, "delete", s.Namespace, s.Name)))
+			gone := finding.Say("Careful: this deletes the misplaced secret. istiod ignores it, so no traffic stops:").By(
+				secret(c, "delete", s.Namespace, s.Name))
+			if s.Owner.WritesAgain() {
+				gone = remedy.AtOwner(c.Context, f.Object, s.Owner)
+			}
+			f.Fix = append(f.Fix, gone)
 			p.Report(f)
 		}
 	}
@@ -100,7 +106,7 @@ func moved(m *model.Mesh, c *model.Cluster, s facts.LooseSecret) []finding.Step 
 		id, _ = strings.CutPrefix(s.Name, istio.RemoteSecretPrefix)
 	}
 	if to := m.Named(id); to != nil && to != c {
-		return []finding.Step{finding.Say("Create the remote secret in the namespace of istiod:").By(create(c, to, id))}
+		return []finding.Step{creating(c, to, id, "Create the remote secret in the namespace of istiod:")}
 	}
 	const file = "remote-secret.yaml"
 	get := secret(c, "get", s.Namespace, s.Name, "-o", "yaml")
@@ -124,7 +130,7 @@ func unlabeledSecrets(p *pass) {
 			if s.Labelled {
 				value = fmt.Sprintf("%q", s.Label)
 			}
-			p.Report(finding.Finding{
+			f := finding.Finding{
 				Code: "SEC003", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.In("secret", s.Namespace, s.Name),
 				Title: "a remote secret lacks the label by which istiod finds it",
 				Evidence: []finding.Evidence{
@@ -136,7 +142,11 @@ func unlabeledSecrets(p *pass) {
 					finding.Say("Label the secret, so that istiod finds it:").
 						By(secret(c, "label", s.Namespace, s.Name, istio.MultiClusterLabel+"=true", "--overwrite")),
 				},
-			})
+			}
+			if s.Owner.Known() {
+				f.Fix = append(f.Fix, remedy.AtOwner(c.Context, f.Object, s.Owner))
+			}
+			p.Report(f)
 		}
 	}
 }

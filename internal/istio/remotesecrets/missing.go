@@ -11,6 +11,7 @@ import (
 // missingSecrets (SEC001, SEC023): control planes of one mesh watch one another, and the
 // primary its remote clusters. Where a cluster is watched and watches none, that may be meant.
 func missingSecrets(p *pass) {
+	var apart, watched []string
 	for _, c := range watching(p) {
 		for _, to := range p.Model.Clusters {
 			switch w := p.Model.Watch(c, to); {
@@ -20,9 +21,52 @@ func missingSecrets(p *pass) {
 				p.NotChecked(c.Context, finding.Because(w.String()))
 			case w.Status == model.Missing:
 				p.Report(missingSecret(p, w))
+			case w.Why == model.Apart:
+				apart = append(apart, c.Context, to.Context)
+			case w.Why == model.OnlyWatched:
+				watched = append(watched, c.Context)
 			}
 		}
 	}
+	if len(apart) > 0 {
+		p.Report(apartByChoice(p, finding.Distinct(apart)))
+	}
+	if len(watched) > 0 {
+		p.Report(onlyWatched(finding.Distinct(watched)))
+	}
+}
+
+// apartByChoice is the one note about all pairs of primaries of which neither watches the other.
+func apartByChoice(p *pass, contexts []string) finding.Finding {
+	a, b := p.Model.Cluster(contexts[0]), p.Model.Cluster(contexts[1])
+	f := finding.Finding{
+		Code: "SEC001", Severity: finding.Note, Clusters: contexts, Object: finding.Kind("clusters that do not watch one another"),
+		Title:  "clusters of the mesh do not watch one another",
+		Effect: "workloads of the one get no endpoints of the other; that is right for a hub and its edges",
+		Fix: []finding.Step{
+			finding.Say("If two of them are to use the services of one another, each of the two needs a remote secret for the other."),
+			creating(a, b, cmp.Or(b.ID, b.Context), "Create the remote secret for %s:", b.Context),
+			creating(b, a, cmp.Or(a.ID, a.Context), "Create the remote secret for %s:", a.Context),
+		},
+	}
+	for _, context := range contexts {
+		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: context, Field: "remote secrets", Value: keysOf(p.Model.Cluster(context))})
+	}
+	return f
+}
+
+// onlyWatched is the one note about primaries that one cluster watches and that watch none.
+func onlyWatched(contexts []string) finding.Finding {
+	f := finding.Finding{
+		Code: "SEC023", Severity: finding.Note, Clusters: contexts, Object: finding.Kind("clusters that are only watched"),
+		Title:  "clusters are watched, and watch no other",
+		Effect: "their workloads get no endpoints of other clusters; that is right for a hub that calls its edges",
+		Fix:    []finding.Step{finding.Say("If their workloads are to use services of other clusters, create remote secrets in them (SEC001).")},
+	}
+	for _, context := range contexts {
+		f.Evidence = append(f.Evidence, finding.Evidence{Cluster: context, Field: "remote secrets", Value: "none"})
+	}
+	return f
 }
 
 func missingSecret(p *pass, w model.Watch) finding.Finding {
@@ -35,7 +79,7 @@ func missingSecret(p *pass, w model.Watch) finding.Finding {
 			{Cluster: to.Context, Field: "cluster ID", Value: cmp.Or(to.ID, "not known")},
 		},
 		Effect: unwatchedEffect(c, to.Context),
-		Fix:    []finding.Step{finding.Say("Create the remote secret:").By(create(c, to, cmp.Or(to.ID, to.Context)))},
+		Fix:    []finding.Step{creating(c, to, cmp.Or(to.ID, to.Context), "Create the remote secret:")},
 	}
 	if !to.Primary() {
 		f.Effect += "; its proxies get no certificates"

@@ -15,6 +15,7 @@ var words = map[model.WatchReason]string{
 	model.LeadsElsewhere: "wrong key", model.NamedAsAnother: "wrong key", model.ProxiesRefused: "wrong key",
 	model.NamedDifferently:   "wrong key",
 	model.AddressUnreachable: "address not reachable", model.ServerUntrusted: "certificate not trusted",
+	model.ThroughProxy:    "address of a proxy",
 	model.ServerUnchecked: "certificate not checked", model.AccountInvalid: "service account or token gone",
 	model.CredentialRefused: "credential refused", model.CredentialExpired: "credential expired",
 	model.CredentialExpiresSoon: "credential expires soon", model.RightsMissing: "rights missing",

@@ -8,8 +8,10 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // unreachableAddresses (SEC010): the address in a remote secret means another thing in
@@ -36,8 +38,8 @@ func unreachableAddresses(p *pass) {
 			recreate = finding.Say("Recreate the remote secret. Set HOST to an address that pods of %s reach:", r.In.Context)
 			context, namespace = r.To.Context, r.To.SystemNamespace
 		}
-		command := createFor(r.In, context, r.ClusterID, namespace, "--server=https://HOST:6443")
-		f.Fix = append([]finding.Step{recreate.By(command)}, afterChange(r.In)...)
+		command := createFor(r.In, context, r.ClusterID, namespace, ownServer)
+		f.Fix = replace(r, recreate.By(command))
 		p.Gather(f)
 	}
 }
@@ -76,6 +78,12 @@ func untrustedServers(p *pass) {
 		}
 		f.Effect = unwatchedEffect(r.In, nameOf(r))
 		f.Fix = renew(r)
+		if r.To != nil && serverurl.Same(r.To.Server, r.Server) && !r.To.NeedsServer() {
+			f.Fix = direct(r) // the plain command makes the same secret again
+		}
+		if f.CausedBy = cause(p, r, "SEC027"); f.CausedBy != "" {
+			f.Fix = remedy.ByItsCause()
+		}
 		p.Gather(f)
 	}
 }

@@ -35,12 +35,13 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{Reports: reports(rule.May("SEC005", finding.Error, finding.Warning)), Uses: uses(), Run: sharedClusterIDs},
 		{Reports: reports(rule.May("SEC007", finding.Error)), Uses: uses(), Run: clustersWatchedTwice},
 		{Reports: reports(rule.May("SEC004", finding.Error, finding.Warning)), Uses: uses(side), Run: misnamedClusters},
+		{Reports: reports(rule.May("SEC027", finding.Error, finding.Warning)), Uses: uses(resources.IstiodPods, said, token), Run: proxiedServers},
 		{Reports: reports(rule.May("SEC010", finding.Error)), Uses: uses(resources.IstiodPods, said), Run: unreachableAddresses},
-		{Reports: reports(rule.May("SEC011", finding.Error, finding.Warning)), Uses: uses(token), Run: untrustedServers},
+		{Reports: reports(rule.May("SEC011", finding.Error, finding.Warning)), Uses: uses(resources.IstiodPods, said, token), After: after("SEC027"), Run: untrustedServers},
 		{Reports: reports(rule.May("SEC013", finding.Error, finding.Warning)), Uses: uses(side, token), Run: endingCredentials},
 		{
 			Reports: reports(rule.May("SEC012", finding.Error)), Uses: uses(said, side, token),
-			After: after("SEC013"), Run: refusedCredentials,
+			After: after("SEC027", "SEC013"), Run: refusedCredentials,
 		},
 		{
 			Reports: reports(rule.May("SEC014", finding.Error, finding.Warning)),
@@ -51,7 +52,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Reports: reports(rule.May("SEC015", finding.Error), rule.May("SEC016", finding.Error), rule.May("SEC017", finding.Error),
 				rule.May("SEC021", finding.Error), rule.May("SEC025", finding.Error, finding.Warning)),
 			Uses:  uses(resources.IstiodPods, said, side, token),
-			After: after("SEC010", "SEC011", "SEC013", "SEC012", "SEC014", "SEC018"), Run: statesOfClusters,
+			After: after("SEC027", "SEC010", "SEC011", "SEC013", "SEC012", "SEC014", "SEC018"), Run: statesOfClusters,
 		},
 		{Reports: reports(rule.May("SEC022", finding.Warning)), Uses: uses(resources.IstiodPods, said), Run: clustersLeft},
 		{
@@ -67,7 +68,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			After: after("SEC018", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC019"), Run: untoldGateways,
 		},
 		{
-			Reports: reports(rule.May("SEC001", finding.Error), rule.May("SEC023", finding.Error)),
+			Reports: reports(rule.May("SEC001", finding.Error, finding.Note), rule.May("SEC023", finding.Error, finding.Note)),
 			Uses:    uses(resources.StraySecrets, resources.SystemSecrets, side), After: after("SEC002", "SEC003", "SEC004"), Run: missingSecrets,
 		},
 	}

@@ -63,12 +63,12 @@ func TestHealthyFleets(t *testing.T) {
 	for _, c := range istiotest.RemoteHealthy {
 		t.Run(c.Name, func(t *testing.T) {
 			fleet, seen := c.Make()
-			r := check(t, fleet, seen, nil)
+			r := check(t, fleet, seen, c.Want)
 			if len(r.Unknowns) > 0 {
 				t.Errorf("everything was readable, and yet not checked: %+v", r.Unknowns)
 			}
 			if c.Name != "a loopback address that istiod reaches" {
-				check(t, fleet, facts.Seen{NotAsked: "a dump"}, nil)
+				check(t, fleet, facts.Seen{NotAsked: "a dump"}, c.Want)
 			}
 			for _, p := range list(t, fleet, seen).Pairs {
 				if p.State != Watches && p.State != NotNeeded {

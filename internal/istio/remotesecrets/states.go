@@ -13,7 +13,7 @@ import (
 
 // unwatchedBecause are the codes that explain why a cluster is not watched, in the order in
 // which they are looked for.
-var unwatchedBecause = []finding.Code{"SEC010", "SEC011", "SEC013", "SEC012", "SEC014"}
+var unwatchedBecause = []finding.Code{"SEC027", "SEC010", "SEC011", "SEC013", "SEC012", "SEC014"}
 
 // statesOfClusters (SEC015, SEC016, SEC017, SEC021, SEC025): what replicas of istiod say of
 // the clusters that they should watch (pkg/kube/multicluster/cluster.go, Run).
@@ -98,10 +98,8 @@ func holdsUpStart(p *pass, r *model.RemoteSecret, timedOut finding.Finding) {
 	if forever {
 		f.Severity, f.Effect = finding.Error, "istiod never becomes ready again once it is restarted"
 	}
-	f.Fix = []finding.Step{
-		finding.Say("Careful: istiod then forgets %s, and requests to its endpoints stop. Do this only if the cluster is gone for good:",
-			nameOf(r)).By(removeKey(r)),
-	}
+	f.Fix = remove(r, nil, "Careful: istiod then forgets %s, and requests to its endpoints stop. Do this only if the cluster is gone for good:",
+		nameOf(r))
 	f.CausedBy = timedOut.ID()
 	p.Gather(f)
 }
