@@ -6,6 +6,7 @@ package cases
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -133,17 +134,46 @@ func readYAML(dir fs.FS, file string, into any) error {
 	return nil
 }
 
-// Facts are those of the case's fleet, read as a dump is.
+// Facts are those of the case's fleet, as they are read of a dump.
 func (c *Case) Facts(dir fs.FS, rows resource.Set) (*facts.Fleet, error) {
-	files, err := c.Dump(dir, rows)
-	if err != nil {
-		return nil, err
-	}
-	fleet, err := dump.Read(files, usualName, time.Time{}, rows)
+	fleet, err := c.resolve(dir, c.Name)
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", c.Name, err)
 	}
-	return fleet, nil
+	out := &facts.Fleet{At: fleet.at}
+	for _, cluster := range fleet.clusters {
+		f := facts.Cluster{
+			Context: cluster.Context, Server: cluster.Server, Unreached: cluster.Unreached,
+			SystemNamespace: firstOf(cluster.SystemNamespace, fleet.systemNamespace, usualName),
+		}
+		if f.Unreached == nil {
+			objects, err := cluster.objects.decode()
+			if err != nil {
+				return nil, fmt.Errorf("case %s: %s: %w", c.Name, cluster.Context, err)
+			}
+			dump.Fill(&f, objects, rows)
+		}
+		if err := cluster.checkReads(rows); err != nil {
+			return nil, fmt.Errorf("case %s: %s: %w", c.Name, cluster.Context, err)
+		}
+		for _, row := range rows {
+			if read, ok := cluster.Reads[row.About().File]; ok {
+				row.SetState(&f, read.State, read.Reason)
+			}
+		}
+		out.Clusters = append(out.Clusters, f)
+	}
+	return out, nil
+}
+
+// checkReads holds the names of rows against those that there are.
+func (c *Cluster) checkReads(rows resource.Set) error {
+	for file := range c.Reads {
+		if !slices.ContainsFunc(rows, func(row resource.Resource) bool { return row.About().File == file }) {
+			return fmt.Errorf("reads: there is no row %q", file)
+		}
+	}
+	return nil
 }
 
 // index is that of a dump.
@@ -187,12 +217,10 @@ func (c *Case) Dump(dir fs.FS, rows resource.Set) (fs.FS, error) {
 		if err != nil {
 			return nil, fmt.Errorf("case %s: %s: %w", c.Name, cluster.Context, err)
 		}
-		for file, read := range cluster.Reads {
-			if _, ok := states[file]; !ok {
-				return nil, fmt.Errorf("case %s: %s: reads: there is no row %q", c.Name, cluster.Context, file)
-			}
-			states[file] = read
+		if err := cluster.checkReads(rows); err != nil {
+			return nil, fmt.Errorf("case %s: %s: %w", c.Name, cluster.Context, err)
 		}
+		maps.Copy(states, cluster.Reads)
 		entry.Reads = states
 		idx.Clusters = append(idx.Clusters, entry)
 	}
@@ -301,11 +329,8 @@ func (f *Fleet) resolve(dir fs.FS, folder string) (*resolved, error) {
 		c.Server = firstOf(c.Server, from.Server)
 		c.SystemNamespace = firstOf(c.SystemNamespace, from.SystemNamespace)
 		reads := map[string]Read{}
-		for _, of := range []map[string]Read{from.Reads, c.Reads} {
-			for row, read := range of {
-				reads[row] = read
-			}
-		}
+		maps.Copy(reads, from.Reads)
+		maps.Copy(reads, c.Reads)
 		c.Reads = reads
 		if c.Unreached == nil {
 			c.Unreached = from.Unreached

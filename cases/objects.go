@@ -15,9 +15,12 @@ import (
 	"strings"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 )
 
 // object is a manifest.
@@ -233,6 +236,26 @@ func patch(below, difference object) (object, error) {
 // sorted are the identities in the order in which objects are written.
 func (o objects) sorted() []string {
 	return slices.Sorted(maps.Keys(o))
+}
+
+// decode makes API objects of all that are of a kind that is known.
+func (o objects) decode() ([]runtime.Object, error) {
+	var out []runtime.Object
+	for _, id := range o.sorted() {
+		text, err := json.Marshal(o[id])
+		if err != nil {
+			return nil, err
+		}
+		decoded, _, err := kinds.Codecs.UniversalDeserializer().Decode(text, nil, nil)
+		switch {
+		case runtime.IsNotRegisteredError(err):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		out = append(out, decoded)
+	}
+	return out, nil
 }
 
 // print writes all objects as YAML documents.
