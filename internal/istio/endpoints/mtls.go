@@ -50,7 +50,7 @@ func (w *walk) mutualTLS() Verdict {
 // isOfMesh: some cluster has the service in the mesh. Else gateways between networks lead to
 // none of its pods, and each cluster uses its own.
 func (w *walk) isOfMesh() Verdict {
-	if w.ofMesh(w.service) {
+	if !w.asked || w.ofMesh(w.service) { // others are not looked at unless somebody asks
 		return goesOn
 	}
 	var plain []istio.Dropped
@@ -133,8 +133,7 @@ func (w *walk) ought(d istio.Dropped) bool {
 	pod := w.to.Pod(cut(d.Pod))
 	if pod == nil {
 		// What each cluster has of its own outside of it, as a database, is reached there.
-		external := len(w.service.in(w.to).Spec.Selector) == 0 && !w.to.IsPodAddress(d.Address)
-		return !external && w.elsewhere()
+		return w.elsewhere() && (len(w.service.in(w.to).Spec.Selector) > 0 || w.to.IsPodAddress(d.Address))
 	}
 	why := w.to.NoSidecar(pod)
 	switch why.Why {

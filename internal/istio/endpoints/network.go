@@ -149,7 +149,7 @@ func (w *walk) headless() Verdict {
 		Effect: fmt.Sprintf("clients in %s only reach the pods of their own network", w.source.Context),
 		Fix:    []finding.Step{finding.Say("Reach it by a second Service that has an address, with the same selector in both clusters.")},
 	}
-	if !w.ofMesh(w.service) {
+	if w.asked && !w.ofMesh(w.service) {
 		return w.answer(stepNetwork, f)
 	}
 	return w.fault(stepNetwork, f)

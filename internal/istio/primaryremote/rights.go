@@ -100,14 +100,25 @@ func namedWithoutSecret(p pass) {
 					{Cluster: primary.Context, Field: "remote secrets that lead to " + c.Context, Value: "none"},
 				},
 				Effect: "istiod refuses the proxies there, and knows none of its services",
-				Fix: []finding.Step{finding.Say("Create the remote secret:").By(remedy.RemoteSecret{
-					Watched: c.Context, ID: cmp.Or(c.ID, c.Context), ReaderNamespace: c.SystemNamespace,
-					Context: primary.Context, Namespace: primary.SystemNamespace,
-				}.Create())},
+				Fix:    []finding.Step{createSecret(primary, c)},
 			})
 			break
 		}
 	}
+}
+
+// createSecret is the step that lets a primary watch a remote cluster.
+func createSecret(primary, c *model.Cluster) finding.Step {
+	secret := remedy.RemoteSecret{
+		Watched: c.Context, ID: cmp.Or(c.ID, c.Context), ReaderNamespace: c.SystemNamespace,
+		Context: primary.Context, Namespace: primary.SystemNamespace,
+	}
+	if c.NeedsServer() {
+		return finding.Say(
+			"Create the remote secret. Set HOST to the address of the API server of %s itself, not of a proxy, that pods of %s reach:",
+			c.Context, primary.Context).By(secret.Create("--server=https://HOST:6443"))
+	}
+	return finding.Say("Create the remote secret:").By(secret.Create())
 }
 
 // writeRights finds remote clusters in which the primary that manages them may not write.
