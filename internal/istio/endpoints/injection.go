@@ -60,7 +60,7 @@ func (w *walk) uninjected(endpoints []istio.Dropped) finding.Finding {
 		f.Fix = []finding.Step{finding.Say(
 			"The injector leaves out pods that use the network of their node. A restart changes nothing: they need hostNetwork: false in their template.")}
 	case model.NoSuchRevision:
-		f.Title = fmt.Sprintf("pods of %s in %s have no sidecar: no injector has revision %s", o, w.to.Context, why.Value)
+		f.Title = fmt.Sprintf("pods of %s in %s have no sidecar: no injector has revision %s", o, w.to.Context, why.Revision)
 		known := w.to.InjectorRevisions()
 		f.Evidence = append(f.Evidence, finding.Evidence{
 			Cluster: w.to.Context, Field: "revisions and tags of the injection webhooks", Value: finding.List(known),
@@ -118,7 +118,19 @@ func (w *walk) unlabeled(f *finding.Finding, ns *corev1.Namespace) {
 
 // ofRevision are the steps that have a pod injected by a revision that is there.
 func ofRevision(c *model.Cluster, p *facts.Pod, known []string) []finding.Step {
-	if c.NamespaceLabels(p.Namespace)[istio.LabelRevision] == "" {
+	namespace := c.NamespaceLabels(p.Namespace)
+	if namespace[model.LabelInjection] == "enabled" {
+		revision := known[len(known)-1]
+		if len(known) > 1 {
+			revision = "REVISION"
+		}
+		return []finding.Step{
+			finding.Say("Give the namespace the label of a revision that is there (%s) in place of %s:", finding.List(known), model.LabelInjection).By(
+				finding.Kubectl(c.Context, "label", "namespace", p.Namespace, model.LabelInjection+"-", istio.LabelRevision+"="+revision)),
+			finding.Say("Or install the revision tag default for it: istioctl tag set default --revision REVISION."),
+		}
+	}
+	if namespace[istio.LabelRevision] == "" {
 		return []finding.Step{finding.Say("Set label %s in the template of the pods to a revision that is there: %s.",
 			istio.LabelRevision, finding.List(known))}
 	}

@@ -240,12 +240,13 @@ func (w *walk) sourceUnknown(given finding.Evidence) finding.Finding {
 	return f
 }
 
-// sharedAddress: on one network an address belongs to one pod.
+// sharedAddress: on one network an address belongs to one pod. What several clusters list
+// without a pod of theirs is an address of elsewhere, as controllers of Kubernetes MCS write it.
 func (w *walk) sharedAddress() (finding.Finding, bool) {
 	for _, p := range w.ports {
 		for _, e := range p.direct {
 			for _, o := range p.given.Endpoints {
-				if o.Cluster == w.id || o.Gateway() || o.Address != e.Address || o.Port != e.Port {
+				if o.Cluster == w.id || o.Gateway() || o.Address != e.Address || o.Port != e.Port || e.Pod == "" || o.Pod == "" {
 					continue
 				}
 				other := w.contextOf(o.Cluster)

@@ -72,11 +72,24 @@ func discovers(pods []*corev1.Pod, address string) {
 	eachPod(pods, func(p *corev1.Pod) { SetEnv(p, istio.EnvProxyConfig, config) })
 }
 
+// tag gives the cluster the webhook of a revision tag, which calls a Service.
+func (c *Cluster) tag(name, service string) {
+	w := c.webhook()
+	w.Name, w.Labels = "istio-revision-tag-"+name, map[string]string{"app": "sidecar-injector", "istio.io/rev": "1-27-4", "istio.io/tag": name}
+	w.Webhooks[0].ClientConfig = admissionv1.WebhookClientConfig{
+		Service: &admissionv1.ServiceReference{Namespace: System, Name: service, Path: ptr("/inject")}, CABundle: []byte(c.Published),
+	}
+	c.Network.More = append(c.Network.More, w)
+}
+
 // primaryHealthy are healthy fleets that resemble faults of primaries and remote clusters.
 var primaryHealthy = []Case{
 	{Name: "a remote cluster whose proxies use the Service too", Fleet: primaryAndRemote(func(east, west *Cluster) {
 		discovers(west.Network.Pods, "")
 		discovers(east.Network.Pods, "istiod.istio-system.svc.cluster.local:15012")
+	})},
+	{Name: "a revision tag of a control plane that is gone, which nobody asks", Fleet: networked(func(_ *Fleet, _, west *Cluster) {
+		west.tag("stable", "istiod-1-27-4")
 	})},
 	{Name: "a remote cluster that reaches a pod of its primary", Fleet: primaryAndRemote(func(east, west *Cluster) {
 		object[*discoveryv1.EndpointSlice](west).Endpoints[0].Addresses = []string{east.Network.GatewayPods[0].Status.PodIP}
@@ -171,6 +184,10 @@ var primaryFaults = []Case{
 		webhook := west.webhook()
 		webhook.Webhooks[0].ClientConfig = admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: System, Name: "istiod", Path: ptr("/inject/cluster/west/net/network2")}, CABundle: []byte(east.Published)}
 		west.Network.More = append(west.Network.More, s, webhook)
+	})},
+	{Name: "revision tag of a control plane that is gone", Want: []string{"PR012 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
+		west.tag("stable", "istiod-1-27-4")
+		west.Namespaces["sample"] = map[string]string{"istio.io/rev": "stable"}
 	})},
 	{Name: "proxies that look for an istiod that is gone", Want: []string{"PR010 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
 		west.control()

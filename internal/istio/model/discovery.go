@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"net/url"
@@ -47,6 +48,37 @@ func (c *Cluster) Injectors() []Injector {
 	}
 	return out
 }
+
+// AskedBy are the namespaces whose labels have the API server call the webhooks of the
+// injector's configuration, sorted (manifests/charts/istio-control/istio-discovery/templates,
+// mutatingwebhook.yaml and revision-tags-mwc.yaml).
+func (c *Cluster) AskedBy(i Injector) []string {
+	revision, isDefault := "", false
+	for _, w := range resources.Webhooks.Of(c.Cluster).Value {
+		if w.Name != i.Configuration {
+			continue
+		}
+		revision = cmp.Or(w.Labels[labelTag], w.Labels[istio.LabelRevision])
+		isDefault = slices.ContainsFunc(w.Webhooks, func(h admissionv1.MutatingWebhook) bool { return h.Name == defaultHook })
+	}
+	var out []string
+	for _, ns := range resources.Namespaces.Of(c.Cluster).Value {
+		injection, labelled := ns.Labels[LabelInjection]
+		if injection == "enabled" && isDefault || !labelled && revision != "" && ns.Labels[istio.LabelRevision] == revision {
+			out = append(out, ns.Name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// labelTag is the label of the webhooks of a revision tag, defaultHook the name of the
+// webhook that answers the label istio-injection, and defaultRevision what that label asks.
+const (
+	labelTag        = "istio.io/tag"
+	defaultHook     = "namespace.sidecar-injector.istio.io"
+	defaultRevision = "default"
+)
 
 // Object names the configuration.
 func (i Injector) Object() finding.Object {

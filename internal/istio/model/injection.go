@@ -25,6 +25,8 @@ type NoSidecar struct {
 	// Label and Annotation are the key by which the pod opts out; only of OptedOut
 	// and TLSOptedOut.
 	Label, Annotation string
+	// Revision is the one that it asks; only of NoSuchRevision.
+	Revision string
 }
 
 // NoSidecarReason is the kind of a NoSidecar.
@@ -98,6 +100,9 @@ func (c *Cluster) NoSidecar(p *facts.Pod) NoSidecar {
 	revision, field := "", ""
 	switch {
 	case labels[LabelInjection] == "enabled":
+		if c.lacksDefaultInjector() {
+			return NoSidecar{Why: NoSuchRevision, Field: namespaceLabel(LabelInjection), Value: "enabled", Revision: defaultRevision}
+		}
 	case labels[istio.LabelRevision] != "":
 		revision, field = labels[istio.LabelRevision], namespaceLabel(istio.LabelRevision)
 	case p.Labels[istio.LabelRevision] != "":
@@ -106,9 +111,27 @@ func (c *Cluster) NoSidecar(p *facts.Pod) NoSidecar {
 		return NoSidecar{Why: NotSelected, Field: "labels of namespace " + p.Namespace, Value: cmp.Or(labelled(labels), "none")}
 	}
 	if known := c.InjectorRevisions(); revision != "" && len(known) > 0 && !slices.Contains(known, revision) {
-		return NoSidecar{Why: NoSuchRevision, Field: field, Value: revision}
+		return NoSidecar{Why: NoSuchRevision, Field: field, Value: revision, Revision: revision}
 	}
 	return NoSidecar{Why: NotYetInjected}
+}
+
+// lacksDefaultInjector reports whether no webhook answers the label istio-injection: each is of
+// a revision with a name, or of a tag other than default. Istio's charts tell them by the names of
+// the hooks (manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml);
+// of others it is not known what they select.
+func (c *Cluster) lacksDefaultInjector() bool {
+	if len(c.InjectorRevisions()) == 0 {
+		return false
+	}
+	for _, w := range resources.Webhooks.Of(c.Cluster).Value {
+		for _, h := range w.Webhooks {
+			if !strings.HasPrefix(h.Name, "rev.") || !strings.HasSuffix(h.Name, ".sidecar-injector.istio.io") {
+				return false
+			}
+		}
+	}
+	return !slices.Contains(c.InjectorRevisions(), defaultRevision)
 }
 
 // Injects reports whether new pods of a namespace get a sidecar, if they do not opt out.
@@ -122,7 +145,7 @@ func Injects(ns *corev1.Namespace) bool {
 func (c *Cluster) InjectorRevisions() []string {
 	var out []string
 	for _, w := range resources.Webhooks.Of(c.Cluster).Value {
-		out = append(out, w.Labels[istio.LabelRevision], w.Labels["istio.io/tag"])
+		out = append(out, w.Labels[istio.LabelRevision], w.Labels[labelTag])
 	}
 	return distinct(out)
 }

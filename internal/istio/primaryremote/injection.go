@@ -10,11 +10,18 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/evidence"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 )
 
-// injectionServiceMissing finds webhooks of remote clusters that call a Service which does
-// not exist.
+// injectionServiceMissing finds webhooks that call a Service which does not exist: those of
+// remote clusters, and of clusters with a control plane those that a namespace asks. What
+// nobody asks does no harm there: an uninstalled revision left it.
 func injectionServiceMissing(p pass) {
+	for _, c := range model.Able(p) {
+		if c.Primary() {
+			injectorGone(p, c)
+		}
+	}
 	for _, r := range remotes(p) {
 		for _, i := range r.Injectors() {
 			name, ok := i.Service()
@@ -38,6 +45,45 @@ func injectionServiceMissing(p pass) {
 			})
 		}
 	}
+}
+
+// injectorGone finds webhooks of a cluster with a control plane that call the Service of
+// another revision, which is not there any more.
+func injectorGone(p pass, c *model.Cluster) {
+	for _, i := range c.Injectors() {
+		name, ok := i.Service()
+		asking := c.AskedBy(i)
+		if !ok || len(asking) == 0 || c.Service(name.Namespace, name.Name) != nil {
+			continue
+		}
+		service := name.Namespace + "/" + name.Name
+		p.Report(finding.Finding{
+			Code: "PR012", Severity: finding.Error, Clusters: []string{c.Context}, Object: i.Object(),
+			Title: "the injection webhook calls a Service that does not exist",
+			Evidence: []finding.Evidence{
+				{Field: i.Object().String() + ", service", Value: service}, {Field: "service " + service, Value: "does not exist"},
+				{Field: "namespaces that are labeled for it", Value: finding.List(asking)},
+				{Field: "Services of injectors that exist", Value: evidence.OrNone(strings.Join(injectorServices(c), ", "))},
+			},
+			Effect: "pods in " + finding.List(asking) + " are not created",
+			Fix: []finding.Step{
+				finding.Say("If it is a revision tag, let it point to a revision that is there: istioctl tag set TAG --revision REVISION --overwrite, " +
+					"or revisionTags in the values of that installation."),
+				finding.Say("Else label the namespaces with the revision or tag that is there, and restart their workloads."),
+			},
+		})
+	}
+}
+
+// injectorServices are the Services that webhooks of the cluster call and that exist.
+func injectorServices(c *model.Cluster) []string {
+	var out []string
+	for _, i := range c.Injectors() {
+		if name, ok := i.Service(); ok && c.Service(name.Namespace, name.Name) != nil {
+			out = append(out, name.Namespace+"/"+name.Name)
+		}
+	}
+	return finding.Distinct(out)
 }
 
 // injectionServiceIsName finds webhooks of remote clusters that call a Service of type

@@ -22,7 +22,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 	return []*rule.Rule[*model.Mesh]{
 		{
 			Reports: []rule.Report{rule.May("PR012", finding.Error)},
-			Needs:   []rule.Need{resources.Services, resources.Istiods, resources.Webhooks},
+			Needs:   []rule.Need{resources.Services, resources.Istiods, resources.Webhooks, resources.Namespaces},
 			Run:     injectionServiceMissing,
 		},
 		{
