@@ -168,6 +168,9 @@ func fleetNetworks(m *model.Mesh) finding.Evidence {
 // a cluster give it a network.
 func meshNetworksCover(c *model.Cluster) bool {
 	return !slices.ContainsFunc(c.WatchedBy, func(cp *model.ControlPlane) bool {
+		if cp.Cluster == c && onlyOn(cp, c.Network().Home()) {
+			return false // its clients are on that network themselves
+		}
 		for _, n := range cp.MeshNetworks.Networks {
 			if slices.ContainsFunc(n.Endpoints, func(e istio.NetworkEndpoints) bool { return e.FromCIDR != "" }) {
 				return false

@@ -162,19 +162,24 @@ func noService(cp *model.ControlPlane, network string, g istio.MeshNetworkGatewa
 	return "no cluster of the network has that Service"
 }
 
-// differentMeshNetworks: each control plane has meshNetworks of its own, and they differ.
+// differentMeshNetworks: each control plane has meshNetworks of its own, and they differ. What
+// is said of a network that all clients of a control plane are on may be missing there: for
+// them pods of it are near anyway, and they need no gateway to it.
 func differentMeshNetworks(p *rule.Pass[*model.Mesh]) {
 	controlPlanes := model.AbleControlPlanes(p)
-	common, differ := map[string]int{}, false
+	common, lacking := map[said]int{}, false
 	for _, cp := range controlPlanes {
 		for _, line := range meaning(cp) {
 			common[line]++
 		}
 	}
-	for _, n := range common {
-		differ = differ || n < len(controlPlanes)
+	for _, cp := range controlPlanes {
+		own := meaning(cp)
+		for line := range common {
+			lacking = lacking || !slices.Contains(own, line) && !onlyOn(cp, line.network)
+		}
 	}
-	if !differ {
+	if !lacking {
 		return
 	}
 	f := finding.Finding{
@@ -185,7 +190,12 @@ func differentMeshNetworks(p *rule.Pass[*model.Mesh]) {
 	edited := map[*model.Cluster][]finding.Object{}
 	for _, cp := range controlPlanes {
 		f.Clusters = append(f.Clusters, cp.RunsIn.Context)
-		own := slices.DeleteFunc(meaning(cp), func(line string) bool { return common[line] == len(controlPlanes) })
+		var own []string
+		for _, line := range meaning(cp) {
+			if common[line] < len(controlPlanes) {
+				own = append(own, line.text)
+			}
+		}
 		f.Evidence = append(f.Evidence, finding.Evidence{
 			Cluster: cp.RunsIn.Context, Field: cp.ConfigMap().String() + ", " + istio.MeshNetworksKey,
 			Value: cmp.Or(strings.Join(own, "; "), "nothing that the others do not have"),
@@ -203,24 +213,40 @@ func differentMeshNetworks(p *rule.Pass[*model.Mesh]) {
 	p.Report(f)
 }
 
+// said is a line of meshNetworks, and the network that it is about.
+type said struct{ network, text string }
+
+// onlyOn reports whether all clusters whose proxies a control plane configures are on one network.
+func onlyOn(cp *model.ControlPlane, network string) bool {
+	return !slices.ContainsFunc(cp.WatchedClusters(), func(c *model.Cluster) bool {
+		return cp.Configures(c) && c.Network().Home() != network
+	})
+}
+
 // meaning is what meshNetworks say, each line once, in words that do not depend on the
 // names that one control plane has for clusters.
-func meaning(cp *model.ControlPlane) []string {
-	var out []string
+func meaning(cp *model.ControlPlane) []said {
+	var out []said
 	for name, n := range cp.MeshNetworks.Networks {
+		add := func(format string, args ...any) {
+			if line := (said{name, fmt.Sprintf(format, args...)}); !slices.Contains(out, line) {
+				out = append(out, line)
+			}
+		}
 		for _, e := range n.Endpoints {
 			switch {
 			case e.FromRegistry != "":
-				out = append(out, fmt.Sprintf("cluster %s is on %s", contextOf(cp, e.FromRegistry), name))
+				add("cluster %s is on %s", contextOf(cp, e.FromRegistry), name)
 			case e.FromCIDR != "":
-				out = append(out, fmt.Sprintf("%s is on %s", e.FromCIDR, name))
+				add("%s is on %s", e.FromCIDR, name)
 			}
 		}
 		for _, g := range n.Gateways {
-			out = append(out, fmt.Sprintf("%s by %s:%d", name, cmp.Or(g.Address, g.RegistryServiceName), g.Port))
+			add("%s by %s:%d", name, cmp.Or(g.Address, g.RegistryServiceName), g.Port)
 		}
 	}
-	return finding.Distinct(out)
+	slices.SortFunc(out, func(a, b said) int { return cmp.Compare(a.text, b.text) })
+	return out
 }
 
 // contextOf is the context of the cluster that has an ID for a control plane, else the ID.
