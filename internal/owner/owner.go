@@ -62,11 +62,7 @@ func (o Owner) Known() bool { return o.Tool != "" }
 // WritesAgain reports whether the tool is a controller, which undoes what somebody else
 // changes; others overwrite it at their next run.
 func (o Owner) WritesAgain() bool {
-	switch o.Tool {
-	case "", Helm, Istioctl, Terraform, Pulumi, Kapp:
-		return false
-	}
-	return true
+	return !slices.Contains([]Tool{"", Helm, Istioctl, Terraform, Pulumi, Kapp}, o.Tool)
 }
 
 // InCluster reports whether the thing to change is an object of the same cluster, which

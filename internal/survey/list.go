@@ -164,7 +164,7 @@ func checkKind(body []byte, object runtime.Object) error {
 	if !ok {
 		var t metav1.TypeMeta
 		if json.Unmarshal(body, &t) != nil {
-			return nil // the decoder says what is wrong with it
+			t.Kind = want // the decoder says what is wrong with it
 		}
 		kind = t.Kind
 	}

@@ -114,10 +114,10 @@ func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if location := response.Header.Get("Location"); response.StatusCode >= 300 && response.StatusCode < 400 && response.StatusCode != http.StatusNotModified {
+	if status := response.StatusCode; status >= 300 && status < 400 && status != http.StatusNotModified {
 		_ = response.Body.Close()
-		e := &RedirectError{Status: response.StatusCode}
-		if to, err := url.Parse(location); err == nil {
+		e := &RedirectError{Status: status}
+		if to, err := url.Parse(response.Header.Get("Location")); err == nil {
 			e.To = to.Host
 		}
 		return nil, e

@@ -72,7 +72,7 @@ func take(from, name, base string, like map[string]string) error {
 	if err != nil {
 		return err
 	}
-	to := filepath.Join(folder, name)
+	to := filepath.Join(folder, filepath.Base(name))
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}

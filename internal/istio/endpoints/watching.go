@@ -104,7 +104,7 @@ func (w *walk) isNotWatched() Verdict {
 		if watch.Status == model.Unknown && inDoubt {
 			return w.unclear(stepReads, w.cp.Context, finding.Because(watch.String()))
 		}
-		if watch.Why == model.Apart || watch.Why == model.OnlyWatched {
+		if watch.ByChoice() {
 			f := w.notWatched(fmt.Sprintf("%s has no remote secret for %s, by choice of the mesh", istiodOf(w.cp), w.to.Context))
 			f.Evidence = []finding.Evidence{{Field: "remote secrets", Value: secretsOf(w.cp.RunsIn)}}
 			f.Fix = w.recreateSecret(w.to, cmp.Or(w.to.ID, w.to.Context), "")

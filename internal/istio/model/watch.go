@@ -76,6 +76,8 @@ const (
 	Apart WatchReason = "neither watches the other"
 	// OnlyWatched: it watches none, as no cluster does that the other one watches.
 	OnlyWatched WatchReason = "only watched"
+	// Joined: neither of two primaries watches the other, and ServiceEntries lead from one to the other.
+	Joined WatchReason = "joined by ServiceEntries"
 	// Of Missing.
 	NoSecret        WatchReason = "no remote secret"
 	SecretMisplaced WatchReason = "remote secret in another namespace" // see Loose
@@ -129,6 +131,9 @@ func (w Watch) String() string {
 	case Apart:
 		return fmt.Sprintf("neither %s nor %s has a remote secret for the other; both are part of the mesh by other clusters",
 			w.From.Context, w.To.Context)
+	case Joined:
+		return fmt.Sprintf("neither %s nor %s has a remote secret for the other; ServiceEntries lead from one to the other",
+			w.From.Context, w.To.Context)
 	case OnlyWatched:
 		return fmt.Sprintf("%s watches clusters of which none watches another one", w.To.Context)
 	case NoSecret, SecretMisplaced, SecretUnlabeled, LeadsElsewhere:
@@ -157,6 +162,10 @@ func (w Watch) String() string {
 		return fmt.Sprintf("secret %s: %s", w.Secret.SecretName(), w.Why)
 	}
 }
+
+// ByChoice reports whether nothing is wrong with it that the cluster is not watched, though it is
+// of the mesh: it is built so.
+func (w Watch) ByChoice() bool { return w.Why == Apart || w.Why == OnlyWatched || w.Why == Joined }
 
 // name is the cluster for people.
 func (w Watch) name() string {
@@ -229,8 +238,14 @@ func (m *Mesh) chosen(from, to *Cluster) WatchReason {
 	}
 	if to.SecretFor(from) == nil {
 		_, _, why := to.lost(from)
-		if links := Derived(m, findWatching); why == NoSecret && to.MayWatch(from) == nil && links[from] != nil && links[from] == links[to] {
+		if why != NoSecret || to.MayWatch(from) != nil {
+			return ""
+		}
+		if links := Derived(m, findWatching); links[from] != nil && links[from] == links[to] {
 			return Apart
+		}
+		if m.joinedByEntries(from, to) {
+			return Joined
 		}
 		return ""
 	}

@@ -21,7 +21,7 @@ func missingSecrets(p *pass) {
 				p.NotChecked(c.Context, finding.Because(w.String()))
 			case w.Status == model.Missing:
 				p.Report(missingSecret(p, w))
-			case w.Why == model.Apart:
+			case w.Why == model.Apart, w.Why == model.Joined:
 				apart = append(apart, c.Context, to.Context)
 			case w.Why == model.OnlyWatched:
 				watched = append(watched, c.Context)
@@ -42,7 +42,7 @@ func apartByChoice(p *pass, contexts []string) finding.Finding {
 	f := finding.Finding{
 		Code: "SEC001", Severity: finding.Note, Clusters: contexts, Object: finding.Kind("clusters that do not watch one another"),
 		Title:  "clusters of the mesh do not watch one another",
-		Effect: "workloads of the one get no endpoints of the other; that is right for a hub and its edges",
+		Effect: "workloads of the one get no endpoints of the other; that is right for a hub and its edges, and for meshes that ServiceEntries join",
 		Fix: []finding.Step{
 			finding.Say("If two of them are to use the services of one another, each of the two needs a remote secret for the other."),
 			creating(a, b, cmp.Or(b.ID, b.Context), "Create the remote secret for %s:", b.Context),

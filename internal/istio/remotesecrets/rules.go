@@ -69,7 +69,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		},
 		{
 			Reports: reports(rule.May("SEC001", finding.Error, finding.Note), rule.May("SEC023", finding.Error, finding.Note)),
-			Uses:    uses(resources.StraySecrets, resources.SystemSecrets, side), After: after("SEC002", "SEC003", "SEC004"), Run: missingSecrets,
+			Uses:    uses(resources.StraySecrets, resources.SystemSecrets, resources.ServiceEntries, resources.Services, side), After: after("SEC002", "SEC003", "SEC004"), Run: missingSecrets,
 		},
 	}
 	for _, r := range out {

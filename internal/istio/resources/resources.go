@@ -57,9 +57,9 @@ var (
 		RemoteSecrets, StraySecrets, SystemSecrets, Istiods, IstiodPods, Namespaces, Webhooks, RootCert, MeshConfigs, Services,
 		EndpointSlices, KubernetesGateways,
 	}
-	// EndpointRules is what the rules about remote secrets and endpoints read. Workloads
-	// that are not pods are looked at by those about networks alone.
-	EndpointRules = resource.Join(Mesh, NetworkRules, Policies, Secrets).Without(WorkloadEntries, ServiceEntries)
+	// EndpointRules is what the rules about remote secrets and endpoints read. WorkloadEntries
+	// are looked at by those about networks alone.
+	EndpointRules = resource.Join(Mesh, NetworkRules, Policies, Secrets).Without(WorkloadEntries)
 )
 
 // Trim is what is kept of any object; nil of one that no rule reads.
