@@ -18,6 +18,9 @@ type Command struct {
 	// Into is the file that its output goes to; "" for none. Append adds to the file.
 	Into   string
 	Append bool
+	// Blanks are words of Args, or parts of them, in whose place a person puts a value
+	// before the command is pasted: ADDRESS.
+	Blanks []string
 
 	// printed is the text of a command that was read from a document.
 	printed string
@@ -29,6 +32,12 @@ func Shell(args ...string) Command { return Command{Args: args} }
 // Kubectl is a kubectl command for one cluster.
 func Kubectl(context string, args ...string) Command {
 	return Command{Args: append([]string{"kubectl", "--context=" + context}, args...)}
+}
+
+// Blank is the command with words in whose place a person puts a value.
+func (c Command) Blank(words ...string) Command {
+	c.Blanks = append(c.Blanks[:len(c.Blanks):len(c.Blanks)], words...)
+	return c
 }
 
 // To pipes the output of c, or of the last command that it is piped into, into next.

@@ -15,6 +15,9 @@ type Step struct {
 	// part of what is pasted. Names in it come through Say.
 	Say string
 	Run []Command
+	// Instead: this step and those after it are another way to fix it, and not to be
+	// taken after those before.
+	Instead bool
 }
 
 // Say is a step that says what to do, and how, by commands if there are any. format
@@ -39,6 +42,24 @@ func Run(commands ...Command) Step { return Step{Run: commands} }
 func (s Step) By(commands ...Command) Step {
 	s.Run = append(s.Run[:len(s.Run):len(s.Run)], commands...)
 	return s
+}
+
+// Otherwise makes a step the first of another way to fix it.
+func (s Step) Otherwise() Step {
+	s.Instead = true
+	return s
+}
+
+// Ways are the ways of a fix: each is to be taken alone.
+func Ways(steps []Step) [][]Step {
+	var out [][]Step
+	for _, s := range steps {
+		if s.Instead || len(out) == 0 {
+			out = append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], s)
+	}
+	return out
 }
 
 // plain is text of a cluster as it may stand in a sentence: letters, digits and what

@@ -145,7 +145,7 @@ func TestProbes(t *testing.T) {
 						t.Errorf("evidence does not name the vantage: %+v", f.Evidence)
 					}
 					if suggests := strings.Contains(strings.Join(lines(f.Fix), "\n"), " --from-pod=east/"); suggests != (v.from == facts.ThisMachine) {
-						t.Errorf("fix from %s: %q", v.from, f.Fix)
+						t.Errorf("fix from %s: %+v", v.from, f.Fix)
 					}
 				}
 				if len(r.Unknowns) > 0 {

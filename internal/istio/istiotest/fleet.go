@@ -377,13 +377,22 @@ func (f *Fleet) Facts() *facts.Fleet {
 	out := &facts.Fleet{At: Now}
 	for _, c := range f.Clusters {
 		objects := c.Objects()
-		objects = append(objects, &authorizationv1.SubjectAccessReview{Status: authorizationv1.SubjectAccessReviewStatus{Allowed: !c.ReaderDenied}})
+		objects = append(objects, &authorizationv1.SubjectAccessReview{
+			Spec: authorizationv1.SubjectAccessReviewSpec{
+				User:               "system:serviceaccount:" + System + ":" + istio.ReaderIdentity,
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: System, Verb: "list", Resource: "configmaps"},
+			},
+			Status: authorizationv1.SubjectAccessReviewStatus{Allowed: !c.ReaderDenied},
+		})
 		for _, r := range istio.RemoteRights {
 			if c.Image == "" {
 				objects = append(objects, &authorizationv1.SubjectAccessReview{
 					ObjectMeta: metav1.ObjectMeta{Name: r.String()},
-					Spec:       authorizationv1.SubjectAccessReviewSpec{User: "system:serviceaccount:" + System + ":" + istio.ReaderIdentity},
-					Status:     authorizationv1.SubjectAccessReviewStatus{Allowed: !slices.Contains(c.Denied, r)},
+					Spec: authorizationv1.SubjectAccessReviewSpec{
+						User:               "system:serviceaccount:" + System + ":" + istio.ReaderIdentity,
+						ResourceAttributes: &authorizationv1.ResourceAttributes{Group: r.Group, Verb: r.Verb, Resource: r.Resource},
+					},
+					Status: authorizationv1.SubjectAccessReviewStatus{Allowed: !slices.Contains(c.Denied, r)},
 				})
 			}
 		}

@@ -216,7 +216,7 @@ func TestControlPlaneTrials(t *testing.T) {
 						t.Errorf("incomplete: %+v", f)
 					}
 					if suggests := strings.Contains(strings.Join(lines(f.Fix), "\n"), " --from-pod=west/"); suggests != (f.Severity == finding.Warning) {
-						t.Errorf("fix from %s: %q", v.from, f.Fix)
+						t.Errorf("fix from %s: %+v", v.from, f.Fix)
 					}
 				}
 				if len(r.Unknowns) > 0 {

@@ -4,10 +4,13 @@ package remedy
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 )
 
 // ByItsCause is the fix of what another finding explains.
@@ -66,6 +69,19 @@ func RestartWorkloads(context string, workloads []istio.WorkloadRef) []finding.S
 	return append([]finding.Step{finding.Say("Restart the workloads:").By(commands...)}, further...)
 }
 
+// RestartGroups are the steps that recreate the pods of workloads of a cluster. Those of
+// gateways hold connections of many.
+func RestartGroups(c *model.Cluster, groups []model.WorkloadGroup) []finding.Step {
+	workloads := model.WorkloadsOf(groups)
+	out := RestartWorkloads(c.Context, workloads)
+	for _, g := range c.NetworkGateways() {
+		if slices.ContainsFunc(g.Pods, func(p *facts.Pod) bool { return slices.Contains(workloads, istio.WorkloadOf(p)) }) {
+			return append([]finding.Step{finding.Say("Careful: a gateway is restarted too, which closes its connections.")}, out...)
+		}
+	}
+	return out
+}
+
 // RemoteSecret says which remote secret is to be created.
 type RemoteSecret struct {
 	// Watched is the context of the cluster to which it leads, ID the cluster's name in
@@ -89,6 +105,18 @@ func (s RemoteSecret) Create(flags ...string) finding.Command {
 // LabelNamespace is the command that sets a label of a namespace.
 func LabelNamespace(context, namespace, label, value string) finding.Command {
 	return finding.Kubectl(context, "label", "namespace/"+namespace, label+"="+value, "--overwrite")
+}
+
+// SomeNetwork stands for a network that nobody but a person knows.
+const SomeNetwork = "NETWORK"
+
+// Network is a command with the name of a network in it, which a person fills in where it
+// is not known.
+func Network(name string, command func(name string) finding.Command) finding.Command {
+	if name == "" {
+		return command(SomeNetwork).Blank(SomeNetwork)
+	}
+	return command(name)
 }
 
 // SetInjectedNetwork says how the network is set that the injector gives to sidecars:

@@ -195,3 +195,9 @@ func bareKubeconfig(server, problem string) []byte {
 	}
 	return out
 }
+
+// KnownOf are the annotations of a trimmed remote secret that hold what is known of the
+// kubeconfig of a data key: one that takes its place takes theirs.
+func KnownOf(id string) []string {
+	return []string{annotationIdentity + id, annotationAccess + id, annotationInvalid + id, annotationInsecure + id}
+}
