@@ -76,9 +76,13 @@ func ignoredGateways(p *rule.Pass[*model.Mesh]) {
 			}
 			home := c.Network().Home()
 			if k.Labels[istio.LabelNetwork] == "" {
-				f.Fix = []finding.Step{
-					finding.Say("Label the Gateway with its network:").
-						By(remedy.KubernetesGateway(c.Context, k, "label", istio.LabelNetwork+"="+cmp.Or(home, "NETWORK"))),
+				label := finding.Say("Label the Gateway with its network:").By(remedy.Network(home, func(network string) finding.Command {
+					return remedy.KubernetesGateway(c.Context, k, "label", istio.LabelNetwork+"="+network)
+				}))
+				if len(seen) > 1 {
+					f.Fix = append([]finding.Step{label}, f.Fix...) // that alone does not fix it
+				} else {
+					f.Fix = []finding.Step{label}
 				}
 			}
 			if network := cmp.Or(k.Labels[istio.LabelNetwork], home); hasAnother(able, k, network) {

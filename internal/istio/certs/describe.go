@@ -109,6 +109,12 @@ func replacing(step finding.Step, authorities ...*authority) []finding.Step {
 			"since its type cannot be changed. An istiod that starts in between does not find its CA.", finding.List(deleted)))
 	}
 	for _, a := range authorities {
+		if a.ca != nil && len(deleted) == 0 {
+			out = append(out, finding.Say("Careful: this overwrites secret cacerts. Keep a copy of its files until verify finds nothing."))
+			break
+		}
+	}
+	for _, a := range authorities {
 		step = step.By(replace(a))
 	}
 	return append(out, step)

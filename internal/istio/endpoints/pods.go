@@ -77,7 +77,7 @@ func (w *walk) selectsNothing(s *corev1.Service) Verdict {
 				{Cluster: w.to.Context, Field: "pods with " + inline(other.Spec.Selector), Value: fmt.Sprint(n)},
 			},
 			Effect: fmt.Sprintf("requests reach no pod in %s", w.to.Context),
-			Fix:    []finding.Step{finding.Run(w.service.patch(w.to.Context, operation{"replace", "/spec/selector", other.Spec.Selector}))},
+			Fix:    []finding.Step{finding.Run(w.service.patch(w.to.Context, operation{"add", "/spec/selector", other.Spec.Selector}))},
 		})
 	}
 	return w.nothing(stepEndpoints, fmt.Sprintf("%s has the Service %s and no pods of it", w.to.Context, w.service))

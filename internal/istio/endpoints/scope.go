@@ -69,11 +69,12 @@ func (w *walk) unexported(context string, cp *model.ControlPlane, who, namespace
 		}
 		wider := istio.AnnotationExportTo + "=" + strings.Join(append(strings.Split(to, ","), namespace), ",")
 		f.Fix = []finding.Step{
-			finding.Say("Export it to the namespace as well, or remove the annotation, which exports it to all namespaces:").By(
+			finding.Say("Export it to the namespace as well, or set the annotation to *, which exports it to all namespaces:").By(
 				w.service.annotate(context, wider, "--overwrite")),
 		}
 		if to == "~" || to == "." && namespace == w.service.namespace {
-			f.Fix = []finding.Step{finding.Run(w.service.annotate(context, istio.AnnotationExportTo+"-"))}
+			// Without the annotation the mesh config's default would be in force.
+			f.Fix = []finding.Step{finding.Run(w.service.annotate(context, istio.AnnotationExportTo+"=*", "--overwrite"))}
 		}
 		return f
 	}

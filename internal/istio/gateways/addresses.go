@@ -52,10 +52,7 @@ func withoutNodeSelector(p pass) {
 		f := g.finding("GW004", g.severity(), "the gateway is a NodePort Service that does not say on which nodes")
 		f.Evidence = []finding.Evidence{g.typed(), g.annotation(istio.AnnotationNodeSelector, "none")}
 		f.Effect = g.lost()
-		f.Fix = []finding.Step{
-			finding.Say("Select the nodes of which istiod advertises the ExternalIP; {} selects all:").
-				By(g.kubectl("annotate", istio.AnnotationNodeSelector+"={}")),
-		}
+		f.Fix = g.selectNodes("Select the nodes of which istiod advertises the ExternalIP; {} selects all:")
 		p.Report(f)
 	}
 }

@@ -2,6 +2,7 @@ package gateways
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -20,6 +21,7 @@ func hostNames(p pass) {
 			}
 			if f, ok := misleads(p, cp, c); ok {
 				f.Object, f.Clusters = g.Object(), []string{g.Cluster.Context}
+				g.withOthers(&f, cp)
 				p.Report(f)
 				break
 			}
@@ -36,6 +38,26 @@ func hostNames(p pass) {
 			if f, ok := misleads(p, cp, c); ok {
 				f.Object, f.Clusters = cp.CandidateObject(c.CandidateRef), []string{cp.Context}
 				p.Gather(f)
+			}
+		}
+	}
+}
+
+// withOthers adds to the finding about a control plane that ignores host names the others
+// that ignore this one: as long as one of them does, the fault stays.
+func (g gateway) withOthers(f *finding.Finding, first *model.ControlPlane) {
+	for _, cp := range g.KnownTo() {
+		c, _ := g.Candidate(cp)
+		if cp == first || c.Problem != "" {
+			continue
+		}
+		for _, a := range c.Addresses {
+			for _, h := range cp.LookUp(a.Address) {
+				say := hostName{cp: cp, network: c.Network, from: a.From, name: a.Address, address: h.Address}
+				if e := say.ignoring(); h.State == model.HostIgnored && f.Severity == finding.Error && !slices.Contains(f.Evidence, e) {
+					f.Evidence = append(f.Evidence, e)
+					f.Fix = append(f.Fix, say.heed())
+				}
 			}
 		}
 	}
@@ -97,18 +119,29 @@ func (h hostName) resolve() []finding.Step {
 	}
 }
 
-func (h hostName) ignored(f *finding.Finding) {
+// ignoring is evidence of a control plane that ignores the name, and heed the step that
+// has it resolve names.
+func (h hostName) ignoring() finding.Evidence {
 	i := h.cp.Istiod
+	return finding.Evidence{
+		Cluster: h.cp.Context, Field: "istiod " + i.Name + ", " + istio.EnvResolveHostnames,
+		Value: i.Env(istio.EnvResolveHostnames) + ": istiod ignores host name " + h.name,
+	}
+}
+
+func (h hostName) heed() finding.Step {
+	i := h.cp.Istiod
+	return finding.Say("Let istiod of %s resolve host names, which restarts it:", h.cp.Context).
+		By(finding.Kubectl(h.cp.Context, "-n", i.Namespace, "set", "env", "deployment/"+i.Name, istio.EnvResolveHostnames+"-"))
+}
+
+func (h hostName) ignored(f *finding.Finding) {
 	h.add(f, finding.Finding{
 		Severity: finding.Error, Title: "the control plane ignores the gateway's host name",
 		Effect: fmt.Sprintf("istiod has no address for the gateway of %s: clients on other networks try addresses of pods, and time out",
 			h.network),
-		Fix: []finding.Step{finding.Say("Let istiod resolve host names:").
-			By(finding.Kubectl(h.cp.Context, "-n", i.Namespace, "set", "env", "deployment/"+i.Name, istio.EnvResolveHostnames+"-"))},
-	}, finding.Evidence{
-		Cluster: h.cp.Context, Field: "istiod " + i.Name + ", " + istio.EnvResolveHostnames,
-		Value: i.Env(istio.EnvResolveHostnames) + ": istiod ignores host name " + h.name,
-	})
+		Fix: []finding.Step{h.heed()},
+	}, h.ignoring())
 }
 
 func (h hostName) missing(f *finding.Finding) {

@@ -76,7 +76,7 @@ func TestHostNameFindings(t *testing.T) {
 		"ignored": {
 			[]string{"198.51.100.1"}, true, "the control plane ignores the gateway's host name",
 			"false: istiod ignores host name " + westHost,
-			"kubectl --context=east -n istio-system set env deployment/istiod RESOLVE_HOSTNAME_GATEWAYS-",
+			"kubectl --context=west -n istio-system set env deployment/istiod RESOLVE_HOSTNAME_GATEWAYS-",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

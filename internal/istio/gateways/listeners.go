@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
@@ -146,7 +147,7 @@ func (g configured) noListener() finding.Finding {
 				Cluster: g.Cluster.Context, Field: "pod " + g.Pods[0].Namespace + "/" + g.Pods[0].Name + ", labels", Value: inline(g.Pods[0].Labels),
 			})
 		careful := finding.Say("Careful: the pods that this Gateway selects today stop listening for it. Select the gateway's pods:")
-		f.Fix = g.change(g.elsewhere[0], careful, map[string]any{"selector": g.selector()})
+		f.Fix = g.change(g.elsewhere[0], careful, map[string]any{"selector": g.selectOnly(g.elsewhere[0])})
 	default:
 		f.Evidence = []finding.Evidence{{
 			Cluster: g.by.Context, Field: fmt.Sprintf("Gateways with port %d for these pods", g.Port()), Value: "none",
@@ -155,11 +156,31 @@ func (g configured) noListener() finding.Finding {
 	if len(f.Fix) == 0 {
 		f.Fix = []finding.Step{finding.Say("Create a Gateway for what comes from other networks:").By(remedy.Apply(g.by.Context, map[string]any{
 			"apiVersion": "networking.istio.io/v1", "kind": "Gateway",
-			"metadata": map[string]any{"name": "cross-network-gateway", "namespace": g.Service.Namespace},
+			"metadata": map[string]any{"name": g.freeName("cross-network-gateway"), "namespace": g.Service.Namespace},
 			"spec":     map[string]any{"selector": g.selector(), "servers": []any{g.server()}},
 		}))}
 	}
 	return f
+}
+
+// freeName is a name for a new Gateway that none in the gateway's namespace has: applying one
+// of a name that exists would change that one.
+func (g configured) freeName(name string) string {
+	taken := func(name string) bool {
+		return slices.ContainsFunc(resources.Gateways.Of(g.by.Cluster).Value, func(o api.Gateway) bool {
+			return o.Namespace == g.Service.Namespace && o.Name == name
+		})
+	}
+	for free, n := name, 0; ; n++ {
+		switch {
+		case !taken(free):
+			return free
+		case n == 0:
+			free = name + "-" + g.Service.Name
+		default:
+			free = fmt.Sprintf("%s-%s-%d", name, g.Service.Name, n)
+		}
+	}
 }
 
 // each is evidence of one thing about each of some listeners.
@@ -179,6 +200,19 @@ func (g configured) selector() map[string]string {
 		}
 	}
 	return g.Service.Spec.Selector
+}
+
+// selectOnly is the selector of a Gateway as a merge patch, which keeps the labels that it
+// does not remove.
+func (g configured) selectOnly(l model.Listener) map[string]any {
+	out := map[string]any{}
+	for key := range l.Gateway.Spec.Selector {
+		out[key] = nil
+	}
+	for key, value := range g.selector() {
+		out[key] = value
+	}
+	return out
 }
 
 // server is the server of a Gateway that passes on what comes from other networks.

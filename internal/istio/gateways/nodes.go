@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
@@ -47,9 +48,7 @@ func noNodeSelected(p pass) {
 			f.Evidence[1].Value = fmt.Sprintf("%d of %d selected", len(s.Nodes), s.All)
 			f.Effect = "istiod advertises nodes that are not meant to be gateways"
 		}
-		f.Fix = []finding.Step{
-			finding.Say("Select nodes that exist; {} selects all:").By(s.kubectl("annotate", istio.AnnotationNodeSelector+"={}", "--overwrite")),
-		}
+		f.Fix = s.selectNodes("Select nodes that exist; {} selects all:")
 		p.Report(f)
 	}
 }
@@ -65,13 +64,34 @@ func noExternalIP(p pass) {
 			s.annotation, {Field: "selected nodes", Value: finding.List(s.Nodes) + ", without an address of type ExternalIP"},
 		}
 		f.Effect = s.lost()
-		f.Fix = []finding.Step{
-			finding.Say("Replace ADDRESS by the addresses at which other clusters reach the nodes; istiod never uses an InternalIP:").By(
-				s.patch(map[string]any{"externalIPs": []string{"ADDRESS"}}), s.kubectl("annotate", istio.AnnotationNodeSelector+"-"),
-			),
-		}
+		f.Fix = s.nameAddresses()
 		p.Report(f)
 	}
+}
+
+// selectNodes are the steps that have istiod advertise the nodes of the cluster. Where none
+// has an ExternalIP, selecting them would only change the fault.
+func (g gateway) selectNodes(say string) []finding.Step {
+	nodes := resources.Nodes.Of(g.Cluster.Cluster)
+	reached := func(n corev1.Node) bool {
+		return slices.ContainsFunc(n.Status.Addresses, func(a corev1.NodeAddress) bool {
+			return a.Type == corev1.NodeExternalIP && a.Address != ""
+		})
+	}
+	if nodes.State == facts.OK && !slices.ContainsFunc(nodes.Value, reached) {
+		return g.nameAddresses()
+	}
+	return []finding.Step{finding.Say(say).By(g.kubectl("annotate", istio.AnnotationNodeSelector+"={}", "--overwrite"))}
+}
+
+// nameAddresses is the step that has istiod advertise addresses that a person knows.
+func (g gateway) nameAddresses() []finding.Step {
+	step := finding.Say("Replace ADDRESS by the addresses at which other clusters reach the nodes; istiod never uses an InternalIP:").
+		By(g.patch(map[string]any{"externalIPs": []string{"ADDRESS"}}).Blank("ADDRESS"))
+	if _, annotated := g.NodeSelector(); annotated {
+		step = step.By(g.kubectl("annotate", istio.AnnotationNodeSelector+"-"))
+	}
+	return []finding.Step{step}
 }
 
 // unmappedHBONE: istiod advertises the port for ambient proxies as it is, and not the node

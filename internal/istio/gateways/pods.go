@@ -81,7 +81,7 @@ func otherNetwork(p pass) {
 		} else {
 			f.Fix = append([]finding.Step{
 				finding.Say("Give the gateway's pods label %s with the network of the Service, %s.", istio.LabelNetwork, g.Network),
-			}, remedy.RestartWorkloads(g.Cluster.Context, model.WorkloadsOf(groups))...)
+			}, remedy.RestartGroups(g.Cluster, groups)...)
 		}
 		p.Report(f)
 	}
@@ -104,9 +104,11 @@ func networkOfNobody(p pass) {
 		f.Evidence = []finding.Evidence{g.label(), {Field: "network of the cluster", Value: strings.Join(c.Network().Homes(), ", ")}}
 		f.Effect = fmt.Sprintf("requests from other networks for %s come here and end here, and %s is not reached through it", g.Network, own)
 		if g.Labeled {
-			f.Fix = []finding.Step{
-				finding.Say("Give the Service the network of the cluster:").By(g.labelNetwork(own)),
-				finding.Say("Give its pods the same network: global.network and networkGateway in the values of the gateway's installation."),
+			f.Fix = []finding.Step{finding.Say("Give the Service the network of the cluster:").By(g.labelNetwork(own))}
+			if len(g.Pods) > 0 && model.Variable(g.Pods[0], istio.EnvProxyNetwork) != own {
+				// The Service alone would lead to pods that take the cluster for another network (NET013).
+				f.Fix = []finding.Step{finding.Say("Set networkGateway to %s in the values of the gateway's installation, and global.network "+
+					"where it is set there: its Service and its pods then get the network of the cluster together.", own)}
 			}
 		} else {
 			f.Fix = []finding.Step{finding.Say("Remove the gateway from meshNetworks in the mesh config.")}
@@ -129,7 +131,7 @@ func forwardsEverywhere(p pass) {
 		f := g.finding("NET012", finding.Warning, "the gateway forwards to other networks than its own")
 		f.Evidence = append([]finding.Evidence{g.label()}, evidence.OfWorkloads(groups)...)
 		f.Effect = "requests that came for this network are sent on to gateways of others: detours, and loops between gateways"
-		set := finding.Say("Let the gateway forward to its own network alone:")
+		set := finding.Say("Careful: this restarts the gateway, which closes its connections. Let it forward to its own network alone:")
 		for _, w := range groups {
 			if w.Kind == "deployment" || w.Kind == "daemonset" {
 				set = set.By(finding.Kubectl(g.Cluster.Context, "-n", w.Namespace, "set", "env", w.Kind+"/"+w.Name,

@@ -64,7 +64,7 @@ func podsOnUnknownNetwork(p *rule.Pass[*model.Mesh]) {
 			Effect:   "istiod gives others their addresses and no gateway, and they go through gateways even to their own cluster",
 			Fix: append([]finding.Step{
 				finding.Say("Correct the network where the workload sets it (label %s, proxyMetadata).", istio.LabelNetwork),
-			}, remedy.RestartWorkloads(c.Context, model.WorkloadsOf(groups))...),
+			}, remedy.RestartGroups(c, groups)...),
 		}
 		if near := nearest(networkOf(pods[0]), networks); near != "" {
 			f.Evidence = append(f.Evidence, finding.Evidence{Field: "perhaps meant", Value: near})
@@ -104,7 +104,7 @@ func podsOnNetworkOfOthers(p *rule.Pass[*model.Mesh]) {
 			Fix: append([]finding.Step{
 				finding.Say("Remove the network from the workload (label %s, proxyMetadata), unless its nodes really are on that network.",
 					istio.LabelNetwork),
-			}, remedy.RestartWorkloads(c.Context, model.WorkloadsOf(groups))...),
+			}, remedy.RestartGroups(c, groups)...),
 		})
 	}
 }

@@ -90,7 +90,7 @@ func differentClusterIDs(p *rule.Pass[*model.Mesh]) {
 		if f.CausedBy != "" {
 			first = finding.Say("Fix the cause first.")
 		}
-		f.Fix = append([]finding.Step{first}, remedy.RestartWorkloads(c.Context, model.WorkloadsOf(groups))...)
+		f.Fix = append([]finding.Step{first}, remedy.RestartGroups(c, groups)...)
 		p.Report(f)
 	}
 }

@@ -53,7 +53,7 @@ func injectedOther(c *model.Cluster, network, from string) finding.Finding {
 		Fix: []finding.Step{
 			finding.Say("If the network of the pods is right, give it to the system namespace, and do nothing else:").
 				By(remedy.LabelNamespace(c.Context, c.SystemNamespace, istio.LabelNetwork, network)),
-			finding.Say("If the label is right, or was changed after the pods had started, follow the next steps instead."),
+			finding.Say("If the label is right, or was changed after the pods had started, follow the next steps instead.").Otherwise(),
 			remedy.SetInjectedNetwork(n.Namespace),
 		},
 	}
@@ -66,6 +66,7 @@ func injectedOther(c *model.Cluster, network, from string) finding.Finding {
 	switch {
 	case from == "":
 		f.Title = fmt.Sprintf("the system namespace says network %s, and new pods are injected with %s", n.Namespace, network)
+		f.Fix = []finding.Step{remedy.SetInjectedNetwork(n.Namespace)} // the pods that run have that of the label
 	case n.InjectorKnown && n.Injector == n.Namespace:
 		f.Title = fmt.Sprintf("the network was changed after pods had started: they are on %s, and the cluster is on %s",
 			network, n.Namespace)
@@ -79,9 +80,26 @@ func injectedOther(c *model.Cluster, network, from string) finding.Finding {
 	}
 	if on > 0 {
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "pods with " + network, Value: fmt.Sprint(on)})
+		f.Fix = append(f.Fix, relabel(c, network, n.Namespace)...)
 		f.Fix = append(f.Fix, restartProxies(c)...)
 	}
 	return f
+}
+
+// relabel is the step that gives the network of a cluster's proxies to the Services of its
+// gateways, whose pods get it when they are restarted; none where no Service has the old one.
+func relabel(c *model.Cluster, old, network string) []finding.Step {
+	var commands []finding.Command
+	for _, g := range c.NetworkGateways() {
+		if g.Service != nil && g.Service.Labels[istio.LabelNetwork] == old {
+			commands = append(commands, finding.Kubectl(c.Context, "-n", g.Service.Namespace, "label", "service/"+g.Service.Name,
+				istio.LabelNetwork+"="+network, "--overwrite"))
+		}
+	}
+	if len(commands) == 0 {
+		return nil
+	}
+	return []finding.Step{finding.Say("Give the gateway's Service the same network, as its pods get it with the restart:").By(commands...)}
 }
 
 // injectorValues is the network in the values of the cluster's injectors.
@@ -95,7 +113,7 @@ func injectorValues(c *model.Cluster) finding.Evidence {
 // restartProxies are the steps that recreate all pods with a proxy of a cluster.
 func restartProxies(c *model.Cluster) []finding.Step {
 	groups := model.ByWorkload(c.ProxyPods(), func(*facts.Pod) string { return "" })
-	return remedy.RestartWorkloads(c.Context, model.WorkloadsOf(groups))
+	return remedy.RestartGroups(c, groups)
 }
 
 // unlabeledSystemNamespaces: in a fleet of several networks the system namespace has no
@@ -129,7 +147,7 @@ func unlabeledSystemNamespaces(p *rule.Pass[*model.Mesh]) {
 // unlabeled says that the system namespace of a cluster has no network.
 func unlabeled(m *model.Mesh, c *model.Cluster, lost without) finding.Finding {
 	n := c.Network()
-	home := cmp.Or(n.Home(), "NETWORK")
+	home := cmp.Or(n.Home(), remedy.SomeNetwork)
 	f := finding.Finding{
 		Code: "NET001", Severity: finding.Warning, Clusters: []string{c.Context}, Object: finding.Named("namespace", c.SystemNamespace),
 		Title:    "the system namespace has no network, in a fleet of several networks",
@@ -138,7 +156,9 @@ func unlabeled(m *model.Mesh, c *model.Cluster, lost without) finding.Finding {
 			"clients on other networks send requests to their addresses, and time out",
 		Fix: []finding.Step{
 			finding.Say("Label the system namespace, which takes effect at once, without a restart:").
-				By(remedy.LabelNamespace(c.Context, c.SystemNamespace, istio.LabelNetwork, home)),
+				By(remedy.Network(n.Home(), func(home string) finding.Command {
+					return remedy.LabelNamespace(c.Context, c.SystemNamespace, istio.LabelNetwork, home)
+				})),
 		},
 	}
 	if lost.proxies > 0 {

@@ -77,14 +77,14 @@ func proxiesWithoutNetwork(p *rule.Pass[*model.Mesh]) {
 		if len(pods) > 1 {
 			f.Title = fmt.Sprintf("%d proxies do not know their network", len(pods))
 		}
-		setting := remedy.SetInjectedNetwork(cmp.Or(n.Home(), "NETWORK"))
+		setting := remedy.SetInjectedNetwork(cmp.Or(n.Home(), remedy.SomeNetwork))
 		if n.InjectorKnown {
 			f.Evidence = append(f.Evidence, injectorValues(c))
 			if n.Injector != "" {
 				setting = finding.Say("Change no setting: the injector gives new pods a network.")
 			}
 		}
-		f.Fix = append([]finding.Step{setting}, remedy.RestartWorkloads(c.Context, model.WorkloadsOf(groups))...)
+		f.Fix = append([]finding.Step{setting}, remedy.RestartGroups(c, groups)...)
 		if n.Pods == "" && n.Namespace == "" {
 			f.CausedBy = model.Cause(p, c.Context, finding.Object{}, "NET001")
 		}
@@ -111,7 +111,7 @@ func proxiesBeforeNetwork(p *rule.Pass[*model.Mesh]) {
 			Evidence: append([]finding.Evidence{
 				{Field: "first pod with " + istio.EnvProxyNetwork, Value: "created " + found.first.UTC().Format(time.RFC3339)},
 			}, evidence.OfWorkloads(groups)...),
-			Effect: effect, Fix: remedy.RestartWorkloads(c.Context, model.WorkloadsOf(groups)),
+			Effect: effect, Fix: remedy.RestartGroups(c, groups),
 		}
 		if n := len(found.before); n > 1 {
 			f.Title = fmt.Sprintf("%d pods were injected before the network was set, and have none", n)
@@ -149,7 +149,7 @@ func labelAgainstProxy(p *rule.Pass[*model.Mesh]) {
 			Fix: append([]finding.Step{
 				finding.Say("Remove label %s and proxyMetadata (annotation proxy.istio.io/config) from the workload: the injector sets both.",
 					istio.LabelNetwork),
-			}, remedy.RestartWorkloads(c.Context, model.WorkloadsOf(groups))...),
+			}, remedy.RestartGroups(c, groups)...),
 		}
 		if len(pods) > 1 {
 			f.Title = fmt.Sprintf("the labels and the proxies of %d pods disagree about their network", len(pods))

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -77,8 +76,10 @@ func entriesWithoutNetwork(c *model.Cluster) (seen []finding.Evidence, fix []fin
 		seen = append(seen, finding.Evidence{
 			Field: "workloadentry " + w.Namespace + "/" + w.Name + ", network", Value: "none, address " + w.Spec.Address,
 		})
-		patch := remedy.JSON(map[string]any{"spec": map[string]string{"network": cmp.Or(c.Network().Home(), "NETWORK")}})
-		fix = append(fix, finding.Kubectl(c.Context, "-n", w.Namespace, "patch", "workloadentry/"+w.Name, "--type=merge", "-p", patch))
+		fix = append(fix, remedy.Network(c.Network().Home(), func(network string) finding.Command {
+			patch := remedy.JSON(map[string]any{"spec": map[string]string{"network": network}})
+			return finding.Kubectl(c.Context, "-n", w.Namespace, "patch", "workloadentry/"+w.Name, "--type=merge", "-p", patch)
+		}))
 	}
 	return seen, fix
 }

@@ -67,10 +67,9 @@ func injectedByAnother(f *finding.Finding, c *model.Cluster) {
 	f.Effect = "both publish roots and configuration: whichever wrote last decides which one proxies trust and connect to"
 	f.Fix = []finding.Step{
 		finding.Say("If the cluster has a control plane of its own by design, reinstall istiod there, which gives its Service a selector."),
-		finding.Say("Careful: deleting this istiod stops the cluster's own control plane: proxies that use it get no configuration " +
-			"and no new certificates until they restart. Do it only if the cluster is meant to be a remote one; " +
-			"where Helm or an operator owns the installation, uninstall it there instead:").
-			By(finding.Kubectl(c.Context, "-n", i.Namespace, "delete", "deployment/"+i.Name)),
+		finding.Say("Careful: without its own istiod, proxies that use it get no configuration and no new certificates until they restart. " +
+			"If the cluster is meant to be a remote one, install the remote profile first (PR001 and PR005 say what it lacks), " +
+			"and restart the workloads. Then uninstall istiod with what installed it, such as Helm or an operator."),
 	}
 }
 
@@ -98,7 +97,7 @@ func discoveryServiceMissing(p pass) {
 			Fix: append([]finding.Step{
 				finding.Say("Create the Service, or have the pods injected for one that exists: " +
 					"correct meshConfig.defaultConfig.discoveryAddress of the installation that injects them, or label istio.io/rev."),
-			}, remedy.RestartWorkloads(c.Context, model.WorkloadsOf(groups))...),
+			}, remedy.RestartGroups(c, groups)...),
 		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 )
 
 // ownClusterIDs (SEC006): istiod ignores a secret whose key is the ID of its own cluster.
@@ -130,6 +131,7 @@ func misnamedClusters(p *pass) {
 		}, remove(r, []string{r.To.ID},
 			"Careful: if istiod does not watch %s by the new secret yet, requests from %s to it stop. Remove the wrong cluster ID:",
 			r.To.Context, r.In.Context)...)
+		f.Fix = append(renameRegistry(r), f.Fix...)
 		switch misnaming {
 		case model.OtherCluster:
 			other := r.Named()
@@ -144,6 +146,21 @@ func misnamedClusters(p *pass) {
 		}
 		p.Gather(f)
 	}
+}
+
+// renameRegistry are the steps that have meshNetworks name a cluster by its own ID before
+// its remote secret does; none where they do not name it by the ID that it has.
+func renameRegistry(r *model.RemoteSecret) []finding.Step {
+	var out []finding.Step
+	for _, cp := range r.In.ControlPlanes {
+		for _, n := range cp.MeshNetworks.Networks {
+			if slices.ContainsFunc(n.Endpoints, func(e istio.NetworkEndpoints) bool { return e.FromRegistry == r.ClusterID }) {
+				out = append(out, finding.Say("First name the cluster in meshNetworks by its own ID as well: add fromRegistry %s where %s is:",
+					r.To.ID, r.ClusterID).By(remedy.EditMeshConfig(cp.Context, cp.Istiod)))
+			}
+		}
+	}
+	return out
 }
 
 // redirect are the steps that make a cluster ID lead to its own cluster instead of another.

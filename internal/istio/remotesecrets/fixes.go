@@ -40,9 +40,16 @@ func creating(in, to *model.Cluster, id, say string, args ...any) finding.Step {
 const setHost = "Set HOST to the address of the API server of %s itself, not of a proxy, that pods of %s reach:"
 
 func createFor(in *model.Cluster, context, id, namespace string, flags ...string) finding.Command {
-	return remedy.RemoteSecret{
+	command := remedy.RemoteSecret{
 		Watched: context, ID: id, ReaderNamespace: namespace, Context: in.Context, Namespace: in.SystemNamespace,
 	}.Create(flags...)
+	if context == placeholder {
+		command = command.Blank(placeholder)
+	}
+	if slices.Contains(flags, ownServer) {
+		command = command.Blank("HOST")
+	}
+	return command
 }
 
 // renew is how the credential of a remote secret is replaced.
