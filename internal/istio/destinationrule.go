@@ -43,7 +43,7 @@ func newDestinationRules(v *View) *destinationRules {
 	}
 	var rules []*api.DestinationRule
 	for i := range resources.DestinationRules.Of(own.facts).Value {
-		if r := &resources.DestinationRules.Of(own.facts).Value[i]; own.selects(r.Namespace) {
+		if r := &resources.DestinationRules.Of(own.facts).Value[i]; own.selects(r.Namespace) && v.Istiod.Reads(r.Labels) {
 			rules = append(rules, r)
 		}
 	}

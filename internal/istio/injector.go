@@ -10,7 +10,7 @@ import (
 // InjectorConfigMap is the name of the ConfigMap with the values of this
 // revision's injector.
 func (i Istiod) InjectorConfigMap() string {
-	if i.Revision == "" || i.Revision == defaultRevision {
+	if i.Revision == "" || i.Revision == DefaultRevision {
 		return InjectorConfigMap
 	}
 	return InjectorConfigMap + "-" + i.Revision

@@ -14,11 +14,14 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
 
 // Istiod is one control plane of a cluster: one Deployment, one revision.
 type Istiod struct {
 	Namespace, Name string
+	// Owner is who writes the Deployment.
+	Owner owner.Owner
 	// Revision is "default" where none was chosen.
 	Revision string
 	// Version is that of the image; nil when neither the image's tag nor the
@@ -39,7 +42,7 @@ func Istiods(c *facts.Cluster) []Istiod {
 		if d.Namespace != c.SystemNamespace {
 			continue
 		}
-		i := Istiod{Namespace: d.Namespace, Name: d.Name, env: map[string]string{}, CACertsVolume: CACertsSecret}
+		i := Istiod{Namespace: d.Namespace, Name: d.Name, Owner: owner.Of(&d.ObjectMeta), env: map[string]string{}, CACertsVolume: CACertsSecret}
 		for _, container := range d.Spec.Template.Spec.Containers {
 			if container.Name != DiscoveryContainer {
 				continue
@@ -53,7 +56,7 @@ func Istiods(c *facts.Cluster) []Istiod {
 		if i.Version == nil {
 			i.Version = parseVersion(d.Labels[versionLabel])
 		}
-		i.Revision = cmp.Or(i.env[EnvRevision], d.Labels[LabelRevision], defaultRevision)
+		i.Revision = cmp.Or(i.env[EnvRevision], d.Labels[LabelRevision], DefaultRevision)
 		for _, v := range d.Spec.Template.Spec.Volumes {
 			if v.Name == caCertsVolume {
 				i.CACertsVolume = ""
@@ -133,7 +136,7 @@ func (i Istiod) MeshConfigMap() string { return MeshConfigMapOf(i.Revision) }
 // MeshConfigMapOf is the name of the ConfigMap with a revision's mesh config
 // (pilot/pkg/serviceregistry/kube/controller/multicluster.go, getMeshConfigMapName).
 func MeshConfigMapOf(revision string) string {
-	if revision == "" || revision == defaultRevision {
+	if revision == "" || revision == DefaultRevision {
 		return MeshConfigMap
 	}
 	return MeshConfigMap + "-" + revision

@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,9 @@ type ObjectName struct{ Namespace, Name string }
 type Leads struct {
 	// Pending are the gateways whose load balancer has no address: their events say why.
 	Pending []ObjectName
+	// Podless: a gateway, or a namespace with injection, has Services that select pods, and no
+	// pod: events may say that the API server refuses them.
+	Podless bool
 	// Injectors are the ConfigMaps of injectors of further revisions.
 	Injectors []string
 	// Routes: the control plane looks after clusters that have none, to which
@@ -29,7 +33,7 @@ type Leads struct {
 
 // None reports whether nothing further is to be read.
 func (l Leads) None() bool {
-	return len(l.Pending) == 0 && len(l.Injectors) == 0 && !l.Routes && !l.Remote
+	return len(l.Pending) == 0 && !l.Podless && len(l.Injectors) == 0 && !l.Routes && !l.Remote
 }
 
 // LeadsOf returns the leads of each cluster that was reached, by context.
@@ -44,7 +48,7 @@ func LeadsOf(fleet *facts.Fleet) map[string]Leads {
 			continue
 		}
 		istiods := Istiods(c)
-		l := Leads{Pending: pendingGateways(c), Remote: IsRemote(c), Routes: remote && len(istiods) > 0}
+		l := Leads{Pending: pendingGateways(c), Podless: isPodless(c), Remote: IsRemote(c), Routes: remote && len(istiods) > 0}
 		for _, istiod := range istiods {
 			if name := istiod.InjectorConfigMap(); name != InjectorConfigMap {
 				l.Injectors = append(l.Injectors, name)
@@ -82,6 +86,38 @@ func pendingGateways(c *facts.Cluster) []ObjectName {
 		}
 	}
 	return out
+}
+
+// isPodless reports whether a gateway, or a namespace with injection, has Services that
+// select pods, and no pod.
+func isPodless(c *facts.Cluster) bool {
+	if !resources.Pods.Of(c).Known() {
+		return false
+	}
+	injects, has := map[string]bool{}, map[string]bool{}
+	for i := range resources.Namespaces.Of(c).Value {
+		ns := &resources.Namespaces.Of(c).Value[i]
+		injects[ns.Name] = ns.Labels["istio-injection"] == "enabled" || ns.Labels[LabelRevision] != ""
+	}
+	pods := resources.Pods.Of(c).Value
+	for i := range pods {
+		has[pods[i].Namespace] = true
+	}
+	for i := range resources.Services.Of(c).Value {
+		s := &resources.Services.Of(c).Value[i]
+		if len(s.Spec.Selector) == 0 {
+			continue
+		}
+		if injects[s.Namespace] && !has[s.Namespace] {
+			return true
+		}
+		if s.Labels[LabelNetwork] != "" && !slices.ContainsFunc(pods, func(p facts.Pod) bool {
+			return p.Namespace == s.Namespace && subsetOf(s.Spec.Selector, p.Labels)
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // IsPending reports whether a Service waits for the address of a load balancer.

@@ -51,6 +51,13 @@ const (
 	LabelTLSMode                    = config.LabelTLSMode
 	LabelRevision                   = config.LabelRevision
 	InjectKey                       = config.InjectKey
+	LabelTag                        = config.LabelTag
+	AnnotationGKEType               = config.AnnotationGKEType
+	AnnotationGKETypeOld            = config.AnnotationGKETypeOld
+	AnnotationGKEGlobalAccess       = config.AnnotationGKEGlobalAccess
+	AnnotationAWSHealthPort         = config.AnnotationAWSHealthPort
+	LabelGatewayManaged             = config.LabelGatewayManaged
+	ManagedWaypoint                 = config.ManagedWaypoint
 	LabelGatewayName                = config.LabelGatewayName
 	LabelImportedService            = config.LabelImportedService
 	AnnotationNodeSelector          = config.AnnotationNodeSelector
@@ -86,7 +93,7 @@ const (
 	EnvTrustedNodeAccounts          = config.EnvTrustedNodeAccounts
 	EnvMCSClusterLocal              = config.EnvMCSClusterLocal
 	ArgClusterAliases               = config.ArgClusterAliases
-	defaultRevision                 = "default"
+	DefaultRevision                 = "default"
 	versionLabel                    = "app.kubernetes.io/version"
 	caCertsVolume                   = "cacerts"
 )

@@ -61,7 +61,7 @@ func (v *View) peerAuthentications() []*api.PeerAuthentication {
 	}
 	var out []*api.PeerAuthentication
 	for i := range resources.PeerAuthentications.Of(own.facts).Value {
-		if p := &resources.PeerAuthentications.Of(own.facts).Value[i]; own.selects(p.Namespace) {
+		if p := &resources.PeerAuthentications.Of(own.facts).Value[i]; own.selects(p.Namespace) && v.Istiod.Reads(p.Labels) {
 			out = append(out, p)
 		}
 	}

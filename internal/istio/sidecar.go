@@ -64,7 +64,7 @@ func (v *View) ownSidecars() []*api.Sidecar {
 	}
 	var out []*api.Sidecar
 	for i := range resources.Sidecars.Of(own.facts).Value {
-		if s := &resources.Sidecars.Of(own.facts).Value[i]; own.selects(s.Namespace) {
+		if s := &resources.Sidecars.Of(own.facts).Value[i]; own.selects(s.Namespace) && v.Istiod.Reads(s.Labels) {
 			out = append(out, s)
 		}
 	}
@@ -116,6 +116,9 @@ func (v *View) routed(host string) bool {
 	}
 	for i := range resources.VirtualServices.Of(own.facts).Value {
 		vs := &resources.VirtualServices.Of(own.facts).Value[i]
+		if !v.Istiod.Reads(vs.Labels) {
+			continue
+		}
 		for _, t := range vs.Targets() {
 			if fullHost(t.Host, vs.Namespace) == host {
 				return true

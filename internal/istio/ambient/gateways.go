@@ -72,7 +72,7 @@ func ignoredGateways(p *rule.Pass[*model.Mesh]) {
 				Fix: []finding.Step{
 					finding.Say("Read what the conditions of the Gateway say:").By(remedy.KubernetesGateway(c.Context, k, "describe")),
 				},
-				CausedBy: model.Cause(p, c.Context, serviceOf(c, k), "GW002", "GW012"),
+				CausedBy: cmp.Or(model.Cause(p, c.Context, model.GatewayObject(k), "GW038"), model.Cause(p, c.Context, serviceOf(c, k), "GW002", "GW012")),
 			}
 			home := c.Network().Home()
 			if k.Labels[istio.LabelNetwork] == "" {

@@ -31,12 +31,20 @@ func waypointsInOneCluster(p *rule.Pass[*model.Mesh]) {
 func (g global) waypoints(p *rule.Pass[*model.Mesh], a, b *model.Cluster) {
 	var seen []finding.Evidence
 	var fix []finding.Command
+	// Between networks the gateway sends requests to the waypoint, whose identity the client's
+	// ztunnel does not expect (https://github.com/istio/istio/issues/60985).
+	apart, fails := a.Network().Home() != b.Network().Home(), false
 	for _, name := range slices.Sorted(maps.Keys(g[a])) {
 		x, y := g[a][name], g[b][name]
 		if y == nil || (a.WaypointOf(x) == "") == (b.WaypointOf(y) == "") {
 			continue
 		}
 		waypoint := cmp.Or(a.WaypointOf(x), b.WaypointOf(y))
+		holder, service := a, x
+		if a.WaypointOf(x) == "" {
+			holder, service = b, y
+		}
+		fails = fails || apart && len(holder.SelectedPods(service)) > 0
 		for _, side := range []struct {
 			in *model.Cluster
 			s  *corev1.Service
@@ -46,8 +54,8 @@ func (g global) waypoints(p *rule.Pass[*model.Mesh], a, b *model.Cluster) {
 				Cluster: side.in.Context, Field: "service " + name + ", waypoint", Value: evidence.OrNone(has),
 			})
 			if has == "" {
-				fix = append(fix, finding.Kubectl(side.in.Context, "-n", side.s.Namespace, "label", "service/"+side.s.Name,
-					istio.LabelWaypoint+"="+waypoint))
+				fix = append(fix, finding.Shell("istioctl", "--context="+side.in.Context, "waypoint", "apply", "-n", side.s.Namespace, "--name", waypoint),
+					finding.Kubectl(side.in.Context, "-n", side.s.Namespace, "label", "service/"+side.s.Name, istio.LabelWaypoint+"="+waypoint))
 			}
 		}
 	}
@@ -57,21 +65,27 @@ func (g global) waypoints(p *rule.Pass[*model.Mesh], a, b *model.Cluster) {
 	n := len(seen) / 2 // two lines a service
 	if len(seen) > mostLines {
 		seen = append(seen[:mostLines], finding.Evidence{Field: "further services", Value: fmt.Sprint(n - mostLines/2)})
-		fix = fix[:mostLines/2]
+		fix = fix[:min(len(fix), mostLines)]
 	}
 	title := "1 global service has a waypoint in one cluster and none in another"
 	if n > 1 {
 		title = fmt.Sprintf("%d global services have a waypoint in one cluster and none in another", n)
 	}
-	p.Report(finding.Finding{
+	f := finding.Finding{
 		Code: "AMB009", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}), Object: finding.Kind("waypoints"),
 		Title: title, Evidence: seen,
 		Effect: "policies and routes of the waypoint apply to requests that go through the one cluster, and not to the others",
 		Fix: []finding.Step{
-			finding.Say("If the waypoint is not meant, remove label %s where it is set.", istio.LabelWaypoint),
-			finding.Say("Else deploy the waypoint in the other cluster too, and label the service there:").By(fix...),
+			finding.Say("Create the same waypoint in the other cluster, and label the service there. Its deployment may be scaled to zero:").By(fix...),
+			finding.Say("Or, if the waypoint is not meant, remove label %s where it is set. Careful: its policies and routes stop then.",
+				istio.LabelWaypoint),
 		},
-	})
+	}
+	if fails {
+		f.Severity = finding.Error
+		f.Effect = "requests from the cluster without the waypoint to the other one fail: ztunnel says that the peer did not present the expected SAN"
+	}
+	p.Report(f)
 }
 
 // namespacesInOneCluster: a namespace has pods of a service in two clusters, and is in

@@ -31,7 +31,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{
 			Reports: []rule.Report{rule.May("AMB003", finding.Error, finding.Warning)},
 			Needs:   []rule.Need{resources.Services, resources.KubernetesGateways},
-			After:   []finding.Code{"GW002", "GW012"},
+			After:   []finding.Code{"GW002", "GW012", "GW038"},
 			Run:     ignoredGateways,
 		},
 		{
@@ -59,7 +59,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Run:     notGlobalEverywhere,
 		},
 		{
-			Reports: []rule.Report{rule.May("AMB009", finding.Warning)},
+			Reports: []rule.Report{rule.May("AMB009", finding.Error, finding.Warning)},
 			Needs:   global,
 			Run:     waypointsInOneCluster,
 		},

@@ -7,9 +7,10 @@ import (
 
 // Classes of Kubernetes gateways that take part in a mesh of several networks.
 const (
+	ClassIstio    = "istio"           // a gateway of any kind
+	ClassWaypoint = "istio-waypoint"  // what ambient workloads of one cluster go through
 	ClassRemote   = "istio-remote"    // stands for a gateway elsewhere; nothing is deployed
 	ClassEastWest = "istio-east-west" // the gateway of ambient networks
-	ClassWaypoint = "istio-waypoint"  // a proxy before services of ambient namespaces
 )
 
 // KubernetesGateway is the Gateway of the Gateway API

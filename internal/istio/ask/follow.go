@@ -63,8 +63,16 @@ func Follow(ctx context.Context, cluster survey.Cluster, c *facts.Cluster, leads
 	defer a.Close()
 	r := survey.NewReader(ctx)
 	var events facts.Read[[]corev1.Event]
-	if len(leads.Pending) > 0 {
-		survey.Beside(r, &events, func() ([]corev1.Event, error) { return serviceEvents(ctx, a, leads.Pending) })
+	wantsEvents := len(leads.Pending) > 0 || leads.Podless
+	if wantsEvents {
+		survey.Beside(r, &events, func() ([]corev1.Event, error) {
+			out, err := serviceEvents(ctx, a, leads.Pending)
+			if err != nil || !leads.Podless {
+				return out, err
+			}
+			refused, err := refusedPods(ctx, a)
+			return append(out, refused...), err
+		})
 	}
 	injectors := make([]*survey.RowRead, len(leads.Injectors))
 	for i, name := range leads.Injectors {
@@ -82,7 +90,7 @@ func Follow(ctx context.Context, cluster survey.Cluster, c *facts.Cluster, leads
 		})
 	}
 	_ = r.Finish() // what could not be read is noted in each outcome
-	if len(leads.Pending) > 0 {
+	if wantsEvents {
 		resources.GatewayEvents.Set(c, events)
 	}
 	for _, l := range lists {
@@ -115,7 +123,7 @@ func addFurther[T any](c *facts.Cluster, row *resource.Row[[]T], reads []*survey
 // Unfollowed notes that what leads lead to could not be asked for.
 func Unfollowed(c *facts.Cluster, leads istio.Leads, reason string) {
 	var rows []resource.Resource
-	if len(leads.Pending) > 0 {
+	if len(leads.Pending) > 0 || leads.Podless {
 		rows = append(rows, resources.GatewayEvents)
 	}
 	if len(leads.Injectors) > 0 {
@@ -151,6 +159,13 @@ func serviceEvents(ctx context.Context, a *survey.API, services []istio.ObjectNa
 		out = append(out, events...)
 	}
 	return out, nil
+}
+
+// refusedPods lists the events of all namespaces that say that a workload cannot make its
+// pods: one request.
+func refusedPods(ctx context.Context, a *survey.API) ([]corev1.Event, error) {
+	about := fields.Set{"reason": resources.FailedCreate}
+	return survey.List[corev1.EventList](ctx, a.Core, "events", "", metav1.ListOptions{FieldSelector: about.String()}, resources.TrimEvent)
 }
 
 // readerRights asks what an identity may do: a request for each right, all at the

@@ -90,10 +90,22 @@ var settings = []setting{
 	{beta + "alibaba-cloud-loadbalancer-proxy-protocol", true, oneOf("on")},
 }
 
-// IsLoadBalancerSetting reports whether an annotation of a Service is one of those
-// that Meddles reads.
+// Annotations that say from where the load balancer of a Service is reached, and what it
+// checks: of GKE (cloud.google.com, and older), and of AWS.
+const (
+	AnnotationGKEType         = "networking.gke.io/load-balancer-type"
+	AnnotationGKETypeOld      = "cloud.google.com/load-balancer-type"
+	AnnotationGKEGlobalAccess = "networking.gke.io/internal-load-balancer-allow-global-access"
+	AnnotationAWSHealthPort   = beta + "aws-load-balancer-healthcheck-port"
+)
+
+// reaching are the annotations that say from where a load balancer is reached.
+var reaching = []string{AnnotationGKEType, AnnotationGKETypeOld, AnnotationGKEGlobalAccess, AnnotationAWSHealthPort}
+
+// IsLoadBalancerSetting reports whether an annotation of a Service is one that rules about
+// its load balancer read.
 func IsLoadBalancerSetting(annotation string) bool {
-	return slices.ContainsFunc(settings, func(s setting) bool { return s.annotation == annotation })
+	return slices.Contains(reaching, annotation) || slices.ContainsFunc(settings, func(s setting) bool { return s.annotation == annotation })
 }
 
 // Meddles says what the load balancer of a Service does to connections to one of its ports.

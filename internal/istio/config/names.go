@@ -29,19 +29,24 @@ const (
 
 // Labels and annotations that decide networks, gateways and endpoints.
 const (
-	LabelNetwork                    = "topology.istio.io/network"
-	LabelCluster                    = "topology.istio.io/cluster"
-	LabelSubzone                    = "topology.istio.io/subzone"
-	LabelLocality                   = "topology.istio.io/locality"
-	LabelGlobal                     = "istio.io/global"
-	LabelWaypoint                   = "istio.io/use-waypoint"
-	LabelIngressWaypoint            = "istio.io/ingress-use-waypoint"
-	LabelDataplaneMode              = "istio.io/dataplane-mode"
-	LabelGatewayPort                = "networking.istio.io/gatewayPort"
-	LabelTLSMode                    = "security.istio.io/tlsMode"
-	LabelRevision                   = "istio.io/rev"
-	InjectKey                       = "sidecar.istio.io/inject" // a label and, of old, an annotation of pods
-	LabelGatewayName                = "gateway.networking.k8s.io/gateway-name"
+	LabelNetwork         = "topology.istio.io/network"
+	LabelCluster         = "topology.istio.io/cluster"
+	LabelSubzone         = "topology.istio.io/subzone"
+	LabelLocality        = "topology.istio.io/locality"
+	LabelGlobal          = "istio.io/global"
+	LabelWaypoint        = "istio.io/use-waypoint"
+	LabelIngressWaypoint = "istio.io/ingress-use-waypoint"
+	LabelDataplaneMode   = "istio.io/dataplane-mode"
+	LabelGatewayPort     = "networking.istio.io/gatewayPort"
+	LabelTLSMode         = "security.istio.io/tlsMode"
+	LabelRevision        = "istio.io/rev"
+	InjectKey            = "sidecar.istio.io/inject" // a label and, of old, an annotation of pods
+	LabelGatewayName     = "gateway.networking.k8s.io/gateway-name"
+	LabelTag             = "istio.io/tag"
+	// By it istiod tells what it deploys for Gateways; ManagedWaypoint is its value for
+	// waypoints (pilot/pkg/config/kube/gateway/deploymentcontroller.go).
+	LabelGatewayManaged             = "gateway.istio.io/managed"
+	ManagedWaypoint                 = "istio.io-mesh-controller"
 	LabelImportedService            = "multicluster.kubernetes.io/service-name"
 	AnnotationNodeSelector          = "traffic.istio.io/nodeSelector"
 	AnnotationExportTo              = "networking.istio.io/exportTo"

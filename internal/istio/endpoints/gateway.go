@@ -242,6 +242,9 @@ func (w *walk) missingSubset(g gateway, p *port) (finding.Finding, bool) {
 	services := resources.VirtualServices.Of(w.cp.Cluster.Cluster).Value
 	for i := range services {
 		vs := &services[i]
+		if !w.cp.Istiod.Reads(vs.Labels) {
+			continue
+		}
 		for _, t := range vs.Targets() {
 			if t.Subset == "" || istio.FullHost(t.Host, vs.Namespace) != p.given.Host ||
 				!w.cp.Prediction().HasSubset(w.from.proxy, w.service.namespace, w.service.name, t.Subset) ||

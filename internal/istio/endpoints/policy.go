@@ -30,7 +30,7 @@ func (w *walk) admits() Verdict {
 	policies := resources.AuthorizationPolicies.Of(cp.Cluster.Cluster).Value
 	for i := range policies {
 		a := &policies[i]
-		inScope := a.Namespace == w.service.namespace || a.Namespace == cp.Mesh.RootNamespace
+		inScope := cp.Istiod.Reads(a.Labels) && (a.Namespace == w.service.namespace || a.Namespace == cp.Mesh.RootNamespace)
 		if !inScope || a.Spec.Selector != nil && !covered(a.Spec.Selector.MatchLabels, labels) ||
 			cmp.Or(a.Spec.Action, api.ActionAllow) != api.ActionAllow {
 			continue

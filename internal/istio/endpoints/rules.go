@@ -101,7 +101,7 @@ var (
 	}
 	// gatewayFaults are those of a gateway that istiod advertises and that does not work.
 	gatewayFaults = []finding.Code{
-		"GW010", "GW011", "GW012", "GW013", "GW014", "GW018", "GW019", "GW031", "GW034", "NET012", "NET013",
+		"GW010", "GW011", "GW012", "GW013", "GW014", "GW018", "GW019", "GW031", "GW034", "GW040", "GW041", "NET012", "NET013",
 	}
 	// elsewhere are those of a gateway that works for a source that is given its address:
 	// control planes that do not know it, and ambient workloads, notice them.

@@ -4,12 +4,15 @@ package evidence
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // OfWorkloads is a line for each group of pods: what is said of them, and how many there are.
@@ -33,6 +36,20 @@ func SystemLabel(c *model.Cluster) finding.Evidence {
 
 // OrNone is a value as evidence shows it: "none" for an empty one.
 func OrNone(value string) string { return cmp.Or(value, "none") }
+
+// Refusal is evidence of what the API server says of pods that it refuses.
+func Refusal(r model.Refusal, now time.Time) finding.Evidence {
+	text := strings.Join(strings.Fields(r.Message), " ")
+	if letters := []rune(text); len(letters) > longestMessage {
+		text = strings.TrimSpace(string(letters[:longestMessage])) + "…"
+	}
+	return finding.Evidence{
+		Field: fmt.Sprintf("event %s of %s, %s ago", resources.FailedCreate, r.Of, finding.Age(now.Sub(r.At))), Value: text,
+	}
+}
+
+// longestMessage is how much of a message is evidence, in letters.
+const longestMessage = 300
 
 // Gateways are the addresses by which a control plane reaches a network.
 func Gateways(cp *model.ControlPlane, network string) finding.Evidence {

@@ -16,6 +16,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/evidence"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -38,6 +39,25 @@ func intended(p pass) []gateway {
 		}
 	}
 	return out
+}
+
+// needsAddress are those of intended whose Service has to have an address of its own.
+func needsAddress(p pass) []gateway {
+	return slices.DeleteFunc(intended(p), func(g gateway) bool { return !g.NeedsAddress() })
+}
+
+// change are a step that changes the Service and, where somebody writes it, the one that
+// says where it has to be changed to stay. What istiod makes of a Gateway it writes again at
+// once, so that the Gateway is to be changed alone.
+func (g gateway) change(step finding.Step) []finding.Step {
+	o := owner.Of(&g.Service.ObjectMeta)
+	switch {
+	case o.Tool == owner.Istiod:
+		return []finding.Step{remedy.AtOwner(g.Cluster.Context, g.Object(), o)}
+	case o.Known():
+		return []finding.Step{step, remedy.AtOwner(g.Cluster.Context, g.Object(), o)}
+	}
+	return []finding.Step{step}
 }
 
 // cause is the ID of the first finding with one of the codes, in their order, that is

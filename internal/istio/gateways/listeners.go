@@ -11,16 +11,20 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
 
 // configured is a gateway whose pods are told by Gateways of Istio where to listen.
 type configured struct {
 	gateway
-	// by is the first of the clusters whose control planes tell the pods.
-	by *model.Cluster
+	// by is the first of the clusters whose control planes tell the pods, and told the first
+	// of these.
+	by   *model.Cluster
+	told *model.ControlPlane
 	// on are the listeners where the Service sends to, beside those for other networks on
-	// other ports of its pods, and elsewhere those for other pods.
-	on, beside, elsewhere []model.Listener
+	// other ports of its pods, elsewhere those for other pods, and unread those that only
+	// another revision reads.
+	on, beside, elsewhere, unread []model.Listener
 }
 
 // passing are those of the listeners where the Service sends to that pass TLS on.
@@ -29,7 +33,8 @@ func (g configured) passing() []model.Listener {
 }
 
 // listening are the gateways whose pods listen where Gateways of Istio say it, and what
-// those say. Of others it is not known what they are told.
+// those say: one for each revision of the control planes that tell them. Of others it is not
+// known what they are told.
 func listening(p pass) []configured {
 	var out []configured
 	for _, g := range intended(p) {
@@ -41,23 +46,33 @@ func listening(p pass) []configured {
 			p.NotChecked(g.Cluster.Context, why)
 			continue
 		}
-		c := configured{gateway: g, by: by[0].Cluster}
-		for _, cp := range by {
-			for _, l := range g.Listeners(cp, g.Port()) {
-				passes := l.Mode() == model.AutoPassthrough
-				switch {
-				case l.Applies():
-					c.on = append(c.on, l)
-				case (l.Foreign || !l.Selects) && passes && l.Listens:
-					c.elsewhere = append(c.elsewhere, l)
-				case !l.Foreign && l.Selects && passes && l.CoversMesh():
-					c.beside = append(c.beside, l)
-				}
-			}
+		for _, alike := range model.ByRevision(by) {
+			out = append(out, g.toldTo(alike))
 		}
-		out = append(out, c)
 	}
 	return out
+}
+
+// toldTo is what Gateways say to the pods of a gateway that control planes of one revision
+// configure.
+func (g gateway) toldTo(by []*model.ControlPlane) configured {
+	c := configured{gateway: g, by: by[0].Cluster, told: by[0]}
+	for _, cp := range by {
+		for _, l := range g.Listeners(cp, g.Port()) {
+			passes := l.Mode() == model.AutoPassthrough
+			switch {
+			case l.Applies():
+				c.on = append(c.on, l)
+			case l.Unread && l.Selects && !l.Foreign && passes && l.Listens && l.CoversMesh():
+				c.unread = append(c.unread, l)
+			case (l.Foreign || !l.Selects) && passes && l.Listens:
+				c.elsewhere = append(c.elsewhere, l)
+			case !l.Foreign && !l.Unread && l.Selects && passes && l.CoversMesh():
+				c.beside = append(c.beside, l)
+			}
+		}
+	}
+	return c
 }
 
 // toldBy are the control planes whose Gateways tell the gateway's pods where to listen; none,
@@ -79,12 +94,17 @@ func (g gateway) toldBy() ([]*model.ControlPlane, finding.Reason) {
 // on what is for a Service of the mesh: for that a Gateway has to say AUTO_PASSTHROUGH
 // (pilot/pkg/networking/core/gateway.go, builtAutoPassthroughFilterChains).
 func listener(p pass) {
+	seen := map[*model.Gateway]bool{}
 	for _, g := range listening(p) {
 		switch {
+		case seen[g.Gateway]: // of several revisions the first says enough
+			continue
 		case slices.ContainsFunc(g.passing(), model.Listener.CoversMesh):
 		case len(g.on) == 0 && len(g.beside) > 0:
+			seen[g.Gateway] = true
 			p.Report(g.otherPort())
 		default:
+			seen[g.Gateway] = true
 			p.Report(g.noListener())
 		}
 	}
@@ -127,6 +147,8 @@ func (g configured) noListener() finding.Finding {
 		"\"upstream connect error\"", g.Network)
 	passing := g.passing()
 	switch {
+	case len(g.unread) > 0:
+		g.ofAnotherRevision(&f)
 	case len(passing) > 0:
 		f.Title = "the Gateway of the gateway's pods does not cover the Services of the mesh"
 		f.Evidence = g.each(passing, "hosts", func(l model.Listener) string { return strings.Join(l.Server.Hosts, ", ") })
@@ -180,6 +202,25 @@ func (g configured) freeName(name string) string {
 		default:
 			free = fmt.Sprintf("%s-%s-%d", name, g.Service.Name, n)
 		}
+	}
+}
+
+// ofAnotherRevision says of a gateway that the Gateway for it is read by another revision of
+// istiod than the one to which its pods are connected (model.Listener.Unread).
+func (g configured) ofAnotherRevision(f *finding.Finding) {
+	l := g.unread[0]
+	f.Title = "istiod of the gateway's pods does not read their Gateway: it is labeled for another revision"
+	f.Evidence = append(g.each(g.unread, "label "+istio.LabelRevision, func(l model.Listener) string { return l.Gateway.Labels[istio.LabelRevision] }),
+		finding.Evidence{
+			Cluster: g.by.Context, Field: "revision of istiod for pod " + g.Pods[0].Namespace + "/" + g.Pods[0].Name, Value: g.told.Istiod.Revision,
+		})
+	f.Fix = []finding.Step{
+		finding.Say("Remove the label, so that every revision reads the Gateway:").
+			By(finding.Kubectl(g.by.Context, "-n", l.Gateway.Namespace,
+				"label", "gateways.networking.istio.io/"+l.Gateway.Name, istio.LabelRevision+"-")),
+	}
+	if o := owner.Of(&l.Gateway.ObjectMeta); o.Known() {
+		f.Fix = append(f.Fix, remedy.AtOwner(g.by.Context, l.Object(), o))
 	}
 }
 

@@ -24,7 +24,7 @@ type selecting struct {
 
 func selections(p pass) []selecting {
 	var out []selecting
-	for _, g := range intended(p) {
+	for _, g := range needsAddress(p) {
 		if s, ok := g.Selection(); ok {
 			text, _ := g.NodeSelector()
 			out = append(out, selecting{g, s, g.annotation(istio.AnnotationNodeSelector, cmp.Or(text, "empty"))})
@@ -64,7 +64,7 @@ func noExternalIP(p pass) {
 			s.annotation, {Field: "selected nodes", Value: finding.List(s.Nodes) + ", without an address of type ExternalIP"},
 		}
 		f.Effect = s.lost()
-		f.Fix = s.nameAddresses()
+		f.Fix = s.nameAddress()
 		p.Report(f)
 	}
 }
@@ -72,26 +72,10 @@ func noExternalIP(p pass) {
 // selectNodes are the steps that have istiod advertise the nodes of the cluster. Where none
 // has an ExternalIP, selecting them would only change the fault.
 func (g gateway) selectNodes(say string) []finding.Step {
-	nodes := resources.Nodes.Of(g.Cluster.Cluster)
-	reached := func(n corev1.Node) bool {
-		return slices.ContainsFunc(n.Status.Addresses, func(a corev1.NodeAddress) bool {
-			return a.Type == corev1.NodeExternalIP && a.Address != ""
-		})
+	if _, none := g.nodesWithoutExternalIP(); none {
+		return g.nameAddress()
 	}
-	if nodes.State == facts.OK && !slices.ContainsFunc(nodes.Value, reached) {
-		return g.nameAddresses()
-	}
-	return []finding.Step{finding.Say(say).By(g.kubectl("annotate", istio.AnnotationNodeSelector+"={}", "--overwrite"))}
-}
-
-// nameAddresses is the step that has istiod advertise addresses that a person knows.
-func (g gateway) nameAddresses() []finding.Step {
-	step := finding.Say("Replace ADDRESS by the addresses at which other clusters reach the nodes; istiod never uses an InternalIP:").
-		By(g.patch(map[string]any{"externalIPs": []string{"ADDRESS"}}).Blank("ADDRESS"))
-	if _, annotated := g.NodeSelector(); annotated {
-		step = step.By(g.kubectl("annotate", istio.AnnotationNodeSelector+"-"))
-	}
-	return []finding.Step{step}
+	return g.change(finding.Say(say).By(g.kubectl("annotate", istio.AnnotationNodeSelector+"={}", "--overwrite")))
 }
 
 // unmappedHBONE: istiod advertises the port for ambient proxies as it is, and not the node

@@ -1,6 +1,7 @@
 package gateways
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -146,6 +147,28 @@ func forwardsEverywhere(p pass) {
 	}
 }
 
+// otherCluster is the ID of the finding that says that the proxies of all pods of the gateway
+// name another cluster than istiod has for them, with which they get no configuration and
+// are not ready; "" where that is not so.
+func (g gateway) otherCluster(p pass) string {
+	if len(g.Pods) == 0 || slices.ContainsFunc(g.Pods, func(pod *facts.Pod) bool {
+		id := model.Variable(pod, istio.EnvProxyClusterID)
+		return id == "" || g.Cluster.IsCalled(id)
+	}) {
+		return ""
+	}
+	return model.Cause(p, g.Cluster.Context, finding.Object{}, "NET032")
+}
+
+// uninjectable is the ID of the finding that says that the injection webhook calls a Service
+// which cannot answer, with which no pod of the gateway is created; "" where that is not so.
+func (g gateway) uninjectable(p pass) string {
+	if len(g.Pods) > 0 || g.EastWest() != nil {
+		return ""
+	}
+	return model.Cause(p, g.Cluster.Context, finding.Object{}, "PR012", "PR002")
+}
+
 // noReadyPod: no pod behind a gateway is ready. istiod advertises it whether or not
 // anything is behind it.
 func noReadyPod(p pass) {
@@ -161,11 +184,12 @@ func noReadyPod(p pass) {
 		}
 		f.Effect = fmt.Sprintf("istiod advertises it all the same: requests from other networks for %s are refused or time out", g.Network)
 		show := finding.Kubectl(g.Cluster.Context, "-n", g.Service.Namespace, "get", "pods", "-l", inline(selector))
-		if len(g.Pods) > 0 {
+		if f.CausedBy = cmp.Or(g.otherCluster(p), g.uninjectable(p)); f.CausedBy != "" {
+			f.Fix = remedy.ByItsCause()
+		} else if len(g.Pods) > 0 {
 			f.Fix = []finding.Step{finding.Say("See why they are not ready:").
 				By(show, finding.Kubectl(g.Cluster.Context, "-n", g.Pods[0].Namespace, "describe", "pod/"+g.Pods[0].Name))}
-		} else {
-			f.Evidence[1].Value = "none"
+		} else if f.Evidence[1].Value = "none"; !g.refused(p, &f) {
 			f.Fix = []finding.Step{finding.Say("Scale the gateway's workload up, or correct the selector, so that this lists its pods:").By(show)}
 		}
 		p.Report(f)

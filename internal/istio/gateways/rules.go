@@ -44,6 +44,11 @@ func networkRules() []*rule.Rule[*model.Mesh] {
 		After:   []finding.Code{"NET013"},
 		Run:     forwardsEverywhere,
 	}, {
+		Reports: []rule.Report{rule.May("GW039", finding.Error, finding.Warning)},
+		Needs:   []rule.Need{resources.Services, resources.Namespaces, resources.KubernetesGateways, resources.MeshConfigs, resources.RemoteSecrets},
+		Uses:    []rule.Need{questions.Hostnames},
+		Run:     waypoints,
+	}, {
 		Reports: []rule.Report{rule.May("GW017", finding.Error)},
 		Needs:   []rule.Need{resources.Services, resources.Namespaces, resources.MeshConfigs, resources.RemoteSecrets},
 		Run:     hidden,
@@ -70,6 +75,7 @@ func serviceRules() []*rule.Rule[*model.Mesh] {
 	}, {
 		Reports: []rule.Report{rule.May("GW004", fails...)},
 		Needs:   []rule.Need{resources.Services},
+		Uses:    []rule.Need{resources.Nodes},
 		Run:     withoutNodeSelector,
 	}, {
 		Reports: []rule.Report{rule.May("GW030", fails...)},
@@ -97,6 +103,10 @@ func serviceRules() []*rule.Rule[*model.Mesh] {
 		Uses:    []rule.Need{questions.Hostnames},
 		Run:     hostNames,
 	}, {
+		Reports: []rule.Report{rule.May("GW038", finding.Error)},
+		Needs:   []rule.Need{resources.KubernetesGateways, resources.Istiods, resources.Namespaces, resources.Webhooks, resources.Services},
+		Run:     unclaimed,
+	}, {
 		Reports: []rule.Report{rule.May("GW016", finding.Error)},
 		Needs:   []rule.Need{resources.KubernetesGateways, resources.Istiods},
 		Run:     withoutAddress,
@@ -109,6 +119,8 @@ func podRules() []*rule.Rule[*model.Mesh] {
 	return []*rule.Rule[*model.Mesh]{{
 		Reports: []rule.Report{rule.May("GW012", fails...)},
 		Needs:   []rule.Need{resources.Services, resources.Pods},
+		Uses:    []rule.Need{resources.GatewayEvents},
+		After:   []finding.Code{"PR014", "NET032", "PR012", "PR002"},
 		Run:     noReadyPod,
 	}, {
 		Reports: []rule.Report{rule.May("GW032", fails...)},
@@ -126,6 +138,18 @@ func podRules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("GW019", fails...)},
 		Needs:   []rule.Need{resources.Services, resources.Pods, resources.NetworkPolicies},
 		Run:     blockedByPolicies,
+	}, {
+		Reports: []rule.Report{rule.May("GW040", finding.Error)},
+		Needs:   []rule.Need{resources.Services, resources.Nodes, resources.Pods, resources.Namespaces, resources.RemoteSecrets},
+		Run:     otherRegion,
+	}, {
+		Reports: []rule.Report{rule.May("GW041", fails...)},
+		Needs:   listeners,
+		Run:     deafHealthCheck,
+	}, {
+		Reports: []rule.Report{rule.May("GW042", finding.Warning)},
+		Needs:   []rule.Need{resources.Services, resources.Nodes, resources.Pods, resources.Namespaces, resources.RemoteSecrets},
+		Run:     shutOut,
 	}, {
 		Reports: []rule.Report{rule.May("GW014", fails...)},
 		Needs:   []rule.Need{resources.Services, resources.Pods},

@@ -274,7 +274,7 @@ func (n *Network) eastWest() *api.KubernetesGateway {
 }
 
 // NetworkHealthy are fleets in whose networks nothing is to be found.
-var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy, pathHealthy, primaryHealthy, ambientHealthy)
+var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy, pathHealthy, primaryHealthy, ambientHealthy, cloudHealthy)
 
 // networkHealthy are those that resemble faults of networks and their gateways.
 var networkHealthy = []Case{

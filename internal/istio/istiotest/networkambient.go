@@ -146,7 +146,7 @@ var ambientFaults = []Case{
 		east.Mesh["istio"]["serviceScopeConfigs"] = []any{map[string]any{"scope": "GLOBAL"}}
 		inEast.Labels, inWest.Labels = nil, nil
 	})},
-	{Name: "waypoint in one cluster alone", Want: []string{"AMB009 warning east,west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+	{Name: "waypoint in one cluster alone", Want: []string{"AMB009 error east,west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		west.Namespaces["sample"][istio.LabelWaypoint] = "waypoint"
 	})},
 	{Name: "istiod that does not know ztunnel", Want: []string{"AMB011 error west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {

@@ -35,7 +35,7 @@ func meshNetworks(text string) func() *Fleet {
 }
 
 // NetworkFaults are fleets with a single fault each.
-var NetworkFaults = slices.Concat(networkFaults, workloadFaults, pathFaults, primaryFaults, ambientFaults)
+var NetworkFaults = slices.Concat(networkFaults, workloadFaults, pathFaults, primaryFaults, ambientFaults, cloudFaults)
 
 // networkFaults are those of networks and their gateways.
 var networkFaults = []Case{

@@ -11,6 +11,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -34,6 +35,8 @@ func (c *Cluster) RemoteWatched() bool { return c.Remote() && len(c.WatchedBy) >
 type Injector struct {
 	// Configuration is the name of its MutatingWebhookConfiguration.
 	Configuration string
+	// Meta is that of the configuration, which says who writes it.
+	Meta metav1.ObjectMeta
 	admissionv1.MutatingWebhook
 }
 
@@ -43,7 +46,7 @@ func (c *Cluster) Injectors() []Injector {
 	var out []Injector
 	for _, w := range resources.Webhooks.Of(c.Cluster).Value {
 		if len(w.Webhooks) > 0 {
-			out = append(out, Injector{w.Name, w.Webhooks[0]})
+			out = append(out, Injector{w.Name, w.ObjectMeta, w.Webhooks[0]})
 		}
 	}
 	return out

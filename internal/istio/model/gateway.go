@@ -53,7 +53,7 @@ func (c *Cluster) findGateways() []*Gateway {
 	var out []*Gateway
 	for i := range resources.Services.Of(c.Cluster).Value {
 		s := &resources.Services.Of(c.Cluster).Value[i]
-		if network := s.Labels[istio.LabelNetwork]; network != "" {
+		if network := s.Labels[istio.LabelNetwork]; network != "" && !c.IsWaypointService(s) {
 			out = append(out, c.newGateway(s, network, true))
 		}
 	}
@@ -65,7 +65,7 @@ func (c *Cluster) findGateways() []*Gateway {
 			at := slices.IndexFunc(out, func(g *Gateway) bool { return g.is(candidate) })
 			if at < 0 {
 				s := c.Service(candidate.Namespace, candidate.Name)
-				if s == nil {
+				if s == nil || c.IsWaypointService(s) {
 					continue
 				}
 				at, out = len(out), append(out, c.newGateway(s, candidate.Network, false))
@@ -221,6 +221,26 @@ func (g *Gateway) Replaced() bool {
 	})
 }
 
+// NeedsAddress reports whether the Service itself has to have an address outside of its
+// cluster. It does not where somebody has told all control planes that need one another
+// address of the network: one of something before the Service, in meshNetworks or in a
+// Gateway of the Gateway API.
+func (g *Gateway) NeedsAddress() bool {
+	told := false
+	for _, cp := range g.Cluster.WatchedBy {
+		if !cp.hasClientsOutside(g.Network) {
+			continue
+		}
+		told = true
+		if !slices.ContainsFunc(cp.Candidates(), func(c istio.Candidate) bool {
+			return c.Network == g.Network && c.Problem == "" && c.Kind != "Service" && len(c.Addresses) > 0 && !cp.IsWaypoint(c.CandidateRef)
+		}) {
+			return true
+		}
+	}
+	return !told
+}
+
 // GatewaysOf are the gateways that the control plane has for a network.
 func (cp *ControlPlane) GatewaysOf(network string) []istio.Gateway {
 	var out []istio.Gateway
@@ -257,7 +277,7 @@ func (cp *ControlPlane) KubernetesCandidate(in *Cluster, k *api.KubernetesGatewa
 // GivesAddresses reports whether a Gateway of the Gateway API is meant to give its network
 // addresses. One that has pods of its own is advertised by its Service.
 func GivesAddresses(k *api.KubernetesGateway) bool {
-	return k.Labels[istio.LabelNetwork] != "" && (k.Spec.GatewayClassName == api.ClassRemote || len(k.Spec.Addresses) > 0)
+	return k.Labels[istio.LabelNetwork] != "" && k.Spec.GatewayClassName != api.ClassWaypoint && (k.Spec.GatewayClassName == api.ClassRemote || len(k.Spec.Addresses) > 0)
 }
 
 // CandidateIn is the context of the cluster that has the object which makes a candidate, or

@@ -206,17 +206,39 @@ func (g *Gateway) ByGatewayAPI() bool {
 }
 
 // ToldBy are the control planes whose Gateways tell its pods where to listen, or the one
-// whose should, of each cluster one.
+// whose should, of each cluster and revision one.
 func (g *Gateway) ToldBy() []*ControlPlane {
 	all := g.Cluster.ConfiguredBy()
 	if cp := g.Cluster.ManagedBy(); len(all) == 0 && cp != nil {
 		return []*ControlPlane{cp}
 	}
+	if len(g.Pods) > 0 {
+		all = nil
+		for _, p := range g.Pods {
+			all = append(all, g.Cluster.ProgrammedBy(p)...)
+		}
+	}
 	var out []*ControlPlane
 	for _, cp := range all {
-		if !slices.ContainsFunc(out, func(o *ControlPlane) bool { return o.Cluster == cp.Cluster }) {
+		if !slices.ContainsFunc(out, func(o *ControlPlane) bool {
+			return o == cp || o.Cluster == cp.Cluster && o.Istiod.Revision == cp.Istiod.Revision
+		}) {
 			out = append(out, cp)
 		}
+	}
+	return out
+}
+
+// ByRevision are control planes by their revision, in the order in which they are given.
+// Those of one revision do the same for a pod, and those of another one for other pods.
+func ByRevision(controlPlanes []*ControlPlane) [][]*ControlPlane {
+	var out [][]*ControlPlane
+	for _, cp := range controlPlanes {
+		at := slices.IndexFunc(out, func(o []*ControlPlane) bool { return o[0].Istiod.Revision == cp.Istiod.Revision })
+		if at < 0 {
+			at, out = len(out), append(out, nil)
+		}
+		out[at] = append(out[at], cp)
 	}
 	return out
 }

@@ -17,7 +17,8 @@ type Fault string
 // The faults, those first of which one says the most.
 const (
 	FaultAccidental     Fault = "no gateway" // its label got there by accident
-	FaultHidden         Fault = "hidden"     // from a control plane, by its discovery selectors
+	FaultWaypoint       Fault = "waypoint"
+	FaultHidden         Fault = "hidden" // from a control plane, by its discovery selectors
 	FaultWrongNetwork   Fault = "wrong network"
 	FaultPending        Fault = "pending"
 	FaultNoNodeSelector Fault = "no node selector"
@@ -45,6 +46,8 @@ func (f Fault) sentence() string {
 	switch f {
 	case FaultAccidental:
 		return "a Service has the label of a gateway, and its pods are none"
+	case FaultWaypoint:
+		return "a waypoint is advertised as a gateway"
 	case FaultHidden:
 		return "discovery selectors hide the gateway"
 	case FaultWrongNetwork:
@@ -89,7 +92,7 @@ func (f Fault) Harmless() bool {
 // plane uses.
 func (f Fault) stops() bool {
 	return slices.Contains([]Fault{
-		FaultAccidental, FaultWrongNetwork, FaultPortMissing, FaultNameMisleads, FaultSharedAddress, FaultNotReady, FaultNoListener,
+		FaultAccidental, FaultWaypoint, FaultWrongNetwork, FaultPortMissing, FaultNameMisleads, FaultSharedAddress, FaultNotReady, FaultNoListener,
 		FaultNoPodOnNodes,
 	}, f)
 }
@@ -149,6 +152,8 @@ func (g *Gateway) onWrongNetwork() bool {
 func (g *Gateway) addressFault() Fault {
 	selection, selects := g.Selection()
 	switch {
+	case !g.NeedsAddress():
+		return ""
 	case len(g.Service.Spec.ExternalIPs) > 0:
 		return ""
 	case g.Type() == corev1.ServiceTypeLoadBalancer:
@@ -175,14 +180,14 @@ func (g *Gateway) noListener() bool {
 		return false
 	}
 	tell := g.ToldBy()
-	for _, cp := range tell {
-		if len(cp.Cluster.Unread(resources.Gateways)) > 0 || slices.ContainsFunc(g.Listeners(cp, g.Port()), func(l Listener) bool {
-			return l.Applies() && l.Mode() == AutoPassthrough && l.CoversMesh()
-		}) {
-			return false
-		}
+	if slices.ContainsFunc(tell, func(cp *ControlPlane) bool { return len(cp.Cluster.Unread(resources.Gateways)) > 0 }) ||
+		!resources.KubernetesGateways.Of(g.Cluster.Cluster).Known() {
+		return false
 	}
-	return len(tell) > 0 && resources.KubernetesGateways.Of(g.Cluster.Cluster).Known()
+	passes := func(l Listener) bool { return l.Applies() && l.Mode() == AutoPassthrough && l.CoversMesh() }
+	return slices.ContainsFunc(ByRevision(tell), func(alike []*ControlPlane) bool {
+		return !slices.ContainsFunc(alike, func(cp *ControlPlane) bool { return slices.ContainsFunc(g.Listeners(cp, g.Port()), passes) })
+	})
 }
 
 // CandidateFaults are what is wrong with a Gateway of the Gateway API, or an address of
@@ -193,6 +198,12 @@ func (cp *ControlPlane) CandidateFaults(c istio.Candidate) []Fault {
 	}
 	if c.Problem != "" {
 		return []Fault{FaultGatewayIgnored}
+	}
+	if cp.IsWaypoint(c.CandidateRef) {
+		if cp.hasClientsOutside(c.Network) && cp.finds(c) {
+			return []Fault{FaultWaypoint}
+		}
+		return nil
 	}
 	out := cp.addressFaults(c)
 	if c.Kind == "MeshNetworks" && len(out) == 0 && cp.isNobodys(c) {

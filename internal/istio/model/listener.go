@@ -29,6 +29,9 @@ type Listener struct {
 	// Foreign: the control plane uses only Gateways of the pods' namespace, and this is in
 	// another one.
 	Foreign bool
+	// Unread: the control plane reads only configuration of its own revision, and this is
+	// labeled with another one.
+	Unread bool
 	// Selects: the Gateway selects pods of the gateway.
 	Selects bool
 	// Listens: its port is the one to which the Service sends.
@@ -36,7 +39,7 @@ type Listener struct {
 }
 
 // Applies reports whether the pods listen for it where their Service sends.
-func (l Listener) Applies() bool { return l.Selects && l.Listens && !l.Foreign }
+func (l Listener) Applies() bool { return l.Selects && l.Listens && !l.Foreign && !l.Unread }
 
 // Mode is the TLS mode of the server.
 func (l Listener) Mode() string {
@@ -79,7 +82,10 @@ func (g *Gateway) Listeners(cp *ControlPlane, port int) []Listener {
 		})
 		for _, s := range gw.Spec.Servers {
 			if s.Port != nil && g.isBound(s.Bind) {
-				out = append(out, Listener{gw, s, foreign, selected, g.listensFor(port, int(s.Port.Number))})
+				out = append(out, Listener{
+					Gateway: gw, Server: s, Foreign: foreign, Unread: !cp.Istiod.Reads(gw.Labels), Selects: selected,
+					Listens: g.listensFor(port, int(s.Port.Number)),
+				})
 			}
 		}
 	}
@@ -147,9 +153,15 @@ func (g *Gateway) listensFor(port, number int) bool {
 	return !translated && number == target
 }
 
-// PassesHost reports whether a Gateway of the cluster passes TLS for a host through.
-func (c *Cluster) PassesHost(host string) bool {
-	for _, g := range resources.Gateways.Of(c.Cluster).Value {
+// PassesHost reports whether a Gateway that the control plane reads passes TLS for a host
+// through.
+func (cp *ControlPlane) PassesHost(host string) bool {
+	gateways := resources.Gateways.Of(cp.Cluster.Cluster).Value
+	for i := range gateways {
+		g := &gateways[i]
+		if !cp.Istiod.Reads(g.Labels) {
+			continue
+		}
 		for _, s := range g.Spec.Servers {
 			if s.TLS == nil || s.TLS.Mode != AutoPassthrough {
 				continue

@@ -201,7 +201,7 @@ func TestPods(t *testing.T) {
 			t.Errorf("%s: runs %v, proxy %v, config %v, client %v, ztunnel %v", name, Runs(p), IsProxy(p), NeedsConfig(p), IsClient(p), IsZtunnel(p))
 		}
 	}
-	waypoint := pod(func(p *corev1.Pod) { p.Labels = map[string]string{labelManaged: managedWaypoint} })
+	waypoint := pod(func(p *corev1.Pod) { p.Labels = map[string]string{istio.LabelGatewayManaged: istio.ManagedWaypoint} })
 	if !IsWaypoint(waypoint) || IsClient(waypoint) || IsAmbientNamespace(nil) {
 		t.Errorf("waypoint")
 	}

@@ -16,13 +16,6 @@ import (
 // HasEnvoy that the agent runs an Envoy, IsGateway that its proxy is that of a gateway.
 // What follows says what it does.
 
-// The label by which istiod tells the proxies that it deploys for Gateways, and its
-// value for waypoints (pilot/pkg/config/kube/gateway/deploymentcontroller.go).
-const (
-	labelManaged    = "gateway.istio.io/managed"
-	managedWaypoint = "istio.io-mesh-controller"
-)
-
 // Runs answers: is the pod there for good? It has not ended and is not being deleted.
 // Networks and gateways are about such pods.
 func Runs(p *facts.Pod) bool {
@@ -48,7 +41,9 @@ func IsClient(p *facts.Pod) bool {
 }
 
 // IsWaypoint answers: is the pod a waypoint of ambient workloads?
-func IsWaypoint(p *facts.Pod) bool { return p.Labels[labelManaged] == managedWaypoint }
+func IsWaypoint(p *facts.Pod) bool {
+	return p.Labels[istio.LabelGatewayManaged] == istio.ManagedWaypoint
+}
 
 // IsZtunnel answers: does the pod speak for the ambient workloads of its node?
 func IsZtunnel(p *facts.Pod) bool { return Runs(p) && p.Labels["app"] == istio.ZtunnelName }

@@ -23,7 +23,7 @@ func (cp *ControlPlane) hopFaults(c istio.CandidateRef, h Hop) (blocked []Blocke
 		}
 	}
 	for _, o := range cp.Candidates() {
-		if c.Kind != "Service" && o.CandidateRef == c && o.Network == h.Network {
+		if (c.Kind != "Service" || cp.IsWaypoint(c)) && o.CandidateRef == c && o.Network == h.Network {
 			faults = append(faults, cp.CandidateFaults(o)...)
 		}
 	}

@@ -76,8 +76,8 @@ const (
 	Apart WatchReason = "neither watches the other"
 	// OnlyWatched: it watches none, as no cluster does that the other one watches.
 	OnlyWatched WatchReason = "only watched"
-	// Joined: neither of two primaries watches the other, and ServiceEntries lead from one to the other.
-	Joined WatchReason = "joined by ServiceEntries"
+	// Joined: neither of two primaries watches the other, and they are federated; see findJoins.
+	Joined WatchReason = "federated"
 	// Of Missing.
 	NoSecret        WatchReason = "no remote secret"
 	SecretMisplaced WatchReason = "remote secret in another namespace" // see Loose
@@ -132,7 +132,7 @@ func (w Watch) String() string {
 		return fmt.Sprintf("neither %s nor %s has a remote secret for the other; both are part of the mesh by other clusters",
 			w.From.Context, w.To.Context)
 	case Joined:
-		return fmt.Sprintf("neither %s nor %s has a remote secret for the other; ServiceEntries lead from one to the other",
+		return fmt.Sprintf("neither %s nor %s has a remote secret for the other; ServiceEntries or a remote Gateway lead from one to the other",
 			w.From.Context, w.To.Context)
 	case OnlyWatched:
 		return fmt.Sprintf("%s watches clusters of which none watches another one", w.To.Context)
@@ -244,7 +244,7 @@ func (m *Mesh) chosen(from, to *Cluster) WatchReason {
 		if links := Derived(m, findWatching); links[from] != nil && links[from] == links[to] {
 			return Apart
 		}
-		if m.joinedByEntries(from, to) {
+		if m.federated(from, to) {
 			return Joined
 		}
 		return ""

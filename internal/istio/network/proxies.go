@@ -60,6 +60,7 @@ func noNetwork(*facts.Pod) string { return "no " + istio.EnvProxyNetwork }
 // setting of it.
 func proxiesWithoutNetwork(p *rule.Pass[*model.Mesh]) {
 	if !p.Model.Several() {
+		besideDeclaredNetwork(p)
 		return
 	}
 	for _, c := range model.Able(p) {
@@ -89,6 +90,38 @@ func proxiesWithoutNetwork(p *rule.Pass[*model.Mesh]) {
 			f.CausedBy = model.Cause(p, c.Context, finding.Object{}, "NET001")
 		}
 		p.Report(f)
+	}
+}
+
+// besideDeclaredNetwork: a Gateway leads a control plane to a network, and the proxies that it
+// configures are on none. Such a proxy counts as being on every network before 1.30, so that
+// it is not sent through the gateway (pilot/pkg/model/context.go, InNetwork).
+func besideDeclaredNetwork(p *rule.Pass[*model.Mesh]) {
+	for _, c := range model.Able(p) {
+		for _, cp := range c.ConfiguredBy() {
+			at := slices.IndexFunc(cp.Candidates(), func(o istio.Candidate) bool {
+				return o.Kind == "Gateway" && o.Problem == "" && o.Network != "" && cp.ClusterOf(o.Cluster) == cp.Cluster
+			})
+			pods := slices.DeleteFunc(slices.Clone(c.ProxyPods()), func(pod *facts.Pod) bool { return !model.IsClient(pod) })
+			hasNetwork := func(pod *facts.Pod) bool { return model.Variable(pod, istio.EnvProxyNetwork) != "" }
+			if at < 0 || !cp.Istiod.Before("1.30.0") || len(pods) == 0 || slices.ContainsFunc(pods, hasNetwork) {
+				continue
+			}
+			o := cp.Candidates()[at]
+			groups := model.ByWorkload(pods, noNetwork)
+			p.Report(finding.Finding{
+				Code: "NET002", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.Kind("sidecars"),
+				Title: fmt.Sprintf("the proxies have no network, and a gateway to %s is declared", o.Network),
+				Evidence: append(evidence.OfWorkloads(groups), finding.Evidence{
+					Cluster: cp.Context, Field: cp.CandidateObject(o.CandidateRef).String() + ", network", Value: o.Network,
+				}),
+				Effect: fmt.Sprintf("istiod takes them for proxies on every network: it does not send them through the gateway, and they reach nothing "+
+					"on %s", o.Network),
+				Fix: append([]finding.Step{remedy.SetInjectedNetwork("a network of their own")},
+					remedy.RestartWorkloads(c.Context, model.WorkloadsOf(groups))...),
+			})
+			break
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ func unexposed(cp *model.ControlPlane, g *model.Gateway, port int) (e finding.Ev
 		return e, u[0].Elsewhere()
 	}
 	return finding.Evidence{
-		Field: fmt.Sprintf("virtualservices of %s, port %d", listeners[0].Object(), port), Value: unrouted(cp.RunsIn, listeners, port),
+		Field: fmt.Sprintf("virtualservices of %s, port %d", listeners[0].Object(), port), Value: unrouted(cp, listeners, port),
 	}, why
 }
 
@@ -111,10 +111,11 @@ func portsOf(s *corev1.Service) string {
 }
 
 // unrouted says why what comes to listeners is not passed on to istiod; "" where it is.
-func unrouted(c *model.Cluster, listeners []model.Listener, port int) string {
+func unrouted(cp *model.ControlPlane, listeners []model.Listener, port int) string {
 	value := "none routes to istiod"
+	c := cp.RunsIn
 	for _, vs := range resources.VirtualServices.Of(c.Cluster).Value {
-		if !slices.ContainsFunc(listeners, func(l model.Listener) bool { return isOf(vs, l.Gateway) }) {
+		if !cp.Istiod.Reads(vs.Labels) || !slices.ContainsFunc(listeners, func(l model.Listener) bool { return isOf(vs, l.Gateway) }) {
 			continue
 		}
 		for _, route := range slices.Concat(vs.Spec.TLS, vs.Spec.TCP, vs.Spec.HTTP) {

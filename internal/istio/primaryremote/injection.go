@@ -11,6 +11,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/evidence"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
 
 // injectionServiceMissing finds webhooks that call a Service which does not exist: those of
@@ -29,20 +31,35 @@ func injectionServiceMissing(p pass) {
 				continue
 			}
 			service := name.Namespace + "/" + name.Name
-			p.Report(finding.Finding{
+			f := finding.Finding{
 				Code: "PR012", Severity: finding.Error, Clusters: []string{r.Context}, Object: i.Object(),
 				Title: "the injection webhook calls a Service that does not exist",
 				Evidence: []finding.Evidence{
 					{Field: i.Object().String() + ", service", Value: service}, {Field: "service " + service, Value: "does not exist"},
 				},
 				Effect: "pods in namespaces with injection are not created",
-				Fix: []finding.Step{
-					finding.Say("Install the remote profile with the revision of the primary."),
-					finding.Say("Careful: deleting the webhook stops injection by it, and new pods start without a sidecar. " +
-						"Delete it only if an old installation left it; where Helm or an operator owns that installation, uninstall it there instead:").
-						By(finding.Kubectl(r.Context, "delete", "mutatingwebhookconfiguration/"+i.Configuration)),
-				},
+				Fix:    []finding.Step{finding.Say("Install the remote profile with the revision of the primary: it makes the Service that its webhook calls.")},
+			}
+			if others := istiodServices(r.Cluster); len(others) > 0 {
+				f.Evidence = append(f.Evidence, finding.Evidence{Field: "services of istiod", Value: strings.Join(others, ", ")})
+			}
+			var revisions []string
+			for _, cp := range r.by {
+				revisions = append(revisions, cp.Istiod.Revision)
+			}
+			f.Evidence = append(f.Evidence, finding.Evidence{
+				Cluster: r.by[0].Context, Field: "revisions of the primary", Value: strings.Join(finding.Distinct(revisions), ", "),
 			})
+			if len(r.Injectors()) > 1 {
+				f.Fix = append(f.Fix, finding.Say("If an old installation left the webhook, uninstall that with the tool that made it. See first which "+
+					"namespaces choose its revision:").By(finding.Kubectl(r.Context, "get", "namespaces", "-L", "istio-injection,istio.io/rev")))
+			} else {
+				f.Fix = append(f.Fix, finding.Say("Do not delete the webhook: no other one injects pods here."))
+			}
+			if o := owner.Of(&i.Meta); o.Known() {
+				f.Fix = append(f.Fix, remedy.AtOwner(r.Context, i.Object(), o))
+			}
+			p.Report(f)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package primaryremote
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -67,9 +68,11 @@ func injectedByAnother(f *finding.Finding, c *model.Cluster) {
 	f.Effect = "both publish roots and configuration: whichever wrote last decides which one proxies trust and connect to"
 	f.Fix = []finding.Step{
 		finding.Say("If the cluster has a control plane of its own by design, reinstall istiod there, which gives its Service a selector."),
-		finding.Say("Careful: without its own istiod, proxies that use it get no configuration and no new certificates until they restart. " +
-			"If the cluster is meant to be a remote one, install the remote profile first (PR001 and PR005 say what it lacks), " +
-			"and restart the workloads. Then uninstall istiod with what installed it, such as Helm or an operator."),
+		finding.Say("Careful: without this istiod, proxies that use it get no configuration and no new certificates until they restart. "+
+			"If the cluster is meant to be a remote one, install the remote profile first (PR001 and PR005 say what it lacks), "+
+			"restart the workloads, and see that none is connected to this istiod any more. Then uninstall it with the tool that "+
+			"installed it (%s):", cmp.Or(i.Owner.String(), "Helm, istioctl or an operator")).
+			By(finding.Kubectl(c.Context, "-n", i.Namespace, "get", "deployment/"+i.Name, "-o", "yaml")),
 	}
 }
 

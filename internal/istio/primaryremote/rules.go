@@ -60,6 +60,12 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Run:     primaryAddress,
 		},
 		{
+			Reports: []rule.Report{rule.May("PR015", finding.Error)},
+			Needs:   []rule.Need{resources.Services, resources.Pods, resources.Istiods, resources.Webhooks, resources.RemoteSecrets},
+			Uses:    []rule.Need{resources.SystemSlices, resources.Nodes, questions.Trials},
+			Run:     nodesAddress,
+		},
+		{
 			Reports: []rule.Report{rule.May("PR006", finding.Error)},
 			Needs: []rule.Need{
 				resources.Services, resources.Pods, resources.Istiods, resources.Webhooks, resources.RemoteSecrets, resources.Gateways,
@@ -87,6 +93,13 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Uses:  []rule.Need{resources.RootCert},
 			After: []finding.Code{"PR005"},
 			Run:   otherRoot,
+		},
+		{
+			Reports: []rule.Report{rule.May("PR014", finding.Error)},
+			Needs:   []rule.Need{resources.Pods, resources.Istiods},
+			Uses:    []rule.Need{resources.GatewayEvents},
+			After:   []finding.Code{"PR012", "PR002", "PR001"},
+			Run:     refusedByWebhook,
 		},
 		{
 			Reports: []rule.Report{rule.May("PR010", finding.Error)},

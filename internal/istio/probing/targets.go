@@ -245,7 +245,7 @@ func passedOn(cp *model.ControlPlane, c *model.Cluster, network string) string {
 				continue
 			}
 			r := 1
-			if cp.Cluster.PassesHost(e.Host) {
+			if cp.PassesHost(e.Host) {
 				r += 2
 			}
 			if s.Namespace != c.SystemNamespace && s.Namespace != "kube-system" {

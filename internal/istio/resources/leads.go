@@ -69,11 +69,17 @@ var SystemSlices = kubernetes.SliceRow(resource.About{
 	Belongs: func(c *facts.Cluster, s *discoveryv1.EndpointSlice) bool { return s.Namespace == c.SystemNamespace },
 })
 
-// GatewayEvents are those of the gateways whose load balancer is pending.
+// FailedCreate is the reason of events of workloads whose pods the API server refuses.
+const FailedCreate = "FailedCreate"
+
+// GatewayEvents are those of the gateways whose load balancer is pending, and those of
+// workloads whose pods the API server refuses.
 var GatewayEvents = resource.List[corev1.EventList](resource.About{
 	Name: "events", File: "events-gateways", Kind: "Event", Resource: "events", Versions: v1, Later: true,
 }, resource.Belonging[*corev1.Event]{
-	Belongs: func(_ *facts.Cluster, e *corev1.Event) bool { return e.InvolvedObject.Kind == "Service" },
+	Belongs: func(_ *facts.Cluster, e *corev1.Event) bool {
+		return e.InvolvedObject.Kind == "Service" || e.Reason == FailedCreate
+	},
 }, TrimEvent)
 
 // TrimEvent keeps what happened to which object, and when last.

@@ -60,6 +60,7 @@ func trimService(s *corev1.Service) *corev1.Service {
 		ExternalIPs: s.Spec.ExternalIPs, ExternalName: s.Spec.ExternalName, ExternalTrafficPolicy: s.Spec.ExternalTrafficPolicy,
 		InternalTrafficPolicy: s.Spec.InternalTrafficPolicy, TrafficDistribution: s.Spec.TrafficDistribution,
 		PublishNotReadyAddresses: s.Spec.PublishNotReadyAddresses,
+		LoadBalancerClass:        s.Spec.LoadBalancerClass, LoadBalancerSourceRanges: s.Spec.LoadBalancerSourceRanges,
 	}
 	for _, p := range s.Spec.Ports {
 		out.Spec.Ports = append(out.Spec.Ports, corev1.ServicePort{
@@ -111,7 +112,7 @@ func TrimEndpointSlice(s *discoveryv1.EndpointSlice) *discoveryv1.EndpointSlice 
 func trimNode(n *corev1.Node) *corev1.Node {
 	out := &corev1.Node{ObjectMeta: resource.BareMeta(&n.ObjectMeta)}
 	out.Labels = resource.Shared(n.Labels)
-	out.Spec.PodCIDR, out.Spec.PodCIDRs = n.Spec.PodCIDR, n.Spec.PodCIDRs
+	out.Spec.PodCIDR, out.Spec.PodCIDRs, out.Spec.ProviderID = n.Spec.PodCIDR, n.Spec.PodCIDRs, n.Spec.ProviderID
 	out.Status.Addresses = n.Status.Addresses
 	return out
 }

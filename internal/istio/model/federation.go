@@ -3,17 +3,20 @@ package model
 import (
 	"slices"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // joins are the pairs of clusters, each both ways, of which one has a ServiceEntry that leads to
-// the other: to an address of its Services, or to its network through a gateway.
+// the other: to an address of its Services, or to its network through a gateway; or a Gateway of
+// class istio-remote, which stands for a gateway elsewhere.
 type joins map[[2]*Cluster]bool
 
-// joinedByEntries reports whether ServiceEntries lead from one of two clusters to the other. Meshes
-// are federated so, by hand or by a tool (Admiral, Gloo Mesh); their control planes need not watch
-// one another.
-func (m *Mesh) joinedByEntries(a, b *Cluster) bool { return Derived(m, findJoins)[[2]*Cluster{a, b}] }
+// federated reports whether objects lead from one of two clusters to the other. Meshes are joined
+// so, by hand or by a tool (Admiral, Gloo Mesh); their control planes need not watch one another.
+func (m *Mesh) federated(a, b *Cluster) bool { return Derived(m, findJoins)[[2]*Cluster{a, b}] }
+
+func isRemote(k api.KubernetesGateway) bool { return k.Spec.GatewayClassName == api.ClassRemote }
 
 func findJoins(m *Mesh) joins {
 	at, on := map[string][]*Cluster{}, map[string][]*Cluster{} // addresses, and networks
@@ -35,6 +38,11 @@ func findJoins(m *Mesh) joins {
 		join := func(to *Cluster) {
 			if to != c {
 				out[[2]*Cluster{c, to}], out[[2]*Cluster{to, c}] = true, true
+			}
+		}
+		if slices.ContainsFunc(resources.KubernetesGateways.Of(c.Cluster).Value, isRemote) {
+			for _, to := range m.Clusters {
+				join(to)
 			}
 		}
 		for _, s := range resources.ServiceEntries.Of(c.Cluster).Value {

@@ -1,0 +1,136 @@
+package model
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+)
+
+// Refusal is that the API server refuses the pods of a workload, by the last event of it.
+type Refusal struct {
+	Of    istio.WorkloadRef
+	Cause RefusalCause
+	// Message is what the API server says, and At when it last did.
+	Message string
+	At      time.Time
+}
+
+// RefusalCause is why the API server refuses pods.
+type RefusalCause string
+
+// The causes. Those of the injection webhook are the mesh's own.
+const (
+	RefusedOther         RefusalCause = ""
+	SecurityContext      RefusalCause = "security context constraints" // of OpenShift
+	PodSecurity          RefusalCause = "pod security"
+	Quota                RefusalCause = "quota"
+	NoServiceAccount     RefusalCause = "service account missing"
+	WebhookUntrusted     RefusalCause = "webhook not trusted"
+	WebhookTimeout       RefusalCause = "webhook timeout"
+	WebhookUnreachable   RefusalCause = "webhook not reachable"
+	WebhookWithoutTarget RefusalCause = "webhook without service"
+	WebhookOther         RefusalCause = "webhook"
+)
+
+// ByWebhook reports whether it is the injection webhook that fails.
+func (c RefusalCause) ByWebhook() bool {
+	return slices.Contains([]RefusalCause{WebhookUntrusted, WebhookTimeout, WebhookUnreachable, WebhookWithoutTarget, WebhookOther}, c)
+}
+
+// refusedFor is how long an event of a refusal says how things are: the controllers of
+// workloads try again within less than 17 minutes.
+const refusedFor = 20 * time.Minute
+
+// Refusals are the workloads of which the API server lets no pod be made: there is a recent
+// event of it, and no pod. Of each there is one.
+func (c *Cluster) Refusals() []Refusal {
+	var out []Refusal
+	for _, e := range resources.GatewayEvents.Of(c.Cluster).Value {
+		if e.Reason != resources.FailedCreate || c.mesh.Fleet.At.Sub(e.LastTimestamp.Time) > refusedFor {
+			continue
+		}
+		owner := facts.Owner{Kind: e.InvolvedObject.Kind, Name: e.InvolvedObject.Name}
+		if slices.ContainsFunc(resources.Pods.Of(c.Cluster).Value, func(p facts.Pod) bool {
+			return p.Namespace == e.InvolvedObject.Namespace && p.Owner == owner
+		}) {
+			continue
+		}
+		r := Refusal{Of: workloadOfOwner(e.InvolvedObject.Namespace, owner), Cause: causeOf(e.Message), Message: e.Message, At: e.LastTimestamp.Time}
+		switch at := slices.IndexFunc(out, func(o Refusal) bool { return o.Of == r.Of }); {
+		case at < 0:
+			out = append(out, r)
+		case out[at].At.Before(r.At):
+			out[at] = r
+		}
+	}
+	return out
+}
+
+// workloadOfOwner is the workload of which an owner makes the pods: a ReplicaSet has the
+// name of its Deployment, and a hash.
+func workloadOfOwner(namespace string, owner facts.Owner) istio.WorkloadRef {
+	p := facts.Pod{PodTemplate: &facts.PodTemplate{Owner: owner}, Namespace: namespace}
+	if at := strings.LastIndex(owner.Name, "-"); owner.Kind == "ReplicaSet" && at > 0 {
+		p.Labels = map[string]string{"pod-template-hash": owner.Name[at+1:]}
+	}
+	return istio.WorkloadOf(&p)
+}
+
+// causeOf is the cause in what the API server and its admission plugins say. Their messages
+// are the only place where they say it; one that is not known is RefusedOther
+// (k8s.io/apiserver/pkg/admission/plugin/webhook/mutating; kubernetes/plugin/pkg/admission,
+// resourcequota and serviceaccount; k8s.io/pod-security-admission).
+func causeOf(message string) RefusalCause {
+	has := func(texts ...string) bool {
+		return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(message, t) })
+	}
+	webhook := has("failed calling webhook") && has("sidecar-injector.istio.io", "/inject")
+	switch {
+	case webhook && has("x509:", "certificate"):
+		return WebhookUntrusted
+	case webhook && has("deadline exceeded", "i/o timeout", "Client.Timeout", "request canceled"):
+		return WebhookTimeout
+	case webhook && has("connection refused", "no endpoints available", "no route to host"):
+		return WebhookUnreachable
+	case webhook && has("not found"):
+		return WebhookWithoutTarget
+	case webhook:
+		return WebhookOther
+	case has("security context constraint"):
+		return SecurityContext
+	case has("violates PodSecurity"):
+		return PodSecurity
+	case has("exceeded quota", "failed quota"):
+		return Quota
+	case has("error looking up service account"):
+		return NoServiceAccount
+	}
+	return RefusedOther
+}
+
+// Refused is why the API server lets no pod of the gateway be made; false where it does, or
+// it is not known. It goes by the names of the workload and the Service, as the labels of
+// pods that do not exist are not known.
+func (g *Gateway) Refused() (Refusal, bool) {
+	if len(g.Pods) > 0 {
+		return Refusal{}, false
+	}
+	selector := g.Service.Spec.Selector
+	names := []string{
+		g.Service.Name, selector["app"], selector["istio"], selector["app.kubernetes.io/name"], selector[istio.LabelGatewayName],
+	}
+	for _, r := range g.Cluster.Refusals() {
+		if r.Of.Namespace == g.Service.Namespace && slices.Contains(names, r.Of.Name) {
+			return r, true
+		}
+	}
+	return Refusal{}, false
+}
+
+// Object names the workload.
+func (r Refusal) Object() finding.Object { return finding.In(r.Of.Kind, r.Of.Namespace, r.Of.Name) }
