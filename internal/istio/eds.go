@@ -37,6 +37,11 @@ type Endpoints struct {
 	ClusterLocal bool
 	// Rules are the DestinationRules that apply, namespace/name.
 	Rules []string
+	// SubsetKnown: the rules that apply define the subset. Without it clients have no such cluster.
+	SubsetKnown bool
+	// SNI is the name that the rules set for connections with the certificates of the mesh, in
+	// place of the one by which gateways between networks know the service; "" for none.
+	SNI string
 	// Endpoints are in the order of istiod: by locality, and in each the pods before the gateways.
 	Endpoints []Endpoint
 	// Dropped are the endpoints that clusters have and the source does not get.
@@ -71,6 +76,9 @@ type Endpoint struct {
 	Health         string
 	// MTLS: the source uses the certificates of the mesh.
 	MTLS bool
+	// HBONE: it is a gateway, and the source reaches it by a tunnel in a tunnel, as ambient
+	// proxies do.
+	HBONE bool
 	// Plain is why not, where it does not.
 	Plain Decider
 	// Pod is namespace/name; "" for a gateway, and for what is no pod.
@@ -138,6 +146,7 @@ type DropReason string
 const (
 	OtherCluster    DropReason = "the service is local to each cluster"
 	NotExported     DropReason = "its cluster does not export the service"
+	NotGlobal       DropReason = "istiod has ambient mode across networks turned on, and the service is not global"
 	OtherNode       DropReason = "internalTrafficPolicy is Local, and it is on another node"
 	OtherPort       DropReason = "its port has another name"
 	OtherSubset     DropReason = "it does not have the labels of the subset"
@@ -145,6 +154,9 @@ const (
 	NotReady        DropReason = "it is not ready"
 	Leaving         DropReason = "it is terminating"
 	IsDraining      DropReason = "it is draining"
+	StaysOnNetwork  DropReason = "with ambient mode across networks, gateways are kept to their own network"
+	NoHBONEGate     DropReason = "with ambient mode across networks, its network has no gateway that takes HBONE"
+	NoSidecarGate   DropReason = "with ambient mode across networks, its network has no gateway that takes mutual TLS"
 	NoReachableGate DropReason = "no gateway of its network has an address of the proxy's IP family"
 	NoMTLS          DropReason = "it is behind a gateway, and does not take mutual TLS"
 	OtherLocality   DropReason = "the locality settings send nothing there"
@@ -210,9 +222,14 @@ func (sv *ServiceView) Endpoints(source Source, port int, subset string) Endpoin
 		}
 	}
 	b := &builder{ServiceView: sv, source: source, port: port, subset: subset, portName: portName, out: &out}
+	b.localScope = v.isLocalScope(s)
 	b.rule = v.rules.of(source, s.host, s.namespace)
 	if b.rule != nil {
 		out.Rules = b.rule.from
+		_, out.SubsetKnown = b.rule.subset(subset)
+		if tls := b.rule.tls(subset, port); tls != nil && tls.Mode == api.TLSIstioMutual {
+			out.SNI = tls.SNI
+		}
 	}
 	b.build()
 	return out
@@ -227,6 +244,8 @@ type builder struct {
 	portName string
 	rule     *mergedRule
 	out      *Endpoints
+	// localScope: only endpoints of the source's own cluster count, as the service is not global.
+	localScope bool
 }
 
 // group is the endpoints of one locality.
@@ -308,6 +327,8 @@ func (b *builder) refuses(w *workload) DropReason {
 		return OtherCluster
 	case w.cluster != b.source.Cluster && !b.discoverable(w.cluster):
 		return NotExported
+	case w.cluster != b.source.Cluster && b.localScope:
+		return NotGlobal
 	case b.service.nodeLocal() && (w.cluster != b.source.Cluster || w.node != b.source.Node):
 		return OtherNode
 	case w.portName != b.portName:
@@ -416,7 +437,8 @@ func decider(kind, object, first, sets string) Decider {
 // networks (pilot/pkg/xds/endpoints/ep_filters.go, EndpointsByNetworkFilter).
 // Without any gateway in the mesh all endpoints are taken to be reached directly.
 func (b *builder) splitHorizon(g *group) {
-	if len(b.gateways.all) == 0 {
+	hbone := b.usesHBONE()
+	if len(b.gateways.all) == 0 && !hbone {
 		for _, e := range g.endpoints {
 			if e.Route = b.source.routeTo(e.Network, 0); e.Route == NoGatewayOfNetwork {
 				e.Route = NoGateways
@@ -429,6 +451,10 @@ func (b *builder) splitHorizon(g *group) {
 	for _, e := range g.endpoints {
 		weight := scaled(e.Weight, b.gateways.scale)
 		gateways := b.usable(b.gateways.of(e.Network, e.Cluster))
+		if reason := b.keptToNetwork(e.Network, gateways); reason != "" {
+			b.drop(e.of, reason)
+			continue
+		}
 		forced := b.source.Network == "" && e.Network != "" && len(gateways) > 0 && !b.v.Istiod.Before("1.30.0")
 		if !forced && (b.source.inNetwork(e.Network) || len(gateways) == 0) {
 			e.Weight, e.Route = weight, b.source.routeTo(e.Network, len(gateways))
@@ -442,7 +468,7 @@ func (b *builder) splitHorizon(g *group) {
 			b.drop(e.of, NoReachableGate)
 			continue
 		}
-		if !e.MTLS {
+		if !e.MTLS && !hbone {
 			b.out.Dropped = append(b.out.Dropped, Dropped{Backend: backend(e.of), Reason: NoMTLS, Detail: e.Plain.Text, Plain: e.Plain})
 			continue
 		}
@@ -453,6 +479,9 @@ func (b *builder) splitHorizon(g *group) {
 				c = &candidate{labels: placed{cluster: gw.Cluster, network: gw.Network}, Endpoint: Endpoint{
 					Address: gw.Address, Port: gw.Port, Cluster: gw.Cluster, Network: gw.Network, Health: Healthy, MTLS: true, Route: ThroughGateway,
 				}}
+				if hbone {
+					c.Port, c.MTLS, c.HBONE = gw.HBONEPort, false, true
+				}
 				through[at] = c
 			}
 			c.Weight += weight / uint32(len(gateways))
@@ -470,6 +499,9 @@ func (b *builder) splitHorizon(g *group) {
 
 // usable are the gateways that the source can talk to: a sidecar needs mutual TLS.
 func (b *builder) usable(gateways []Gateway) []Gateway {
+	if b.usesHBONE() {
+		return without(gateways, func(g Gateway) bool { return g.HBONEPort == 0 })
+	}
 	return without(gateways, func(g Gateway) bool { return !b.source.Gateway && g.Port == 0 })
 }
 

@@ -86,6 +86,8 @@ const (
 	EnvDualStack                    = config.EnvDualStack
 	EnvAmbient                      = config.EnvAmbient
 	EnvAmbientMultiNetwork          = config.EnvAmbientMultiNetwork
+	EnvAmbientIngress               = config.EnvAmbientIngress
+	EnvAmbientWaypoint              = config.EnvAmbientWaypoint
 	EnvMCSDiscovery                 = config.EnvMCSDiscovery
 	EnvCustomHost                   = config.EnvCustomHost
 	EnvCertProvider                 = config.EnvCertProvider

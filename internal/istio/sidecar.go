@@ -25,7 +25,7 @@ func (v *View) hiddenBy(source Source, s *service, port int) *api.Sidecar {
 			return nil
 		}
 	}
-	if v.routed(s.host) {
+	if v.routing.targets[s.host] {
 		return nil
 	}
 	return scope
@@ -105,25 +105,4 @@ func covers(pattern, host string) bool {
 		return strings.HasSuffix(host, suffix)
 	}
 	return pattern == host
-}
-
-// routed reports whether a VirtualService sends requests to a host: a sidecar
-// may know the host by it.
-func (v *View) routed(host string) bool {
-	own := v.own()
-	if own == nil {
-		return false
-	}
-	for i := range resources.VirtualServices.Of(own.facts).Value {
-		vs := &resources.VirtualServices.Of(own.facts).Value[i]
-		if !v.Istiod.Reads(vs.Labels) {
-			continue
-		}
-		for _, t := range vs.Targets() {
-			if fullHost(t.Host, vs.Namespace) == host {
-				return true
-			}
-		}
-	}
-	return false
 }

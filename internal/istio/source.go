@@ -53,6 +53,20 @@ func IsGateway(p *facts.Pod) bool {
 	return ProxyEnvOf(p)[EnvProxyNetworkView] != "" || p.Labels[LabelGatewayName] != ""
 }
 
+// Labels of gateways that istiod takes for ingress gateways.
+const (
+	labelManaged      = "gateway.istio.io/managed"
+	managedIngress    = "istio.io-gateway-controller"
+	labelIstio        = "istio"
+	istioIngressValue = "ingressgateway"
+)
+
+// IsIngress reports whether istiod takes the source for an ingress gateway: one that it deploys
+// for a Gateway, or one with the label of Istio's own (pilot/pkg/model/context.go, IsIngressGateway).
+func (s Source) IsIngress() bool {
+	return s.Gateway && (s.Labels[labelManaged] == managedIngress || s.Labels[labelIstio] == istioIngressValue)
+}
+
 // inNetwork reports whether a network counts as the source's own
 // (pilot/pkg/model/context.go, InNetwork): one that is not known is everyone's.
 func (s Source) inNetwork(network string) bool {

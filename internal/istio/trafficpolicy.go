@@ -23,26 +23,33 @@ func (r *mergedRule) subset(name string) (api.Subset, bool) {
 // it sets none, and the mesh decides (pilot/pkg/xds/endpoints/mtls_checker.go,
 // tlsModeForDestinationRule). A subset that the rule does not have has none.
 func (r *mergedRule) tlsMode(subset string, port int) (mode string, set bool) {
+	if tls := r.tls(subset, port); tls != nil {
+		return cmp.Or(tls.Mode, api.MTLSDisable), true
+	}
+	return "", false
+}
+
+// tls is how a rule says to connect to a port of a subset; nil where it says nothing.
+func (r *mergedRule) tls(subset string, port int) *api.ClientTLS {
 	if r == nil {
-		return "", false
+		return nil
 	}
 	if subset != "" {
 		s, ok := r.subset(subset)
 		if !ok {
-			return "", false
+			return nil
 		}
-		if mode, set := tlsMode(s.TrafficPolicy, port); set {
-			return mode, true
+		if tls := tlsOf(s.TrafficPolicy, port); tls != nil {
+			return tls
 		}
 	}
-	return tlsMode(r.spec.TrafficPolicy, port)
+	return tlsOf(r.spec.TrafficPolicy, port)
 }
 
 // tlsOfPort reports whether tlsMode comes from settings of the port alone.
 func (r *mergedRule) tlsOfPort(subset string, port int) bool {
 	of := func(p *api.TrafficPolicy) (set, ofPort bool) {
-		_, set = tlsMode(p, port)
-		return set, set && slices.ContainsFunc(p.PortLevelSettings, func(s api.PortTrafficPolicy) bool {
+		return tlsOf(p, port) != nil, p != nil && slices.ContainsFunc(p.PortLevelSettings, func(s api.PortTrafficPolicy) bool {
 			return s.Port != nil && int(s.Port.Number) == port && s.TLS != nil
 		})
 	}
@@ -55,19 +62,16 @@ func (r *mergedRule) tlsOfPort(subset string, port int) bool {
 	return ofPort
 }
 
-func tlsMode(p *api.TrafficPolicy, port int) (mode string, set bool) {
+func tlsOf(p *api.TrafficPolicy, port int) *api.ClientTLS {
 	if p == nil {
-		return "", false
-	}
-	if p.TLS != nil {
-		mode, set = cmp.Or(p.TLS.Mode, api.MTLSDisable), true
+		return nil
 	}
 	for _, s := range p.PortLevelSettings {
 		if s.Port != nil && int(s.Port.Number) == port && s.TLS != nil {
-			return cmp.Or(s.TLS.Mode, api.MTLSDisable), true
+			return s.TLS
 		}
 	}
-	return mode, set
+	return p.TLS
 }
 
 // policy is the traffic policy of a port of a subset

@@ -34,6 +34,7 @@ type View struct {
 	peers      []*api.PeerAuthentication // the oldest first
 	rules      *destinationRules
 	sidecars   []*api.Sidecar // the oldest first
+	routing    *routing
 }
 
 // Setting is one of the settings of a control plane that stand in its ConfigMap.
@@ -122,7 +123,7 @@ func newView(fleet *facts.Fleet, at int, istiod Istiod, whole map[*facts.Cluster
 		}
 	}
 	v.candidates, v.peers, v.rules = v.findCandidates(), v.peerAuthentications(), newDestinationRules(v)
-	v.sidecars = v.ownSidecars()
+	v.sidecars, v.routing = v.ownSidecars(), newRouting(v)
 	return v
 }
 

@@ -30,7 +30,7 @@ it watches the other cluster, whether both mean the same service, networks and g
 TLS, who may know the service, and what keeps requests near on purpose.
 
 Each cluster is represented by one pod with a sidecar for each network that its pods are on, of
-the service's namespace if there is one. Every replica of istiod is asked, by port-forward,
+the service's namespace if there is one, and by its gateways with a route to the service. Every replica of istiod is asked, by port-forward,
 whether that pod's proxy is connected to it, and what it still has of clusters that it cannot
 read any more. Where a path leads there, the proxy is asked, by port-forward or exec, whether
 it holds something against the endpoints. -o wide shows every step and every endpoint.

@@ -85,8 +85,11 @@ func worstFirst(d *endpoints.Diagnosis) []int {
 // way is from where to where; the network where a cluster has sources on several.
 func way(d *endpoints.Diagnosis, path endpoints.Path) string {
 	from := path.From.Cluster
+	if path.From.Gateway {
+		return printable.Line(fmt.Sprintf("%s (gateway %s) → %s", from, path.From.Pod, path.To))
+	}
 	for _, o := range d.Paths {
-		if o.From.Cluster == from && o.From.Network != path.From.Network {
+		if o.From.Cluster == from && !o.From.Gateway && o.From.Network != path.From.Network {
 			from += " (" + cmp.Or(path.From.Network, "no network") + ")"
 			break
 		}

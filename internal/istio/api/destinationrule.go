@@ -56,6 +56,7 @@ type PortSelector struct {
 // ClientTLS is how a client connects; no mode is DISABLE.
 type ClientTLS struct {
 	Mode string `json:"mode,omitempty"`
+	SNI  string `json:"sni,omitempty"`
 }
 
 // OutlierDetection ejects endpoints that fail; that it is there at all turns

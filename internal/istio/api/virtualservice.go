@@ -25,15 +25,54 @@ type VirtualServiceSpec struct {
 
 // Route sends what matches to destinations; no match is all.
 type Route struct {
-	Match   []RouteMatch       `json:"match,omitempty"`
-	Route   []RouteDestination `json:"route,omitempty"`
-	Mirror  *RouteTarget       `json:"mirror,omitempty"`
-	Mirrors []RouteDestination `json:"mirrors,omitempty"`
+	Match    []RouteMatch       `json:"match,omitempty"`
+	Route    []RouteDestination `json:"route,omitempty"`
+	Mirror   *RouteTarget       `json:"mirror,omitempty"`
+	Mirrors  []RouteDestination `json:"mirrors,omitempty"`
+	Delegate *Delegate          `json:"delegate,omitempty"`
 }
 
-// RouteMatch is the part of a match that rules read; port 0 is every port.
+// Delegate is the VirtualService that says where the requests of a Route go.
+type Delegate struct {
+	Name      string `json:"name,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// RouteMatch is the part of a match that rules read; port 0 is every port. Of most conditions
+// only is kept that they are there.
 type RouteMatch struct {
-	Port uint32 `json:"port,omitempty"`
+	Port            uint32            `json:"port,omitempty"`
+	Gateways        []string          `json:"gateways,omitempty"`
+	SourceLabels    map[string]string `json:"sourceLabels,omitempty"`
+	SourceNamespace string            `json:"sourceNamespace,omitempty"`
+
+	URI                *StringMatch         `json:"uri,omitempty"`
+	Scheme             *Condition           `json:"scheme,omitempty"`
+	Method             *Condition           `json:"method,omitempty"`
+	Authority          *Condition           `json:"authority,omitempty"`
+	Headers            map[string]Condition `json:"headers,omitempty"`
+	WithoutHeaders     map[string]Condition `json:"withoutHeaders,omitempty"`
+	QueryParams        map[string]Condition `json:"queryParams,omitempty"`
+	SNIHosts           []string             `json:"sniHosts,omitempty"`
+	DestinationSubnets []string             `json:"destinationSubnets,omitempty"`
+}
+
+// Condition is one of which only is kept that it is there.
+type Condition struct{}
+
+// StringMatch compares a text.
+type StringMatch struct {
+	Exact  string `json:"exact,omitempty"`
+	Prefix string `json:"prefix,omitempty"`
+	Regex  string `json:"regex,omitempty"`
+}
+
+// TakesAll reports whether the match takes every request that comes by its port from its
+// source (pilot/pkg/networking/core/route/route.go, IsCatchAllRoute).
+func (m RouteMatch) TakesAll() bool {
+	uri := m.URI == nil || m.URI.Prefix == "/" || m.URI.Regex == ".*" || m.URI.Regex == "*"
+	return uri && m.Scheme == nil && m.Method == nil && m.Authority == nil &&
+		len(m.Headers)+len(m.WithoutHeaders)+len(m.QueryParams)+len(m.SNIHosts)+len(m.DestinationSubnets) == 0
 }
 
 // RouteDestination is one of the targets of a Route.

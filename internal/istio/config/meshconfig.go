@@ -32,6 +32,7 @@ type MeshConfig struct {
 	LocalityLbSetting              *api.LocalityLbSetting `json:"localityLbSetting,omitempty"`
 	DefaultServiceExportTo         []string               `json:"defaultServiceExportTo,omitempty"`
 	DefaultDestinationRuleExportTo []string               `json:"defaultDestinationRuleExportTo,omitempty"`
+	DefaultVirtualServiceExportTo  []string               `json:"defaultVirtualServiceExportTo,omitempty"`
 	ServiceScopeConfigs            []ServiceScopeConfig   `json:"serviceScopeConfigs,omitempty"`
 }
 

@@ -79,6 +79,8 @@ const (
 	EnvDualStack           = "ISTIO_DUAL_STACK"
 	EnvAmbient             = "PILOT_ENABLE_AMBIENT"
 	EnvAmbientMultiNetwork = "AMBIENT_ENABLE_MULTI_NETWORK"
+	EnvAmbientIngress      = "AMBIENT_ENABLE_MULTI_NETWORK_INGRESS"
+	EnvAmbientWaypoint     = "AMBIENT_ENABLE_MULTI_NETWORK_WAYPOINT"
 	EnvMCSDiscovery        = "ENABLE_MCS_SERVICE_DISCOVERY"
 	EnvCustomHost          = "ISTIOD_CUSTOM_HOST"
 	EnvCertProvider        = "PILOT_CERT_PROVIDER"
@@ -92,7 +94,8 @@ var DiscoveryEnv = []string{
 	EnvClusterID, EnvRevision, EnvEnableCAServer, EnvExternalCA, EnvKubernetesSigner, EnvMultiRoot,
 	EnvSkipTrustDomain, EnvCACertsSelfSigned, EnvClusterTrustBundles, EnvRootCertConfigMap, EnvExternalIstiod,
 	EnvResolveHostnames, EnvGatewayAPINetworks, EnvInsecureKubeconfigs, EnvRemoteTimeout, EnvLocalSecretWatcher,
-	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork, EnvMCSDiscovery, EnvMCSClusterLocal,
+	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork,
+	EnvAmbientIngress, EnvAmbientWaypoint, EnvMCSDiscovery, EnvMCSClusterLocal,
 	EnvCustomHost, EnvCertProvider, EnvScopeGateways, EnvTrustedNodeAccounts,
 }
 

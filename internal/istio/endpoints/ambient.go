@@ -14,7 +14,7 @@ var reasonAmbient = finding.Because("it has no sidecars but ambient mode, and on
 // are given. A cluster that has ztunnels and no sidecars may have ambient workloads alone.
 func (w *walk) isPredicted() Verdict {
 	hasZtunnels := func() bool { return len(w.source.Ztunnels()) > 0 }
-	if len(w.source.ClientNetworks()) > 0 || !w.ztunnels.get(w.source, hasZtunnels) {
+	if w.from.Gateway || len(w.source.ClientNetworks()) > 0 || !w.ztunnels.get(w.source, hasZtunnels) {
 		return goesOn
 	}
 	verdict := w.unclear(stepReads, w.source.Context, reasonAmbient)

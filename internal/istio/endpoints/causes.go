@@ -104,6 +104,16 @@ func (k *causes) ofWatching(primary, cluster string, codes ...finding.Code) stri
 	return ""
 }
 
+// warningOfWatching is ofWatching for warnings.
+func (k *causes) warningOfWatching(primary, cluster string, code finding.Code) string {
+	for _, f := range k.warnings[code] {
+		if len(f.Clusters) > 1 && f.Clusters[0] == primary && slices.Contains(f.Clusters[1:], cluster) {
+			return f.ID()
+		}
+	}
+	return ""
+}
+
 // doubts are why it is not known in a cluster whether one of the codes holds.
 func (k *causes) doubts(context string, codes ...finding.Code) []finding.Reason {
 	var out []finding.Reason

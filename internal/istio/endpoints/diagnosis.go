@@ -76,6 +76,8 @@ type Source struct {
 	Network string `json:"network"`
 	// Pod is namespace/name; "" where the cluster has no pod with a sidecar, and one is assumed.
 	Pod string `json:"pod,omitempty"`
+	// Gateway: the proxy is that of a gateway, and no sidecar.
+	Gateway bool `json:"gateway,omitempty"`
 }
 
 // Path is what becomes of requests from a source to the endpoints of one cluster.
@@ -126,6 +128,8 @@ type Step struct {
 type Port struct {
 	Port int    `json:"port"`
 	Name string `json:"name"`
+	// Subset is the one to which a VirtualService sends requests; "" where there is none.
+	Subset string `json:"subset,omitempty"`
 	// Endpoints are the addresses that it is given.
 	Endpoints []Address `json:"endpoints"`
 	// Dropped are the endpoints that the cluster has and that it is not given.

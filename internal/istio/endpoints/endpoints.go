@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
@@ -41,12 +42,15 @@ func (o Options) wants(s *corev1.Service) bool {
 // the cause, and is part of the result. An error means that no cluster that was reached
 // has the service.
 func Diagnose(mesh *model.Mesh, found finding.Result, namespace, name string, options Options) (*Diagnosis, finding.Result, error) {
-	s := service{namespace, name}
+	s := service{namespace: namespace, name: name}
 	if !slices.ContainsFunc(mesh.Clusters, func(c *model.Cluster) bool { return s.in(c) != nil }) {
 		return nil, finding.Result{}, noSuchService(mesh, s)
 	}
 	e := newEvaluator(mesh, mesh.Clusters, newCauses(found), options)
 	e.asked = true
+	if cp := e.leading(s); cp != nil && slices.ContainsFunc(mesh.Clusters, func(c *model.Cluster) bool { return c.SystemNamespace == namespace }) {
+		s.from = cp.Prediction().RoutedHosts()[istio.Host(namespace, name)]
+	}
 	n := newNotes()
 	d := e.evaluate(s, n)
 	config := differences{mesh, mesh.Members(), func(f finding.Finding) { n.add("", f) }, n.unknown.NotChecked}
@@ -58,6 +62,17 @@ func Diagnose(mesh *model.Mesh, found finding.Result, namespace, name string, op
 		}
 	}
 	return d, n.withCauses(e.known, found), nil
+}
+
+// leading is a control plane with a VirtualService that sends requests of sidecars to the service;
+// nil where there is none.
+func (e *evaluator) leading(s service) *model.ControlPlane {
+	for _, cp := range e.mesh.ControlPlanes {
+		if cp.Prediction().RoutedHosts()[istio.Host(s.namespace, s.name)] != "" {
+			return cp
+		}
+	}
+	return nil
 }
 
 // noSuchService says what there is instead.

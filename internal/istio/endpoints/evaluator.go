@@ -15,7 +15,14 @@ import (
 )
 
 // service is the one for which requests are.
-type service struct{ namespace, name string }
+type service struct {
+	namespace, name string
+	// single: one cluster has it, and only those of the others want to know of it that reach it
+	// without a name, or by one that proxies answer for.
+	single bool
+	// from is the namespace of clients that ask for it; that of the service where it is "".
+	from string
+}
 
 // String is name.namespace.
 func (s service) String() string { return s.name + "." + s.namespace }
@@ -55,6 +62,9 @@ type evaluator struct {
 	gateways memo[gatewayKey, []gateway]
 	hops     memo[hopsKey, []model.Hop]
 	ztunnels memo[*model.Cluster, bool]
+	clients  memo[*model.Cluster, []source]
+	scoped   memo[*model.ControlPlane, bool]
+	dns      memo[*model.Cluster, bool]
 }
 
 func newEvaluator(mesh *model.Mesh, clusters []*model.Cluster, known *causes, options Options) *evaluator {
@@ -90,11 +100,74 @@ func sharedServices(clusters []*model.Cluster, options Options) []service {
 	var out []service
 	for name, n := range count {
 		if n > 1 {
-			out = append(out, service{name.Namespace, name.Name})
+			out = append(out, service{namespace: name.Namespace, name: name.Name})
 		}
 	}
 	slices.SortFunc(out, func(a, b service) int { return strings.Compare(a.key(), b.key()) })
 	return out
+}
+
+// services are those to evaluate where nobody asks for one: those that several clusters have,
+// those of one cluster that clients of others know, and those of the system namespace to which
+// VirtualServices lead, such as an egress gateway.
+func (e *evaluator) services() []service {
+	out := sharedServices(e.clusters, e.Options)
+	known := map[istio.ObjectName]bool{}
+	for _, s := range out {
+		known[istio.ObjectName{Namespace: s.namespace, Name: s.name}] = true
+	}
+	routed := map[string]string{}
+	for _, cp := range e.mesh.ControlPlanes {
+		for host, namespace := range cp.Prediction().RoutedHosts() {
+			routed[host] = namespace
+		}
+	}
+	for _, c := range e.clusters {
+		for name, s := range c.ServicesByName() {
+			if known[name] || !e.wants(s) {
+				continue
+			}
+			if isOwnEverywhere(c, s) {
+				from := routed[istio.Host(name.Namespace, name.Name)]
+				if s.Namespace == c.SystemNamespace && s.Labels[istio.LabelNetwork] == "" && from != "" {
+					known[name] = true
+					out = append(out, service{namespace: name.Namespace, name: name.Name, from: from})
+				}
+				continue
+			}
+			if e.isKnownElsewhere(c, name) {
+				known[name] = true
+				out = append(out, service{namespace: name.Namespace, name: name.Name, single: true})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b service) int { return strings.Compare(a.key(), b.key()) })
+	return out
+}
+
+// isKnownElsewhere reports whether clients of another cluster than the only one with a service
+// may reach it: their proxies answer for its name, or a gateway has a route to it.
+func (e *evaluator) isKnownElsewhere(only *model.Cluster, name istio.ObjectName) bool {
+	return slices.ContainsFunc(e.clusters, func(c *model.Cluster) bool {
+		if c == only || e.managedBy[c] == nil {
+			return false
+		}
+		leads := func(g source) bool { return len(g.routes[istio.Host(name.Namespace, name.Name)]) > 0 }
+		return e.answersDNS(c) || slices.ContainsFunc(e.gatewayClients(c), leads)
+	})
+}
+
+// answersDNS reports whether the sidecars of a cluster answer for the names of services.
+func (e *evaluator) answersDNS(c *model.Cluster) bool {
+	return e.dns.get(c, func() bool {
+		cp := e.managedBy[c]
+		if len(c.ClientNetworks()) == 0 {
+			return false
+		}
+		return istio.CapturesDNS(cp.Mesh.DefaultConfig.ProxyMetadata) || slices.ContainsFunc(c.ClientNetworks(), func(network string) bool {
+			return istio.CapturesDNS(istio.ProxyEnvOf(c.Client(network, "")))
+		})
+	})
 }
 
 // isOwnEverywhere reports whether a Service is one that each cluster has for itself: of
@@ -162,6 +235,7 @@ type evaluation struct {
 	// of it.
 	views   map[*model.ControlPlane]*istio.ServiceView
 	answers map[question]istio.Endpoints
+	routed  map[routeKey][]routeTo
 }
 
 // question is what is asked of a control plane: for a proxy by its cluster and name.
@@ -171,6 +245,7 @@ type question struct {
 	proxy   string
 	network string
 	port    int
+	subset  string
 }
 
 // ask is what a proxy is given for a port of the service.
@@ -180,7 +255,7 @@ func (v *evaluation) ask(q question, proxy istio.Source) istio.Endpoints {
 		if v.views[q.cp] == nil {
 			v.views[q.cp] = q.cp.Prediction().ServiceView(v.service.namespace, v.service.name)
 		}
-		answer = v.views[q.cp].Endpoints(proxy, q.port, "")
+		answer = v.views[q.cp].Endpoints(proxy, q.port, q.subset)
 		v.answers[q] = answer
 	}
 	return answer
@@ -188,7 +263,7 @@ func (v *evaluation) ask(q question, proxy istio.Source) istio.Endpoints {
 
 // evaluate evaluates the paths of one service between all clusters.
 func (e *evaluator) evaluate(s service, n *notes) *Diagnosis {
-	v := &evaluation{e, n, s, map[*model.ControlPlane]*istio.ServiceView{}, map[question]istio.Endpoints{}}
+	v := &evaluation{e, n, s, map[*model.ControlPlane]*istio.ServiceView{}, map[question]istio.Endpoints{}, map[routeKey][]routeTo{}}
 	d := &Diagnosis{Namespace: s.namespace, Name: s.name, Host: istio.Host(s.namespace, s.name), Paths: []Path{}}
 	if e.asked {
 		d.Clusters = presences(e.clusters, s)
@@ -201,7 +276,7 @@ func (e *evaluator) evaluate(s service, n *notes) *Diagnosis {
 			if from == to || e.skips(to, s) || !e.asked && (hasNothing(to, s) || areOfTwoMeshes(e.mesh, from, to)) {
 				continue
 			}
-			for _, src := range e.sourcesOf(from, s.namespace) {
+			for _, src := range e.clientsOf(from, s) {
 				w := &walk{evaluation: v, from: src, source: from, to: to, cp: e.managedBy[from]}
 				if w.cp != nil {
 					w.id = w.cp.IDOf(to)

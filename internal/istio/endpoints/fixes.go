@@ -91,6 +91,11 @@ func (s service) annotate(context string, args ...string) finding.Command {
 	return finding.Kubectl(context, append([]string{"-n", s.namespace, "annotate", "service/" + s.name}, args...)...)
 }
 
+// label is the command that labels the service in a cluster.
+func (s service) label(context string, args ...string) finding.Command {
+	return finding.Kubectl(context, append([]string{"-n", s.namespace, "label", "service/" + s.name}, args...)...)
+}
+
 // restart are the steps that recreate the pods of the workload of a pod.
 func restart(c *model.Cluster, p *facts.Pod) []finding.Step {
 	return remedy.RestartWorkloads(c.Context, []istio.WorkloadRef{istio.WorkloadOf(p)})

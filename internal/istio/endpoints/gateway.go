@@ -89,6 +89,12 @@ func (w *walk) throughGateways() Verdict {
 	through, way := false, w.way()
 	if v := w.each(stepGateway, func(p *port) (finding.Finding, bool) {
 		through = through || len(p.via) > 0
+		if f, wrong := w.otherServerName(p); wrong {
+			if len(p.direct) == 0 {
+				return f, true
+			}
+			w.blame(stepGateway, f)
+		}
 		if f, none := w.leaveBroken(p, way); none {
 			return f, true
 		}
@@ -185,7 +191,7 @@ func (w *walk) stoppedBy(g gateway, p *port) (finding.Finding, bool) {
 	if len(w.unread[g.cp][g.in]) > 0 || !watched {
 		return finding.Finding{}, false // what the gateway knows is not known
 	}
-	given := w.ask(question{g.cp, g.in.Context, g.object().String(), "", p.number}, g.proxy)
+	given := w.ask(question{g.cp, g.in.Context, g.object().String(), "", p.number, ""}, g.proxy)
 	switch given.Reason {
 	case istio.NoService:
 		return w.hidden(g.cp, w.to), !g.cp.Sees(id, w.service.namespace)
@@ -246,7 +252,7 @@ func (w *walk) missingSubset(g gateway, p *port) (finding.Finding, bool) {
 			continue
 		}
 		for _, t := range vs.Targets() {
-			if t.Subset == "" || istio.FullHost(t.Host, vs.Namespace) != p.given.Host ||
+			if t.Subset == "" || t.Subset != p.route.subset || istio.FullHost(t.Host, vs.Namespace) != p.given.Host ||
 				!w.cp.Prediction().HasSubset(w.from.proxy, w.service.namespace, w.service.name, t.Subset) ||
 				g.cp.Prediction().HasSubset(g.proxy, w.service.namespace, w.service.name, t.Subset) {
 				continue

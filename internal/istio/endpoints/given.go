@@ -14,6 +14,8 @@ import (
 type port struct {
 	number int
 	name   string
+	// route is by which requests go to a subset of the service.
+	route  routeTo
 	given  istio.Endpoints
 	direct []istio.Endpoint // of the cluster
 	via    []istio.Endpoint // gateways for endpoints of the cluster
@@ -42,15 +44,17 @@ func (w *walk) gets() Verdict {
 		if p.Protocol == corev1.ProtocolUDP || p.Protocol == corev1.ProtocolSCTP {
 			continue // the mesh does not carry them
 		}
-		at := &port{number: int(p.Port), name: p.Name}
-		at.given = w.ask(question{w.cp, w.source.Context, w.from.Pod, w.from.Network, at.number}, w.from.proxy)
-		if f, hidden := w.invisible(at); hidden {
-			return w.fault(stepScope, f)
-		}
-		w.sort(at)
-		w.ports = append(w.ports, at)
-		if w.asked {
-			w.path.Ports = append(w.path.Ports, w.shown(at))
+		for _, route := range w.routesOf(p) {
+			at := &port{number: int(p.Port), name: p.Name, route: route}
+			at.given = w.ask(question{w.cp, w.source.Context, w.from.Pod, w.from.Network, at.number, route.subset}, w.from.proxy)
+			if f, hidden := w.invisible(at); hidden {
+				return w.fault(stepScope, f)
+			}
+			w.sort(at)
+			w.ports = append(w.ports, at)
+			if w.asked {
+				w.path.Ports = append(w.path.Ports, w.shown(at))
+			}
 		}
 	}
 	if len(w.ports) == 0 {
@@ -90,7 +94,7 @@ func (w *walk) isBehind(e istio.Endpoint) bool {
 }
 
 func (w *walk) shown(p *port) Port {
-	out := Port{Port: p.number, Name: p.name, Endpoints: []Address{}, Dropped: []DroppedEndpoint{}}
+	out := Port{Port: p.number, Name: p.name, Subset: p.route.subset, Endpoints: []Address{}, Dropped: []DroppedEndpoint{}}
 	for _, e := range slices.Concat(p.direct, p.via) {
 		a := Address{
 			Address: w.mesh.HostOf(e.Address), Port: e.Port, Pod: e.Pod, Network: e.Network, Route: string(e.Route), Priority: e.Priority,

@@ -62,6 +62,9 @@ func (w *walk) resolvesName() Verdict {
 	if w.service.in(w.source) != nil {
 		return w.ok(stepService, "both clusters have it")
 	}
+	if w.from.Gateway {
+		return w.ok(stepService, "%s does not have it; gateways need no name", w.source.Context)
+	}
 	if w.capturesDNS() {
 		return w.ok(stepService, "%s does not have it; the proxy answers for the name", w.source.Context)
 	}

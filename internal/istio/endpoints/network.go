@@ -22,7 +22,7 @@ var lost = []istio.Route{istio.NetworkUnknown, istio.NoGateways, istio.NoGateway
 // networks: what is on another network is reached through a gateway, and the
 // networks of both are known (pilot/pkg/xds/endpoints/ep_filters.go).
 func (w *walk) networks() Verdict {
-	if w.ports[0].given.Direct {
+	if w.ports[0].given.Direct && !w.from.Gateway {
 		return w.headless()
 	}
 	if context, why, unknown := w.gatewaysUnknown(); unknown {
@@ -58,7 +58,7 @@ func (w *walk) networks() Verdict {
 // gateway that the source can use.
 func unreachable(p *port) (network string, ok bool) {
 	for _, d := range p.dropped {
-		if d.Reason == istio.NoReachableGate && p.reached() == 0 {
+		if (d.Reason == istio.NoReachableGate || d.Reason == istio.NoSidecarGate) && p.reached() == 0 {
 			return d.Network.Name, true
 		}
 	}

@@ -34,7 +34,7 @@ func (w *walk) samePorts() Verdict {
 	}
 	for _, p := range w.ports {
 		mine, ok := named(w.service.in(used), p.name)
-		if o, found := named(there, p.name); ok && found && protocolOf(mine) != protocolOf(o) {
+		if o, found := named(there, p.name); ok && found && istio.ProtocolOf(mine) != istio.ProtocolOf(o) {
 			w.warn(w.otherProtocol(used, p))
 		}
 	}
@@ -120,7 +120,7 @@ func (w *walk) noPort(used *model.Cluster, p *port) finding.Finding {
 func (w *walk) otherProtocol(used *model.Cluster, p *port) finding.Finding {
 	value := func(s *corev1.Service) string {
 		o, _ := named(s, p.name)
-		return protocolOf(o)
+		return istio.ProtocolOf(o)
 	}
 	differing, other := w.differing(used, w.to, value)
 	f := w.differs("EP022", differing, other, "protocol of port "+quoted(p.name), func(s *corev1.Service) string {
@@ -134,7 +134,7 @@ func (w *walk) otherProtocol(used *model.Cluster, p *port) finding.Finding {
 	f.Effect = "each control plane takes the protocol of its own Service: requests are routed and counted differently"
 	f.Fix = []finding.Step{finding.Say("Give both the same appProtocol:").By(
 		edit(differing.Context, kindService, w.service.namespace, w.service.name))}
-	if right != unnamedProtocol {
+	if right != istio.UnnamedProtocol {
 		f.Fix = w.patchPort(differing, func(o corev1.ServicePort) bool { return o.Name == p.name }, "add", "appProtocol", right)
 	}
 	return f
@@ -148,32 +148,3 @@ func appProtocol(p corev1.ServicePort) string {
 	}
 	return "no appProtocol, name " + quoted(p.Name)
 }
-
-// protocolOf is what istiod takes a port for: by appProtocol, else by what its name
-// begins with (pkg/config/kube/conversion.go, ConvertProtocol).
-func protocolOf(p corev1.ServicePort) string {
-	name := strings.ToLower(p.Name)
-	if p.AppProtocol != nil && *p.AppProtocol != "" {
-		name = strings.ToLower(strings.TrimPrefix(*p.AppProtocol, "kubernetes.io/"))
-		switch name {
-		case "h2c":
-			return "http2"
-		case "ws":
-			return "http"
-		case "wss":
-			return "https"
-		}
-	}
-	prefix, _, _ := strings.Cut(name, "-")
-	switch {
-	case strings.HasPrefix(name, "grpc-web"):
-		return "grpc-web"
-	case slices.Contains([]string{"http", "http2", "https", "grpc", "tcp", "tls", "mongo", "redis", "mysql", "udp", "hbone"}, prefix):
-		return prefix
-	default:
-		return unnamedProtocol
-	}
-}
-
-// unnamedProtocol is that of a port of which nothing says it: istiod finds out.
-const unnamedProtocol = "of no named protocol"

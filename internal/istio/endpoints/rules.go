@@ -73,6 +73,11 @@ func pathReports() []rule.Report {
 		rule.May("EP032", finding.Error),
 		rule.May("EP033", finding.Error, finding.Warning),
 		rule.May("EP034", finding.Error),
+		rule.May("EP035", finding.Error, finding.Warning, finding.Note),
+		rule.May("EP036", finding.Error, finding.Note),
+		rule.May("EP037", finding.Error),
+		rule.May("EP038", finding.Error, finding.Warning),
+		rule.May("EP039", finding.Note),
 	}
 }
 
@@ -101,7 +106,8 @@ var (
 	}
 	// gatewayFaults are those of a gateway that istiod advertises and that does not work.
 	gatewayFaults = []finding.Code{
-		"GW010", "GW011", "GW012", "GW013", "GW014", "GW018", "GW019", "GW031", "GW034", "GW040", "GW041", "NET012", "NET013",
+		"GW010", "GW011", "GW012", "GW013", "GW014", "GW018", "GW019", "GW031", "GW032", "GW034", "GW040", "GW041",
+		"NET012", "NET013",
 	}
 	// elsewhere are those of a gateway that works for a source that is given its address:
 	// control planes that do not know it, and ambient workloads, notice them.
@@ -127,7 +133,7 @@ func requestsStop(p *rule.Pass[*model.Mesh]) {
 	options.Live = nil // it is of one service, for which somebody asks
 	known := newCauses(finding.Result{Findings: p.Found(causeCodes()...), Unknowns: p.Unknowns(causeCodes()...)})
 	e := newEvaluator(p.Model, clusters, known, options)
-	n := e.evaluateAll(sharedServices(clusters, options))
+	n := e.evaluateAll(e.services())
 	n.servicesUnknown(clusters)
 	for _, u := range n.unknown.Unknowns {
 		p.NotChecked(u.Cluster, u.Reason, u.Codes...)

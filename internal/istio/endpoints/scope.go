@@ -88,10 +88,19 @@ func (w *walk) unexported(context string, cp *model.ControlPlane, who, namespace
 // inScope: no setting keeps the service to its cluster or node, and it is exported where
 // istiod only takes what is exported.
 func (w *walk) inScope() Verdict {
+	if v := w.each(stepScope, w.keptGateway); v != goesOn {
+		return v
+	}
 	p := w.ports[0]
 	switch {
 	case p.all(istio.OtherCluster):
 		return w.answer(stepScope, w.clusterLocal(p))
+	case p.all(istio.NotGlobal):
+		f := w.notGlobal(p)
+		if f.Severity == finding.Note {
+			return w.answer(stepScope, f)
+		}
+		return w.fault(stepScope, f)
 	case p.all(istio.OtherNode):
 		return w.answer(stepScope, w.nodeLocal(p))
 	case p.all(istio.NotExported):

@@ -41,6 +41,7 @@ const (
 	stepKind      = "kind of service"
 	stepEndpoints = "endpoints"
 	stepPorts     = "ports"
+	stepSubsets   = "routes"
 	stepScope     = "scope"
 	stepNetwork   = "network"
 	stepMTLS      = "mutual TLS"
@@ -55,7 +56,8 @@ func (w *walk) run() Path {
 	w.path = Path{From: w.from.Source, To: w.to.Context, Steps: []Step{}, Ports: []Port{}, Findings: []string{}}
 	for _, step := range [...]func(*walk) Verdict{
 		(*walk).hasService, (*walk).isWatched, (*walk).isPredicted, (*walk).isConnected, (*walk).seesNamespace, (*walk).resolvesName,
-		(*walk).sameKind, (*walk).gets, (*walk).isOfMesh, (*walk).hasEndpoints, (*walk).hasCurrentEndpoints, (*walk).samePorts, (*walk).inScope,
+		(*walk).sameKind, (*walk).gets, (*walk).isOfMesh, (*walk).hasEndpoints, (*walk).hasCurrentEndpoints, (*walk).subsets, (*walk).samePorts,
+		(*walk).inScope,
 		(*walk).networks, (*walk).mutualTLS, (*walk).throughGateways, (*walk).nearest, (*walk).admits, (*walk).notEjected,
 	} {
 		if w.path.Verdict = step(w); w.path.Verdict != goesOn {

@@ -58,6 +58,10 @@ func ignoredPort(p pass) {
 // (pilot/pkg/serviceregistry/kube/controller/network.go, getGatewayDetails).
 func missingPort(p pass) {
 	for _, g := range intended(p) {
+		if cp := g.MisleadsSidecars(); cp != nil {
+			p.Report(g.onlyHBONE(cp))
+			continue
+		}
 		if !g.LacksPorts() {
 			continue
 		}
@@ -86,6 +90,21 @@ func missingPort(p pass) {
 		}
 		p.Report(f)
 	}
+}
+
+// onlyHBONE says that istiod sends sidecars to a gateway that takes ambient proxies only.
+func (g gateway) onlyHBONE(cp *model.ControlPlane) finding.Finding {
+	f := g.finding("GW007", finding.Error, fmt.Sprintf("sidecars are sent to port %d of a gateway that takes ambient proxies only", g.Port()))
+	f.Evidence = []finding.Evidence{
+		g.ports(),
+		{Cluster: cp.Cluster.Context, Field: "istiod " + cp.Istiod.Name + ", version", Value: cp.Istiod.Version.String()},
+	}
+	f.Effect = fmt.Sprintf("requests of sidecars on other networks to %s fail, or the share of them that goes to this gateway", g.Network)
+	f.Fix = []finding.Step{
+		finding.Say("Give %s an east-west gateway with port %d for sidecars, if it has none.", g.Network, g.Port()),
+		finding.Say("Update istiod of %s to 1.29 or later: it no longer gives this gateway to sidecars.", cp.Cluster.Context),
+	}
+	return f
 }
 
 // withoutHBONE says it of the Service that istiod has made for the Gateway of an ambient

@@ -29,7 +29,10 @@ func settings(hosts ...string) []any {
 }
 
 // EndpointFaults are healthy fleets with one thing wrong, or set so that requests stay.
-var EndpointFaults = []EndpointCase{
+var EndpointFaults = slices.Concat(endpointFaults, endpointRouteFaults)
+
+// endpointFaults are those about Services, secrets, networks and gateways.
+var endpointFaults = []EndpointCase{
 	{Case: Case{Name: "no remote secret", Want: []string{"EP030 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) { east.Remotes = nil })},
 		Paths: []string{"east > west: broken EP030"}},
 	{Case: Case{Name: "no remote secret at all", Want: []string{"EP030 error east", "EP030 error west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {

@@ -2,6 +2,7 @@ package istiotest
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -124,8 +125,9 @@ func inSample(name string) metav1.ObjectMeta { return meta("sample", name, nil) 
 
 // EndpointHealthy are fleets in which every service is reached, or stays local as
 // somebody wants it.
-var EndpointHealthy = append(endpointHealthy, lookAlikes...)
+var EndpointHealthy = slices.Concat(endpointRouteHealthy, endpointHealthy, lookAlikes)
 
+// endpointHealthy are those in general.
 var endpointHealthy = []EndpointCase{
 	{Case: Case{Name: "two networks", Fleet: serving(func(*Fleet, *Cluster, *Cluster) {})}},
 	{Case: Case{Name: "three networks", Fleet: func() *Fleet { return Serving(Networked("east", "north", "west")) }}},

@@ -76,6 +76,22 @@ func (g *Gateway) ForwardingPods() []*facts.Pod {
 // connect to.
 func (g *Gateway) LacksPorts() bool { return !g.HasPort(g.Port()) && !g.HasPort(istio.HBONEPort) }
 
+// MisleadsSidecars is the control plane that sends sidecars of other networks to a gateway of
+// ambient proxies, at a port that its Service does not have: before 1.29 istiod does not look
+// which ports a labeled Service has; nil where none does
+// (pilot/pkg/serviceregistry/kube/controller/network.go, getGatewayDetails).
+func (g *Gateway) MisleadsSidecars() *ControlPlane {
+	if !g.Labeled || g.HasPort(g.Port()) || !g.HasPort(istio.HBONEPort) {
+		return nil
+	}
+	for _, cp := range g.KnownTo() {
+		if c, _ := g.Candidate(cp); cp.Istiod.Before("1.29.0") && c.Problem == "" && c.Port != 0 && len(cp.Demand().Sidecars.Off(g.Network)) > 0 {
+			return cp
+		}
+	}
+	return nil
+}
+
 // PortIgnored is how the port of a gateway can be set so that istiod does not see it.
 type PortIgnored string
 

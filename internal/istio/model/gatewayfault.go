@@ -35,6 +35,7 @@ const (
 	FaultNotReady       Fault = "no ready pod"
 	FaultNoListener     Fault = "no listener"
 	FaultNoHBONE        Fault = "no HBONE"
+	FaultOnlyHBONE      Fault = "only HBONE" // and sidecars are sent to it
 	FaultNobodysAddress Fault = "address of no gateway"
 	FaultNoPodOnNodes   Fault = "nodes without pod" // on all nodes that istiod advertises
 	FaultNoPodOnSome    Fault = "some nodes without pod"
@@ -76,6 +77,8 @@ func (f Fault) sentence() string {
 		return "no Gateway makes the gateway's pods pass on what comes from other networks"
 	case FaultNoPodOnNodes:
 		return "no node that istiod advertises has a ready pod of the gateway"
+	case FaultOnlyHBONE:
+		return "sidecars are sent to a port that the gateway for ambient proxies does not have"
 	case FaultNoHBONE:
 		return "ambient proxies are sent to port " + strconv.Itoa(istio.HBONEPort) + " of nodes, where the gateway does not listen"
 	default:
@@ -93,7 +96,7 @@ func (f Fault) Harmless() bool {
 func (f Fault) stops() bool {
 	return slices.Contains([]Fault{
 		FaultAccidental, FaultWaypoint, FaultWrongNetwork, FaultPortMissing, FaultNameMisleads, FaultSharedAddress, FaultNotReady, FaultNoListener,
-		FaultNoPodOnNodes,
+		FaultNoPodOnNodes, FaultOnlyHBONE,
 	}, f)
 }
 
@@ -121,6 +124,7 @@ func (g *Gateway) findFaults() []Fault {
 		out = append(out, f)
 	}
 	say(g.LacksPorts(), FaultPortMissing)
+	say(g.MisleadsSidecars() != nil, FaultOnlyHBONE)
 	say(g.PortIgnored() != "", FaultPortIgnored)
 	for _, cp := range g.KnownTo() {
 		if candidate, _ := g.Candidate(cp); candidate.Problem == "" {
