@@ -88,8 +88,11 @@ func way(d *endpoints.Diagnosis, path endpoints.Path) string {
 	if path.From.Gateway {
 		return printable.Line(fmt.Sprintf("%s (gateway %s) → %s", from, path.From.Pod, path.To))
 	}
+	if path.From.Ambient {
+		from += " (ambient)"
+	}
 	for _, o := range d.Paths {
-		if o.From.Cluster == from && !o.From.Gateway && o.From.Network != path.From.Network {
+		if o.From.Cluster == path.From.Cluster && !path.From.Ambient && !o.From.Ambient && !o.From.Gateway && o.From.Network != path.From.Network {
 			from += " (" + cmp.Or(path.From.Network, "no network") + ")"
 			break
 		}

@@ -13,22 +13,12 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
-// crossesNetworks reports whether the control plane tells ambient workloads of other
-// networks (pilot/pkg/features/ambient.go).
-func crossesNetworks(i istio.Istiod) bool {
-	return i.On(istio.EnvAmbientMultiNetwork) && i.On(istio.EnvAmbient)
-}
+// crossesNetworks reports whether the control plane tells ambient workloads of other networks.
+func crossesNetworks(i istio.Istiod) bool { return i.CrossesNetworks() }
 
 // ownControlPlane is the control plane in a cluster that tells ambient workloads of other
 // networks; nil where there is none.
-func ownControlPlane(c *model.Cluster) *model.ControlPlane {
-	for _, cp := range c.ControlPlanes {
-		if crossesNetworks(cp.Istiod) {
-			return cp
-		}
-	}
-	return nil
-}
+func ownControlPlane(c *model.Cluster) *model.ControlPlane { return c.AmbientControlPlane() }
 
 // turnedOff: the fleet has a gateway of an ambient network, and a control plane has
 // ambient mode across networks turned off: each decides for itself.

@@ -15,7 +15,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/evidence"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -48,7 +47,7 @@ func missing(k *api.KubernetesGateway) []finding.Evidence {
 }
 
 // isUsed reports whether istiod uses the gateway of an ambient network.
-func isUsed(k *api.KubernetesGateway) bool { return len(missing(k)) == 0 }
+func isUsed(k *api.KubernetesGateway) bool { return model.LeadsAmbient(k) }
 
 // conditionText is what a condition says.
 func conditionText(c metav1.Condition) string {
@@ -170,19 +169,7 @@ func ambientWithoutGateway(p *rule.Pass[*model.Mesh]) {
 // network: one of class istio-east-west in another cluster, or of class istio-remote in
 // its own.
 func leadsAmbient(cp *model.ControlPlane, network string) bool {
-	for _, c := range cp.WatchedClusters() {
-		class := api.ClassEastWest
-		if c == cp.Cluster {
-			class = api.ClassRemote
-		}
-		gateways := resources.KubernetesGateways.Of(c.Cluster).Value
-		for i := range gateways {
-			if k := &gateways[i]; k.Spec.GatewayClassName == class && k.Labels[istio.LabelNetwork] == network && isUsed(k) {
-				return true
-			}
-		}
-	}
-	return false
+	return len(cp.AmbientGateways(network)) > 0
 }
 
 // withoutGateway finds networks that have gateways, and none for a kind of clients.

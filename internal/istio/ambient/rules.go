@@ -84,6 +84,21 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Run:     untrustedZtunnels,
 		},
 		{
+			Reports: []rule.Report{rule.May("AMB015", finding.Error, finding.Warning)},
+			Needs:   global,
+			Run:     keptByWaypoints,
+		},
+		{
+			Reports: []rule.Report{rule.May("AMB016", finding.Note)},
+			Needs:   global,
+			Run:     behindGlobalWaypoints,
+		},
+		{
+			Reports: []rule.Report{rule.May("AMB017", finding.Warning)},
+			Needs:   []rule.Need{resources.ServiceEntries, resources.Istiods},
+			Run:     globalServiceEntries,
+		},
+		{
 			Reports: []rule.Report{rule.May("AMB013", finding.Warning)},
 			Needs:   []rule.Need{resources.Services, resources.Pods, resources.Namespaces, resources.Istiods, resources.RemoteSecrets},
 			Run:     namespacesInOneCluster,

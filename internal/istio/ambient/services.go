@@ -49,7 +49,7 @@ func nameOf(s *corev1.Service) string { return s.Namespace + "/" + s.Name }
 // isGlobal reports whether a Service of a cluster is global by the mesh config of a
 // control plane.
 func isGlobal(cp *model.ControlPlane, c *model.Cluster, s *corev1.Service) bool {
-	return cp.Mesh.IsGlobal(c.NamespaceLabels(s.Namespace), s.Labels)
+	return cp.IsGlobal(c, s)
 }
 
 // notGlobalEverywhere: services are labeled as global and no mesh config makes them so,

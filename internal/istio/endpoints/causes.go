@@ -114,6 +114,21 @@ func (k *causes) warningOfWatching(primary, cluster string, code finding.Code) s
 	return ""
 }
 
+// anyAbout is the ID of an error or a warning with one of the codes about an object of a cluster; ""
+// where there is none.
+func (k *causes) anyAbout(object finding.Object, context string, codes ...finding.Code) string {
+	for _, found := range []map[finding.Code][]finding.Finding{k.errors, k.warnings} {
+		for _, code := range codes {
+			for _, f := range found[code] {
+				if f.Object == object && slices.Contains(f.Clusters, context) {
+					return f.ID()
+				}
+			}
+		}
+	}
+	return ""
+}
+
 // doubts are why it is not known in a cluster whether one of the codes holds.
 func (k *causes) doubts(context string, codes ...finding.Code) []finding.Reason {
 	var out []finding.Reason

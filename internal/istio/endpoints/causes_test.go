@@ -66,15 +66,16 @@ func TestKnownCauses(t *testing.T) {
 	}
 }
 
-// What is known to keep ambient clients from a cluster is named; else nothing is.
+// What is known to keep ambient clients from a cluster is named as the cause.
 func TestAmbientClients(t *testing.T) {
 	for name, want := range map[string][]string{
-		"ambient services that are global":                    {"east > west: unknown", "west > east: unknown"},
-		"ztunnel without a network":                           {"east > west: unknown AMB005", "west > east: unknown AMB005"},
-		"ambient clusters with different trust domains":       {"east > west: unknown AMB006", "west > east: unknown AMB006"},
-		"istiod that does not know ztunnel":                   {"east > west: unknown", "west > east: unknown AMB011"},
-		"global services without a config that makes them so": {"east > west: unknown AMB002", "west > east: unknown AMB002"},
-		"service that is global in one cluster alone":         {"east > west: unknown", "west > east: unknown"},
+		"ambient services that are global":                    nil,
+		"ztunnel without a network":                           {"east > west: broken AMB005", "west > east: broken AMB005"},
+		"ambient clusters with different trust domains":       {"east > west: broken AMB006", "west > east: broken AMB006"},
+		"istiod that does not know ztunnel":                   {"west > east: broken AMB011"},
+		"global services without a config that makes them so": {"east > west: broken AMB002", "west > east: broken AMB002"},
+		"service that is global in one cluster alone":         {"east > west: local EP041", "west > east: local EP041"},
+		"waypoint that is not global, before 1.28":            {"east > west: broken AMB015", "west > east: broken AMB015"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cases := slices.Concat(istiotest.NetworkFaults, istiotest.NetworkHealthy)
@@ -87,12 +88,10 @@ func TestAmbientClients(t *testing.T) {
 			if diff := cmp.Diff(want, paths(d)); diff != "" {
 				t.Errorf("paths (-want +got):\n%s", diff)
 			}
-			found := istiotest.Summarize(result)
-			if named := strings.Contains(strings.Join(want, " "), "AMB"); named != (len(found) == 1) {
-				t.Errorf("found %v", found)
-			}
 			ruletest.Complete(t, result)
-			if r := verify(t, f, Options{}, otherRules()...); len(r.Findings) > 0 {
+			broken := slices.ContainsFunc(want, func(p string) bool { return strings.Contains(p, "broken") })
+			r := verify(t, f, Options{}, otherRules()...)
+			if found := slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Code == "EP040" && f.CausedBy != "" }); found != broken {
 				t.Errorf("verify: %+v", r.Findings)
 			}
 		})

@@ -53,7 +53,7 @@ func (d *Diagnosis) Verdict() Verdict {
 func (d *Diagnosis) Sources() []Source {
 	var out []Source
 	for _, p := range d.Paths {
-		if (p.Verdict == Reaches || p.Verdict == Partial) && p.From.Pod != "" && !slices.Contains(out, p.From) {
+		if (p.Verdict == Reaches || p.Verdict == Partial) && p.From.Pod != "" && !p.From.Ambient && !slices.Contains(out, p.From) {
 			out = append(out, p.From)
 		}
 	}
@@ -78,6 +78,8 @@ type Source struct {
 	Pod string `json:"pod,omitempty"`
 	// Gateway: the proxy is that of a gateway, and no sidecar.
 	Gateway bool `json:"gateway,omitempty"`
+	// Ambient: it is a workload without proxy, for which ztunnel speaks.
+	Ambient bool `json:"ambient,omitempty"`
 }
 
 // Path is what becomes of requests from a source to the endpoints of one cluster.

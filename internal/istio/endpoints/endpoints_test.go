@@ -109,7 +109,6 @@ func checkVerify(t *testing.T, c istiotest.Case) {
 	if diff := cmp.Diff(slices.Sorted(slices.Values(c.Want)), istiotest.Summarize(result)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s\n%+v", diff, result.Findings)
 	}
-	result.Unknowns = slices.DeleteFunc(result.Unknowns, func(u finding.Unknown) bool { return u.Reason == reasonAmbient })
 	if len(result.Unknowns) > 0 {
 		t.Errorf("everything was readable, and yet not checked: %+v", result.Unknowns)
 	}

@@ -68,6 +68,11 @@ func (w *walk) resolvesName() Verdict {
 	if w.capturesDNS() {
 		return w.ok(stepService, "%s does not have it; the proxy answers for the name", w.source.Context)
 	}
+	return w.fault(stepService, w.withoutService())
+}
+
+// withoutService is the finding about a service that the cluster of the source does not have.
+func (w *walk) withoutService() finding.Finding {
 	f := finding.Finding{
 		Code: "EP001", Severity: w.when(finding.Note), Clusters: []string{w.source.Context}, Object: w.service.object(),
 		Title:    fmt.Sprintf("%s has no Service %s, so its clients cannot resolve the name", w.source.Context, w.service),
@@ -86,7 +91,7 @@ func (w *walk) resolvesName() Verdict {
 	other := w.service.in(w.to)
 	f.Evidence = append(f.Evidence, finding.Evidence{Cluster: w.to.Context, Field: w.service.text(), Value: portsOf(other)})
 	f.Fix = append(f.Fix, finding.Say("Create the same Service there. It needs no pods:").By(copyOf(other, w.source.Context)))
-	return w.fault(stepService, f)
+	return f
 }
 
 // capturesDNS reports whether the proxy answers for names.

@@ -35,7 +35,14 @@ type sourceKey struct {
 func (e *evaluator) clientsOf(c *model.Cluster, s service) []source {
 	var out []source
 	if !s.single || e.asked || s.in(c) != nil || e.managedBy[c] == nil || e.answersDNS(c) {
-		out = e.sourcesOf(c, cmp.Or(s.from, s.namespace))
+		namespace := cmp.Or(s.from, s.namespace)
+		ambient, ok := e.ambientSource(c, namespace)
+		if ok {
+			out = append(out, ambient)
+		}
+		if !ok || len(c.ClientNetworks()) > 0 {
+			out = append(out, e.sourcesOf(c, namespace)...)
+		}
 	}
 	host := istio.Host(s.namespace, s.name)
 	for _, g := range e.gatewayClients(c) {

@@ -51,15 +51,24 @@ const (
 	stepProxy     = "proxy"
 )
 
-// run goes on until something stops the requests.
-func (w *walk) run() Path {
-	w.path = Path{From: w.from.Source, To: w.to.Context, Steps: []Step{}, Ports: []Port{}, Findings: []string{}}
-	for _, step := range [...]func(*walk) Verdict{
-		(*walk).hasService, (*walk).isWatched, (*walk).isPredicted, (*walk).isConnected, (*walk).seesNamespace, (*walk).resolvesName,
+// sidecarSteps are what has to be right for sidecars and gateways.
+func sidecarSteps() []func(*walk) Verdict {
+	return []func(*walk) Verdict{
+		(*walk).hasService, (*walk).isWatched, (*walk).isConnected, (*walk).seesNamespace, (*walk).resolvesName,
 		(*walk).sameKind, (*walk).gets, (*walk).isOfMesh, (*walk).hasEndpoints, (*walk).hasCurrentEndpoints, (*walk).subsets, (*walk).samePorts,
 		(*walk).inScope,
 		(*walk).networks, (*walk).mutualTLS, (*walk).throughGateways, (*walk).nearest, (*walk).admits, (*walk).notEjected,
-	} {
+	}
+}
+
+// run goes on until something stops the requests.
+func (w *walk) run() Path {
+	w.path = Path{From: w.from.Source, To: w.to.Context, Steps: []Step{}, Ports: []Port{}, Findings: []string{}}
+	steps := sidecarSteps()
+	if w.from.Ambient {
+		steps = ambientSteps()
+	}
+	for _, step := range steps {
 		if w.path.Verdict = step(w); w.path.Verdict != goesOn {
 			w.path.StoppedAt = w.path.Steps[len(w.path.Steps)-1].Name
 			break
@@ -70,6 +79,9 @@ func (w *walk) run() Path {
 		w.path.Verdict = Partial
 	case w.path.Verdict == goesOn && w.asked:
 		w.path.Verdict, w.path.Summary = Reaches, w.way()
+		if w.from.Ambient {
+			w.path.Summary = w.ambientPath()
+		}
 		if len(w.kept) > 0 {
 			w.path.Summary += fmt.Sprintf(", except for port %d", w.kept[0])
 		}

@@ -1,6 +1,8 @@
 package istiotest
 
 import (
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
@@ -129,6 +131,17 @@ var endpointRouteFaults = []EndpointCase{
 			*ports = append(*ports, hbone)
 			east.ingress("edge", "helloworld")
 		})}, Paths: []string{"east > west: broken EP038"}},
+	{Case: Case{Name: "an ambient network without a gateway", Want: []string{"EP040 error east,west"},
+		Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+			west.Network.More = west.Network.More[:len(west.Network.More)-1]
+		}),
+	}, Paths: []string{"east > west: broken EP040"}},
+	{Asked: []string{"EP041 note east", "EP041 note west"}, Case: Case{Name: "an ambient service that is not global",
+		Fleet: ambientNetworked(func(_, _ *Cluster, inEast, inWest *corev1.Service) { inEast.Labels, inWest.Labels = nil, nil }),
+	}, Paths: []string{"east > west: local EP041", "west > east: local EP041"}},
+	{Asked: []string{"EP001 error east"}, Case: Case{Name: "an ambient service that only the other cluster has",
+		Fleet: ambientNetworked(func(east, _ *Cluster, inEast, _ *corev1.Service) { east.Network.Drop(inEast, east.Slice("helloworld")) }),
+	}, Paths: []string{"east > west: broken EP001", "west > east: nothing"}},
 	{Asked: []string{"EP039 note east", "EP039 note west"}, Case: Case{Name: "routes that keep requests in their cluster",
 		Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 			for _, c := range f.Clusters {
@@ -139,6 +152,7 @@ var endpointRouteFaults = []EndpointCase{
 
 // endpointRouteHealthy look like the faults, and are none.
 var endpointRouteHealthy = []EndpointCase{
+	{Case: Case{Name: "ambient on two networks, a global service", Fleet: ambientNetworked(func(_, _ *Cluster, _, _ *corev1.Service) {})}},
 	{Case: Case{Name: "ambient mode across networks, all services global", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
 			multiNetwork(c)

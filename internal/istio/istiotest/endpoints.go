@@ -125,7 +125,7 @@ func inSample(name string) metav1.ObjectMeta { return meta("sample", name, nil) 
 
 // EndpointHealthy are fleets in which every service is reached, or stays local as
 // somebody wants it.
-var EndpointHealthy = slices.Concat(endpointRouteHealthy, endpointHealthy, lookAlikes)
+var EndpointHealthy = slices.Concat(endpointHealthy, endpointRouteHealthy, lookAlikes)
 
 // endpointHealthy are those in general.
 var endpointHealthy = []EndpointCase{

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
@@ -65,6 +66,22 @@ func (c *Cluster) pending() {
 	k.Status.Addresses[0].Value = "10.101.0.8"
 	k.Status.Conditions[0].Status, k.Status.Conditions[0].Reason = metav1.ConditionFalse, "AddressNotAssigned"
 	k.Status.Conditions[0].Message = `address pending for hostname "istio-eastwestgateway.istio-system.svc.cluster.local"`
+}
+
+// waypoint gives the Service of ambient workloads a waypoint, the Service of which has labels.
+func (c *Cluster) waypoint(labels map[string]string) {
+	s := &corev1.Service{ObjectMeta: meta("sample", "waypoint", labels)}
+	s.Spec = corev1.ServiceSpec{
+		Type: corev1.ServiceTypeClusterIP, Selector: map[string]string{istio.LabelGatewayName: "waypoint"}, ClusterIP: "10.101.1.2",
+		Ports: []corev1.ServicePort{{Name: "mesh", Port: istio.HBONEPort, Protocol: corev1.ProtocolTCP}},
+	}
+	if c.Service("helloworld").Labels == nil {
+		c.Service("helloworld").Labels = map[string]string{}
+	}
+	c.Service("helloworld").Labels[istio.LabelWaypoint] = "waypoint"
+	// The gateway stays the last.
+	at := len(c.Network.More) - 1
+	c.Network.More = append(c.Network.More[:at:at], s, c.Network.More[at])
 }
 
 // another gives the network a second Gateway.
@@ -145,6 +162,30 @@ var ambientFaults = []Case{
 	{Name: "services that are global by the mesh config of one cluster alone", Want: []string{"AMB002 error east,west"}, Fleet: ambientNetworked(func(east, _ *Cluster, inEast, inWest *corev1.Service) {
 		east.Mesh["istio"]["serviceScopeConfigs"] = []any{map[string]any{"scope": "GLOBAL"}}
 		inEast.Labels, inWest.Labels = nil, nil
+	})},
+	{Name: "waypoint that is not global, before 1.28", Want: []string{"AMB015 warning east", "AMB015 warning west"}, Fleet: ambientNetworked(func(east, west *Cluster, _, _ *corev1.Service) {
+		for _, c := range []*Cluster{east, west} {
+			c.Image = "1.27.1"
+			c.waypoint(nil)
+		}
+	})},
+	{Name: "waypoint that is not global, and clients without pods of their own", Want: []string{"AMB015 error east"}, Fleet: ambientNetworked(func(east, west *Cluster, inEast, _ *corev1.Service) {
+		east.Image, east.Env[istio.EnvAmbientWaypoint] = "1.29.1", "false"
+		inEast.Spec.Selector = map[string]string{"app": "none"}
+		for _, c := range []*Cluster{east, west} {
+			c.waypoint(nil)
+		}
+	})},
+	{Name: "local service with a global waypoint", Want: []string{"AMB016 note east", "AMB016 note west"}, Fleet: ambientNetworked(func(east, west *Cluster, inEast, inWest *corev1.Service) {
+		inEast.Labels, inWest.Labels = map[string]string{}, map[string]string{}
+		for _, c := range []*Cluster{east, west} {
+			c.waypoint(map[string]string{istio.LabelGlobal: "true"})
+		}
+	})},
+	{Name: "ServiceEntry that is labeled as global", Want: []string{"AMB017 warning west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+		e := &api.ServiceEntry{ObjectMeta: meta("sample", "hello-mesh", map[string]string{istio.LabelGlobal: "true"})}
+		e.Spec.Hosts, e.Spec.Location = []string{"hello.mesh.example"}, api.MeshInternal
+		west.Network.More = append([]runtime.Object{e}, west.Network.More...)
 	})},
 	{Name: "waypoint in one cluster alone", Want: []string{"AMB009 error east,west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		west.Namespaces["sample"][istio.LabelWaypoint] = "waypoint"
