@@ -226,8 +226,10 @@ func (w *walk) knownOfAmbient() (finding.Finding, bool) {
 		{"AMB005", w.source},
 		{"AMB011", w.source},
 		{"AMB003", w.to},
+		{"AMB030", w.to},
 		{"AMB010", w.to},
 		{"AMB005", w.to},
+		{"AMB011", w.to},
 		{"AMB006", w.to},
 	} {
 		for _, f := range w.known.errors[about.code] {

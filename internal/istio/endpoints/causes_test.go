@@ -72,7 +72,7 @@ func TestAmbientClients(t *testing.T) {
 		"ambient services that are global":                    nil,
 		"ztunnel without a network":                           {"east > west: broken AMB005", "west > east: broken AMB005"},
 		"ambient clusters with different trust domains":       {"east > west: broken AMB006", "west > east: broken AMB006"},
-		"istiod that does not know ztunnel":                   {"west > east: broken AMB011"},
+		"istiod that does not know ztunnel":                   {"east > west: broken AMB011", "west > east: broken AMB011"},
 		"global services without a config that makes them so": {"east > west: broken AMB002", "west > east: broken AMB002"},
 		"service that is global in one cluster alone":         {"east > west: local EP041", "west > east: local EP041"},
 		"waypoint that is not global, before 1.28":            {"east > west: broken AMB015", "west > east: broken AMB015"},

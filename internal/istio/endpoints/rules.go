@@ -117,7 +117,7 @@ var (
 	// networkCodes are those for which a network is not known, or is not one.
 	networkCodes = []finding.Code{"NET001", "NET002", "NET004", "NET005", "NET007"}
 	// ambientCodes are those that keep ambient workloads from clusters.
-	ambientCodes = []finding.Code{"AMB001", "AMB002", "AMB003", "AMB005", "AMB006", "AMB010", "AMB011", "AMB015"}
+	ambientCodes = []finding.Code{"AMB001", "AMB002", "AMB003", "AMB005", "AMB006", "AMB010", "AMB011", "AMB015", "AMB030"}
 )
 
 // causeCodes are all codes that may be the cause of what is found on a path.
