@@ -42,6 +42,8 @@ type Endpoints struct {
 	// SNI is the name that the rules set for connections with the certificates of the mesh, in
 	// place of the one by which gateways between networks know the service; "" for none.
 	SNI string
+	// Outlier is their outlier detection; nil for none.
+	Outlier *api.OutlierDetection
 	// Endpoints are in the order of istiod: by locality, and in each the pods before the gateways.
 	Endpoints []Endpoint
 	// Dropped are the endpoints that clusters have and the source does not get.

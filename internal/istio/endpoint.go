@@ -145,20 +145,28 @@ func (v *View) newWorkload(m *member, pod *facts.Pod, addresses []string, health
 // locality is where a pod runs: what its label says, else its node's labels
 // (pilot/pkg/serviceregistry/kube/controller/controller.go, getPodLocality).
 func (m *member) locality(p *facts.Pod) string {
-	label, ok := p.Labels[LabelLocality]
-	if !ok {
-		label = p.Labels[labelOldLocality]
-	}
-	if label != "" {
-		if strings.Contains(label, "/") {
-			return label
-		}
-		return strings.ReplaceAll(label, ".", "/")
+	if label := labeledLocality(p); label != "" {
+		return label
 	}
 	n := m.nodes[p.Node]
 	if n == nil {
 		return ""
 	}
+	return nodeLocality(n)
+}
+
+func labeledLocality(p *facts.Pod) string {
+	label, ok := p.Labels[LabelLocality]
+	if !ok {
+		label = p.Labels[labelOldLocality]
+	}
+	if strings.Contains(label, "/") {
+		return label
+	}
+	return strings.ReplaceAll(label, ".", "/")
+}
+
+func nodeLocality(n *corev1.Node) string {
 	region := cmp.Or(n.Labels[labelRegion], n.Labels[labelOldRegion])
 	zone := cmp.Or(n.Labels[labelZone], n.Labels[labelOldZone])
 	subzone := n.Labels[LabelSubzone]
@@ -166,6 +174,15 @@ func (m *member) locality(p *facts.Pod) string {
 		return ""
 	}
 	return region + "/" + zone + "/" + subzone
+}
+
+// NodeLocality is where a node is by its labels; the zero Locality where they do not say it.
+func NodeLocality(n *corev1.Node) Locality { return ParseLocality(nodeLocality(n)) }
+
+// PodLocality is where a pod is by its own labels; false where only its node says it.
+func PodLocality(p *facts.Pod) (Locality, bool) {
+	label := labeledLocality(p)
+	return ParseLocality(label), label != ""
 }
 
 // health is what becomes of the conditions of an endpoint (endpointHealthStatus).

@@ -14,6 +14,7 @@ import (
 func (b *builder) rank(groups []*group) []*group {
 	policy := b.rule.policy(b.subset, b.port)
 	setting, failover := b.localitySetting(policy)
+	b.out.Outlier = policy.OutlierDetection
 	failover = failover || policy.OutlierDetection != nil
 	if setting != nil && (failover || setting.Distribute != nil) {
 		b.out.Preference = b.preference(policy)
@@ -174,7 +175,7 @@ func cutLabel(entry string) (label, value string, given bool) {
 // that have none (applyLocalityWeights).
 func (b *builder) distribute(groups []*group, settings []api.Distribute) {
 	for _, d := range settings {
-		if !b.source.Locality.matches(d.From) {
+		if !b.source.Locality.Matches(d.From) {
 			continue
 		}
 		left := slices.Clone(groups)
@@ -182,7 +183,7 @@ func (b *builder) distribute(groups []*group, settings []api.Distribute) {
 			var matched []*group
 			total := uint32(0)
 			left = slices.DeleteFunc(left, func(g *group) bool {
-				if !ParseLocality(g.locality).matches(to) {
+				if !ParseLocality(g.locality).Matches(to) {
 					return false
 				}
 				matched = append(matched, g)
@@ -224,9 +225,9 @@ func (b *builder) dropAll(e *candidate, reason DropReason) {
 	}
 }
 
-// matches reports whether a locality is one of a pattern, of which parts may be * or missing
+// Matches reports whether a locality is one of a pattern, of which parts may be * or missing
 // (pilot/pkg/networking/util/util.go, LocalityMatch).
-func (l Locality) matches(pattern string) bool {
+func (l Locality) Matches(pattern string) bool {
 	p := ParseLocality(pattern)
 	return (p.Region == "*" || p.Region == l.Region) &&
 		(p.Zone == "*" || p.Zone == "" || p.Zone == l.Zone) &&

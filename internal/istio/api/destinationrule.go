@@ -62,7 +62,11 @@ type ClientTLS struct {
 // OutlierDetection ejects endpoints that fail; that it is there at all turns
 // failover between localities on.
 type OutlierDetection struct {
-	MinHealthPercent int32 `json:"minHealthPercent,omitempty"`
+	// Consecutive5xxErrors is how many answers of 5xx in a row eject; nil is Envoy's 5, 0 none.
+	Consecutive5xxErrors *uint32 `json:"consecutive5xxErrors,omitempty"`
+	// ConsecutiveGatewayErrors is the same for 502, 503 and 504 alone; nil is none.
+	ConsecutiveGatewayErrors *uint32 `json:"consecutiveGatewayErrors,omitempty"`
+	MinHealthPercent         int32   `json:"minHealthPercent,omitempty"`
 }
 
 // LoadBalancer is the part of the settings that ranks endpoints.

@@ -55,6 +55,7 @@ func Diagnose(mesh *model.Mesh, found finding.Result, namespace, name string, op
 	d := e.evaluate(s, n)
 	config := differences{mesh, mesh.Members(), func(f finding.Finding) { n.add("", f) }, n.unknown.NotChecked}
 	config.find(namespace)
+	aboutService(mesh, s, n)
 	n.servicesUnknown(mesh.Members())
 	for i := range mesh.Fleet.Clusters {
 		if c := &mesh.Fleet.Clusters[i]; c.Unreached != nil {
@@ -73,6 +74,31 @@ func (e *evaluator) leading(s service) *model.ControlPlane {
 		}
 	}
 	return nil
+}
+
+// aboutService notes what other rules than those about paths find about a service.
+func aboutService(mesh *model.Mesh, s service, n *notes) {
+	for _, c := range mesh.Members() {
+		for _, a := range sharedAddressesOf(c) {
+			if a.loser.key() == s.key() || a.winner.key() == s.key() {
+				n.add("", a.finding())
+			}
+		}
+	}
+	host := istio.Host(s.namespace, s.name)
+	for _, cp := range mesh.ControlPlanes {
+		if cp.Cluster.Membership.State == model.Outside {
+			continue
+		}
+		rules, inert := resources.DestinationRules.Of(cp.Cluster.Cluster), inertOf(cp)
+		for i := range rules.Value {
+			if d := &rules.Value[i]; istio.FullHost(d.Spec.Host, d.Namespace) == host {
+				if f, ok := inert.finding(d); ok {
+					n.add("", f)
+				}
+			}
+		}
+	}
 }
 
 // noSuchService says what there is instead.

@@ -65,6 +65,7 @@ type evaluator struct {
 	clients  memo[*model.Cluster, []source]
 	scoped   memo[*model.ControlPlane, bool]
 	dns      memo[*model.Cluster, bool]
+	routings memo[*model.ControlPlane, routing]
 }
 
 func newEvaluator(mesh *model.Mesh, clusters []*model.Cluster, known *causes, options Options) *evaluator {

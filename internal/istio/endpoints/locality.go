@@ -34,6 +34,9 @@ func (w *walk) nearest() Verdict {
 	if mine > best {
 		return w.answer(stepLocality, w.prefers(p, "requests go to "+w.to.Context+" only when nearer endpoints fail, on purpose"))
 	}
+	if p.given.Preference != "" && w.from.proxy.Locality == (istio.Locality{}) {
+		return w.ok(stepLocality, "%s ranks nothing: no label says where clients in %s are", p.given.Preference, w.source.Context)
+	}
 	if p.given.Preference != "" {
 		return w.ok(stepLocality, "%s ranks it first", p.given.Preference)
 	}

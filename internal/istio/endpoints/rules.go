@@ -34,6 +34,18 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Run:     configDiffers,
 		},
 		{
+			Reports: []rule.Report{rule.May("EP050", finding.Error, finding.Warning)},
+			Needs:   []rule.Need{resources.Services},
+			Uses:    addressRows(),
+			Run:     sharedAddresses,
+		},
+		{
+			Reports: []rule.Report{rule.May("EP054", finding.Warning, finding.Note)},
+			Needs:   []rule.Need{resources.DestinationRules, resources.Services},
+			Uses:    inertRows(),
+			Run:     inertSettings,
+		},
+		{
 			Reports: []rule.Report{rule.May("EP020", finding.Error, finding.Warning)},
 			Needs:   []rule.Need{resources.Pods, resources.Services},
 			Uses:    []rule.Need{resources.Istiods, resources.IstiodPods, resources.RemoteSecrets, questions.Istiods},
@@ -80,6 +92,9 @@ func pathReports() []rule.Report {
 		rule.May("EP039", finding.Note),
 		rule.May("EP040", finding.Error),
 		rule.May("EP041", finding.Note),
+		rule.May("EP051", finding.Note),
+		rule.May("EP052", finding.Warning, finding.Note),
+		rule.May("EP053", finding.Warning, finding.Note),
 	}
 }
 
@@ -140,7 +155,7 @@ func requestsStop(p *rule.Pass[*model.Mesh]) {
 	for _, u := range n.unknown.Unknowns {
 		p.NotChecked(u.Cluster, u.Reason, u.Codes...)
 	}
-	for _, f := range n.folded() {
+	for _, f := range oneSidedTogether(n.folded()) {
 		p.Report(f)
 	}
 }

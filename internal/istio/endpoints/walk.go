@@ -56,8 +56,8 @@ func sidecarSteps() []func(*walk) Verdict {
 	return []func(*walk) Verdict{
 		(*walk).hasService, (*walk).isWatched, (*walk).isConnected, (*walk).seesNamespace, (*walk).resolvesName,
 		(*walk).sameKind, (*walk).gets, (*walk).isOfMesh, (*walk).hasEndpoints, (*walk).hasCurrentEndpoints, (*walk).subsets, (*walk).samePorts,
-		(*walk).inScope,
-		(*walk).networks, (*walk).mutualTLS, (*walk).throughGateways, (*walk).nearest, (*walk).admits, (*walk).notEjected,
+		(*walk).inScope, (*walk).networks, (*walk).mutualTLS, (*walk).throughGateways, (*walk).nearest, (*walk).hasRules,
+		(*walk).keepsGateways, (*walk).oneState, (*walk).admits, (*walk).notEjected,
 	}
 }
 

@@ -2,8 +2,10 @@ package istiotest
 
 import (
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
@@ -119,7 +121,7 @@ var endpointFaults = []EndpointCase{
 	{Case: Case{Name: "mutual TLS turned off where the pods are", Want: []string{"EP009 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Network.More = append(west.Network.More, peers(api.MTLSDisable))
 	})}, Paths: []string{"east > west: broken EP009", "west > east: broken EP009"}},
-	{Case: Case{Name: "a subset that one cluster defines", Want: []string{"EP010 error east,west"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
+	{Case: Case{Name: "a subset that one cluster defines", Want: []string{"EP010 error east,west", "EP051 note west,east"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
 		for _, c := range f.Clusters {
 			for _, p := range c.Network.Pods[:2] {
 				p.Labels["version"] = "v1"
@@ -166,11 +168,11 @@ var endpointFaults = []EndpointCase{
 		east.Network.More = append(east.Network.More, outlierDetection("helloworld"))
 		west.Network.More = append(west.Network.More, rule("helloworld", nil))
 	})}, Paths: []string{}},
-	{Case: Case{Name: "a policy for one trust domain", Want: []string{"EP019 warning west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+	{Case: Case{Name: "a policy for one trust domain", Want: []string{"EP019 warning west", "EP051 note east,west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
 		east.Mesh["istio"]["trustDomain"] = "east.local"
 		west.Network.More = append(west.Network.More, allow(api.AuthorizationSource{Principals: []string{"cluster.local/ns/sample/sa/default"}}))
 	})}, Paths: []string{}},
-	{Case: Case{Name: "a policy for addresses of pods", Want: []string{"EP019 warning west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+	{Case: Case{Name: "a policy for addresses of pods", Want: []string{"EP019 warning west", "EP051 note east,west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Network.More = append(west.Network.More, allow(api.AuthorizationSource{IPBlocks: []string{"10.0.0.0/28", "10.0.1.0/28"}}))
 	})}, Paths: []string{}},
 	{Case: Case{Name: "the same addresses twice", Want: []string{"EP021 error east,west"}, Fleet: servingFlat(func(_ *Fleet, east, west *Cluster) {
@@ -190,6 +192,69 @@ var endpointFaults = []EndpointCase{
 		}
 		west.Service("helloworld").Spec.Selector = nil
 	})}, Paths: []string{"east > west: broken EP024"}},
+	{Case: Case{Name: "two services at one address", Want: []string{"EP050 error east,west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+		east.serveAt("redis", "10.96.9.9", "tcp-redis", 6379, 10*day)
+		west.serveAt("sessions", "10.96.9.9", "tcp-redis", 6379, 2*day)
+	})}, Paths: []string{}, Asked: []string{}},
+	{Case: Case{Name: "two services at one address, of which DNS proxying knows both", Want: []string{"EP050 warning east,west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+		east.serveAt("mail", "10.96.9.8", "tcp", 25, 2*day)
+		west.serveAt("smtp", "10.96.9.8", "", 25, 10*day)
+		eachPod(west.Network.Pods, func(p *corev1.Pod) { SetEnv(p, istio.EnvDNSCapture, "true") })
+		eachPod(east.Network.Pods, func(p *corev1.Pod) { inject(p, "") })
+		eachPod(east.Network.Pods, func(p *corev1.Pod) { p.Spec.Containers[0].Name = "app" })
+	})}, Paths: []string{}, Asked: []string{}},
+	{Case: Case{Name: "routes that one cluster has", Want: []string{"EP051 note west,east"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
+		east.Network.More = append(east.Network.More, routeTo("helloworld", ""))
+	})}, Paths: []string{}},
+	{Case: Case{Name: "routes that one cluster has for many services", Want: []string{"EP051 note west,east"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
+		for _, name := range []string{"one", "two", "three", "four"} {
+			for _, c := range f.Clusters {
+				eachPod(c.Network.Pods, func(p *corev1.Pod) { p.Labels["in"] = "all" })
+				s := c.Service("helloworld").DeepCopy()
+				s.Name, s.Spec.ClusterIP = name, ""
+				slice := c.Slice("helloworld").DeepCopy()
+				slice.Name, slice.Labels = name+"-x", map[string]string{"kubernetes.io/service-name": name}
+				c.Network.More = append(c.Network.More, s, slice)
+			}
+			east.Network.More = append(east.Network.More, routeTo(name, ""))
+		}
+	})}, Paths: []string{}, Asked: []string{}},
+	{Asked: []string{"EP052 warning east,west"}, Case: Case{Name: "outlier detection for pods behind one gateway", Want: []string{"EP052 note east,west"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
+		east.withoutPods("helloworld")
+		for _, c := range f.Clusters {
+			c.Network.More = append(c.Network.More, outlierDetection("helloworld"))
+		}
+	})}, Paths: []string{"west > east: nothing"}},
+	{Case: Case{Name: "stateful sets of one name", Want: []string{"EP053 note east,west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.statefulSet("helloworld")
+		}
+	})}, Paths: []string{}},
+	{Case: Case{Name: "databases of one name on one network", Want: []string{"EP053 warning east,west"}, Fleet: servingFlat(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.listenAt("helloworld", "tcp-postgres", 5432)
+			c.Network.Pods[1].Labels["app"] = "other"
+			c.Slice("helloworld").Endpoints = c.Slice("helloworld").Endpoints[:1]
+		}
+	})}, Paths: []string{}},
+	{Case: Case{Name: "failover without outlier detection", Want: []string{"EP054 note east", "EP054 note west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		located(f)
+		for _, c := range f.Clusters {
+			c.Network.More = append(c.Network.More, rule("helloworld", &api.TrafficPolicy{LoadBalancer: failover("region1", "region2")}))
+		}
+	})}, Paths: []string{}},
+	{Case: Case{Name: "failover between regions where no node is", Want: []string{"EP054 warning east", "EP054 warning west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.Network.More = append(c.Network.More, rule("helloworld", &api.TrafficPolicy{
+				LoadBalancer: failover("region8", "region9"), OutlierDetection: &api.OutlierDetection{},
+			}))
+		}
+	})}, Paths: []string{}},
+	{Case: Case{Name: "a subset without pods", Want: []string{"EP054 note east", "EP054 note west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.Network.More = append(c.Network.More, rule("helloworld", nil, api.Subset{Name: "v9", Labels: map[string]string{"version": "v9"}}))
+		}
+	})}, Paths: []string{}},
 	{Case: Case{Name: "no gateway", Want: []string{"EP031 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Network.Gateway, west.Network.GatewayPods = nil, nil
 	})}, Paths: []string{"east > west: broken EP031"}},
@@ -239,4 +304,46 @@ func allow(from api.AuthorizationSource) *api.AuthorizationPolicy {
 	return &api.AuthorizationPolicy{ObjectMeta: inSample("helloworld"), Spec: api.AuthorizationPolicySpec{
 		Action: api.ActionAllow, Rules: []api.AuthorizationRule{{From: []api.AuthorizationFrom{{Source: &from}}}},
 	}}
+}
+
+func failover(from, to string) *api.LoadBalancer {
+	return &api.LoadBalancer{LocalityLbSetting: &api.LocalityLbSetting{Failover: []api.Failover{{From: from, To: to}}}}
+}
+
+// serveAt gives the cluster a Service without pods, at an address, of some age.
+func (c *Cluster) serveAt(name, address, port string, number int32, age time.Duration) {
+	s := &corev1.Service{ObjectMeta: inSample(name)}
+	s.CreationTimestamp = metav1.NewTime(Now.Add(-age))
+	s.Spec = corev1.ServiceSpec{
+		Type: corev1.ServiceTypeClusterIP, ClusterIP: address, Selector: map[string]string{"app": name},
+		Ports: []corev1.ServicePort{{Name: port, Port: number, Protocol: corev1.ProtocolTCP}},
+	}
+	c.Network.More = append(c.Network.More, s)
+}
+
+// withoutPods takes the pods away from a Service.
+func (c *Cluster) withoutPods(name string) {
+	for _, p := range c.Network.Pods {
+		if p.Labels["app"] == name {
+			p.Labels["app"] = "other"
+		}
+	}
+	c.Slice(name).Endpoints = nil
+}
+
+// statefulSet makes the pods of a name those of a StatefulSet.
+func (c *Cluster) statefulSet(name string) {
+	for _, p := range c.Network.Pods {
+		if p.Labels["app"] == name {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: name, UID: "0", Controller: ptr(true)}}
+			delete(p.Labels, "pod-template-hash")
+		}
+	}
+}
+
+// listenAt gives a Service another port.
+func (c *Cluster) listenAt(name, port string, number int32) {
+	s, slice := c.Service(name), c.Slice(name)
+	s.Spec.Ports[0].Name, s.Spec.Ports[0].Port = port, number
+	slice.Ports[0].Name, slice.Ports[0].Port = ptr(port), ptr(number)
 }

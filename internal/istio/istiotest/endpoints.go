@@ -3,6 +3,7 @@ package istiotest
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
 // EndpointCase is a fleet, and what becomes of requests for Service sample/helloworld.
@@ -165,6 +167,56 @@ var endpointHealthy = []EndpointCase{
 	{Case: Case{Name: "the same rules everywhere", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
 			c.Network.More = append(c.Network.More, outlierDetection("helloworld"), strict())
+		}
+	})}, Paths: []string{}},
+	{Case: Case{Name: "services of one address and name", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for i, c := range f.Clusters {
+			c.serveAt("redis", "10.96.9.9", "tcp-redis", 6379, time.Duration(i+1)*day)
+		}
+	})}},
+	{Case: Case{Name: "services of one address that HTTP tells apart", Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+		east.serveAt("cart", "10.96.9.9", "http", 80, 10*day)
+		west.serveAt("shop", "10.96.9.9", "http", 80, 2*day)
+		east.serveAt("redis", "10.96.9.8", "tcp-redis", 6379, 10*day)
+		west.serveAt("mysql", "10.96.9.8", "tcp-mysql", 3306, 2*day)
+	})}},
+	{Case: Case{Name: "outlier detection with pods nearby", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.Network.More = append(c.Network.More, outlierDetection("helloworld"))
+		}
+	})}, Paths: []string{}},
+	{Case: Case{Name: "outlier detection that lets panic be", Fleet: serving(func(f *Fleet, east, _ *Cluster) {
+		east.withoutPods("helloworld")
+		for _, c := range f.Clusters {
+			c.Network.More = append(c.Network.More, rule("helloworld", &api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{MinHealthPercent: 50}}))
+		}
+	})}, Paths: []string{"west > east: nothing"}},
+	{Case: Case{Name: "outlier detection that counts gateway errors", Fleet: serving(func(f *Fleet, east, _ *Cluster) {
+		east.withoutPods("helloworld")
+		for _, c := range f.Clusters {
+			c.Network.More = append(c.Network.More, rule("helloworld", &api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{Consecutive5xxErrors: ptr(uint32(0))}}))
+		}
+	})}, Paths: []string{"west > east: nothing"}},
+	{Asked: []string{"EP013 note east", "EP013 note west"}, Case: Case{Name: "stateful sets that stay in their cluster", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.statefulSet("helloworld")
+			c.Mesh["istio"]["serviceSettings"] = settings("*.sample.svc.cluster.local")
+		}
+	})}, Paths: []string{"east > west: local EP013", "west > east: local EP013"}},
+	{Case: Case{Name: "a stateful set in one cluster", Fleet: serving(func(_ *Fleet, east, west *Cluster) {
+		east.withoutPods("helloworld")
+		west.statefulSet("helloworld")
+	})}, Paths: []string{"west > east: nothing"}},
+	{Case: Case{Name: "a subset that a rollout fills", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			c.Network.More = append(c.Network.More, rule("helloworld", nil, api.Subset{Name: "canary", Labels: map[string]string{"rollouts-pod-template-hash": "5d5c"}}))
+		}
+	})}, Paths: []string{}},
+	{Case: Case{Name: "routes that each cluster has under a name of its own", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			v := routeTo("helloworld", "")
+			v.Name = "routes-of-" + c.Name
+			c.Network.More = append(c.Network.More, v)
 		}
 	})}, Paths: []string{}},
 	{Case: Case{Name: "a cluster that was named by mistake", Fleet: func() *Fleet {

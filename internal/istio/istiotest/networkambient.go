@@ -95,6 +95,16 @@ func (c *Cluster) another(name, address string) *api.KubernetesGateway {
 	return second
 }
 
+// entry gives the cluster a ServiceEntry for its pods.
+func (c *Cluster) entry(labels map[string]string) {
+	e := &api.ServiceEntry{ObjectMeta: meta("sample", "hello-mesh", labels), Spec: api.ServiceEntrySpec{
+		Hosts: []string{"hello.mesh.internal"}, Location: api.MeshInternal,
+		WorkloadSelector: &api.WorkloadEntrySelection{Labels: map[string]string{"app": "helloworld"}},
+	}}
+	at := len(c.Network.More) - 1 // the gateway stays the last
+	c.Network.More = append(c.Network.More[:at:at], e, c.Network.More[at])
+}
+
 // ambientHealthy are healthy fleets that resemble faults of ambient mode.
 var ambientHealthy = []Case{
 	{Name: "ambient services that are global", Fleet: ambientNetworked(func(_, _ *Cluster, _, _ *corev1.Service) {})},
@@ -113,6 +123,9 @@ var ambientHealthy = []Case{
 	{Name: "ambient gateway with another listener", Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		k := west.Network.eastWest()
 		k.Spec.Listeners = append([]api.Listener{{Name: "other", Port: 15009, Protocol: "HBONE", TLS: &api.ListenerTLS{Mode: "Passthrough"}}}, k.Spec.Listeners...)
+	})},
+	{Name: "ServiceEntry that is not labeled as global", Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+		west.entry(map[string]string{istio.LabelGlobal: "false"})
 	})},
 	{Name: "waypoints in both clusters", Fleet: ambientNetworked(func(_, west *Cluster, inEast, _ *corev1.Service) {
 		inEast.Labels[istio.LabelWaypoint] = "waypoint"
@@ -189,6 +202,9 @@ var ambientFaults = []Case{
 	})},
 	{Name: "waypoint in one cluster alone", Want: []string{"AMB009 error east,west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		west.Namespaces["sample"][istio.LabelWaypoint] = "waypoint"
+	})},
+	{Name: "ServiceEntry that is labeled as global", Want: []string{"NET041 warning west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
+		west.entry(map[string]string{istio.LabelGlobal: "true"})
 	})},
 	{Name: "istiod that does not know ztunnel", Want: []string{"AMB011 error west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		west.Env[istio.EnvTrustedNodeAccounts] = "kube-system/ztunnel"
