@@ -54,11 +54,6 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Run:     ambientWithoutGateway,
 		},
 		{
-			Reports: []rule.Report{rule.May("NET041", finding.Warning)},
-			Needs:   []rule.Need{resources.Istiods, resources.ServiceEntries},
-			Run:     globalEntries,
-		},
-		{
 			Reports: []rule.Report{rule.May("AMB002", finding.Error, finding.Warning)},
 			Needs:   global,
 			Run:     notGlobalEverywhere,

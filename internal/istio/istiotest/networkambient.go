@@ -203,9 +203,6 @@ var ambientFaults = []Case{
 	{Name: "waypoint in one cluster alone", Want: []string{"AMB009 error east,west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		west.Namespaces["sample"][istio.LabelWaypoint] = "waypoint"
 	})},
-	{Name: "ServiceEntry that is labeled as global", Want: []string{"NET041 warning west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
-		west.entry(map[string]string{istio.LabelGlobal: "true"})
-	})},
 	{Name: "istiod that does not know ztunnel", Want: []string{"AMB011 error west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		west.Env[istio.EnvTrustedNodeAccounts] = "kube-system/ztunnel"
 	})},
