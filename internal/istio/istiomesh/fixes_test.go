@@ -42,6 +42,8 @@ var exceptions = []exception{
 	{code: "PR007", added: []finding.Code{"PR004", "PR008"}, why: "istiod writes its root and the CA bundle once it watches the cluster"},
 	{code: "SEC001", added: []finding.Code{"SEC001", "SEC023", "PR004", "PR008"}, left: true,
 		why: "other pairs lack remote secrets too; istiod writes its root and the CA bundle once it watches the cluster"},
+	{code: "SEC001", added: []finding.Code{"EP030", "GW001", "SEC006"},
+		why: "where two meshes are joined on purpose, what both of them need shows only then"},
 }
 
 // excuse is the exception for a fix of a code that leaves the finding, or adds another code.
