@@ -37,6 +37,15 @@ type PodTemplate struct {
 	Containers, InitContainers []corev1.Container
 	ServiceAccount             string // of ztunnels only
 	HostNetwork                bool
+	// Volumes are those that a mesh wants to be kept.
+	Volumes []Volume
+}
+
+// Volume is where a volume of a pod comes from: a CSI driver, or the node. Others are not kept.
+type Volume struct {
+	Name string
+	// Driver is the CSI driver's name; "" for a directory of the node.
+	Driver string
 }
 
 // Owner is the controller of an object.
@@ -84,6 +93,13 @@ func PodOf(o *corev1.Pod) Pod {
 		},
 		Node: o.Spec.NodeName, Phase: o.Status.Phase, Created: o.CreationTimestamp.Time,
 	}
+	for i := range o.Spec.Volumes {
+		if v := &o.Spec.Volumes[i]; v.CSI != nil {
+			p.Volumes = append(p.Volumes, Volume{Name: v.Name, Driver: v.CSI.Driver})
+		} else if v.HostPath != nil {
+			p.Volumes = append(p.Volumes, Volume{Name: v.Name})
+		}
+	}
 	if owner := metav1.GetControllerOf(o); owner != nil {
 		p.Owner = Owner{Kind: owner.Kind, Name: owner.Name}
 	}
@@ -130,6 +146,13 @@ func (p *Pod) Object() *corev1.Pod {
 	if p.Owner != (Owner{}) {
 		controller := true
 		o.OwnerReferences = []metav1.OwnerReference{{Kind: p.Owner.Kind, Name: p.Owner.Name, Controller: &controller}}
+	}
+	for _, v := range p.Volumes {
+		source := corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{}}
+		if v.Driver != "" {
+			source = corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: v.Driver}}
+		}
+		o.Spec.Volumes = append(o.Spec.Volumes, corev1.Volume{Name: v.Name, VolumeSource: source})
 	}
 	for _, ip := range p.IPs {
 		o.Status.PodIPs = append(o.Status.PodIPs, corev1.PodIP{IP: ip})

@@ -30,6 +30,15 @@ type Istiod struct {
 	// CACertsVolume is the name of the Secret that is mounted as the plugged-in
 	// CA: "cacerts", unless the installation was changed; "" when it is no Secret.
 	CACertsVolume string
+	// MountsCACerts: there is a volume for the plugged-in CA, and CACertsPath is where it is
+	// mounted; "" where that is not known.
+	MountsCACerts bool
+	CACertsPath   string
+	// CAFromRootCert: the CA of the certificate that istiod is given, if it is given one, is that
+	// of ConfigMap istio-ca-root-cert; CAElsewhere: it is from somewhere else.
+	CAFromRootCert, CAElsewhere bool
+	// ScaledDown: it is to have no pods.
+	ScaledDown bool
 	// Aliases are further names of clusters, each with the ID that istiod has for it.
 	Aliases map[string]string
 	env     map[string]string
@@ -37,12 +46,31 @@ type Istiod struct {
 
 // Istiods returns the control planes of the cluster's system namespace.
 func Istiods(c *facts.Cluster) []Istiod {
+	return istiodsWhere(c, func(namespace string) bool { return namespace == c.SystemNamespace })
+}
+
+// OtherIstiods are the control planes of other namespaces than the system namespace, where
+// they could be read. They belong to other meshes, or to other clusters.
+func OtherIstiods(c *facts.Cluster) []Istiod {
+	return istiodsWhere(c, func(namespace string) bool { return namespace != c.SystemNamespace })
+}
+
+func istiodsWhere(c *facts.Cluster, ok func(namespace string) bool) []Istiod {
 	var out []Istiod
 	for _, d := range resources.Istiods.Of(c).Value {
-		if d.Namespace != c.SystemNamespace {
+		if !ok(d.Namespace) {
 			continue
 		}
-		i := Istiod{Namespace: d.Namespace, Name: d.Name, Owner: owner.Of(&d.ObjectMeta), env: map[string]string{}, CACertsVolume: CACertsSecret}
+		i := Istiod{
+			Namespace: d.Namespace, Name: d.Name, env: map[string]string{}, CACertsVolume: CACertsSecret,
+			ScaledDown: d.Spec.Replicas != nil && *d.Spec.Replicas == 0, Owner: owner.Of(&d.ObjectMeta),
+		}
+		roots := "" // the volume with the published roots
+		for _, v := range d.Spec.Template.Spec.Volumes {
+			if v.ConfigMap != nil && v.ConfigMap.Name == RootCertConfigMap {
+				roots = v.Name
+			}
+		}
 		for _, container := range d.Spec.Template.Spec.Containers {
 			if container.Name != DiscoveryContainer {
 				continue
@@ -52,6 +80,16 @@ func Istiods(c *facts.Cluster) []Istiod {
 			}
 			i.Version = imageVersion(container.Image)
 			i.Aliases = aliases(container.Args)
+			file := argumentsOf(&d, DiscoveryContainer)[ArgCACertFile]
+			for _, m := range container.VolumeMounts {
+				if m.Name == caCertsVolume {
+					i.CACertsPath = m.MountPath
+				}
+				i.CAFromRootCert = i.CAFromRootCert || m.Name == roots && file != "" && strings.HasPrefix(file, m.MountPath+"/")
+			}
+			// Where it is not known what is mounted, the usual way of istio-csr is taken.
+			i.CAFromRootCert = i.CAFromRootCert || len(container.VolumeMounts) == 0 && roots != "" && file != ""
+			i.CAElsewhere = file != "" && !i.CAFromRootCert
 		}
 		if i.Version == nil {
 			i.Version = parseVersion(d.Labels[versionLabel])
@@ -59,7 +97,7 @@ func Istiods(c *facts.Cluster) []Istiod {
 		i.Revision = cmp.Or(i.env[EnvRevision], d.Labels[LabelRevision], DefaultRevision)
 		for _, v := range d.Spec.Template.Spec.Volumes {
 			if v.Name == caCertsVolume {
-				i.CACertsVolume = ""
+				i.CACertsVolume, i.MountsCACerts = "", true
 				if v.Secret != nil {
 					i.CACertsVolume = v.Secret.SecretName
 				}

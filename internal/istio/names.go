@@ -16,6 +16,11 @@ const (
 	EnvDNSCapture                   = config.EnvDNSCapture
 	EnvXDSAgent                     = config.EnvXDSAgent
 	EnvCAAddress                    = config.EnvCAAddress
+	EnvCAProvider                   = config.EnvCAProvider
+	EnvRootCADir                    = config.EnvRootCADir
+	IstioCSRName                    = config.IstioCSRName
+	WorkloadSocket                  = config.WorkloadSocket
+	WorkloadCerts                   = config.WorkloadCerts
 	EnvXDSRootCA                    = config.EnvXDSRootCA
 	EnvIstiodSAN                    = config.EnvIstiodSAN
 	DefaultDiscoveryAddress         = config.DefaultDiscoveryAddress
@@ -96,6 +101,11 @@ const (
 	EnvMCSClusterLocal              = config.EnvMCSClusterLocal
 	ArgClusterAliases               = config.ArgClusterAliases
 	DefaultRevision                 = "default"
+	ArgCACertFile                   = config.ArgCACertFile
+	ArgTLSCertFile                  = config.ArgTLSCertFile
+	ArgClusterID                    = config.ArgClusterID
+	ArgTrustDomain                  = config.ArgTrustDomain
+	ArgRootCAFile                   = config.ArgRootCAFile
 	versionLabel                    = "app.kubernetes.io/version"
 	caCertsVolume                   = "cacerts"
 )

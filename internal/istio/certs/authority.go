@@ -5,7 +5,6 @@ package certs
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -31,6 +30,8 @@ const (
 	Remote Mode = "remote"
 	// NoCA: istiod runs here, and there is no Secret with a CA.
 	NoCA Mode = "none"
+	// Hosting: the control planes that run here are those of other clusters, whose CAs are there.
+	Hosting Mode = "hosting"
 	// UnknownMode: what is needed to tell could not be read.
 	UnknownMode Mode = "unknown"
 )
@@ -41,6 +42,8 @@ type authority struct {
 	*facts.Cluster
 	now     time.Time
 	istiods []istio.Istiod
+	// issuer is who signs, where that is not istiod with the CA of the Secrets.
+	issuer  istio.Issuer
 	mode    Mode
 	modeWhy finding.Reason // why the mode is unknown
 
@@ -56,9 +59,9 @@ type authority struct {
 	publishedKnown bool
 }
 
-func newAuthority(c *facts.Cluster, now time.Time) *authority {
-	c = withoutGaps(c)
-	a := &authority{Cluster: c, now: now, istiods: istio.Istiods(c)}
+func newAuthority(fleet *facts.Fleet, at int) *authority {
+	c := withoutGaps(&fleet.Clusters[at])
+	a := &authority{Cluster: c, now: fleet.At, istiods: istio.Istiods(c), issuer: istio.IssuerOf(c)}
 	a.meshes, a.meshErrs = istio.MeshConfigs(c)
 	if resources.CACerts.Of(c).State == facts.OK {
 		a.ca = readBundle(resources.CACerts.Of(c).Value)
@@ -70,15 +73,35 @@ func newAuthority(c *facts.Cluster, now time.Time) *authority {
 		a.published = pki.ParseBundle([]byte(resources.RootCert.Of(c).Value.Data[istio.RootCertKey]))
 		a.publishedKnown = true
 	}
-	a.mode, a.modeWhy = a.findMode()
+	if a.mode, a.modeWhy = a.findMode(); hosts(fleet, at, a.istiods) {
+		a.mode, a.modeWhy = Hosting, finding.Reason{}
+	}
 	return a
+}
+
+// hosts reports whether all control planes of a cluster take other clusters for their own:
+// their CAs, ConfigMaps and workloads are there. One that says that it is external, and has
+// the ID of another cluster of the fleet, is that one's.
+func hosts(fleet *facts.Fleet, at int, istiods []istio.Istiod) bool {
+	c := &fleet.Clusters[at]
+	if c.Unreached != nil || len(istiods) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(istiods, func(i istio.Istiod) bool {
+		if i.IsExternal(c) && istio.ConfigCluster(fleet, at, i) != at {
+			return false
+		}
+		return !i.On(istio.EnvExternalIstiod) || !slices.ContainsFunc(fleet.Clusters, func(o facts.Cluster) bool {
+			return o.Context != c.Context && len(istio.Istiods(&o)) == 0 && istio.ClusterID(&o) == i.ClusterID()
+		})
+	})
 }
 
 // authoritiesOf are the CAs of all clusters of a fleet, in its order.
 func authoritiesOf(fleet *facts.Fleet) []*authority {
 	out := make([]*authority, len(fleet.Clusters))
 	for i := range fleet.Clusters {
-		out[i] = newAuthority(&fleet.Clusters[i], fleet.At)
+		out[i] = newAuthority(fleet, i)
 	}
 	return out
 }
@@ -113,21 +136,14 @@ func (a *authority) findMode() (Mode, finding.Reason) {
 	if why, lacks := rule.Lack("deployments", resources.Istiods.Of(a.Cluster)); lacks {
 		return UnknownMode, why
 	}
-	if len(a.istiods) == 0 {
+	switch {
+	case !a.issuer.Istiod():
+		return External, finding.Reason{}
+	case len(a.istiods) == 0:
 		return Remote, finding.Reason{}
 	}
 	for _, i := range a.istiods {
-		if !i.Setting(istio.EnvEnableCAServer, true) || i.Env(istio.EnvExternalCA) != "" || i.Env(istio.EnvKubernetesSigner) != "" {
-			return External, finding.Reason{}
-		}
-	}
-	for _, mesh := range a.meshes {
-		if addr := mesh.DefaultConfig.ProxyMetadata[istio.EnvCAAddress]; addr != "" && !strings.HasPrefix(addr, "istiod") {
-			return External, finding.Reason{}
-		}
-	}
-	for _, i := range a.istiods {
-		if i.CACertsVolume != istio.CACertsSecret {
+		if i.MountsCACerts && i.CACertsVolume != istio.CACertsSecret {
 			return UnknownMode, finding.Because("deployment " + i.Name + " does not mount secret cacerts as its CA")
 		}
 		if name := i.Env(istio.EnvRootCertConfigMap); name != "" && name != istio.RootCertConfigMap {
@@ -145,6 +161,10 @@ func (a *authority) findMode() (Mode, finding.Reason) {
 		return PluggedIn, finding.Reason{}
 	}
 	if a.self != nil {
+		if why, lacks := rule.Lacks(a.Cluster, resources.Proxies); lacks && !resources.Pods.Of(a.Cluster).Known() &&
+			resources.Proxies.Of(a.Cluster).State != facts.NotAsked {
+			return UnknownMode, why // they tell whether something else signs
+		}
 		return SelfSigned, finding.Reason{}
 	}
 	if why, lacks := rule.Lack("secret istio-ca-secret", resources.CASecret.Of(a.Cluster)); lacks {
@@ -182,6 +202,8 @@ func (a *authority) roots() (roots []pki.Certificate, source string, why finding
 	switch {
 	case a.Unreached != nil:
 		return nil, "", finding.Reason{Kind: finding.Unreached, Text: "not reached"}
+	case !a.issuer.PublishesRoots():
+		return nil, "", finding.Because("certificates and roots of its workloads come from " + a.issuer.Name + ", and not from istiod")
 	case a.publishedKnown:
 		roots, source = a.handedOut(a.published.Certificates), "configmap "+istio.RootCertConfigMap
 	case resources.RootCert.Of(a.Cluster).State == facts.Absent && a.ca != nil:
@@ -213,7 +235,7 @@ func (a *authority) rootCertUnread() finding.Reason {
 // anchorsInEffect are the caCertificates of a mesh config, where workloads take them.
 func (a *authority) anchorsInEffect(mesh istio.MeshConfig) []istio.CACertificate {
 	anchors := furtherRoots(mesh)
-	if len(a.inert(mesh, anchors)) > 0 {
+	if len(anchors) == 0 || len(a.inert(mesh, anchors)) > 0 || a.onlyAmbient() {
 		return nil
 	}
 	return anchors
@@ -243,6 +265,17 @@ func (a *authority) publishedText() []byte {
 		return nil
 	}
 	return []byte(resources.RootCert.Of(a.Cluster).Value.Data[istio.RootCertKey])
+}
+
+// ends are the roots to which paths lead: not those that were issued by another one of
+// them. A bundle can hold an intermediate beside its root, as Vault's issuers make it.
+func ends(roots []pki.Certificate) []pki.Certificate {
+	return slices.DeleteFunc(slices.Clone(roots), func(c pki.Certificate) bool { return issuedWithin(c, roots) })
+}
+
+// issuedWithin reports whether a certificate is issued by another one of a bundle.
+func issuedWithin(c pki.Certificate, bundle []pki.Certificate) bool {
+	return !c.SelfSigned() && slices.ContainsFunc(issuersByName(c, bundle), func(issuer pki.Certificate) bool { return signedBy(c, issuer) })
 }
 
 // sameSet reports whether two lists hold the same certificates, whatever their

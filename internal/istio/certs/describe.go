@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -99,25 +100,51 @@ func recreated(a *authority) bool {
 	return a.ca != nil && a.ca.secret.Type != "" && a.ca.secret.Type != corev1.SecretTypeOpaque
 }
 
-// replacing are the steps that replace Secret cacerts of clusters by what is in the
-// current directory: step says so.
-func replacing(step finding.Step, authorities ...*authority) []finding.Step {
+// replacing are the steps that replace Secret cacerts of clusters by what is in the current
+// directory: step says so. Where a tool writes the Secret, it has to be changed there; wanted
+// says what has to be in it.
+func replacing(step finding.Step, wanted string, authorities ...*authority) []finding.Step {
+	var free []*authority
+	var owned []finding.Step
+	for _, a := range authorities {
+		if by := a.caOwner(); by.Known() {
+			owned = append(owned,
+				finding.Say("Secret cacerts of %s has to hold %s.", a.Context, wanted), remedy.AtOwner(a.Context, caCertsObject(a), by))
+		} else {
+			free = append(free, a)
+		}
+	}
+	if len(free) == 0 {
+		return owned
+	}
 	var out []finding.Step
-	deleted := contexts(slices.DeleteFunc(slices.Clone(authorities), func(a *authority) bool { return !recreated(a) }))
+	deleted := contexts(slices.DeleteFunc(slices.Clone(free), func(a *authority) bool { return !recreated(a) }))
 	if len(deleted) > 0 {
 		out = append(out, finding.Say("Careful: in %s the next step deletes secret cacerts and creates it again, "+
 			"since its type cannot be changed. An istiod that starts in between does not find its CA.", finding.List(deleted)))
 	}
-	for _, a := range authorities {
+	for _, a := range free {
 		if a.ca != nil && len(deleted) == 0 {
 			out = append(out, finding.Say("Careful: this overwrites secret cacerts. Keep a copy of its files until verify finds nothing."))
 			break
 		}
 	}
-	for _, a := range authorities {
+	for _, a := range free {
 		step = step.By(replace(a))
 	}
-	return append(out, step)
+	return append(append(out, step), owned...)
+}
+
+// caOwner is who writes Secret cacerts. istiod itself does not: what it once wrote there, it
+// does not write again over another CA.
+func (a *authority) caOwner() owner.Owner {
+	if a.ca == nil {
+		return owner.Owner{}
+	}
+	if o := owner.Of(&a.ca.secret.ObjectMeta); o.Tool != owner.Istiod {
+		return o
+	}
+	return owner.Owner{}
 }
 
 // rootChanges warns that restarts change the root of clusters' workloads; the page of a

@@ -28,6 +28,8 @@ type Relation struct {
 	Verdict Verdict `json:"verdict"`
 	// Reason says why, in a few words.
 	Reason string `json:"reason"`
+	// Confused: the root is there, and Envoy takes another one for it.
+	Confused bool `json:"-"`
 }
 
 // relate says of every ordered pair of clusters who trusts whom; the result is indexed
@@ -35,31 +37,59 @@ type Relation struct {
 // for clusters that share their roots, that is one question each, not one a pair.
 func relate(authorities []*authority) [][]Relation {
 	type answer struct {
-		verdict Verdict
-		reason  string
+		verdict  Verdict
+		reason   string
+		confused bool
 	}
 	asked := map[string][]*answer{}
 	out := make([][]Relation, len(authorities))
 	for i, from := range authorities {
 		roots, _, why := from.roots()
-		key := why.Text + " " + strings.Join(fingerprints(roots), " ")
+		key := why.Text + " " + strings.Join(inOrder(roots), " ")
 		if asked[key] == nil {
 			asked[key] = make([]*answer, len(authorities))
 		}
 		out[i] = make([]Relation, len(authorities))
 		for j, to := range authorities {
 			r := Relation{From: from.Context, To: to.Context, Verdict: Trusts, Reason: "the same cluster"}
-			if i != j {
+			switch {
+			case i == j:
+			case from.mode == Hosting || to.mode == Hosting:
+				r.Reason = "no workloads of the mesh run beside a control plane of another cluster"
+			default:
 				if asked[key][j] == nil {
 					asked[key][j] = new(answer)
 					asked[key][j].verdict, asked[key][j].reason = accepts(roots, why, to)
+					if c, ok := confusedBy(roots, to); ok && asked[key][j].verdict == Trusts {
+						*asked[key][j] = answer{Distrusts, "Envoy takes root " + pki.Short(c.taken.SHA256) + " for its issuer", true}
+					}
 				}
-				r.Verdict, r.Reason = asked[key][j].verdict, asked[key][j].reason
+				r.Verdict, r.Reason, r.Confused = asked[key][j].verdict, asked[key][j].reason, asked[key][j].confused
 			}
 			out[i][j] = r
 		}
 	}
 	return out
+}
+
+// inOrder are the fingerprints of roots in their order, which matters to Envoy.
+func inOrder(roots []pki.Certificate) []string {
+	var out []string
+	for _, r := range roots {
+		out = append(out, r.SHA256)
+	}
+	return out
+}
+
+// confusedBy reports whether Envoys with these roots take one for another in to's
+// certificates, where these are known.
+func confusedBy(roots []pki.Certificate, to *authority) (confusion, bool) {
+	b := to.current()
+	if len(roots) < 2 || !to.serves(b) || !loads(b, to.now) {
+		return confusion{}, false
+	}
+	signer, _ := b.signer()
+	return confused(signer, b.chain.Certificates, roots)
 }
 
 // accepts says whether workloads with these roots, or none for the reason why,
@@ -97,6 +127,7 @@ func bySigner(roots []pki.Certificate, to *authority, now time.Time) (Verdict, s
 // roots that its control plane publishes, but which one is not known.
 func byRoots(roots []pki.Certificate, to *authority) (Verdict, string) {
 	theirs, _, why := to.roots()
+	theirs = ends(theirs)
 	switch {
 	case unclear(why):
 		return Undecided, to.Context + ": " + why.Text

@@ -10,7 +10,7 @@ import (
 func Roots(fleet *facts.Fleet) map[string][]pki.Certificate {
 	out := map[string][]pki.Certificate{}
 	for i := range fleet.Clusters {
-		a := newAuthority(&fleet.Clusters[i], fleet.At)
+		a := newAuthority(fleet, i)
 		if roots, _, why := a.roots(); !unclear(why) {
 			out[a.Context] = roots
 		}

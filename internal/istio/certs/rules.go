@@ -49,9 +49,12 @@ var inBundle = []finding.Code{"CERT005", "CERT006", "CERT007", "CERT008", "CERT0
 func Rules() []*rule.Rule[*model.Mesh] {
 	// That a CA is not istiod's, or that a cluster has none, shows without the Secrets: they
 	// are no needs, and a rule says by itself what it cannot check without them.
-	mode := []rule.Need{resources.MeshConfigs, resources.CACerts, resources.CASecret}
+	// Proxies tell who else may sign, and the others for which cluster a control plane is.
+	mode := []rule.Need{
+		resources.MeshConfigs, resources.CACerts, resources.CASecret, resources.Proxies, resources.RemoteSecrets, resources.Webhooks,
+	}
 	published := slices.Concat(mode, []rule.Need{resources.RootCert})
-	roots := slices.Concat(published, []rule.Need{resources.Proxies}) // of caCertificates, pods tell whether they take them
+	roots := slices.Concat(published, []rule.Need{resources.Namespaces}) // ambient ones do without caCertificates
 	istiods := []rule.Need{resources.Istiods}
 	all, inUse := slices.Concat(istiods, roots), slices.Concat(istiods, published)
 	one := func(code finding.Code, severities ...finding.Severity) []rule.Report {
@@ -61,28 +64,44 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{Reports: bundleReports(), Needs: istiods, Uses: mode, Run: unloadableBundles},
 		{Reports: one("CERT010", finding.Error, finding.Warning), Uses: all, Run: expiringCertificates},
 		{
-			Reports: []rule.Report{rule.May("CERT031", finding.Warning), rule.May("CERT012", finding.Warning)},
+			Reports: []rule.Report{rule.May("CERT031", finding.Error, finding.Warning), rule.May("CERT012", finding.Error, finding.Warning)},
 			Uses:    inUse, Run: rootsNotSelfSigned,
 		},
 		{Reports: one("CERT032", finding.Warning), Uses: inUse, Run: weakKeys},
 		{Reports: one("CERT033", finding.Warning), Uses: inUse, Run: outlivingIssuer},
 		{Reports: one("CERT012", finding.Error, finding.Warning), Needs: istiods, Uses: mode, Run: keysOfOtherLayout},
 		{
-			Reports: one("CERT004", finding.Error, finding.Warning), Needs: istiods,
-			Uses: slices.Concat(published, []rule.Need{resources.IstiodPods}), After: inBundle, Run: bundleNotInUse,
+			Reports: one("CERT038", finding.Error, finding.Warning),
+			Needs:   []rule.Need{resources.Istiods, resources.RootCerts, resources.Namespaces, resources.Webhooks}, Uses: published,
+			Run: secondControlPlanes,
 		},
-		{Reports: one("CERT049", finding.Error, finding.Note), Needs: istiods, Uses: published, Run: lastRootAlone},
-		{Reports: one("CERT034", finding.Error), Needs: istiods, Uses: published, Run: bundleGone},
+		{
+			Reports: one("CERT004", finding.Error, finding.Warning), Needs: istiods,
+			Uses:  slices.Concat(published, []rule.Need{resources.IstiodPods}),
+			After: slices.Concat(inBundle, []finding.Code{"CERT038"}), Run: bundleNotInUse,
+		},
+		{
+			Reports: one("CERT034", finding.Error), Needs: istiods, Uses: published,
+			After: []finding.Code{"CERT038"}, Run: bundleGone,
+		},
+		{Reports: one("CERT049", finding.Error, finding.Note), Needs: istiods, Uses: roots, Run: lastRootAlone},
 		{Reports: one("CERT013", finding.Error), Needs: istiods, Uses: roots, Run: generatedBundles},
 		{
 			Reports: one("CERT001", finding.Error), Needs: istiods, Uses: roots,
-			After: []finding.Code{"CERT004", "CERT013"}, Run: unrelatedSelfSigned,
+			After: []finding.Code{"CERT004", "CERT013", "CERT038"}, Run: unrelatedSelfSigned,
 		},
 		{Reports: one("CERT020", finding.Error), Needs: istiods, Uses: roots, Run: externalBesideIstiod},
 		{
+			Reports: one("CERT016", finding.Error), Needs: istiods, Uses: roots,
+			After: append(slices.Clone(inBundle), "CERT010"), Run: furtherRootsNotInEffect,
+		},
+		{Reports: one("CERT035", finding.Error), Needs: istiods, Uses: roots, Run: namesakes},
+		{
 			Reports: one("CERT002", finding.Error), Needs: []rule.Need{resources.RootCert}, Uses: all,
-			After: slices.Concat([]finding.Code{"CERT004", "CERT001", "CERT020", "CERT013", "CERT010", "CERT049"}, inBundle),
-			Run:   refusedCertificates,
+			After: slices.Concat([]finding.Code{
+				"CERT038", "CERT004", "CERT016", "CERT031", "CERT012", "CERT001", "CERT020", "CERT013", "CERT010", "CERT049",
+			}, inBundle),
+			Run: refusedCertificates,
 		},
 		{
 			Reports: one("CERT021", finding.Note), Uses: all,
@@ -95,13 +114,21 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{
 			Reports: one("CERT014", finding.Error),
 			Needs:   []rule.Need{resources.RootCert, resources.RootCerts, resources.Namespaces, resources.Istiods},
-			Uses:    mode, Run: namespacesWithoutRoot,
+			Uses:    mode, After: []finding.Code{"CERT038"}, Run: namespacesWithoutRoot,
 		},
 		{
-			Reports: one("CERT016", finding.Error), Needs: istiods,
-			Uses: slices.Concat(mode, []rule.Need{resources.Proxies}), Run: furtherRootsNotInEffect,
+			Reports: one("CERT036", finding.Error), Needs: []rule.Need{resources.Istiods, resources.IstioCSRs}, Uses: published,
+			Run: refusedBySigner,
 		},
-		{Reports: one("CERT017", finding.Error), Needs: istiods, Uses: []rule.Need{resources.MeshConfigs}, Run: foreignTrustDomains},
+		{
+			Reports: one("CERT037", finding.Error), Needs: []rule.Need{resources.Istiods, resources.Webhooks, resources.RootCert},
+			Uses:  slices.Concat(published, []rule.Need{resources.ValidatingWebhooks, resources.Namespaces}),
+			After: []finding.Code{"CERT038"}, Run: staleWebhooks,
+		},
+		{
+			Reports: one("CERT017", finding.Error), Needs: istiods,
+			Uses: []rule.Need{resources.MeshConfigs, resources.RemoteSecrets, resources.Webhooks, resources.RootCert}, Run: foreignTrustDomains,
+		},
 		{
 			Reports: one("CERT018", finding.Error), Needs: istiods,
 			Uses: []rule.Need{resources.RemoteSecrets, resources.ReaderAccess, resources.MeshConfigs}, Run: remoteTrustDomains,
@@ -126,11 +153,12 @@ func bundleReports() []rule.Report {
 	return append(out, rule.May("CERT032", finding.Error)) // a broken signature is found on the way
 }
 
-// able are the CAs of the clusters that a rule can check, in the order of the fleet.
+// able are the CAs of the clusters that a rule can check, in the order of the fleet. What is
+// in a cluster that hosts the control plane of another one is no CA of workloads.
 func able(p *pass) []*authority {
 	var out []*authority
 	for _, a := range trustOf(p.Model).authorities {
-		if p.Able(a.Context) {
+		if p.Able(a.Context) && a.mode != Hosting {
 			out = append(out, a)
 		}
 	}

@@ -2,12 +2,14 @@ package certs
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
@@ -42,14 +44,15 @@ func fixBundle(a *authority, d defect) []finding.Step {
 		chain := finding.Shell("cat", keyCACert, keyRootCert)
 		chain.Into = keyCertChain
 		order := finding.Say("Put the signing certificate first into cert-chain.pem, then those above it, up to the root:").By(chain)
-		return append([]finding.Step{order}, replacing(finding.Say("Then replace secret cacerts:"), a)...)
+		return append([]finding.Step{order}, replacing(finding.Say("Then replace secret cacerts:"),
+			"the signing certificate first in its chain, then those above it, up to the root", a)...)
 	}
 	if d.code == "CERT019" {
 		return replacing(finding.Say("Put the current revocation list of every CA in cert-chain.pem into ca-crl.pem. "+
-			"Then replace secret cacerts:"), a)
+			"Then replace secret cacerts:"), "a current revocation list of every CA in its chain", a)
 	}
 	return replacing(finding.Say("Put the right ca-cert.pem, ca-key.pem, root-cert.pem and cert-chain.pem into the current directory. "+
-		"Then replace secret cacerts:"), a)
+		"Then replace secret cacerts:"), "a signing certificate with its key, its chain and its root", a)
 }
 
 // keysOfOtherLayout: Secret cacerts has keys that istiod ignores beside those of the tls
@@ -71,13 +74,15 @@ func keysOfOtherLayout(p *pass) {
 				{Field: b.at(keyCACert), Value: orElse(subjects(other.Certificates), orElse(other.Problem, "absent"))},
 			}
 			f.Effect = "istiod silently ignores changes to the *.pem keys"
-			f.Fix = replacing(finding.Say("Keep one layout. This keeps the *.pem files of the current directory:"), a)
+			f.Fix = replacing(finding.Say("Keep one layout. This keeps the *.pem files of the current directory:"),
+				"the keys of one layout alone", a)
 		case b.has(keyCACRL):
 			f.Severity = finding.Warning
 			f.Title = "istiod reads no ca-crl.pem beside tls.crt in secret cacerts"
 			f.Evidence = []finding.Evidence{{Field: b.at(keyCACRL), Value: "present, and ignored"}}
 			f.Effect = "revoked certificates are accepted"
-			f.Fix = replacing(finding.Say("Use the layout of ca-cert.pem, in which istiod reads revocation lists:"), a)
+			f.Fix = replacing(finding.Say("Use the layout of ca-cert.pem, in which istiod reads revocation lists:"),
+				"ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem and ca-crl.pem", a)
 		default:
 			continue
 		}
@@ -95,7 +100,7 @@ func bundleNotInUse(p *pass) {
 		case !resources.RootCert.Of(a.Cluster).Known():
 			p.NotChecked(a.Context, a.rootCertUnread())
 			continue
-		case !a.publishedKnown || len(roots) == 0 || sameText:
+		case !a.publishedKnown || len(roots) == 0 || sameText || foreign(p, a) != "":
 			continue
 		}
 		changed := lastWritten(a.ca.secret)
@@ -122,6 +127,10 @@ func bundleNotInUse(p *pass) {
 		}
 		f.Evidence = append(f.Evidence, whyNotInUse(a, changed)...)
 		f.Fix = takeOver(a, f.CausedBy != "")
+		if passedOver(a, changed) && f.CausedBy == "" {
+			f.Title = "istiod has not found secret cacerts, which was there when it started"
+			f.Fix = findCACerts(a)
+		}
 		p.Report(f)
 	}
 }
@@ -134,6 +143,50 @@ func fatalDefect(p *pass, a *authority) string {
 	return cause(p, []string{a.Context}, inBundle...)
 }
 
+// passedOver reports whether istiod signs with a CA that it made itself though the Secret was
+// there when the last of it started: it looked in another place.
+func passedOver(a *authority, changed time.Time) bool {
+	started := istio.OldestStart(a.Cluster)
+	return a.runsOnOwn() && !changed.IsZero() && !started.IsZero() && started.Sub(changed) > settled
+}
+
+// runsOnOwn reports whether what istiod publishes is the root that it made itself.
+func (a *authority) runsOnOwn() bool {
+	return a.self != nil && a.publishedKnown && sameSet(a.self.root.Certificates, a.published.Certificates)
+}
+
+// caDirectory is where istiod looks for the CA: by default relative to the working directory
+// of its image (pilot/pkg/bootstrap/istio_ca.go, LocalCertDir).
+const caDirectory = "./etc/cacerts"
+
+// usualCAPath is where the charts mount Secret cacerts.
+const usualCAPath = "/etc/cacerts"
+
+// findCACerts are the steps that let istiod find a Secret that it has passed over.
+func findCACerts(a *authority) []finding.Step {
+	out := []finding.Step{rootChanges("CERT001", a.Context)}
+	for _, i := range a.istiods {
+		deployment := finding.In("deployment", i.Namespace, i.Name)
+		if !i.MountsCACerts {
+			out = append(out, finding.Say("Mount secret cacerts in the pods of %s, at %s.", deployment, usualCAPath))
+			if i.Owner.Known() {
+				out = append(out, remedy.AtOwner(a.Context, deployment, i.Owner))
+			}
+			continue
+		}
+		path := cmp.Or(i.CACertsPath, usualCAPath)
+		if i.Owner.WritesAgain() {
+			out = append(out,
+				finding.Say("Let istiod look where the Secret is mounted: in its variables, set %s to %s.", istio.EnvRootCADir, path),
+				remedy.AtOwner(a.Context, deployment, i.Owner))
+			continue
+		}
+		out = append(out, finding.Say("Let istiod look where the Secret is mounted, which restarts it. "+
+			"Keep it in the values of its installation:").By(remedy.SetIstiodVariable(a.Context, i, istio.EnvRootCADir, path)))
+	}
+	return append(out, finding.Say("Then restart the workloads and gateways of %s.", a.Context))
+}
+
 // whyNotInUse distinguishes the cases of istio_ca.go, handleEvent.
 func whyNotInUse(a *authority, changed time.Time) []finding.Evidence {
 	var out []finding.Evidence
@@ -144,7 +197,27 @@ func whyNotInUse(a *authority, changed time.Time) []finding.Evidence {
 			Value: changed.UTC().Format(time.RFC3339) + ", after istiod started at " + started.UTC().Format(time.RFC3339),
 		})
 	}
-	if a.self != nil && sameSet(a.self.root.Certificates, a.published.Certificates) {
+	if passedOver(a, changed) {
+		out = append(out, finding.Evidence{
+			Field: "secret cacerts was written",
+			Value: changed.UTC().Format(time.RFC3339) + ", before istiod started at " + started.UTC().Format(time.RFC3339),
+		}, finding.Evidence{Field: "in use", Value: "the self-signed CA in secret istio-ca-secret"})
+		for _, i := range a.istiods {
+			e := finding.Evidence{Field: "deployment " + i.Name + ", " + istio.EnvRootCADir, Value: i.Env(istio.EnvRootCADir)}
+			switch {
+			case !i.MountsCACerts:
+				e = finding.Evidence{Field: "deployment " + i.Name + ", volume cacerts", Value: "there is none"}
+			case e.Value == "":
+				e.Value = "not set: istiod looks in " + caDirectory + ", relative to the working directory of its image"
+			}
+			out = append(out, e)
+			if i.CACertsPath != "" {
+				out = append(out, finding.Evidence{Field: "deployment " + i.Name + ", secret cacerts is mounted at", Value: i.CACertsPath})
+			}
+		}
+		return out
+	}
+	if a.runsOnOwn() {
 		return append(out, finding.Evidence{
 			Field: "in use",
 			Value: "the self-signed CA in secret istio-ca-secret: istiod does not watch for a cacerts that comes after it",
@@ -167,7 +240,7 @@ func takeOver(a *authority, broken bool) []finding.Step {
 		return []finding.Step{restart(a, "Restart istiod, which then reads the CA in the secret:")}
 	}
 	first := finding.Say("First make sure that root-cert.pem of every cluster holds the old root and the new one.")
-	if a.self != nil && sameSet(a.self.root.Certificates, a.published.Certificates) {
+	if a.runsOnOwn() {
 		first = rootChanges("CERT001", a.Context)
 	}
 	return []finding.Step{
@@ -181,7 +254,7 @@ func takeOver(a *authority, broken bool) []finding.Step {
 func bundleGone(p *pass) {
 	for _, a := range withMode(p) {
 		gone := a.mode == NoCA || a.mode == SelfSigned && a.ca == nil && !sameSet(a.self.root.Certificates, a.published.Certificates)
-		if !gone || !a.publishedKnown || len(a.published.Certificates) == 0 {
+		if !gone || foreign(p, a) != "" || !a.publishedKnown || len(a.published.Certificates) == 0 {
 			continue
 		}
 		next := "makes a self-signed CA"
@@ -199,7 +272,8 @@ func bundleGone(p *pass) {
 			Effect: "the next istiod pod that starts, in an update or when a node is drained, " + next +
 				", and this cluster is cut off from the others",
 			Fix: replacing(finding.Say("Before istiod restarts, put the files of the CA back. "+
-				"If its key is lost, take those of a new intermediate of the same root:"), a),
+				"If its key is lost, take those of a new intermediate of the same root:"),
+				"the CA that istiod has in memory, or another one of the same root", a),
 		})
 	}
 }

@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -43,6 +48,9 @@ func (t *trust) certificatesInUse() []*held {
 		return h
 	}
 	for _, a := range t.authorities {
+		if a.mode == Hosting {
+			continue
+		}
 		if b := a.current(); b != nil {
 			for _, c := range b.issuing() {
 				add(a, c, b.whereIs(c))
@@ -97,11 +105,15 @@ func weakKeys(p *pass) {
 func rootsNotSelfSigned(p *pass) {
 	partlyChecked(p, "CERT031") // of the tls layout, CERT012 says what is not known
 	for _, h := range trustOf(p.Model).certificates() {
-		if h.root && !h.SelfSigned() {
-			p.Report(h.notSelfSigned())
+		if h.root && !h.SelfSigned() && !h.besideIssuer() {
+			p.Report(h.notSelfSigned(trustOf(p.Model)))
 		}
 	}
 }
+
+// worthADate is by how much a certificate outlives its issuer before it is worth a word. Those
+// that are made one after the other, for the same time, do so by seconds.
+const worthADate = 30 * 24 * time.Hour
 
 // outlivingIssuer: a CA certificate is valid for longer than the one that issued it.
 func outlivingIssuer(p *pass) {
@@ -134,7 +146,7 @@ func (h *held) endsAfterIssuer(t *trust) (issuer *held, in []*authority) {
 				last = c
 			}
 		}
-		if last != nil && h.NotAfter.After(last.NotAfter) && t.now.Before(last.NotAfter) {
+		if last != nil && h.NotAfter.Sub(last.NotAfter) > worthADate && t.now.Before(last.NotAfter) {
 			in, issuer = append(in, a), last
 		}
 	}
@@ -161,10 +173,40 @@ func expiringCertificates(p *pass) {
 	partlyChecked(p)
 	e, warn := newExpiry(trustOf(p.Model)), optionsOf(p.Model).ExpiryWarn
 	for _, h := range e.certificates() {
-		if e.now.Before(h.NotBefore) || h.NotAfter.Sub(e.now) < warn {
+		if e.now.Before(h.NotBefore) || h.NotAfter.Sub(e.now) < h.soon(warn) {
 			p.Report(e.outOfTime(h))
 		}
 	}
+}
+
+// soon is how long before its end a certificate ends soon: not while there is more than a
+// third of its life left, when it has only just been renewed. What cert-manager renews, it
+// renews at two thirds of its life, or when its Certificate says so: it is late near the end.
+func (h *held) soon(most time.Duration) time.Duration {
+	life := h.NotAfter.Sub(h.NotBefore)
+	if h.renewedByTool() {
+		return min(most, expiryError, life/10)
+	}
+	return min(most, life/3)
+}
+
+// renewedByTool reports whether everywhere a tool that makes certificates renews it: the
+// signing certificate of a Secret that it writes.
+func (h *held) renewedByTool() bool {
+	return !slices.ContainsFunc(h.in, func(a *authority) bool {
+		b := a.current()
+		if b == nil || b != a.ca {
+			return true
+		}
+		signer, ok := b.signer()
+		return !ok || signer.SHA256 != h.SHA256 || !makesCertificates(a.caOwner())
+	})
+}
+
+// makesCertificates reports whether the owner of a Secret is one that makes the
+// certificates in it, and renews them.
+func makesCertificates(o owner.Owner) bool {
+	return o.Tool == owner.CertManager || o.Tool == owner.VaultOperator && strings.HasPrefix(o.Kind, "vaultpkisecrets.")
 }
 
 // outOfTime is the finding about a certificate that has ended, ends soon, or is not valid yet.
@@ -204,7 +246,7 @@ func (e *expiry) outOfTime(h *held) finding.Finding {
 		if used {
 			f.Effect = "from then on " + f.Effect
 		}
-		if left >= expiryError {
+		if left >= min(expiryError, h.NotAfter.Sub(h.NotBefore)/6) {
 			f.Severity = finding.Warning
 		}
 	}
@@ -233,17 +275,40 @@ func (h *held) renewal(in []*authority) []finding.Step {
 	if h.root {
 		return []finding.Step{finding.Say("Replace the root in three steps, with both roots trusted in between: \"explain CERT010\" has them.")}
 	}
-	return replacing(finding.Say("Put the files of a new intermediate of the same root into the current directory. "+
-		"istiod loads it while it runs:"), in...)
+	var late []finding.Step
+	for _, a := range in {
+		if by := a.caOwner(); a.current() == a.ca && makesCertificates(by) && by.InCluster() {
+			late = append(late, finding.Say("Read why %s has not renewed it, in the conditions and events of %s %s/%s:",
+				by.Tool, by.Word(), by.Namespace, by.Name).By(finding.Kubectl(a.Context, "-n", by.Namespace, "describe", by.Kind, by.Name)))
+		}
+	}
+	free := slices.DeleteFunc(slices.Clone(in), func(a *authority) bool { return a.current() == a.ca && makesCertificates(a.caOwner()) })
+	if len(free) == 0 && len(late) > 0 {
+		return late
+	}
+	return append(late, replacing(finding.Say("Put the files of a new intermediate of the same root into the current directory. "+
+		"istiod loads it while it runs:"), "a new intermediate of the same root", free...)...)
 }
 
-func (h *held) notSelfSigned() finding.Finding {
+// besideIssuer reports whether the issuer stands beside it in every bundle: then workloads
+// trust that as well, and it does no harm to have it.
+func (h *held) besideIssuer() bool {
+	return !slices.ContainsFunc(h.in, func(a *authority) bool {
+		roots := a.published.Certificates
+		if !holds(roots, h.Certificate) && a.current() != nil {
+			roots = a.current().root.Certificates
+		}
+		return !issuedWithin(h.Certificate, roots)
+	})
+}
+
+func (h *held) notSelfSigned(t *trust) finding.Finding {
 	f := finding.Finding{
 		Code: "CERT031", Severity: finding.Warning,
 		Title:    "a certificate that workloads take for a root is an intermediate",
 		Evidence: []finding.Evidence{{Field: "its issuer", Value: h.Issuer()}},
 		Effect:   "peers that want a complete chain refuse it, and clusters with different intermediates of one root do not trust one another",
-		Fix:      []finding.Step{finding.Say("Put the self-signed root at the end of the chain into root-cert.pem.")},
+		Fix:      h.wholeChain(),
 	}
 	if h.tls {
 		// cert-manager fills ca.crt with the issuer's certificate, whatever that is.
@@ -252,7 +317,67 @@ func (h *held) notSelfSigned() finding.Finding {
 			finding.Say("Let the root itself be the issuer, or use the layout of ca-cert.pem with the root in root-cert.pem."),
 		}
 	}
+	if others := t.siblings(h); len(others) > 0 {
+		f.Severity = finding.Error
+		f.Effect = fmt.Sprintf("%s trust another intermediate of the same issuer, and nobody trusts the issuer: "+
+			"certificates are refused there, and here", finding.List(others))
+	}
 	return h.finding(f)
+}
+
+// wholeChain are the steps by which the issuer comes to stand where the intermediate does.
+func (h *held) wholeChain() []finding.Step {
+	for _, a := range h.in {
+		if resources.RootCert.Of(a.Cluster).State != facts.OK {
+			continue
+		}
+		by := owner.Of(&resources.RootCert.Of(a.Cluster).Value.ObjectMeta)
+		if by.Tool == owner.IstioCSR || a.issuer.Kind == istio.IssuerIstioCSR {
+			return []finding.Step{
+				finding.Say("Give istio-csr the root itself, %s, in every cluster: app.tls.rootCAFile in its values, a file with that certificate. "+
+					"Without it, istio-csr publishes what its issuer answers as the CA.", h.Issuer()),
+				finding.Say("Do not change configmap %s by hand: istio-csr writes it again.", istio.RootCertConfigMap),
+				finding.Say("Then restart the workloads and gateways, or wait about 12 hours until they have renewed their certificates."),
+			}
+		}
+		if a.mode == External {
+			return []finding.Step{finding.Say("Let what writes configmap %s publish the self-signed root at the end of the chain.",
+				istio.RootCertConfigMap)}
+		}
+		if ca := a.caOwner(); ca.Known() {
+			return []finding.Step{
+				finding.Say("root-cert.pem of secret cacerts has to hold the self-signed root at the end of the chain."),
+				remedy.AtOwner(a.Context, caCertsObject(a), ca),
+			}
+		}
+	}
+	return []finding.Step{finding.Say("Put the self-signed root at the end of the chain into root-cert.pem.")}
+}
+
+// siblings are the clusters that take another intermediate of the same issuer for a root,
+// and that refuse certificates of these, or these theirs.
+func (t *trust) siblings(h *held) []string {
+	var out []string
+	for i, a := range t.authorities {
+		if !slices.Contains(h.in, a) {
+			continue
+		}
+		for k, other := range t.authorities {
+			if !t.refuses(i, k) && !t.refuses(k, i) || slices.Contains(out, other.Context) {
+				continue
+			}
+			if slices.ContainsFunc(t.certificates(), func(o *held) bool { return o.isSibling(h) && slices.Contains(o.in, other) }) {
+				out = append(out, other.Context)
+			}
+		}
+	}
+	return out
+}
+
+// isSibling reports whether both are intermediates of one issuer that stand for roots.
+func (h *held) isSibling(o *held) bool {
+	return h.root && o.root && h != o && !h.SelfSigned() && !o.SelfSigned() && bytes.Equal(h.RawIssuer, o.RawIssuer) &&
+		(len(h.AuthorityKeyId) == 0 || len(o.AuthorityKeyId) == 0 || bytes.Equal(h.AuthorityKeyId, o.AuthorityKeyId))
 }
 
 // finding completes a finding about this certificate: which it is and where it was found.

@@ -5,8 +5,11 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
@@ -29,6 +32,7 @@ func furtherRootsNotInEffect(p *pass) {
 			}
 			why := a.inert(mesh, anchors)
 			if len(why) == 0 {
+				trustOf(p.Model).anchorsForAmbient(p, a, mesh, anchors)
 				continue
 			}
 			p.Report(finding.Finding{
@@ -43,6 +47,67 @@ func furtherRootsNotInEffect(p *pass) {
 	}
 }
 
+// ambientNamespaces are those whose pods ztunnel speaks for.
+func (a *authority) ambientNamespaces() []string {
+	var out []string
+	for _, ns := range resources.Namespaces.Of(a.Cluster).Value {
+		if ns.Labels[istio.LabelDataplaneMode] == "ambient" {
+			out = append(out, ns.Name)
+		}
+	}
+	return out
+}
+
+// onlyAmbient reports whether namespaces are in ambient mode, and none asks for sidecars.
+func (a *authority) onlyAmbient() bool {
+	return len(a.ambientNamespaces()) > 0 && !slices.ContainsFunc(resources.Namespaces.Of(a.Cluster).Value, func(ns corev1.Namespace) bool {
+		return inMesh(ns) && ns.Labels[istio.LabelDataplaneMode] != "ambient"
+	})
+}
+
+// anchorsForAmbient: ztunnel takes its roots from the answer to its certificate request, and
+// never asks for those of the mesh config (istio/ztunnel, src/tls/certificate.rs;
+// pilot/pkg/xds/pcds.go). It does harm where another cluster is trusted by these alone.
+func (t *trust) anchorsForAmbient(p *pass, a *authority, mesh istio.MeshConfig, anchors []istio.CACertificate) {
+	namespaces := a.ambientNamespaces()
+	if len(namespaces) == 0 {
+		return
+	}
+	with := slices.Clone(a.published.Certificates)
+	for _, anchor := range anchors {
+		with = append(with, pki.ParseBundle([]byte(anchor.PEM)).Certificates...)
+	}
+	r := refusal{}
+	for k, other := range t.authorities {
+		alone, _, known := bySigner(a.published.Certificates, other, t.now)
+		all, _, _ := bySigner(with, other, t.now)
+		switch {
+		case other == a:
+			r.refusing = append(r.refusing, k)
+		case known && alone == Distrusts && all == Trusts:
+			r.refused = append(r.refused, k)
+		}
+	}
+	if len(r.refused) == 0 {
+		return
+	}
+	refused := finding.List(names(t.authorities, r.refused))
+	p.Report(finding.Finding{
+		Code: "CERT016", Severity: finding.Error, Clusters: []string{a.Context},
+		Object: finding.In("configmap", a.SystemNamespace, mesh.ConfigMap),
+		Title:  "the further roots in caCertificates of the mesh config do not reach ambient workloads",
+		Evidence: []finding.Evidence{
+			{Field: "caCertificates", Value: fmt.Sprintf("%d entries", len(anchors))},
+			{Field: "namespaces in ambient mode", Value: strings.Join(namespaces, ", ")},
+			{Field: "configmap " + istio.RootCertConfigMap, Value: describeAll(a.published.Certificates)},
+		},
+		Effect: fmt.Sprintf("ambient workloads of %s refuse certificates of %s, and have no other way to its root", a.Context, refused),
+		Fix: append(t.trustAll(p, r),
+			finding.Say("Ambient workloads get the roots with their next certificates, within about 12 hours."),
+			finding.Say("Careful: a restart of daemonset ztunnel, which is faster, closes the connections of ambient workloads.")),
+	})
+}
+
 // takeAnchors are the steps that make workloads take the further roots of a mesh config.
 func (a *authority) takeAnchors(mesh istio.MeshConfig) []finding.Step {
 	var out []finding.Step
@@ -51,7 +116,7 @@ func (a *authority) takeAnchors(mesh istio.MeshConfig) []finding.Step {
 	}
 	var set []finding.Command
 	for _, i := range a.withoutMultiRoot(mesh) {
-		set = append(set, finding.Kubectl(a.Context, "-n", i.Namespace, "set", "env", "deployment/"+i.Name, istio.EnvMultiRoot+"=true"))
+		set = append(set, remedy.SetIstiodVariable(a.Context, i, istio.EnvMultiRoot, "true"))
 	}
 	if len(set) > 0 {
 		out = append(out, finding.Say("Let istiod send them, which restarts it:").By(set...))
@@ -183,6 +248,48 @@ func foreignTrustDomains(p *pass) {
 	for _, r := range refusals(len(all), refuses) {
 		p.Report(foreignTrustDomain(all, r))
 	}
+	unexpected := func(client, server int) bool {
+		c, s := p.Model.Cluster(all[client].Context), p.Model.Cluster(all[server].Context)
+		return !refuses(client, server) && c != nil && s != nil && p.Model.Same(c, s) && all[client].expectsOther(all[server])
+	}
+	for _, r := range refusals(len(all), unexpected) {
+		f := foreignTrustDomain(all, r)
+		f.Object = finding.Kind("names of servers")
+		f.Title = fmt.Sprintf("clients in %s do not expect the trust domain of %s",
+			finding.List(names(all, r.refusing)), finding.List(names(all, r.refused)))
+		if r.mutual {
+			f.Title = fmt.Sprintf("clients in %s and %s do not expect one another's trust domain",
+				finding.List(names(all, r.refused)), finding.List(names(all, r.refusing)))
+		}
+		f.Effect = "clients refuse servers there, whose names (SPIFFE IDs) they expect in their own trust domain: CERTIFICATE_VERIFY_FAILED"
+		for _, i := range append(slices.Clone(r.refusing), r.refused...) {
+			for _, istiod := range all[i].istiods {
+				if istiod.Version != nil {
+					f.Evidence = append(f.Evidence, finding.Evidence{
+						Cluster: all[i].Context, Field: "istiod " + istiod.Name, Value: "version " + istiod.Version.String(),
+					})
+				}
+			}
+		}
+		f.Fix = append(f.Fix, finding.Say("Or upgrade to 1.29 or later, where clients expect the trust domain "+
+			"in the mesh config of the server's cluster."))
+		p.Report(f)
+	}
+}
+
+// expectsOther reports whether clients of a cluster expect other names than the servers of
+// another one have. Before 1.29, istiod makes the names of all pods of its own trust domain and
+// its aliases, whatever a server accepts (pilot/pkg/model/push_context.go,
+// ServiceAccounts; pilot/pkg/serviceregistry/kube/controller/endpoint_builder.go).
+func (a *authority) expectsOther(server *authority) bool {
+	if !slices.ContainsFunc(a.istiods, func(i istio.Istiod) bool { return i.Before("1.29.0") }) {
+		return false
+	}
+	return slices.ContainsFunc(server.meshes, func(theirs istio.MeshConfig) bool {
+		return slices.ContainsFunc(a.meshes, func(own istio.MeshConfig) bool {
+			return own.TrustDomain != theirs.TrustDomain && !slices.Contains(own.TrustDomainAliases, theirs.TrustDomain)
+		})
+	})
 }
 
 // foreignTrustDomain is the finding about clusters that refuse the trust domains of others.

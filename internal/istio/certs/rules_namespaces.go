@@ -8,10 +8,14 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
@@ -44,10 +48,14 @@ func namespacesWithoutRoot(p *pass) {
 		}
 		missing, stale := a.lagging()
 		if len(missing) > 0 {
-			p.Report(missingIn(a, missing))
+			p.Report(missingIn(p, a, missing))
 		}
 		if len(stale) > 0 {
-			p.Report(staleIn(a, stale))
+			f := staleIn(a, stale)
+			if f.CausedBy = cause(p, []string{a.Context}, "CERT038"); f.CausedBy != "" {
+				f.Fix = remedy.ByItsCause()
+			}
+			p.Report(f)
 		}
 	}
 }
@@ -121,16 +129,126 @@ func systemRootMissing(a *authority) finding.Finding {
 	}
 }
 
-func missingIn(a *authority, namespaces []string) finding.Finding {
-	return finding.Finding{
+func missingIn(p *pass, a *authority, namespaces []string) finding.Finding {
+	f := finding.Finding{
 		Code: "CERT014", Severity: finding.Error, Clusters: []string{a.Context}, Object: finding.Kind("configmaps missing"),
 		Title:    fmt.Sprintf("configmap istio-ca-root-cert is missing in %s", count(namespaces)),
 		Evidence: []finding.Evidence{{Field: "missing in", Value: strings.Join(namespaces, ", ")}},
 		Effect:   "new pods with a sidecar do not start there, since they mount it",
-		Fix: []finding.Step{
-			restart(a, "Restart istiod, which writes it when it starts. If it does not, its log says why:"),
+	}
+	if a.selectedBySome(namespaces) {
+		f.Title = fmt.Sprintf("configmap istio-ca-root-cert is missing in %s, which only some of the revisions select", count(namespaces))
+		for _, mesh := range a.meshes {
+			f.Evidence = append(f.Evidence, finding.Evidence{
+				Field: "configmap " + mesh.ConfigMap + ", discoverySelectors", Value: selectorsOf(mesh),
+			})
+		}
+		f.Fix = a.selectAlike(namespaces)
+		return f
+	}
+	if len(a.istiods) > 0 {
+		f.Fix = []finding.Step{restart(a, "Restart istiod, which writes it when it starts. If it does not, its log says why:")}
+		return f
+	}
+	more, fix := fromPrimary(p.Model.Cluster(a.Context))
+	f.Evidence, f.Fix = append(f.Evidence, more...), fix
+	return f
+}
+
+// selectedBySome reports whether all of some namespaces are selected by a revision and not
+// by another one. All revisions share one lease, and the one that holds it writes roots into
+// the namespaces that it selects itself (pilot/pkg/serviceregistry/kube/controller/
+// multicluster.go, NamespaceController; pilot/pkg/leaderelection).
+func (a *authority) selectedBySome(namespaces []string) bool {
+	if len(a.meshes) < 2 || len(a.istiods) < 2 {
+		return false
+	}
+	for _, ns := range resources.Namespaces.Of(a.Cluster).Value {
+		if !slices.Contains(namespaces, ns.Name) {
+			continue
+		}
+		if !slices.ContainsFunc(a.meshes, func(mesh istio.MeshConfig) bool { return !mesh.Selects(ns.Labels) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// selectorsOf are the discoverySelectors of a mesh config for people.
+func selectorsOf(mesh istio.MeshConfig) string {
+	if len(mesh.DiscoverySelectors) == 0 {
+		return "none: all namespaces"
+	}
+	var out []string
+	for _, s := range mesh.DiscoverySelectors {
+		out = append(out, metav1.FormatLabelSelector(s))
+	}
+	return strings.Join(out, " or ")
+}
+
+// selectAlike are the steps that let each revision select the namespaces of the others.
+func (a *authority) selectAlike(namespaces []string) []finding.Step {
+	step := finding.Say("All revisions share the lease for these configmaps, and the one that holds it writes only where it selects. " +
+		"Let the discoverySelectors of each revision select the namespaces of all of them, or remove them from all. A restart does not help:")
+	var owned []finding.Step
+	for _, i := range a.istiods {
+		at := slices.IndexFunc(a.meshes, func(mesh istio.MeshConfig) bool { return mesh.ConfigMap == i.MeshConfigMap() })
+		if at < 0 || !slices.ContainsFunc(resources.Namespaces.Of(a.Cluster).Value, func(ns corev1.Namespace) bool {
+			return slices.Contains(namespaces, ns.Name) && !a.meshes[at].Selects(ns.Labels)
+		}) {
+			continue
+		}
+		object := finding.In("configmap", i.Namespace, i.MeshConfigMap())
+		by := owner.Owner{}
+		for _, cm := range resources.MeshConfigs.Of(a.Cluster).Value {
+			if cm.Name == object.Name {
+				by = owner.Of(&cm.ObjectMeta)
+			}
+		}
+		if by.WritesAgain() {
+			owned = append(owned, remedy.AtOwner(a.Context, object, by))
+			continue
+		}
+		step = step.By(remedy.EditMeshConfig(a.Context, i))
+	}
+	return append([]finding.Step{step}, owned...)
+}
+
+// fromPrimary is how a cluster without a control plane gets its roots: from a primary that
+// its system namespace names, and that is told to write into other clusters
+// (pilot/pkg/serviceregistry/kube/controller/multicluster.go, checkShouldLead).
+func fromPrimary(c *model.Cluster) (seen []finding.Evidence, fix []finding.Step) {
+	if c == nil {
+		return nil, nil
+	}
+	named := c.NamedControlPlanes()
+	cp := c.ManagedBy()
+	if cp == nil {
+		return nil, []finding.Step{finding.Say("No istiod runs in %s, and none of the other clusters watches it. "+
+			"Let a primary watch and manage it: mesh-network verify says what is missing (PR005).", c.Context)}
+	}
+	id := cp.Istiod.ClusterID()
+	logs := finding.Kubectl(cp.Context, "-n", cp.Istiod.Namespace, "logs", "deployment/"+cp.Istiod.Name, "--tail=200")
+	isNamed := cp.IsExternal() && cp.Cluster == c || slices.ContainsFunc(named, func(s string) bool { return s == id || s == "*" })
+	seen = []finding.Evidence{
+		{
+			Field: "namespace " + c.SystemNamespace + ", annotation " + istio.AnnotationControlPlanes,
+			Value: orElse(strings.Join(named, ","), "not set"),
+		},
+		{
+			Cluster: cp.Context, Field: "deployment " + cp.Istiod.Name,
+			Value: fmt.Sprintf("cluster ID %s, %s %s", id, istio.EnvExternalIstiod, orElse(cp.Istiod.Env(istio.EnvExternalIstiod), "not set")),
 		},
 	}
+	if !isNamed {
+		fix = append(fix, finding.Say("No istiod runs in %s: that of %s has to write the configmaps. Name it there, which takes effect at once:",
+			c.Context, cp.Context).By(remedy.NamePrimary(c.Context, c.SystemNamespace, named, id)))
+	}
+	if !cp.Istiod.On(istio.EnvExternalIstiod) {
+		fix = append(fix, finding.Say("Set global.externalIstiod to true in the values of istiod's installation in %s, which restarts istiod.",
+			cp.Context))
+	}
+	return seen, append(fix, finding.Say("If the configmap does not come, read the log of the istiod of %s:", cp.Context).By(logs))
 }
 
 func staleIn(a *authority, namespaces []string) finding.Finding {

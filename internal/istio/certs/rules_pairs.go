@@ -24,6 +24,9 @@ func refusedCertificates(p *pass) {
 // undecidedPairs says of which clusters it is not known whom they trust, or who trusts them.
 func undecidedPairs(p *pass, t *trust) {
 	for i, from := range t.authorities {
+		if from.mode == Hosting {
+			continue
+		}
 		for k, to := range t.authorities {
 			r := t.relations[i][k]
 			switch _, _, why := from.roots(); {
@@ -65,7 +68,9 @@ func (t *trust) refusal(p *pass, r refusal) finding.Finding {
 		f.CausedBy, f.Fix = id, remedy.ByItsCause()
 		return f
 	}
-	f.CausedBy = t.causeOf(p, r)
+	if f.CausedBy = t.causeOf(p, r); f.CausedBy != "" {
+		f.Fix = remedy.ByItsCause()
+	}
 	return f
 }
 
@@ -96,6 +101,9 @@ func (t *trust) trustAll(p *pass, r refusal) []finding.Step {
 		}
 		all = append(all, a)
 	}
+	if wouldConfuse(all) {
+		return t.apart(all)
+	}
 	gather := finding.Say("If the roots are all yours, let every cluster trust each of them. " +
 		"The signing certificates stay as they are. Gather the roots:")
 	var fetched []pki.Certificate
@@ -115,6 +123,11 @@ func (t *trust) trustAll(p *pass, r refusal) []finding.Step {
 		if code := worst(p, a.Context, append(slices.Clone(inBundle), "CERT010")...); code != "" {
 			say = finding.Say("In %s, fix %s first: else its istiod does not come back. Then give it all of them, and restart its istiod:",
 				a.Context, code)
+		}
+		if by := a.caOwner(); by.Known() {
+			out = append(out, say, remedy.AtOwner(a.Context, caCertsObject(a), by),
+				finding.Say("Then restart istiod of %s:", a.Context).By(remedy.RestartIstiods(a.Context, a.istiods)...))
+			continue
 		}
 		out = append(out, say.By(patchRoots(a)).By(remedy.RestartIstiods(a.Context, a.istiods)...))
 	}
@@ -177,8 +190,18 @@ func signerOf(a *authority) (pki.Certificate, bool) {
 // that their CAs have nothing in common to begin with.
 func (t *trust) causeOf(p *pass, r refusal) string {
 	all := r.contexts(t.authorities)
-	if id := cause(p, all, "CERT004"); id != "" {
+	if id := cause(p, all, "CERT038", "CERT004"); id != "" {
 		return id
+	}
+	if id := cause(p, names(t.authorities, append(slices.Clone(r.refusing), r.refused...)), "CERT016"); id != "" && t.anchored(r) {
+		return id
+	}
+	// Where intermediates of one issuer stand for roots, that is what has to be fixed.
+	for _, f := range p.Found("CERT031", "CERT012") {
+		involved := slices.ContainsFunc(f.Clusters, func(c string) bool { return slices.Contains(all, c) })
+		if f.Severity == finding.Error && f.Object.Kind == "certificate" && involved {
+			return f.ID()
+		}
 	}
 	for _, code := range []finding.Code{"CERT001", "CERT020"} {
 		f, ok := firstAbout(p, all, code)
@@ -191,4 +214,24 @@ func (t *trust) causeOf(p *pass, r refusal) string {
 		return id
 	}
 	return cause(p, names(t.authorities, r.refused), inBundle...)
+}
+
+// anchored reports whether those that refuse would not, if what the mesh config says were in
+// effect for all workloads.
+func (t *trust) anchored(r refusal) bool {
+	for _, i := range r.refusing {
+		from := t.authorities[i]
+		roots := slices.Clone(from.published.Certificates)
+		for _, mesh := range from.meshes {
+			for _, anchor := range furtherRoots(mesh) {
+				roots = append(roots, pki.ParseBundle([]byte(anchor.PEM)).Certificates...)
+			}
+		}
+		for _, k := range r.refused {
+			if verdict, _ := accepts(roots, finding.Reason{}, t.authorities[k]); verdict != Trusts {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -28,7 +28,7 @@ func (h *holder) evidence() finding.Evidence {
 func rootsOfOneName(p *pass) {
 	var holders []*holder
 	for _, a := range able(p) {
-		if a.mode == SelfSigned {
+		if a.mode == SelfSigned || a.runsOnOwn() {
 			continue // istiod names all its own roots alike
 		}
 		roots, _, why := a.roots()
@@ -78,7 +78,8 @@ func differingBundles(p *pass) {
 		return
 	}
 	for _, a := range authorities[1:] {
-		if !bytes.Equal(authorities[0].publishedText(), a.publishedText()) {
+		same := sameSet(authorities[0].published.Certificates, a.published.Certificates)
+		if same && !bytes.Equal(authorities[0].publishedText(), a.publishedText()) {
 			p.Report(finding.Finding{
 				Code: "CERT003", Severity: finding.Note, Clusters: contexts(authorities),
 				Title:  "the root bundles hold the same certificates in a different text",
@@ -94,6 +95,9 @@ func differingBundles(p *pass) {
 func (t *trust) comparable(p *pass) []*authority {
 	var out []*authority
 	for i, a := range t.authorities {
+		if a.mode == Hosting || !a.issuer.PublishesRoots() {
+			continue
+		}
 		if !a.publishedKnown {
 			if !resources.RootCert.Of(a.Cluster).Known() {
 				p.NotChecked(a.Context, a.rootCertUnread())
@@ -114,7 +118,7 @@ func (t *trust) comparable(p *pass) []*authority {
 // sameSets reports whether all publish the same certificates.
 func sameSets(authorities []*authority) bool {
 	for _, a := range authorities[1:] {
-		if !sameSet(authorities[0].published.Certificates, a.published.Certificates) {
+		if !sameSet(ends(authorities[0].published.Certificates), ends(a.published.Certificates)) {
 			return false
 		}
 	}
@@ -127,7 +131,7 @@ func (t *trust) extraRoots(p *pass, authorities []*authority) {
 	in := map[string][]*authority{}
 	var all []pki.Certificate
 	for _, a := range authorities {
-		all = append(all, a.published.Certificates...)
+		all = append(all, ends(a.published.Certificates)...)
 		// A root that the mesh config adds is not missing in the bundle.
 		for _, r := range a.trusted() {
 			in[r.SHA256] = append(in[r.SHA256], a)

@@ -40,7 +40,7 @@ func commonRoot(code finding.Code, authorities ...*authority) []finding.Step {
 	out := []finding.Step{rootChanges(code, contexts(authorities)...)}
 	for _, a := range authorities {
 		out = append(out, replacing(finding.Say("Put the files of an intermediate of the common root into the current directory. "+
-			"Then replace the CA of %s:", a.Context), a)...)
+			"Then replace the CA of %s:", a.Context), "an intermediate of the common root", a)...)
 		out = append(out, restart(a, "Restart istiod of %s, which then reads it:", a.Context))
 	}
 	return append(out, finding.Say("Then restart all workloads and gateways of %s.", finding.List(contexts(authorities))))
@@ -68,7 +68,7 @@ func unrelatedSelfSigned(p *pass) {
 		f.Title = fmt.Sprintf("%s runs on a self-signed root that shares nothing with %s",
 			finding.List(names(t.authorities, these)), finding.List(names(t.authorities, others)))
 	}
-	f.CausedBy = cause(p, names(t.authorities, these), "CERT013")
+	f.CausedBy = cause(p, names(t.authorities, these), "CERT013", "CERT038")
 	f.Evidence = t.whatSigns(append(slices.Clone(these), others...))
 	var selfSigned []*authority
 	for _, i := range these {

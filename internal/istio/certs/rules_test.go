@@ -22,6 +22,18 @@ func TestHealthyFleets(t *testing.T) {
 	}
 }
 
+// Of certificates that come from elsewhere it is said that they are not checked, and why.
+func TestCertificatesFromElsewhere(t *testing.T) {
+	for _, c := range istiotest.CertElsewhere {
+		t.Run(c.Name, func(t *testing.T) {
+			result := run(t, c.Fleet().Facts(), Options{ExpiryWarn: DefaultExpiryWarn})
+			if len(result.Findings) > 0 || len(result.Unknowns) != 2 {
+				t.Errorf("%v, unknowns %+v", istiotest.Summarize(result), result.Unknowns)
+			}
+		})
+	}
+}
+
 func TestFaults(t *testing.T) { area().Faults(t, istiotest.Faults) }
 
 // What istiod has had no time to write is not missing.

@@ -24,8 +24,10 @@ func trustOf(m *model.Mesh) *trust { return model.Derived(m, newTrust) }
 
 func newTrust(m *model.Mesh) *trust {
 	t := &trust{now: m.Fleet.At}
-	for _, c := range m.Clusters {
-		t.authorities = append(t.authorities, newAuthority(c.Cluster, t.now))
+	for i := range m.Fleet.Clusters {
+		if m.Fleet.Clusters[i].Unreached == nil {
+			t.authorities = append(t.authorities, newAuthority(m.Fleet, i))
+		}
 	}
 	t.relations = relate(t.authorities)
 	t.certificates = sync.OnceValue(t.certificatesInUse)
@@ -41,7 +43,8 @@ func (t *trust) of(c *model.Cluster) *authority {
 // refuses reports whether the workloads of one cluster refuse the certificates of
 // another. Where one has no root at all, trust is not what has to be fixed.
 func (t *trust) refuses(from, to int) bool {
-	return from != to && t.relations[from][to].Verdict == Distrusts && !t.authorities[from].rootless() && !t.authorities[to].rootless()
+	r := t.relations[from][to]
+	return from != to && r.Verdict == Distrusts && !r.Confused && !t.authorities[from].rootless() && !t.authorities[to].rootless()
 }
 
 // refuseOneAnother reports whether two clusters refuse one another's certificates.

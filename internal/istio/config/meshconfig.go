@@ -103,6 +103,7 @@ const (
 	EnvDNSCapture       = "ISTIO_META_DNS_CAPTURE" // the agent answers for the names of all services
 	EnvXDSAgent         = "PROXY_CONFIG_XDS_AGENT" // lets the agent take trust anchors from istiod
 	EnvCAAddress        = "CA_ADDR"                // where the agent has its certificates signed
+	EnvCAProvider       = "CA_PROVIDER"            // how it asks for them: Citadel, or a cloud's CA
 	EnvXDSRootCA        = "XDS_ROOT_CA"            // the file by which the agent checks istiod, in place of the mesh's root
 	EnvIstiodSAN        = "ISTIOD_SAN"             // the name for which it checks istiod, in place of the host's
 )
@@ -111,6 +112,7 @@ const (
 var ProxyEnv = []string{
 	EnvXDSAgent,
 	EnvCAAddress,
+	EnvCAProvider,
 	EnvProxyNetwork,
 	EnvProxyClusterID,
 	EnvProxyNetworkView,

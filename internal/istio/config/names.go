@@ -25,6 +25,10 @@ const (
 	ProxyContainer     = "istio-proxy"
 	DiscoveryContainer = "discovery"
 	ZtunnelName        = "ztunnel"
+	IstioCSRSelector   = "app.kubernetes.io/name=" + IstioCSRName
+	IstioCSRName       = "cert-manager-istio-csr"
+	WorkloadSocket     = "workload-socket" // the volume in which the agent looks for a SPIFFE Workload API
+	WorkloadCerts      = "workload-certs"  // the volume in which the agent looks for certificates that are mounted
 )
 
 // Labels and annotations that decide networks, gateways and endpoints.
@@ -87,6 +91,7 @@ const (
 	EnvScopeGateways       = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
 	EnvTrustedNodeAccounts = "CA_TRUSTED_NODE_ACCOUNTS"
 	EnvMCSClusterLocal     = "ENABLE_MCS_CLUSTER_LOCAL"
+	EnvRootCADir           = "ROOT_CA_DIR"
 )
 
 // DiscoveryEnv are the environment variables that are kept of a Deployment.
@@ -96,9 +101,28 @@ var DiscoveryEnv = []string{
 	EnvResolveHostnames, EnvGatewayAPINetworks, EnvInsecureKubeconfigs, EnvRemoteTimeout, EnvLocalSecretWatcher,
 	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork,
 	EnvAmbientIngress, EnvAmbientWaypoint, EnvMCSDiscovery, EnvMCSClusterLocal,
-	EnvCustomHost, EnvCertProvider, EnvScopeGateways, EnvTrustedNodeAccounts,
+	EnvCustomHost, EnvCertProvider, EnvScopeGateways, EnvTrustedNodeAccounts, EnvRootCADir,
 }
 
-// ArgClusterAliases is the flag of istiod for further names of clusters:
-// alias=ID, separated by commas (pilot/cmd/pilot-discovery/app/cmd.go).
-const ArgClusterAliases = "--clusterAliases"
+// Flags of istiod (pilot/cmd/pilot-discovery/app/cmd.go) and of istio-csr (cmd/app/options
+// of cert-manager/istio-csr) that rules read.
+const (
+	// ArgClusterAliases has further names of clusters: alias=ID, separated by commas.
+	ArgClusterAliases = "--clusterAliases"
+	// ArgCACertFile is the file with the CA of the certificate that istiod is given.
+	ArgCACertFile = "--caCertFile"
+	// ArgTLSCertFile is the file with the certificate that istiod is given.
+	ArgTLSCertFile = "--tlsCertFile"
+	// ArgClusterID is the only cluster whose workloads istio-csr signs for.
+	ArgClusterID = "--cluster-id"
+	// ArgTrustDomain is the trust domain that istio-csr signs for.
+	ArgTrustDomain = "--trust-domain"
+	// ArgRootCAFile is the file with the root that istio-csr publishes.
+	ArgRootCAFile = "--root-ca-file"
+)
+
+// Arguments are the flags that are kept of a container.
+var Arguments = map[string][]string{
+	DiscoveryContainer: {ArgClusterAliases, ArgCACertFile, ArgTLSCertFile},
+	IstioCSRName:       {ArgClusterID, ArgTrustDomain, ArgRootCAFile},
+}

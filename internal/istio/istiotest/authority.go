@@ -38,6 +38,7 @@ type Spec struct {
 	RSABits     int           // 0: ECDSA P-256
 	SHA1        bool          // signed with SHA-1; the issuer has to have an RSA key
 	Key         crypto.Signer // an existing key
+	NoKeyID     bool          // without an authority key identifier
 }
 
 var serial atomic.Int64
@@ -86,6 +87,10 @@ func issue(issuer *Authority, s Spec) *Authority {
 	parent, signer := t, key
 	if issuer != nil {
 		parent, signer = issuer.Cert, issuer.Key
+	}
+	if s.NoKeyID {
+		bare := *parent
+		bare.SubjectKeyId, parent = nil, &bare
 	}
 	if s.SHA1 {
 		t.SignatureAlgorithm = x509.SHA1WithRSA

@@ -346,8 +346,8 @@ var Faults = []Case{
 	})},
 	{Name: "expired", Want: []string{"CERT010 error west"}, Fleet: intermediate(Spec{NotBefore: Now.Add(-60 * day), NotAfter: Now.Add(-3 * day)})},
 	{Name: "not yet valid", Want: []string{"CERT010 error west"}, Fleet: intermediate(Spec{NotBefore: Now.Add(3 * day)})},
-	{Name: "expiring soon", Want: []string{"CERT010 warning west"}, Fleet: intermediate(Spec{NotAfter: Now.Add(20*day + time.Hour)})},
-	{Name: "expiring very soon", Want: []string{"CERT010 error west"}, Fleet: intermediate(Spec{NotAfter: Now.Add(3*day + time.Hour)})},
+	{Name: "expiring soon", Want: []string{"CERT010 warning west"}, Fleet: intermediate(Spec{NotBefore: Now.Add(-60 * day), NotAfter: Now.Add(20*day + time.Hour)})},
+	{Name: "expiring very soon", Want: []string{"CERT010 error west"}, Fleet: intermediate(Spec{NotBefore: Now.Add(-60 * day), NotAfter: Now.Add(3*day + time.Hour)})},
 	{Name: "root expired, and what is beneath it", Want: []string{"CERT010 error east,west", "CERT010 error east", "CERT010 error west"}, Fleet: change(func(_ *Fleet, east, west *Cluster) {
 		root := Root(Spec{NotBefore: Now.Add(-60 * day), NotAfter: Now.Add(-3 * day)})
 		east.Plug(root.Sub(Spec{NotAfter: Now.Add(-3 * day), NotBefore: Now.Add(-60 * day)}))

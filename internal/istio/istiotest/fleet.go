@@ -77,6 +77,12 @@ type Cluster struct {
 	Sidecars []map[string]string
 	// CACertsWritten is when Secret cacerts was last written.
 	CACertsWritten time.Time
+	// Socket is the CSI driver by which sidecars have their certificates; "" for none.
+	Socket string
+	// Further objects are in the cluster.
+	Further []runtime.Object
+	// Change changes each object, after it is made.
+	Change func(runtime.Object)
 	// NoIstio: nothing of the mesh is there.
 	NoIstio bool
 	// UID of namespace kube-system.
@@ -155,6 +161,16 @@ func (c *Cluster) NoControlPlane(primary *Cluster) {
 
 // Objects are what the cluster consists of, fit for an API server.
 func (c *Cluster) Objects() []runtime.Object {
+	out := append(c.objects(), c.Further...)
+	for _, o := range out {
+		if c.Change != nil {
+			c.Change(o)
+		}
+	}
+	return out
+}
+
+func (c *Cluster) objects() []runtime.Object {
 	names := append([]string{"default", "kube-public", "kube-system", System}, slices.Sorted(maps.Keys(c.Namespaces))...)
 	var out []runtime.Object
 	for _, name := range names {
@@ -214,7 +230,7 @@ func (c *Cluster) Objects() []runtime.Object {
 		out = append(out, remoteSecret(r, cmp.Or(c.RemoteKeys[r.Name], r.Name)))
 	}
 	for i, env := range c.Sidecars {
-		out = append(out, sidecar(i, env))
+		out = append(out, sidecar(i, env, c.Socket))
 	}
 	return append(append(out, c.Network.objects()...), c.readerRole()...)
 }
@@ -301,13 +317,18 @@ func (c *Cluster) injector() *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: meta(System, name, nil), Data: map[string]string{istio.InjectorValuesKey: string(values), "config": "templates: {}"}}
 }
 
-func sidecar(n int, env map[string]string) *corev1.Pod {
+func sidecar(n int, env map[string]string, driver string) *corev1.Pod {
 	p := &corev1.Pod{ObjectMeta: meta("sample", fmt.Sprintf("app-%d", n), map[string]string{"security.istio.io/tlsMode": "istio"})}
 	c := corev1.Container{Name: "istio-proxy", Image: "registry.example/istio/proxyv2:1.29.1", TerminationMessagePolicy: "File", ImagePullPolicy: "IfNotPresent"}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		c.Env = append(c.Env, corev1.EnvVar{Name: k, Value: env[k]})
 	}
 	p.Spec.Containers = []corev1.Container{{Name: "app", Image: "registry.example/app:1", TerminationMessagePolicy: "File", ImagePullPolicy: "IfNotPresent"}, c}
+	if driver != "" {
+		p.Spec.Volumes = []corev1.Volume{{Name: istio.WorkloadSocket, VolumeSource: corev1.VolumeSource{
+			CSI: &corev1.CSIVolumeSource{Driver: driver, ReadOnly: ptr(true)},
+		}}}
+	}
 	return p
 }
 

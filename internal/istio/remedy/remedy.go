@@ -119,6 +119,13 @@ func Network(name string, command func(name string) finding.Command) finding.Com
 	return command(name)
 }
 
+// NamePrimary is the command that names a primary, by its cluster ID, in the system namespace
+// of a remote cluster, beside those that are named there.
+func NamePrimary(context, namespace string, named []string, id string) finding.Command {
+	ids := strings.Join(append(append([]string{}, named...), id), ",")
+	return finding.Kubectl(context, "annotate", "namespace/"+namespace, istio.AnnotationControlPlanes+"="+ids, "--overwrite")
+}
+
 // SetInjectedNetwork says how the network is set that the injector gives to sidecars:
 // no command for it fits every installation.
 func SetInjectedNetwork(network string) finding.Step {

@@ -35,8 +35,8 @@ var IstiodPods = kubernetes.PodRow(resource.About{
 	},
 })
 
-// Proxies is a sample of the pods with a sidecar, read only where a rule needs it: a
-// setting of the mesh shows in any few of them.
+// Proxies is a sample of the pods with a sidecar: a setting of the mesh shows in any few
+// of them.
 var Proxies = kubernetes.PodRow(resource.About{
 	Name: "pods with a sidecar", File: "pods-with-sidecar", Labels: config.LabelTLSMode + "=istio", Sample: 50,
 }, resource.Belonging[*corev1.Pod]{
@@ -53,12 +53,40 @@ var Webhooks = resource.List[admissionv1.MutatingWebhookConfigurationList](resou
 	},
 }, trimWebhook)
 
+// ValidatingWebhooks are the ValidatingWebhookConfigurations of Istio's control planes. They
+// may come from the API server's cache, as Istiods may.
+var ValidatingWebhooks = resource.List[admissionv1.ValidatingWebhookConfigurationList](resource.About{
+	Name: "validatingwebhookconfigurations", File: "validatingwebhookconfigurations", Kind: "ValidatingWebhookConfiguration",
+	Group: admissionv1.GroupName, Resource: "validatingwebhookconfigurations", Versions: v1, Labels: config.IstiodSelector, FromCache: true,
+}, resource.Belonging[*admissionv1.ValidatingWebhookConfiguration]{
+	Belongs: func(_ *facts.Cluster, w *admissionv1.ValidatingWebhookConfiguration) bool {
+		return w.Labels["app"] == "istiod"
+	},
+}, trimValidatingWebhook)
+
+// IstioCSRs are the Deployments of istio-csr, which signs in the place of istiod. They may
+// come from the API server's cache.
+var IstioCSRs = resource.List[appsv1.DeploymentList](resource.About{
+	Name: "deployments of istio-csr", File: "deployments-istio-csr", Kind: "Deployment", Group: appsv1.GroupName,
+	Resource: "deployments", Versions: v1, Labels: config.IstioCSRSelector, FromCache: true,
+}, resource.Belonging[*appsv1.Deployment]{
+	Belongs: func(_ *facts.Cluster, d *appsv1.Deployment) bool {
+		return d.Labels["app.kubernetes.io/name"] == config.IstioCSRName
+	},
+}, trimDeployment)
+
 func trimDeployment(d *appsv1.Deployment) *appsv1.Deployment {
 	out := &appsv1.Deployment{ObjectMeta: resource.OwnedMeta(&d.ObjectMeta)}
 	for i := range d.Spec.Template.Spec.Containers {
 		out.Spec.Template.Spec.Containers = append(out.Spec.Template.Spec.Containers, trimContainer(&d.Spec.Template.Spec.Containers[i]))
 	}
 	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.ConfigMap != nil && v.ConfigMap.Name == config.RootCertConfigMap { // the roots by which istiod may have to go
+			out.Spec.Template.Spec.Volumes = append(out.Spec.Template.Spec.Volumes, corev1.Volume{Name: v.Name, VolumeSource: corev1.VolumeSource{
+				ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: v.ConfigMap.Name}},
+			}})
+			continue
+		}
 		if v.Name == config.CACertsSecret { // of another kind only that it is one: its attributes can hold anything
 			kept := corev1.Volume{Name: v.Name}
 			if from := v.Secret; from != nil {
@@ -67,14 +95,20 @@ func trimDeployment(d *appsv1.Deployment) *appsv1.Deployment {
 			out.Spec.Template.Spec.Volumes = append(out.Spec.Template.Spec.Volumes, kept)
 		}
 	}
+	out.Spec.Replicas = d.Spec.Replicas
 	out.Status = appsv1.DeploymentStatus{Replicas: d.Status.Replicas, ReadyReplicas: d.Status.ReadyReplicas}
 	return out
 }
 
-// trimContainer keeps of a container the name, the image, istiod's variables and the
-// argument that gives clusters further names.
+// trimContainer keeps of a container the name, the image, istiod's variables, where it has
+// its certificates from and the arguments that rules read.
 func trimContainer(c *corev1.Container) corev1.Container {
-	out := corev1.Container{Name: c.Name, Image: c.Image, Args: clusterAliases(c.Args, c.Name)}
+	out := corev1.Container{Name: c.Name, Image: c.Image, Args: keptArguments(c.Args, c.Name)}
+	for _, m := range c.VolumeMounts {
+		if c.Name == config.DiscoveryContainer {
+			out.VolumeMounts = append(out.VolumeMounts, corev1.VolumeMount{Name: m.Name, MountPath: m.MountPath, SubPath: m.SubPath})
+		}
+	}
 	for _, e := range c.Env {
 		if slices.Contains(config.DiscoveryEnv, e.Name) {
 			out.Env = append(out.Env, corev1.EnvVar{Name: e.Name, Value: e.Value})
@@ -83,18 +117,18 @@ func trimContainer(c *corev1.Container) corev1.Container {
 	return out
 }
 
-// clusterAliases are the arguments of istiod that give clusters further names.
-func clusterAliases(args []string, container string) []string {
-	if container != config.DiscoveryContainer {
-		return nil
-	}
+// keptArguments are the arguments of a container that rules read. Each has its value in it,
+// or in the one that follows.
+func keptArguments(args []string, container string) []string {
 	var out []string
 	for i, arg := range args {
-		switch {
-		case strings.HasPrefix(arg, config.ArgClusterAliases+"="):
-			out = append(out, arg)
-		case arg == config.ArgClusterAliases && i+1 < len(args):
-			out = append(out, arg, args[i+1])
+		for _, name := range config.Arguments[container] {
+			switch {
+			case strings.HasPrefix(arg, name+"="):
+				out = append(out, arg)
+			case arg == name && i+1 < len(args):
+				out = append(out, arg, args[i+1])
+			}
 		}
 	}
 	return out
@@ -103,15 +137,29 @@ func clusterAliases(args []string, container string) []string {
 func trimWebhook(w *admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhookConfiguration {
 	out := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: resource.OwnedMeta(&w.ObjectMeta)}
 	for _, h := range w.Webhooks {
-		kept := admissionv1.MutatingWebhook{Name: h.Name, ClientConfig: h.ClientConfig}
-		if ca := h.ClientConfig.CABundle; ca != nil {
-			kept.ClientConfig.CABundle = pki.Redact(ca)
-		}
-		if url := h.ClientConfig.URL; url != nil {
-			shown := serverurl.Shown(*url)
-			kept.ClientConfig.URL = &shown
-		}
-		out.Webhooks = append(out.Webhooks, kept)
+		out.Webhooks = append(out.Webhooks, admissionv1.MutatingWebhook{Name: h.Name, ClientConfig: trimWebhookClient(h.ClientConfig)})
 	}
 	return out
+}
+
+func trimValidatingWebhook(w *admissionv1.ValidatingWebhookConfiguration) *admissionv1.ValidatingWebhookConfiguration {
+	out := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: resource.OwnedMeta(&w.ObjectMeta)}
+	for _, h := range w.Webhooks {
+		out.Webhooks = append(out.Webhooks, admissionv1.ValidatingWebhook{
+			Name: h.Name, ClientConfig: trimWebhookClient(h.ClientConfig), FailurePolicy: h.FailurePolicy,
+		})
+	}
+	return out
+}
+
+// trimWebhookClient keeps where a webhook is called, and what of the CA is public.
+func trimWebhookClient(c admissionv1.WebhookClientConfig) admissionv1.WebhookClientConfig {
+	if c.URL != nil {
+		shown := serverurl.Shown(*c.URL)
+		c.URL = &shown
+	}
+	if c.CABundle != nil {
+		c.CABundle = pki.Redact(c.CABundle)
+	}
+	return c
 }

@@ -31,7 +31,7 @@ var All = resource.Set{
 	Services, EndpointSlices, Pods, Nodes,
 	PeerAuthentications, DestinationRules, Gateways, KubernetesGateways, WorkloadEntries, ServiceEntries,
 	NetworkPolicies, Injectors, GatewayEvents, VirtualServices, SystemSlices, ReaderRights,
-	Sidecars, AuthorizationPolicies, ServiceExports,
+	Sidecars, AuthorizationPolicies, ServiceExports, ValidatingWebhooks, IstioCSRs,
 }
 
 // The rows that are read together.
@@ -39,7 +39,9 @@ var (
 	// Roots is what tells who trusts whom.
 	Roots = resource.Set{CACerts, CASecret, RootCert, MeshConfigs, Istiods}
 	// Trust is everything that the rules of package certs read.
-	Trust = resource.Join(Roots, RootCerts, IstiodPods, Namespaces, RemoteSecrets, Webhooks, ReaderAccess)
+	Trust = resource.Join(
+		Roots, RootCerts, IstiodPods, Namespaces, RemoteSecrets, Webhooks, ValidatingWebhooks, ReaderAccess, Proxies, IstioCSRs,
+	)
 	// Networks is what tells the networks of the mesh and their gateways.
 	Networks = resource.Set{MeshConfigs, Istiods, Namespaces, RemoteSecrets, Webhooks, Services, Pods, Nodes, KubernetesGateways}
 	// Leads are read of the clusters in which the others show them to be needed.
@@ -70,6 +72,7 @@ func init() {
 	kubernetes.Keep(kubernetes.Wanted{
 		Containers:     []string{config.ProxyContainer, config.DiscoveryContainer},
 		InitContainers: []string{config.ProxyContainer},
+		Volumes:        []string{config.WorkloadSocket, config.WorkloadCerts},
 		Env:            append(append([]string{}, config.DiscoveryEnv...), config.ProxyEnv...),
 		// It can hold tokens of tracers.
 		Reduce:         map[string]func(string) string{config.EnvProxyConfig: config.ReduceProxyConfig},

@@ -40,10 +40,12 @@ func objectOf(t *testing.T, row resource.Resource) runtime.Object {
 		m.SetName(row.About().Object)
 	case resources.RootCerts:
 		m.SetName(istio.RootCertConfigMap)
-	case resources.Istiods, resources.IstiodPods:
+	case resources.Istiods, resources.IstiodPods, resources.ValidatingWebhooks:
 		m.SetLabels(map[string]string{"app": "istiod"})
 	case resources.Webhooks:
 		m.SetLabels(map[string]string{"app": "sidecar-injector"})
+	case resources.IstioCSRs:
+		m.SetLabels(map[string]string{"app.kubernetes.io/name": istio.IstioCSRName})
 	case resources.Proxies:
 		m.SetLabels(map[string]string{istio.LabelTLSMode: "istio"})
 	case resources.RemoteSecrets:

@@ -186,7 +186,7 @@ func TestWhatIsKept(t *testing.T) {
 				d.Spec.Template.Spec.Volumes[0].Name = "cacerts"
 			}),
 			slices.Concat(ofEvery, owned, []string{
-				"Spec.Template.Spec.Containers[].Env[].Name", "Spec.Template.Spec.Containers[].Env[].Value",
+				"Spec.Replicas", "Spec.Template.Spec.Containers[].Env[].Name", "Spec.Template.Spec.Containers[].Env[].Value",
 				"Spec.Template.Spec.Containers[].Image", "Spec.Template.Spec.Containers[].Name",
 				"Spec.Template.Spec.Volumes[].Name",
 				"Spec.Template.Spec.Volumes[].VolumeSource.Secret.DefaultMode",

@@ -12,6 +12,8 @@ type Wanted struct {
 	Containers, InitContainers []string
 	// Env are the environment variables of these containers.
 	Env []string
+	// Volumes are names of volumes of pods of which it matters where they come from.
+	Volumes []string
 	// Reduce gives, by variable, what may be kept of its value; it does not change what
 	// it gave itself.
 	Reduce map[string]func(string) string
@@ -70,6 +72,7 @@ func isWanted(of func(*Wanted) []string, name string) bool {
 func (w *Wanted) containers() []string     { return w.Containers }
 func (w *Wanted) initContainers() []string { return w.InitContainers }
 func (w *Wanted) env() []string            { return w.Env }
+func (w *Wanted) volumes() []string        { return w.Volumes }
 
 // wantsAccount reports whether a mesh wants the service account of pods with these labels.
 func wantsAccount(labels map[string]string) bool {

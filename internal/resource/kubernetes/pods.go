@@ -60,6 +60,7 @@ func (t *podTrimmer) trim(o *corev1.Pod) *facts.Pod {
 	p.Annotations = only((*Wanted).podAnnotation, p.Annotations)
 	p.Containers = t.containers(p.Containers, (*Wanted).containers)
 	p.InitContainers = t.containers(p.InitContainers, (*Wanted).initContainers)
+	p.Volumes = slices.DeleteFunc(p.Volumes, func(v facts.Volume) bool { return !isWanted((*Wanted).volumes, v.Name) })
 	if !wantsAccount(p.Labels) {
 		p.ServiceAccount = ""
 	}
@@ -110,6 +111,10 @@ func (t *podTrimmer) shared(template *facts.PodTemplate) *facts.PodTemplate {
 				t.write(e.Name, e.Value)
 			}
 		}
+	}
+	t.write(strconv.Itoa(len(template.Volumes)))
+	for _, v := range template.Volumes {
+		t.write(v.Name, v.Driver)
 	}
 	if same, ok := t.templates[string(t.key)]; ok {
 		return same
