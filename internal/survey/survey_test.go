@@ -115,7 +115,7 @@ func TestWhatEachRowAsks(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ sources, want resource.Set }{
 		"Roots": {resources.Roots, resource.Join(resources.CACerts, resources.CASecret, resources.RootCert, resources.MeshConfigs, resources.Istiods)},
-		"Trust": {resources.Trust, resource.Join(resources.Roots, resources.RootCerts, resources.IstiodPods, resources.Namespaces, resources.RemoteSecrets, resources.Webhooks, resources.ReaderAccess)},
+		"Trust": {resources.Trust, resource.Join(resources.Roots, resources.RootCerts, resources.IstiodPods, resources.Namespaces, resources.RemoteSecrets, resources.Webhooks, resources.ValidatingWebhooks, resources.ReaderAccess, resources.Proxies, resources.IstioCSRs)},
 	} {
 		if !slices.Equal(slices.Sorted(slices.Values(files(c.sources))), slices.Sorted(slices.Values(files(c.want)))) {
 			t.Errorf("%s is %v, want %v", name, files(c.sources), files(c.want))
@@ -134,7 +134,7 @@ func files(rows resource.Set) []string {
 // All questions go out together, on one connection: a handshake costs as much as
 // all of them.
 func TestOneConnectionForEverything(t *testing.T) {
-	const questions = 11 // of resources.Trust
+	const questions = 14 // of resources.Trust
 	var asked, versions atomic.Int32
 	together := make(chan struct{})
 	cluster, handshakes := surveytest.ServeTLS(t, &apitest.Server{

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
@@ -63,12 +64,14 @@ func keptByWaypoint(cp *model.ControlPlane, w *corev1.Service, services []*corev
 		Title:    fmt.Sprintf("%s global, and the waypoint is not", is(len(services), "service")),
 		Evidence: []finding.Evidence{{Field: "service " + nameOf(w) + ", label " + istio.LabelGlobal, Value: orNone(w.Labels[istio.LabelGlobal])}},
 		Effect:   "requests for them stay with the pods of the cluster: its waypoint knows no gateway to other networks",
-		Fix: []finding.Step{
-			finding.Say("Make the waypoint global, in every cluster that has it. istiod copies the labels of its Gateway to the Service:").By(
-				finding.Kubectl(c.Context, "-n", w.Namespace, "label", "gateways.gateway.networking.k8s.io/"+w.Name, istio.LabelGlobal+"=true"),
-				finding.Kubectl(c.Context, "-n", w.Namespace, "label", "service/"+w.Name, istio.LabelGlobal+"=true")),
-		},
 	}
+	set := finding.Say("Make the waypoint global, in every cluster that has it. istiod copies the labels of its Gateway to the Service:")
+	if slices.ContainsFunc(resources.KubernetesGateways.Of(c.Cluster).Value, func(k api.KubernetesGateway) bool {
+		return k.Namespace == w.Namespace && k.Name == w.Name
+	}) {
+		set = set.By(finding.Kubectl(c.Context, "-n", w.Namespace, "label", "gateways.gateway.networking.k8s.io/"+w.Name, istio.LabelGlobal+"=true"))
+	}
+	f.Fix = []finding.Step{set.By(finding.Kubectl(c.Context, "-n", w.Namespace, "label", "service/"+w.Name, istio.LabelGlobal+"=true"))}
 	for i, s := range services {
 		if i == mostLines {
 			f.Evidence = append(f.Evidence, finding.Evidence{Field: "further services", Value: fmt.Sprint(len(services) - mostLines)})

@@ -248,9 +248,10 @@ func foreignTrustDomains(p *pass) {
 	for _, r := range refusals(len(all), refuses) {
 		p.Report(foreignTrustDomain(all, r))
 	}
+	// Clients get servers of clusters alone that their control plane watches.
 	unexpected := func(client, server int) bool {
 		c, s := p.Model.Cluster(all[client].Context), p.Model.Cluster(all[server].Context)
-		return !refuses(client, server) && c != nil && s != nil && p.Model.Same(c, s) && all[client].expectsOther(all[server])
+		return !refuses(client, server) && c != nil && s != nil && c.SecretFor(s) != nil && all[client].expectsOther(all[server])
 	}
 	for _, r := range refusals(len(all), unexpected) {
 		f := foreignTrustDomain(all, r)

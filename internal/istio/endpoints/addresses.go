@@ -98,7 +98,7 @@ func sharedAddressesOf(c *model.Cluster) []shared {
 	for at, services := range all {
 		slices.SortFunc(services, byAge)
 		for _, loser := range services[1:] {
-			if loser.in == c || resolves {
+			if loser.service != services[0].service && (loser.in == c || resolves) {
 				out = append(out, shared{at, c, services[0], loser})
 			}
 		}

@@ -41,7 +41,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		},
 		{
 			Reports: []rule.Report{rule.May("EP054", finding.Warning, finding.Note)},
-			Needs:   []rule.Need{resources.DestinationRules, resources.Services},
+			Needs:   []rule.Need{resources.DestinationRules, resources.Services, resources.VirtualServices},
 			Uses:    inertRows(),
 			Run:     inertSettings,
 		},

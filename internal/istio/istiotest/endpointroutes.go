@@ -75,12 +75,12 @@ var endpointRouteFaults = []EndpointCase{
 			}
 			east.Slice("helloworld").Endpoints = nil
 		})}, Paths: []string{"east > west: broken EP035", "west > east: nothing"}},
-	{Case: Case{Name: "a route to a subset that no rule defines", Want: []string{"EP036 error east"},
+	{Case: Case{Name: "a route to a subset that no rule defines", Want: []string{"EP036 error east", "EP051 note west,east"},
 		Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 			east.Network.More = append(east.Network.More, routeTo("helloworld", "v9"))
 		})},
 		Paths: []string{"east > west: broken EP036"}},
-	{Case: Case{Name: "a route to a subset without endpoints", Want: []string{"EP036 error east"},
+	{Case: Case{Name: "a route to a subset without endpoints", Want: []string{"EP036 error east", "EP051 note west,east", "EP054 note west"},
 		Fleet: serving(func(f *Fleet, east, _ *Cluster) {
 			for _, c := range f.Clusters {
 				versions(c, "v1")
@@ -97,7 +97,7 @@ var endpointRouteFaults = []EndpointCase{
 					rule("helloworld", nil, api.Subset{Name: "far", Labels: map[string]string{istio.LabelCluster: "occident"}}))
 			}
 		})}, Paths: []string{"east > west: broken EP036", "west > east: broken EP036"}},
-	{Asked: []string{"EP036 error east"}, Case: Case{Name: "a preview that is scaled to nothing", Want: []string{"EP036 note east"},
+	{Asked: []string{"EP036 error east", "EP051 note west,east"}, Case: Case{Name: "a preview that is scaled to nothing", Want: []string{"EP036 note east", "EP051 note west,east"},
 		Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 			vs := routeTo("helloworld", "preview")
 			vs.Spec.HTTP[0].Match = []api.RouteMatch{{Headers: map[string]api.Condition{"x-preview": {}}}}
@@ -105,7 +105,7 @@ var endpointRouteFaults = []EndpointCase{
 			east.Network.More = append(east.Network.More, vs,
 				rule("helloworld", nil, api.Subset{Name: "preview", Labels: map[string]string{"version": "preview"}}))
 		})}, Paths: []string{"east > west: partial EP036"}},
-	{Case: Case{Name: "a rule with a server name of its own", Want: []string{"EP037 error east"},
+	{Case: Case{Name: "a rule with a server name of its own", Want: []string{"EP037 error east", "EP051 note west,east"},
 		Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 			east.Network.More = append(east.Network.More, rule("helloworld", &api.TrafficPolicy{
 				TLS: &api.ClientTLS{Mode: api.TLSIstioMutual, SNI: "hello.example"},
