@@ -111,7 +111,12 @@ func namespaced(row resource.Resource) bool {
 }
 
 // edit changes an object that exists by a function of its JSON.
-func (w *World) edit(context string, rows resource.Set, namespace, name string, do func(row resource.Resource, m map[string]any) (map[string]any, error)) Outcome {
+func (w *World) edit(
+	context string,
+	rows resource.Set,
+	namespace, name string,
+	do func(row resource.Resource, m map[string]any) (map[string]any, error),
+) Outcome {
 	c := w.Cluster(context)
 	if c == nil {
 		return outcome(NotRead, "cluster %s was not read", context)
@@ -299,7 +304,10 @@ func (w *World) write(context, namespace string, m map[string]any, do func(held,
 func (w *World) canCreate(c *facts.Cluster, rows resource.Set, m map[string]any) bool {
 	for _, row := range rows {
 		o := row.NewObject()
-		if state, _ := row.State(c); fromMap(m, o) == nil && row.Belongs(c, o) && (state == facts.OK || state == facts.Absent && !row.About().Custom()) {
+		if state, _ := row.State(
+			c,
+		); fromMap(m, o) == nil && row.Belongs(c, o) &&
+			(state == facts.OK || state == facts.Absent && !row.About().Custom()) {
 			return true
 		}
 	}

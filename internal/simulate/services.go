@@ -184,7 +184,8 @@ func (w *World) slicesOf(c *facts.Cluster, s *corev1.Service) []*discoveryv1.End
 	var out []*discoveryv1.EndpointSlice
 	all := kubernetes.EndpointSlices.Of(c).Value
 	for i := range all {
-		if l := all[i].Labels; all[i].Namespace == s.Namespace && l[discoveryv1.LabelServiceName] == s.Name && l[discoveryv1.LabelManagedBy] == managedSlice {
+		if l := all[i].Labels; all[i].Namespace == s.Namespace && l[discoveryv1.LabelServiceName] == s.Name &&
+			l[discoveryv1.LabelManagedBy] == managedSlice {
 			out = append(out, &all[i])
 		}
 	}

@@ -65,13 +65,20 @@ func ignoredGateways(p *rule.Pass[*model.Mesh]) {
 				continue
 			}
 			f := finding.Finding{
-				Code: "AMB003", Severity: finding.Error, Clusters: []string{c.Context}, Object: model.GatewayObject(k),
-				Title: "istiod ignores the gateway of an ambient network", Evidence: seen,
-				Effect: fmt.Sprintf("ambient workloads of other clusters do not reach services of %s", c.Context),
+				Code:     "AMB003",
+				Severity: finding.Error,
+				Clusters: []string{c.Context},
+				Object:   model.GatewayObject(k),
+				Title:    "istiod ignores the gateway of an ambient network",
+				Evidence: seen,
+				Effect:   fmt.Sprintf("ambient workloads of other clusters do not reach services of %s", c.Context),
 				Fix: []finding.Step{
 					finding.Say("Read what the conditions of the Gateway say:").By(remedy.KubernetesGateway(c.Context, k, "describe")),
 				},
-				CausedBy: cmp.Or(model.Cause(p, c.Context, model.GatewayObject(k), "GW038"), model.Cause(p, c.Context, serviceOf(c, k), "GW002", "GW012")),
+				CausedBy: cmp.Or(
+					model.Cause(p, c.Context, model.GatewayObject(k), "GW038"),
+					model.Cause(p, c.Context, serviceOf(c, k), "GW002", "GW012"),
+				),
 			}
 			home := c.Network().Home()
 			if k.Labels[istio.LabelNetwork] == "" {

@@ -54,8 +54,11 @@ func (g global) waypoints(p *rule.Pass[*model.Mesh], a, b *model.Cluster) {
 				Cluster: side.in.Context, Field: "service " + name + ", waypoint", Value: evidence.OrNone(has),
 			})
 			if has == "" {
-				fix = append(fix, finding.Shell("istioctl", "--context="+side.in.Context, "waypoint", "apply", "-n", side.s.Namespace, "--name", waypoint),
-					finding.Kubectl(side.in.Context, "-n", side.s.Namespace, "label", "service/"+side.s.Name, istio.LabelWaypoint+"="+waypoint))
+				fix = append(
+					fix,
+					finding.Shell("istioctl", "--context="+side.in.Context, "waypoint", "apply", "-n", side.s.Namespace, "--name", waypoint),
+					finding.Kubectl(side.in.Context, "-n", side.s.Namespace, "label", "service/"+side.s.Name, istio.LabelWaypoint+"="+waypoint),
+				)
 			}
 		}
 	}
@@ -76,7 +79,8 @@ func (g global) waypoints(p *rule.Pass[*model.Mesh], a, b *model.Cluster) {
 		Title: title, Evidence: seen,
 		Effect: "policies and routes of the waypoint apply to requests that go through the one cluster, and not to the others",
 		Fix: []finding.Step{
-			finding.Say("Create the same waypoint in the other cluster, and label the service there. Its deployment may be scaled to zero:").By(fix...),
+			finding.Say("Create the same waypoint in the other cluster, and label the service there. Its deployment may be scaled to zero:").
+				By(fix...),
 			finding.Say("Or, if the waypoint is not meant, remove label %s where it is set. Careful: its policies and routes stop then.",
 				istio.LabelWaypoint),
 		},

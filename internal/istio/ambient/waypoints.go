@@ -60,16 +60,23 @@ func isServedElsewhere(clusters []*model.Cluster, cp *model.ControlPlane, c *mod
 func keptByWaypoint(cp *model.ControlPlane, w *corev1.Service, services []*corev1.Service) finding.Finding {
 	c := cp.Cluster
 	f := finding.Finding{
-		Code: "AMB015", Severity: finding.Warning, Clusters: []string{c.Context}, Object: finding.In("service", w.Namespace, w.Name),
+		Code:     "AMB015",
+		Severity: finding.Warning,
+		Clusters: []string{c.Context},
+		Object:   finding.In("service", w.Namespace, w.Name),
 		Title:    fmt.Sprintf("%s global, and the waypoint is not", is(len(services), "service")),
-		Evidence: []finding.Evidence{{Field: "service " + nameOf(w) + ", label " + istio.LabelGlobal, Value: orNone(w.Labels[istio.LabelGlobal])}},
-		Effect:   "requests for them stay with the pods of the cluster: its waypoint knows no gateway to other networks",
+		Evidence: []finding.Evidence{
+			{Field: "service " + nameOf(w) + ", label " + istio.LabelGlobal, Value: orNone(w.Labels[istio.LabelGlobal])},
+		},
+		Effect: "requests for them stay with the pods of the cluster: its waypoint knows no gateway to other networks",
 	}
 	set := finding.Say("Make the waypoint global, in every cluster that has it. istiod copies the labels of its Gateway to the Service:")
 	if slices.ContainsFunc(resources.KubernetesGateways.Of(c.Cluster).Value, func(k api.KubernetesGateway) bool {
 		return k.Namespace == w.Namespace && k.Name == w.Name
 	}) {
-		set = set.By(finding.Kubectl(c.Context, "-n", w.Namespace, "label", "gateways.gateway.networking.k8s.io/"+w.Name, istio.LabelGlobal+"=true"))
+		set = set.By(
+			finding.Kubectl(c.Context, "-n", w.Namespace, "label", "gateways.gateway.networking.k8s.io/"+w.Name, istio.LabelGlobal+"=true"),
+		)
 	}
 	f.Fix = []finding.Step{set.By(finding.Kubectl(c.Context, "-n", w.Namespace, "label", "service/"+w.Name, istio.LabelGlobal+"=true"))}
 	for i, s := range services {
@@ -77,7 +84,10 @@ func keptByWaypoint(cp *model.ControlPlane, w *corev1.Service, services []*corev
 			f.Evidence = append(f.Evidence, finding.Evidence{Field: "further services", Value: fmt.Sprint(len(services) - mostLines)})
 			break
 		}
-		f.Evidence = append(f.Evidence, finding.Evidence{Field: "service " + nameOf(s) + ", label " + istio.LabelGlobal, Value: orNone(s.Labels[istio.LabelGlobal])})
+		f.Evidence = append(
+			f.Evidence,
+			finding.Evidence{Field: "service " + nameOf(s) + ", label " + istio.LabelGlobal, Value: orNone(s.Labels[istio.LabelGlobal])},
+		)
 	}
 	if slices.ContainsFunc(services, func(s *corev1.Service) bool { return !c.HasAmbientPods(s) }) {
 		f.Severity, f.Effect = finding.Error, "requests for those without pods in the cluster fail: its waypoint has no endpoint for them"

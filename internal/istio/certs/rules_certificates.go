@@ -182,7 +182,11 @@ func expiringCertificates(p *pass) {
 // soon is how long before its end a certificate ends soon: not while there is more than a
 // third of its life left, when it has only just been renewed. What cert-manager renews, it
 // renews at two thirds of its life, or when its Certificate says so: it is late near the end.
+// What the user says goes before all that.
 func (h *held) soon(most time.Duration) time.Duration {
+	if most != DefaultExpiryWarn {
+		return most
+	}
 	life := h.NotAfter.Sub(h.NotBefore)
 	if h.renewedByTool() {
 		return min(most, expiryError, life/10)

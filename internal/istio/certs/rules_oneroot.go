@@ -47,7 +47,10 @@ func lastRootAlone(p *pass) {
 		for _, i := range a.istiods {
 			if i.Has(istio.BugOneRoot) {
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "istiod " + i.Name + ", version", Value: i.Version.String()})
-				f.Fix = append(f.Fix, finding.Say("Upgrade istiod of %s to %s or later, with the tool that installed it.", a.Context, i.FixOf(istio.BugOneRoot)))
+				f.Fix = append(
+					f.Fix,
+					finding.Say("Upgrade istiod of %s to %s or later, with the tool that installed it.", a.Context, i.FixOf(istio.BugOneRoot)),
+				)
 			}
 		}
 		var refused []string

@@ -70,7 +70,10 @@ func sharedAddressesOf(c *model.Cluster) []shared {
 	if cp == nil || !slices.ContainsFunc(c.ProxyPods(), model.IsClient) {
 		return nil
 	}
-	resolves := slices.ContainsFunc(c.ProxyPods(), func(p *facts.Pod) bool { return model.IsClient(p) && istio.CapturesDNS(istio.ProxyEnvOf(p)) })
+	resolves := slices.ContainsFunc(
+		c.ProxyPods(),
+		func(p *facts.Pod) bool { return model.IsClient(p) && istio.CapturesDNS(istio.ProxyEnvOf(p)) },
+	)
 	all, seen := map[address][]addressed{}, map[istio.ObjectName]bool{}
 	add := func(k *model.Cluster, id string) {
 		for name, s := range k.ServicesByName() {
@@ -139,9 +142,19 @@ func (s shared) finding() finding.Finding {
 	winner := service{namespace: s.winner.service.Namespace, name: s.winner.service.Name}
 	loser := service{namespace: s.loser.service.Namespace, name: s.loser.service.Name}
 	f := finding.Finding{
-		Code: "EP050", Severity: finding.Error, Clusters: finding.Distinct([]string{s.clients.Context, s.winner.in.Context, s.loser.in.Context}),
-		Object: loser.object(), ObjectIn: s.loser.in.Context,
-		Title:    fmt.Sprintf("in %s, connections for %s get to %s of %s: both are at %s", s.clients.Context, loser, winner, s.winner.in.Context, at),
+		Code:     "EP050",
+		Severity: finding.Error,
+		Clusters: finding.Distinct([]string{s.clients.Context, s.winner.in.Context, s.loser.in.Context}),
+		Object:   loser.object(),
+		ObjectIn: s.loser.in.Context,
+		Title: fmt.Sprintf(
+			"in %s, connections for %s get to %s of %s: both are at %s",
+			s.clients.Context,
+			loser,
+			winner,
+			s.winner.in.Context,
+			at,
+		),
 		Evidence: []finding.Evidence{said(s.winner), said(s.loser)},
 		Effect:   fmt.Sprintf("proxies of %s know one service at an address, and take the older one", s.clients.Context),
 		Fix: []finding.Step{
@@ -149,7 +162,9 @@ func (s shared) finding() finding.Finding {
 				By(winner.annotate(s.winner.in.Context, istio.AnnotationExportTo+"=.", "--overwrite")),
 			finding.Say("Careful: clients do not reach %s until it is back. Else give the younger Service another address, and delete it:", loser).
 				By(finding.Kubectl(s.loser.in.Context, "-n", loser.namespace, "delete", kindService+"/"+loser.name)),
-			finding.Say("Then apply its manifest again, without clusterIP. Ranges of service addresses that differ between clusters keep this from happening again."),
+			finding.Say(
+				"Then apply its manifest again, without clusterIP. Ranges of service addresses that differ between clusters keep this from happening again.",
+			),
 		},
 	}
 	if s.loser.in != s.clients {
@@ -160,5 +175,12 @@ func (s shared) finding() finding.Finding {
 
 // addressRows are what sharedAddresses looks at besides Services.
 func addressRows() []rule.Need {
-	return []rule.Need{resources.Istiods, resources.Namespaces, resources.MeshConfigs, resources.RemoteSecrets, resources.Webhooks, resources.Pods}
+	return []rule.Need{
+		resources.Istiods,
+		resources.Namespaces,
+		resources.MeshConfigs,
+		resources.RemoteSecrets,
+		resources.Webhooks,
+		resources.Pods,
+	}
 }

@@ -140,7 +140,11 @@ func (w *walk) isGlobal() Verdict {
 			Code: "EP041", Clusters: []string{at.in.Context}, Object: w.service.object(),
 			Title: fmt.Sprintf("%s is not global in %s, so that ambient clients stay in their cluster", w.service, at.in.Context),
 			Evidence: []finding.Evidence{
-				{Cluster: at.in.Context, Field: w.service.text() + ", label " + istio.LabelGlobal, Value: orNone(w.service.in(at.in).Labels[istio.LabelGlobal])},
+				{
+					Cluster: at.in.Context,
+					Field:   w.service.text() + ", label " + istio.LabelGlobal,
+					Value:   orNone(w.service.in(at.in).Labels[istio.LabelGlobal]),
+				},
 				{Cluster: at.by.Context, Field: "serviceScopeConfigs of the mesh config", Value: scopesOf(at.by)},
 			},
 			Effect: fmt.Sprintf("requests from %s reach no pod in %s", w.source.Context, w.to.Context),
@@ -163,7 +167,10 @@ func (w *walk) throughAmbientGateway() Verdict {
 	}
 	gateways := w.cp.AmbientGateways(network)
 	if len(gateways) == 0 {
-		f := w.notReached("network "+orNone(network)+" has no gateway for them", w.known.about(finding.Object{}, []string{w.to.Context}, "AMB003", "AMB010"))
+		f := w.notReached(
+			"network "+orNone(network)+" has no gateway for them",
+			w.known.about(finding.Object{}, []string{w.to.Context}, "AMB003", "AMB010"),
+		)
 		if f.CausedBy == "" {
 			f.Fix = []finding.Step{finding.Say("Give %s an east-west gateway of class istio-east-west, labeled with its network.", w.to.Context)}
 		}

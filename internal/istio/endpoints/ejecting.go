@@ -45,14 +45,21 @@ func (w *walk) ejectsGateways(p *port, behind int) finding.Finding {
 	namespace, name := cut(p.given.Rules[0])
 	rule := finding.In("destinationrule", namespace, name)
 	f := finding.Finding{
-		Code: "EP052", Severity: finding.Note, Clusters: finding.Distinct([]string{w.cp.Context, w.to.Context}), Object: rule, ObjectIn: w.cp.Context,
+		Code:     "EP052",
+		Severity: finding.Note,
+		Clusters: finding.Distinct([]string{w.cp.Context, w.to.Context}),
+		Object:   rule,
+		ObjectIn: w.cp.Context,
 		Title: fmt.Sprintf("%s counts answers of 5xx, and all %d pods of %s are %s for it", rule, behind, w.service,
 			finding.Plural(len(p.given.Endpoints), "address")),
 		Evidence: []finding.Evidence{
 			{Cluster: w.cp.Context, Field: rule.String() + ", consecutive5xxErrors", Value: counts},
 			{Cluster: w.source.Context, Field: "endpoints of " + w.service.String(), Value: w.way()},
 		},
-		Effect: fmt.Sprintf("a few errors of one pod in a row take away the whole service for clients in %s: they get 503 for a while", w.source.Context),
+		Effect: fmt.Sprintf(
+			"a few errors of one pod in a row take away the whole service for clients in %s: they get 503 for a while",
+			w.source.Context,
+		),
 		Fix: []finding.Step{
 			finding.Say("Count what gateways answer alone (502, 503 and 504), and not what the application does:").By(
 				finding.Kubectl(w.cp.Context, "-n", namespace, "patch", "destinationrule/"+name, "--type=merge", "-p",

@@ -57,8 +57,11 @@ func (w *walk) uninjected(endpoints []istio.Dropped) finding.Finding {
 		f.Fix = optIn(w.to, first, why)
 	case model.OnHostNetwork:
 		f.Title = fmt.Sprintf("pods of %s in %s use the node's network, and cannot be reached from another network", o, w.to.Context)
-		f.Fix = []finding.Step{finding.Say(
-			"The injector leaves out pods that use the network of their node. A restart changes nothing: they need hostNetwork: false in their template.")}
+		f.Fix = []finding.Step{
+			finding.Say(
+				"The injector leaves out pods that use the network of their node. A restart changes nothing: they need hostNetwork: false in their template.",
+			),
+		}
 	case model.NoSuchRevision:
 		f.Title = fmt.Sprintf("pods of %s in %s have no sidecar: no injector has revision %s", o, w.to.Context, why.Revision)
 		known := w.to.InjectorRevisions()
@@ -68,14 +71,19 @@ func (w *walk) uninjected(endpoints []istio.Dropped) finding.Finding {
 		f.Fix = append(ofRevision(w.to, first, known), restart(w.to, first)...)
 	case model.OfAmbient:
 		f.Title = fmt.Sprintf("%s is in ambient mode in %s, and sidecars do not reach it on another network", o, w.to.Context)
-		f.Fix = []finding.Step{finding.Say("Let ambient clients call it, or clients of its own network: sidecars reach no ambient pods behind a gateway.")}
+		f.Fix = []finding.Step{
+			finding.Say("Let ambient clients call it, or clients of its own network: sidecars reach no ambient pods behind a gateway."),
+		}
 	case model.IsGatewayItself, model.OfKubernetes:
 		f.Title = fmt.Sprintf("%s is for clients of %s: it has no sidecar, and is not reached from another network", o, w.to.Context)
 		f.Fix = []finding.Step{finding.Say("Call it by an address that is outside of the mesh, if other clusters need it.")}
 	case model.NotYetInjected:
 		f.Fix = append(f.Fix, restart(w.to, first)...)
-		f.Fix = append(f.Fix, finding.Say("If the new pods have no sidecar either, the injector does not answer. See the events of their ReplicaSet:").By(
-			finding.Kubectl(w.to.Context, "-n", first.Namespace, "get", "events", "--field-selector=reason=FailedCreate")))
+		f.Fix = append(
+			f.Fix,
+			finding.Say("If the new pods have no sidecar either, the injector does not answer. See the events of their ReplicaSet:").By(
+				finding.Kubectl(w.to.Context, "-n", first.Namespace, "get", "events", "--field-selector=reason=FailedCreate")),
+		)
 	}
 	return f
 }
@@ -125,8 +133,9 @@ func ofRevision(c *model.Cluster, p *facts.Pod, known []string) []finding.Step {
 			revision = "REVISION"
 		}
 		return []finding.Step{
-			finding.Say("Give the namespace the label of a revision that is there (%s) in place of %s:", finding.List(known), model.LabelInjection).By(
-				finding.Kubectl(c.Context, "label", "namespace", p.Namespace, model.LabelInjection+"-", istio.LabelRevision+"="+revision)),
+			finding.Say("Give the namespace the label of a revision that is there (%s) in place of %s:", finding.List(known), model.LabelInjection).
+				By(
+					finding.Kubectl(c.Context, "label", "namespace", p.Namespace, model.LabelInjection+"-", istio.LabelRevision+"="+revision)),
 			finding.Say("Or install the revision tag default for it: istioctl tag set default --revision REVISION."),
 		}
 	}

@@ -89,7 +89,8 @@ func (w *walk) policiesOnlyIn(cp, other *model.ControlPlane) []finding.Object {
 		selected := c.SelectedPods(s)
 		for i := range resources.AuthorizationPolicies.Of(cp.Cluster.Cluster).Value {
 			a := &resources.AuthorizationPolicies.Of(cp.Cluster.Cluster).Value[i]
-			if a.Namespace == w.service.namespace && len(selected) > 0 && (a.Spec.Selector == nil || covered(a.Spec.Selector.MatchLabels, selected[0].Labels)) {
+			if a.Namespace == w.service.namespace && len(selected) > 0 &&
+				(a.Spec.Selector == nil || covered(a.Spec.Selector.MatchLabels, selected[0].Labels)) {
 				out = append(out, finding.In("authorizationpolicy", a.Namespace, a.Name))
 			}
 		}
@@ -161,7 +162,9 @@ func oneSidedTogether(found []finding.Finding) []finding.Finding {
 			at[pair(f)] = len(out)
 			f.Object, f.ObjectIn = finding.Object{}, ""
 			f.Title = fmt.Sprintf("only %s has configuration for %d services that %s lacks", f.Clusters[1], count[pair(f)], f.Clusters[0])
-			f.Fix = []finding.Step{finding.Say("If it is meant for both, create it in %s as well, with the tool that writes it to %s.", f.Clusters[0], f.Clusters[1])}
+			f.Fix = []finding.Step{
+				finding.Say("If it is meant for both, create it in %s as well, with the tool that writes it to %s.", f.Clusters[0], f.Clusters[1]),
+			}
 			out = append(out, f)
 			continue
 		}

@@ -89,7 +89,13 @@ func (w *walk) otherName(used *model.Cluster, p *port) finding.Finding {
 		p.number, w.service, f.Evidence[0].Value, differing.Context, f.Evidence[1].Value, other.Context)
 	f.Effect = "clients of the one get no endpoints of the other: istiod matches them by the port's name"
 	right, _ := numbered(w.service.in(other), p.number)
-	f.Fix = w.patchPort(differing, func(o corev1.ServicePort) bool { return int(o.Port) == p.number }, "add", "name", right.Name) // it may have none yet
+	f.Fix = w.patchPort(
+		differing,
+		func(o corev1.ServicePort) bool { return int(o.Port) == p.number },
+		"add",
+		"name",
+		right.Name,
+	) // it may have none yet
 	return f
 }
 

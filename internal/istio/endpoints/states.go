@@ -45,7 +45,8 @@ func (w *walk) oneState() Verdict {
 			finding.Say("If the data are not the same, keep each in its cluster: put this into the mesh config of %s, in the values of istiod's "+
 				"installation. serviceSettings: [{settings: {clusterLocal: true}, hosts: [%q]}].",
 				finding.List(finding.Distinct(w.controlPlanes())), istio.Host(w.service.namespace, w.service.name)),
-			finding.Say("See what the mesh config says now:").By(finding.Kubectl(w.cp.Context, "-n", w.cp.Istiod.Namespace, "get", "configmap", w.cp.Istiod.MeshConfigMap(), "-o", "yaml")),
+			finding.Say("See what the mesh config says now:").
+				By(finding.Kubectl(w.cp.Context, "-n", w.cp.Istiod.Namespace, "get", "configmap", w.cp.Istiod.MeshConfigMap(), "-o", "yaml")),
 		},
 	}
 	if w.ports[0].reached() > 0 && len(w.ports[0].via) == 0 && w.separate(here, there) {

@@ -87,7 +87,11 @@ func (w *walk) watched(c *model.Cluster) (model.Watched, bool) {
 // cluster's own ID was not read; the zero Reason where it is known.
 func (w *walk) unidentified() finding.Reason {
 	reason, lacks := rule.Lacks(w.to.Cluster, resources.Istiods)
-	if lacks && slices.ContainsFunc(w.cp.Watches, func(o model.Watched) bool { return o.Cluster == nil && o.Secret != nil && o.Secret.Unreached == nil }) {
+	if lacks &&
+		slices.ContainsFunc(
+			w.cp.Watches,
+			func(o model.Watched) bool { return o.Cluster == nil && o.Secret != nil && o.Secret.Unreached == nil },
+		) {
 		return reason
 	}
 	return finding.Reason{}

@@ -87,12 +87,21 @@ func (g gateway) nameAddress() []finding.Step {
 		"istiod never uses an InternalIP:", g.Port()).By(set...))
 	var edits []finding.Command
 	for _, cp := range g.Cluster.WatchedBy {
-		if cmd := remedy.EditMeshConfig(cp.Context, cp.Istiod); !slices.ContainsFunc(edits, func(o finding.Command) bool { return o.String() == cmd.String() }) {
+		if cmd := remedy.EditMeshConfig(
+			cp.Context,
+			cp.Istiod,
+		); !slices.ContainsFunc(
+			edits,
+			func(o finding.Command) bool { return o.String() == cmd.String() },
+		) {
 			edits = append(edits, cmd)
 		}
 	}
-	return append(out, finding.Say("Or, for another port such as the node port, name address and port among networks.%s.gateways of meshNetworks, "+
-		"for every control plane:", g.Network).By(edits...).Otherwise())
+	return append(
+		out,
+		finding.Say("Or, for another port such as the node port, name address and port among networks.%s.gateways of meshNetworks, "+
+			"for every control plane:", g.Network).By(edits...).Otherwise(),
+	)
 }
 
 // internalType: the Service of a gateway is of a type that has no address outside of the

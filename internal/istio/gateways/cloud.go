@@ -28,7 +28,10 @@ func otherRegion(p pass) {
 			{Cluster: g.Cluster.Context, Field: "region of the nodes", Value: strings.Join(g.Cluster.Regions(), ", ")},
 		}
 		for _, c := range apart {
-			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: c.Context, Field: "region of the nodes", Value: strings.Join(c.Regions(), ", ")})
+			f.Evidence = append(
+				f.Evidence,
+				finding.Evidence{Cluster: c.Context, Field: "region of the nodes", Value: strings.Join(c.Regions(), ", ")},
+			)
 		}
 		f.Effect = fmt.Sprintf("requests from %s for %s time out", names(apart), g.Network)
 		f.Fix = g.change(finding.Say("Let clients of all regions of the VPC in:").
@@ -51,7 +54,10 @@ func deafHealthCheck(p pass) {
 			{Field: fmt.Sprintf("Gateways with port %d for these pods", port), Value: "none"},
 			g.annotation(istio.AnnotationAWSHealthPort, "none"),
 		}
-		f.Effect = fmt.Sprintf("the classic load balancer takes all nodes out of service: requests from other networks for %s time out", g.Network)
+		f.Effect = fmt.Sprintf(
+			"the classic load balancer takes all nodes out of service: requests from other networks for %s time out",
+			g.Network,
+		)
 		step := finding.Say("List port 15021, which proxies answer whatever they are told, first among the ports of the Service.")
 		if !g.HasPort(statusPort) {
 			patch := []any{map[string]any{"op": "add", "path": "/spec/ports/0", "value": map[string]any{
@@ -77,7 +83,9 @@ func shutOut(p pass) {
 			continue
 		}
 		f := g.finding("GW042", finding.Warning, fmt.Sprintf("the gateway's load balancer lets no node of %s in", names(out)))
-		f.Evidence = []finding.Evidence{{Field: g.at("loadBalancerSourceRanges"), Value: strings.Join(g.Service.Spec.LoadBalancerSourceRanges, ", ")}}
+		f.Evidence = []finding.Evidence{
+			{Field: g.at("loadBalancerSourceRanges"), Value: strings.Join(g.Service.Spec.LoadBalancerSourceRanges, ", ")},
+		}
 		for _, c := range out {
 			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: c.Context, Field: "addresses of the nodes", Value: nodeAddresses(c)})
 		}

@@ -210,10 +210,12 @@ func (g configured) freeName(name string) string {
 func (g configured) ofAnotherRevision(f *finding.Finding) {
 	l := g.unread[0]
 	f.Title = "istiod of the gateway's pods does not read their Gateway: it is labeled for another revision"
-	f.Evidence = append(g.each(g.unread, "label "+istio.LabelRevision, func(l model.Listener) string { return l.Gateway.Labels[istio.LabelRevision] }),
+	f.Evidence = append(
+		g.each(g.unread, "label "+istio.LabelRevision, func(l model.Listener) string { return l.Gateway.Labels[istio.LabelRevision] }),
 		finding.Evidence{
 			Cluster: g.by.Context, Field: "revision of istiod for pod " + g.Pods[0].Namespace + "/" + g.Pods[0].Name, Value: g.told.Istiod.Revision,
-		})
+		},
+	)
 	f.Fix = []finding.Step{
 		finding.Say("Remove the label, so that every revision reads the Gateway:").
 			By(finding.Kubectl(g.by.Context, "-n", l.Gateway.Namespace,

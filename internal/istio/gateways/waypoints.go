@@ -33,18 +33,34 @@ func waypoints(p pass) {
 			addresses = append(addresses, a.Address)
 		}
 		f := finding.Finding{
-			Code: "GW039", Severity: finding.Error, Clusters: []string{w.In.Context}, Object: object,
-			Title: fmt.Sprintf("istiod advertises a waypoint as a gateway of %s", w.Network),
+			Code:     "GW039",
+			Severity: finding.Error,
+			Clusters: []string{w.In.Context},
+			Object:   object,
+			Title:    fmt.Sprintf("istiod advertises a waypoint as a gateway of %s", w.Network),
 			Evidence: []finding.Evidence{
 				{Cluster: w.In.Context, Field: object.String() + ", label " + istio.LabelNetwork, Value: w.Network},
-				{Cluster: w.In.Context, Field: "advertised", Value: fmt.Sprintf("%s, port %d", strings.Join(addresses, ", "), cmp.Or(w.Port, w.HBONEPort))},
+				{
+					Cluster: w.In.Context,
+					Field:   "advertised",
+					Value:   fmt.Sprintf("%s, port %d", strings.Join(addresses, ", "), cmp.Or(w.Port, w.HBONEPort)),
+				},
 			},
-			Effect: fmt.Sprintf("a share of the requests from other networks for %s goes to the waypoint, which is no gateway, and fails", w.Network),
-			Fix:    withoutNetwork(w),
+			Effect: fmt.Sprintf(
+				"a share of the requests from other networks for %s goes to the waypoint, which is no gateway, and fails",
+				w.Network,
+			),
+			Fix: withoutNetwork(w),
 		}
 		if !w.Found {
-			f.Severity, f.Title = finding.Warning, fmt.Sprintf("istiod takes a waypoint for a gateway of %s, by a name that leads nowhere yet", w.Network)
-			f.Effect = fmt.Sprintf("as soon as another cluster has a Service of that name, a share of the requests for %s goes there, and fails", w.Network)
+			f.Severity, f.Title = finding.Warning, fmt.Sprintf(
+				"istiod takes a waypoint for a gateway of %s, by a name that leads nowhere yet",
+				w.Network,
+			)
+			f.Effect = fmt.Sprintf(
+				"as soon as another cluster has a Service of that name, a share of the requests for %s goes there, and fails",
+				w.Network,
+			)
 		}
 		found = append(found, f)
 	}

@@ -277,7 +277,8 @@ func (cp *ControlPlane) KubernetesCandidate(in *Cluster, k *api.KubernetesGatewa
 // GivesAddresses reports whether a Gateway of the Gateway API is meant to give its network
 // addresses. One that has pods of its own is advertised by its Service.
 func GivesAddresses(k *api.KubernetesGateway) bool {
-	return k.Labels[istio.LabelNetwork] != "" && k.Spec.GatewayClassName != api.ClassWaypoint && (k.Spec.GatewayClassName == api.ClassRemote || len(k.Spec.Addresses) > 0)
+	return k.Labels[istio.LabelNetwork] != "" && k.Spec.GatewayClassName != api.ClassWaypoint &&
+		(k.Spec.GatewayClassName == api.ClassRemote || len(k.Spec.Addresses) > 0)
 }
 
 // CandidateIn is the context of the cluster that has the object which makes a candidate, or

@@ -32,13 +32,18 @@ func injectionServiceMissing(p pass) {
 			}
 			service := name.Namespace + "/" + name.Name
 			f := finding.Finding{
-				Code: "PR012", Severity: finding.Error, Clusters: []string{r.Context}, Object: i.Object(),
-				Title: "the injection webhook calls a Service that does not exist",
+				Code:     "PR012",
+				Severity: finding.Error,
+				Clusters: []string{r.Context},
+				Object:   i.Object(),
+				Title:    "the injection webhook calls a Service that does not exist",
 				Evidence: []finding.Evidence{
 					{Field: i.Object().String() + ", service", Value: service}, {Field: "service " + service, Value: "does not exist"},
 				},
 				Effect: "pods in namespaces with injection are not created",
-				Fix:    []finding.Step{finding.Say("Install the remote profile with the revision of the primary: it makes the Service that its webhook calls.")},
+				Fix: []finding.Step{
+					finding.Say("Install the remote profile with the revision of the primary: it makes the Service that its webhook calls."),
+				},
 			}
 			if others := istiodServices(r.Cluster); len(others) > 0 {
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "services of istiod", Value: strings.Join(others, ", ")})
@@ -51,8 +56,11 @@ func injectionServiceMissing(p pass) {
 				Cluster: r.by[0].Context, Field: "revisions of the primary", Value: strings.Join(finding.Distinct(revisions), ", "),
 			})
 			if len(r.Injectors()) > 1 {
-				f.Fix = append(f.Fix, finding.Say("If an old installation left the webhook, uninstall that with the tool that made it. See first which "+
-					"namespaces choose its revision:").By(finding.Kubectl(r.Context, "get", "namespaces", "-L", "istio-injection,istio.io/rev")))
+				f.Fix = append(
+					f.Fix,
+					finding.Say("If an old installation left the webhook, uninstall that with the tool that made it. See first which "+
+						"namespaces choose its revision:").By(finding.Kubectl(r.Context, "get", "namespaces", "-L", "istio-injection,istio.io/rev")),
+				)
 			} else {
 				f.Fix = append(f.Fix, finding.Say("Do not delete the webhook: no other one injects pods here."))
 			}
@@ -84,8 +92,10 @@ func injectorGone(p pass, c *model.Cluster) {
 			},
 			Effect: "pods in " + finding.List(asking) + " are not created",
 			Fix: []finding.Step{
-				finding.Say("If it is a revision tag, let it point to a revision that is there: istioctl tag set TAG --revision REVISION --overwrite, " +
-					"or revisionTags in the values of that installation."),
+				finding.Say(
+					"If it is a revision tag, let it point to a revision that is there: istioctl tag set TAG --revision REVISION --overwrite, " +
+						"or revisionTags in the values of that installation.",
+				),
 				finding.Say("Else label the namespaces with the revision or tag that is there, and restart their workloads."),
 			},
 		})

@@ -37,12 +37,19 @@ func nodesAddress(p pass) {
 							continue
 						}
 						nodePorts[port] = nodePort
-						f.Evidence = append(f.Evidence,
-							finding.Evidence{Cluster: r.Context, Field: "endpointslices of " + f.Object.String(), Value: fmt.Sprintf("%s, port %d", address, port)},
+						f.Evidence = append(
+							f.Evidence,
 							finding.Evidence{
-								Cluster: cp.RunsIn.Context, Field: fmt.Sprintf("node %s, port of service %s/%s for %d", node, gateway.Namespace, gateway.Name, port),
-								Value: fmt.Sprint(nodePort),
-							})
+								Cluster: r.Context,
+								Field:   "endpointslices of " + f.Object.String(),
+								Value:   fmt.Sprintf("%s, port %d", address, port),
+							},
+							finding.Evidence{
+								Cluster: cp.RunsIn.Context,
+								Field:   fmt.Sprintf("node %s, port of service %s/%s for %d", node, gateway.Namespace, gateway.Name, port),
+								Value:   fmt.Sprint(nodePort),
+							},
+						)
 					}
 				}
 			}
@@ -67,12 +74,17 @@ func (r remote) useNodePorts(service finding.Object, nodePorts map[int]int) []fi
 			}
 		}
 		if len(patch) > 0 {
-			set = set.By(finding.Kubectl(r.Context, "-n", slice.Namespace, "patch", "endpointslice/"+slice.Name, "--type=json", "-p", remedy.JSON(patch)))
+			set = set.By(
+				finding.Kubectl(r.Context, "-n", slice.Namespace, "patch", "endpointslice/"+slice.Name, "--type=json", "-p", remedy.JSON(patch)),
+			)
 		}
 	}
 	return []finding.Step{
 		set,
-		finding.Say("To stay: make the gateway of the primary a load balancer, and set global.remotePilotAddress to its address, which has ports %d and %d.",
-			model.PortDiscovery, model.PortInjection),
+		finding.Say(
+			"To stay: make the gateway of the primary a load balancer, and set global.remotePilotAddress to its address, which has ports %d and %d.",
+			model.PortDiscovery,
+			model.PortInjection,
+		),
 	}
 }

@@ -229,8 +229,15 @@ func changedGateways(cp *model.ControlPlane) (finding.Severity, []finding.Eviden
 	var out []finding.Evidence
 	for _, r := range secretsOf(cp) {
 		if r.To != nil && r.ChangedSinceStart() && len(r.To.NetworkGateways()) > 0 {
-			out = append(out, secretEvidence(r, "changed", stamp(r.Modified)),
-				finding.Evidence{Cluster: cp.Context, Field: "istiod " + cp.Istiod.Name + ", running since", Value: stamp(istio.OldestStart(cp.Cluster.Cluster))})
+			out = append(
+				out,
+				secretEvidence(r, "changed", stamp(r.Modified)),
+				finding.Evidence{
+					Cluster: cp.Context,
+					Field:   "istiod " + cp.Istiod.Name + ", running since",
+					Value:   stamp(istio.OldestStart(cp.Cluster.Cluster)),
+				},
+			)
 		}
 	}
 	return isOn(finding.Warning, out)
@@ -273,7 +280,9 @@ func ownDomain(cp *model.ControlPlane) (finding.Severity, []finding.Evidence) {
 	if !crossesNetworks(cp) || len(cp.Cluster.EastWest()) == 0 || domain == istio.DefaultTrustDomain {
 		return "", nil
 	}
-	return finding.Error, []finding.Evidence{{Cluster: cp.Context, Field: "configmap " + cp.Istiod.MeshConfigMap() + ", trustDomain", Value: domain}}
+	return finding.Error, []finding.Evidence{
+		{Cluster: cp.Context, Field: "configmap " + cp.Istiod.MeshConfigMap() + ", trustDomain", Value: domain},
+	}
 }
 
 // sharedHosts: the mesh config keeps a range of hosts in their cluster, and excludes some of it.

@@ -76,7 +76,12 @@ func replace(r *model.RemoteSecret, create finding.Step) []finding.Step {
 	}
 	var out []finding.Step
 	if !isSecretFor(r, r.ClusterID) && r.Invalid == "" {
-		out = remove(r, nil, "Careful: until the next step is done istiod has no endpoints of %s, and requests to them stop. Remove the secret:", nameOf(r))
+		out = remove(
+			r,
+			nil,
+			"Careful: until the next step is done istiod has no endpoints of %s, and requests to them stop. Remove the secret:",
+			nameOf(r),
+		)
 	}
 	out = append(out, create)
 	if r.Owner.Known() {
@@ -104,8 +109,11 @@ func afterChange(c *model.Cluster) []finding.Step {
 	var out []finding.Step
 	for _, i := range c.Installed() {
 		if bug := model.RotationBugOf(i); bug != "" {
-			out = append(out, finding.Say("Then restart istiod: when a remote secret is changed, version %s %s (SEC018):", i.Version, afterwards(bug)).
-				By(remedy.RestartIstiod(c.Context, i)))
+			out = append(
+				out,
+				finding.Say("Then restart istiod: when a remote secret is changed, version %s %s (SEC018):", i.Version, afterwards(bug)).
+					By(remedy.RestartIstiod(c.Context, i)),
+			)
 		}
 	}
 	return out

@@ -35,9 +35,18 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{Reports: reports(rule.May("SEC005", finding.Error, finding.Warning)), Uses: uses(), Run: sharedClusterIDs},
 		{Reports: reports(rule.May("SEC007", finding.Error)), Uses: uses(), Run: clustersWatchedTwice},
 		{Reports: reports(rule.May("SEC004", finding.Error, finding.Warning)), Uses: uses(side), Run: misnamedClusters},
-		{Reports: reports(rule.May("SEC027", finding.Error, finding.Warning)), Uses: uses(resources.IstiodPods, said, token), Run: proxiedServers},
+		{
+			Reports: reports(rule.May("SEC027", finding.Error, finding.Warning)),
+			Uses:    uses(resources.IstiodPods, said, token),
+			Run:     proxiedServers,
+		},
 		{Reports: reports(rule.May("SEC010", finding.Error)), Uses: uses(resources.IstiodPods, said), Run: unreachableAddresses},
-		{Reports: reports(rule.May("SEC011", finding.Error, finding.Warning)), Uses: uses(resources.IstiodPods, said, token), After: after("SEC027"), Run: untrustedServers},
+		{
+			Reports: reports(rule.May("SEC011", finding.Error, finding.Warning)),
+			Uses:    uses(resources.IstiodPods, said, token),
+			After:   after("SEC027"),
+			Run:     untrustedServers,
+		},
 		{Reports: reports(rule.May("SEC013", finding.Error, finding.Warning)), Uses: uses(side, token), Run: endingCredentials},
 		{
 			Reports: reports(rule.May("SEC012", finding.Error)), Uses: uses(said, side, token),
@@ -69,7 +78,15 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		},
 		{
 			Reports: reports(rule.May("SEC001", finding.Error, finding.Note), rule.May("SEC023", finding.Error, finding.Note)),
-			Uses:    uses(resources.StraySecrets, resources.SystemSecrets, resources.ServiceEntries, resources.Services, side), After: after("SEC002", "SEC003", "SEC004"), Run: missingSecrets,
+			Uses: uses(
+				resources.StraySecrets,
+				resources.SystemSecrets,
+				resources.ServiceEntries,
+				resources.Services,
+				side,
+			),
+			After: after("SEC002", "SEC003", "SEC004"),
+			Run:   missingSecrets,
 		},
 	}
 	for _, r := range out {
