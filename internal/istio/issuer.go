@@ -136,8 +136,8 @@ func issuerAt(env map[string]string) Issuer {
 	return Issuer{IssuerAddress, address}
 }
 
-// IstioCSR is one installation of istio-csr.
-type IstioCSR struct {
+// CSRSigner is one installation of istio-csr.
+type CSRSigner struct {
 	Namespace, Name string
 	// ClusterID is the only cluster for whose workloads it signs, and TrustDomain theirs
 	// (cert-manager/istio-csr, cmd/app/options).
@@ -148,13 +148,13 @@ type IstioCSR struct {
 	Owner owner.Owner
 }
 
-// IstioCSRs are the installations of istio-csr in a cluster.
-func IstioCSRs(c *facts.Cluster) []IstioCSR {
-	var out []IstioCSR
+// SignersByCSR are the installations of istio-csr in a cluster.
+func SignersByCSR(c *facts.Cluster) []CSRSigner {
+	var out []CSRSigner
 	for i := range resources.IstioCSRs.Of(c).Value {
 		d := &resources.IstioCSRs.Of(c).Value[i]
 		args := argumentsOf(d, IstioCSRName)
-		out = append(out, IstioCSR{
+		out = append(out, CSRSigner{
 			Namespace: d.Namespace, Name: d.Name, Owner: owner.Of(&d.ObjectMeta),
 			ClusterID: cmp.Or(args[ArgClusterID], DefaultClusterID), TrustDomain: cmp.Or(args[ArgTrustDomain], DefaultTrustDomain),
 			PinsRoot: args[ArgRootCAFile] != "",

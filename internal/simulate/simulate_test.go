@@ -63,8 +63,9 @@ func service(f *facts.Fleet, at int, key string) *corev1.Service {
 	return nil
 }
 
-func namespace(f *facts.Fleet, at int, name string) *corev1.Namespace {
-	for _, ns := range resources.Namespaces.Of(&f.Clusters[at]).Value {
+// namespace is one of west.
+func namespace(f *facts.Fleet, name string) *corev1.Namespace {
+	for _, ns := range resources.Namespaces.Of(&f.Clusters[1]).Value {
 		if ns.Name == name {
 			return &ns
 		}
@@ -108,11 +109,11 @@ func TestCommands(t *testing.T) {
 		is       func(f *facts.Fleet) any
 		want     any
 	}{
-		"a label": {[]finding.Command{k("label", "namespace/sample", "a=b")}, func(f *facts.Fleet) any { return namespace(f, 1, "sample").Labels["a"] }, "b"},
+		"a label": {[]finding.Command{k("label", "namespace/sample", "a=b")}, func(f *facts.Fleet) any { return namespace(f, "sample").Labels["a"] }, "b"},
 		"a label after two dashes": {[]finding.Command{k("label", "namespace/sample", "--", "a=b")},
-			func(f *facts.Fleet) any { return namespace(f, 1, "sample").Labels["a"] }, "b"},
+			func(f *facts.Fleet) any { return namespace(f, "sample").Labels["a"] }, "b"},
 		"a label that goes": {[]finding.Command{k("label", "namespace", "sample", "istio-injection-")},
-			func(f *facts.Fleet) any { return len(namespace(f, 1, "sample").Labels) }, 0},
+			func(f *facts.Fleet) any { return len(namespace(f, "sample").Labels) }, 0},
 		"an annotation": {[]finding.Command{inSample("annotate", "service/helloworld", "networking.istio.io/exportTo=.")},
 			func(f *facts.Fleet) any { return service(f, 1, helloworld).Annotations["networking.istio.io/exportTo"] }, "."},
 		"a JSON patch": {[]finding.Command{inSample("patch", "service/helloworld", "--type=json", "-p", `[{"op":"replace","path":"/spec/ports/0/name","value":"tcp"}]`)},
@@ -128,16 +129,16 @@ func TestCommands(t *testing.T) {
 			func(f *facts.Fleet) any { return resources.Gateways.Of(&f.Clusters[1]).Value[0].Spec.Selector["a"] }, "b"},
 		"another selector": {[]finding.Command{inSample("patch", "service/helloworld", "--type=json", "-p", `[{"op":"add","path":"/spec/selector","value":{"app":"none"}}]`)}, slicePorts, "http"},
 		"apply creates": {[]finding.Command{piped(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"new"}}`, k("apply", "-f", "-"))},
-			func(f *facts.Fleet) any { return namespace(f, 1, "new").Status.Phase }, corev1.NamespaceActive},
+			func(f *facts.Fleet) any { return namespace(f, "new").Status.Phase }, corev1.NamespaceActive},
 		"apply changes": {[]finding.Command{piped(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"sample","labels":{"a":"b"}}}`, k("apply", "-f", "-"))},
-			func(f *facts.Fleet) any { return len(namespace(f, 1, "sample").Labels) }, 2},
+			func(f *facts.Fleet) any { return len(namespace(f, "sample").Labels) }, 2},
 		"delete, and create again": {[]finding.Command{
 			inSample("delete", "service/helloworld"),
 			piped(`{"apiVersion":"v1","kind":"Service","metadata":{"name":"helloworld","namespace":"sample"},"spec":{"selector":{"app":"helloworld"},"ports":[{"name":"http","port":5000}]}}`, k("apply", "-f", "-")),
 		}, slicePorts, before},
 		"a copy of a spec": {[]finding.Command{inSample("get", "service/helloworld", "-o", `jsonpath={"[{\"op\":\"add\",\"path\":\"/spec\",\"value\":"}{.spec}{"}]"}`).
 			To(inSample("patch", "service/httpbin", "--type=json", "--patch-file=/dev/stdin"))}, func(*facts.Fleet) any { return "" }, ""},
-		"a program of the mesh": {[]finding.Command{finding.Shell("mesh", "print").To(k("apply", "-f", "-"))}, func(f *facts.Fleet) any { return namespace(f, 1, "printed") != nil }, true},
+		"a program of the mesh": {[]finding.Command{finding.Shell("mesh", "print").To(k("apply", "-f", "-"))}, func(f *facts.Fleet) any { return namespace(f, "printed") != nil }, true},
 		"files": {[]finding.Command{
 			{Args: k("-n", "istio-system", "get", "configmap", "istio-ca-root-cert", "-o", `go-template={{index .data "root-cert.pem"}}`).Args, Into: "a"},
 			{Args: []string{"cat", "a", "a"}, Into: "b"},
@@ -227,7 +228,7 @@ func TestValues(t *testing.T) {
 	_, w, _ := world()
 	w.Values = map[string]string{"VALUE": "b"}
 	w.Run(k("label", "namespace/sample", "a=VALUE").Blank("VALUE"))
-	if got := namespace(w.Fleet(), 1, "sample").Labels["a"]; got != "b" {
+	if got := namespace(w.Fleet(), "sample").Labels["a"]; got != "b" {
 		t.Errorf("label %q", got)
 	}
 }
@@ -239,7 +240,7 @@ func TestApply(t *testing.T) {
 	if got := w.Apply("west", ns); got[0].Kind != simulate.Done {
 		t.Fatalf("%+v", got)
 	}
-	if got := namespace(w.Fleet(), 1, "sample").Labels; len(got) != 2 || got["a"] != "b" {
+	if got := namespace(w.Fleet(), "sample").Labels; len(got) != 2 || got["a"] != "b" {
 		t.Errorf("labels %v", got)
 	}
 }

@@ -92,7 +92,8 @@ func way(d *endpoints.Diagnosis, path endpoints.Path) string {
 		from += " (ambient)"
 	}
 	for _, o := range d.Paths {
-		if o.From.Cluster == path.From.Cluster && !path.From.Ambient && !o.From.Ambient && !o.From.Gateway && o.From.Network != path.From.Network {
+		if o.From.Cluster == path.From.Cluster && !path.From.Ambient && !o.From.Ambient && !o.From.Gateway &&
+			o.From.Network != path.From.Network {
 			from += " (" + cmp.Or(path.From.Network, "no network") + ")"
 			break
 		}

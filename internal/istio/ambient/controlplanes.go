@@ -92,10 +92,10 @@ func differentTrustDomains(p *rule.Pass[*model.Mesh]) {
 	}
 }
 
-// is says that there are some of a noun that takes an s: "1 pod is", "2 pods are".
-func is(n int, noun string) string {
+// servicesAre says that there are some: "1 service is", "2 services are".
+func servicesAre(n int) string {
 	if n == 1 {
-		return "1 " + noun + " is"
+		return "1 service is"
 	}
-	return fmt.Sprintf("%d %ss are", n, noun)
+	return fmt.Sprintf("%d services are", n)
 }

@@ -87,7 +87,8 @@ func (g global) waypoints(p *rule.Pass[*model.Mesh], a, b *model.Cluster) {
 	}
 	if fails {
 		f.Severity = finding.Error
-		f.Effect = "requests from the cluster without the waypoint to the other one fail: ztunnel says that the peer did not present the expected SAN"
+		f.Effect = "requests from the cluster without the waypoint to the other one fail: " +
+			"ztunnel says that the peer did not present the expected SAN"
 	}
 	p.Report(f)
 }

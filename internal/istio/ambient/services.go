@@ -106,7 +106,7 @@ func labeledOnly(p *rule.Pass[*model.Mesh], cp *model.ControlPlane) {
 	}
 	p.Report(finding.Finding{
 		Code: "AMB002", Severity: finding.Error, Clusters: []string{c.Context}, Object: cp.ConfigMap(),
-		Title:    is(n, "service") + " labeled as global but not global by the mesh config",
+		Title:    servicesAre(n) + " labeled as global but not global by the mesh config",
 		Evidence: append(seen, finding.Evidence{Field: scopeField(cp), Value: scopes(cp)}),
 		Effect:   "ambient workloads here get no endpoints of other clusters for them, and gateways here accept no requests to them",
 		Fix: []finding.Step{
@@ -165,7 +165,7 @@ func differByConfig(a, b *model.Cluster, services []string) finding.Finding {
 	f := finding.Finding{
 		Code: "AMB002", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}),
 		Object: finding.Named("serviceScopeConfigs of", b.Context),
-		Title:  fmt.Sprintf("%s global by the mesh config of %s, not by that of %s", is(len(services), "service"), a.Context, b.Context),
+		Title:  fmt.Sprintf("%s global by the mesh config of %s, not by that of %s", servicesAre(len(services)), a.Context, b.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: a.Context, Field: scopeField(x), Value: "select " + finding.List(services)},
 			{Cluster: b.Context, Field: scopeField(y), Value: scopes(y)},
@@ -190,7 +190,7 @@ func differByLabel(a, b *model.Cluster, services []string) finding.Finding {
 	f := finding.Finding{
 		Code: "AMB002", Severity: finding.Warning, Clusters: finding.Distinct([]string{a.Context, b.Context}),
 		Object: finding.Named("services of", b.Context),
-		Title:  fmt.Sprintf("%s global in %s and not in %s", is(len(services), "service"), a.Context, b.Context),
+		Title:  fmt.Sprintf("%s global in %s and not in %s", servicesAre(len(services)), a.Context, b.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: a.Context, Field: "global", Value: finding.List(services)}, {Cluster: b.Context, Field: "global", Value: "none of them"},
 		},

@@ -64,7 +64,7 @@ func keptByWaypoint(cp *model.ControlPlane, w *corev1.Service, services []*corev
 		Severity: finding.Warning,
 		Clusters: []string{c.Context},
 		Object:   finding.In("service", w.Namespace, w.Name),
-		Title:    fmt.Sprintf("%s global, and the waypoint is not", is(len(services), "service")),
+		Title:    fmt.Sprintf("%s global, and the waypoint is not", servicesAre(len(services))),
 		Evidence: []finding.Evidence{
 			{Field: "service " + nameOf(w) + ", label " + istio.LabelGlobal, Value: orNone(w.Labels[istio.LabelGlobal])},
 		},

@@ -51,24 +51,24 @@ func refusedBySigner(p *pass) {
 
 // signer is the istio-csr that the cluster's proxies ask: the only one, or the one whose
 // Service is in the address.
-func (a *authority) signer() (istio.IstioCSR, bool) {
-	all := istio.IstioCSRs(a.Cluster)
+func (a *authority) signer() (istio.CSRSigner, bool) {
+	all := istio.SignersByCSR(a.Cluster)
 	host, _, err := net.SplitHostPort(a.issuer.Name)
 	if err != nil {
 		host = a.issuer.Name
 	}
-	i := slices.IndexFunc(all, func(c istio.IstioCSR) bool { return strings.HasPrefix(host+".", c.Name+"."+c.Namespace+".") })
+	i := slices.IndexFunc(all, func(c istio.CSRSigner) bool { return strings.HasPrefix(host+".", c.Name+"."+c.Namespace+".") })
 	switch {
 	case i >= 0:
 		return all[i], true
 	case len(all) == 1:
 		return all[0], true
 	}
-	return istio.IstioCSR{}, false
+	return istio.CSRSigner{}, false
 }
 
 // signsForAnother is the finding about an istio-csr that refuses the proxies of its cluster.
-func (a *authority) signsForAnother(csr istio.IstioCSR, what, argument, signs, asked, from, value string) finding.Finding {
+func (a *authority) signsForAnother(csr istio.CSRSigner, what, argument, signs, asked, from, value string) finding.Finding {
 	deployment := finding.In("deployment", csr.Namespace, csr.Name)
 	f := finding.Finding{
 		Code: "CERT036", Severity: finding.Error, Clusters: []string{a.Context}, Object: deployment,

@@ -41,7 +41,7 @@ func (Istio) Created(w *simulate.World, context string, o runtime.Object) {
 	}
 }
 
-// Removed: a control plane writes its root again where it is gone, also in the remote
+// Removed says what follows: a control plane writes its root again where it is gone, also in the remote
 // clusters that it manages, and of another cluster nobody knows here whether it does.
 func (Istio) Removed(_ *simulate.World, _ string, o runtime.Object) simulate.Outcome {
 	if cm, ok := o.(*corev1.ConfigMap); ok && cm.Name == istio.RootCertConfigMap {
@@ -50,7 +50,7 @@ func (Istio) Removed(_ *simulate.World, _ string, o runtime.Object) simulate.Out
 	return done
 }
 
-// Restarted: an istiod reads its CA and writes its root when it starts; other pods go
+// Restarted says what follows: an istiod reads its CA and writes its root when it starts; other pods go
 // through the injector again.
 func (Istio) Restarted(w *simulate.World, context string, of simulate.Workload, settings []simulate.Setting) simulate.Outcome {
 	c := w.Cluster(context)
@@ -110,7 +110,7 @@ func recreated(c *facts.Cluster, p *facts.Pod, settings []simulate.Setting) (*fa
 	case p.HostNetwork || p.Labels["app"] == istio.ZtunnelName:
 	case injects(c, p):
 		template.Containers = append(template.Containers, corev1.Container{Name: istio.ProxyContainer})
-		out.PodTemplate.Labels = with(p.Labels, istio.LabelTLSMode, "istio")
+		out.Labels = with(p.Labels, istio.LabelTLSMode, "istio")
 		if result := inject(c, p, &out); result.Kind != simulate.Done {
 			return nil, result
 		}

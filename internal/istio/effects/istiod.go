@@ -127,8 +127,7 @@ func publish(c *facts.Cluster, namespace, root string, fleet *facts.Fleet) {
 	if namespace != c.SystemNamespace {
 		return
 	}
-	switch own := resources.RootCert.Of(c); own.State {
-	case facts.OK, facts.Absent:
+	if own := resources.RootCert.Of(c); own.State == facts.OK || own.State == facts.Absent {
 		changed := newRoot(namespace, fleet)
 		if own.Value != nil {
 			changed = own.Value.DeepCopy()

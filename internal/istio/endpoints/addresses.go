@@ -163,7 +163,8 @@ func (s shared) finding() finding.Finding {
 			finding.Say("Careful: clients do not reach %s until it is back. Else give the younger Service another address, and delete it:", loser).
 				By(finding.Kubectl(s.loser.in.Context, "-n", loser.namespace, "delete", kindService+"/"+loser.name)),
 			finding.Say(
-				"Then apply its manifest again, without clusterIP. Ranges of service addresses that differ between clusters keep this from happening again.",
+				"Then apply its manifest again, without clusterIP. " +
+					"Ranges of service addresses that differ between clusters keep this from happening again.",
 			),
 		},
 	}

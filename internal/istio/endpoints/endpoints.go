@@ -48,7 +48,10 @@ func Diagnose(mesh *model.Mesh, found finding.Result, namespace, name string, op
 	}
 	e := newEvaluator(mesh, mesh.Clusters, newCauses(found), options)
 	e.asked = true
-	if cp := e.leading(s); cp != nil && slices.ContainsFunc(mesh.Clusters, func(c *model.Cluster) bool { return c.SystemNamespace == namespace }) {
+	if cp := e.leading(
+		s,
+	); cp != nil &&
+		slices.ContainsFunc(mesh.Clusters, func(c *model.Cluster) bool { return c.SystemNamespace == namespace }) {
 		s.from = cp.Prediction().RoutedHosts()[istio.Host(namespace, name)]
 	}
 	n := newNotes()

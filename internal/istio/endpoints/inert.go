@@ -104,7 +104,8 @@ func policiesOf(d *api.DestinationRule) []api.TrafficPolicy {
 func preferring(d *api.DestinationRule) []*api.LocalityLbSetting {
 	var out []*api.LocalityLbSetting
 	for _, p := range policiesOf(d) {
-		if lb := p.LoadBalancer; lb != nil && lb.LocalityLbSetting != nil && (lb.LocalityLbSetting.Enabled == nil || *lb.LocalityLbSetting.Enabled) {
+		if lb := p.LoadBalancer; lb != nil && lb.LocalityLbSetting != nil &&
+			(lb.LocalityLbSetting.Enabled == nil || *lb.LocalityLbSetting.Enabled) {
 			out = append(out, lb.LocalityLbSetting)
 		}
 	}
@@ -143,10 +144,16 @@ func (i *inert) finding(d *api.DestinationRule) (finding.Finding, bool) {
 			continue
 		}
 		if names := i.nowhere(s); len(names) > 0 && (len(s.Distribute) > 0 || detects) {
-			say(finding.Warning, fmt.Sprintf("is for clients in %s, where no node is", finding.List(names)),
+			say(
+				finding.Warning,
+				fmt.Sprintf("is for clients in %s, where no node is", finding.List(names)),
 				"it ranks nothing: requests go to endpoints of all localities alike",
-				finding.Evidence{Field: "localities of nodes", Value: cmp.Or(i.localitiesText(), "none: the nodes have no label topology.kubernetes.io/region")},
-				finding.Say("Name localities that nodes have, or label the nodes with theirs and then restart the workloads."))
+				finding.Evidence{
+					Field: "localities of nodes",
+					Value: cmp.Or(i.localitiesText(), "none: the nodes have no label topology.kubernetes.io/region"),
+				},
+				finding.Say("Name localities that nodes have, or label the nodes with theirs and then restart the workloads."),
+			)
 		}
 		if n := i.otherNetworks(); len(s.FailoverPriority) > 0 && detects && n > 1 && !slices.ContainsFunc(s.FailoverPriority, ofGateways) {
 			say(finding.Note, "ranks by labels that gateways do not have",

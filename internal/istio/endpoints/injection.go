@@ -59,7 +59,8 @@ func (w *walk) uninjected(endpoints []istio.Dropped) finding.Finding {
 		f.Title = fmt.Sprintf("pods of %s in %s use the node's network, and cannot be reached from another network", o, w.to.Context)
 		f.Fix = []finding.Step{
 			finding.Say(
-				"The injector leaves out pods that use the network of their node. A restart changes nothing: they need hostNetwork: false in their template.",
+				"The injector leaves out pods that use the network of their node. " +
+					"A restart changes nothing: they need hostNetwork: false in their template.",
 			),
 		}
 	case model.NoSuchRevision:

@@ -124,7 +124,10 @@ func (w *walk) isMeant(dropped []istio.Dropped, p *port, open bool) bool {
 
 // isOfMetrics reports whether a port has one of the names by which metrics are scraped.
 func isOfMetrics(port string) bool {
-	return slices.ContainsFunc([]string{"metric", "prom", "monitor"}, func(s string) bool { return strings.Contains(strings.ToLower(port), s) })
+	return slices.ContainsFunc(
+		[]string{"metric", "prom", "monitor"},
+		func(s string) bool { return strings.Contains(strings.ToLower(port), s) },
+	)
 }
 
 // ought reports whether an endpoint that has no sidecar ought to have one: those of the
@@ -184,8 +187,15 @@ func (w *walk) plain(cp *model.ControlPlane, endpoints []istio.Dropped, p *port)
 		off, where = fmt.Sprintf("off for port %d", p.number), fmt.Sprintf(" at port %d", p.number)
 	}
 	f := finding.Finding{
-		Severity: finding.Error, Clusters: []string{cp.Context}, Object: object,
-		Effect: fmt.Sprintf("istiod silently drops the endpoints of %s%s: clients in %s cannot reach them", w.to.Context, where, w.source.Context),
+		Severity: finding.Error,
+		Clusters: []string{cp.Context},
+		Object:   object,
+		Effect: fmt.Sprintf(
+			"istiod silently drops the endpoints of %s%s: clients in %s cannot reach them",
+			w.to.Context,
+			where,
+			w.source.Context,
+		),
 		Evidence: []finding.Evidence{
 			{Field: why.Kind + " " + why.Object, Value: strings.TrimPrefix(why.Text, why.Kind+" "+why.Object+" ")},
 		},

@@ -107,8 +107,33 @@ func pathCodes() []finding.Code {
 var (
 	// secretCodes are about remote secrets.
 	secretCodes = []finding.Code{
-		"SEC001", "SEC002", "SEC003", "SEC004", "SEC005", "SEC006", "SEC007", "SEC008", "SEC009", "SEC010", "SEC011", "SEC012", "SEC013",
-		"SEC014", "SEC015", "SEC016", "SEC017", "SEC018", "SEC019", "SEC020", "SEC021", "SEC022", "SEC023", "SEC024", "SEC025", "SEC026", "SEC027",
+		"SEC001",
+		"SEC002",
+		"SEC003",
+		"SEC004",
+		"SEC005",
+		"SEC006",
+		"SEC007",
+		"SEC008",
+		"SEC009",
+		"SEC010",
+		"SEC011",
+		"SEC012",
+		"SEC013",
+		"SEC014",
+		"SEC015",
+		"SEC016",
+		"SEC017",
+		"SEC018",
+		"SEC019",
+		"SEC020",
+		"SEC021",
+		"SEC022",
+		"SEC023",
+		"SEC024",
+		"SEC025",
+		"SEC026",
+		"SEC027",
 	}
 	// notFollowed are those for which istiod cannot read a cluster. Besides, SEC019 is found
 	// where it does not follow one.

@@ -32,7 +32,8 @@ func hostNames(p pass) {
 	}
 	for _, cp := range model.AbleControlPlanes(p) {
 		for _, c := range cp.Candidates() {
-			if c.Kind == "Service" || cp.IsWaypoint(c.CandidateRef) || c.Problem != "" || c.Kind == "Gateway" && cp.ClusterOf(c.Cluster) != cp.Cluster {
+			if c.Kind == "Service" || cp.IsWaypoint(c.CandidateRef) || c.Problem != "" ||
+				c.Kind == "Gateway" && cp.ClusterOf(c.Cluster) != cp.Cluster {
 				continue
 			}
 			if f, ok := misleads(p, cp, c); ok {

@@ -57,7 +57,13 @@ func (g gateway) letPodsBeMade(r model.Refusal) []finding.Step {
 		return append([]finding.Step{
 			finding.Say("Set global.platform to openshift in the values of the gateway's installation (Istio 1.24 or later)."),
 			finding.Say("Or let all service accounts of the namespace run as any user, which also other pods there may do then:").By(
-				kubectl("create", "rolebinding", "istio-anyuid", "--clusterrole=system:openshift:scc:anyuid", "--group=system:serviceaccounts:"+namespace),
+				kubectl(
+					"create",
+					"rolebinding",
+					"istio-anyuid",
+					"--clusterrole=system:openshift:scc:anyuid",
+					"--group=system:serviceaccounts:"+namespace,
+				),
 			),
 		}, again...)
 	case r.Cause == model.PodSecurity:

@@ -24,35 +24,48 @@ var fails = []finding.Severity{finding.Error, finding.Warning}
 
 // networkRules are those about the network of a gateway.
 func networkRules() []*rule.Rule[*model.Mesh] {
-	return []*rule.Rule[*model.Mesh]{{
-		Reports: []rule.Report{rule.May("NET014", finding.Error, finding.Note)},
-		Needs:   []rule.Need{resources.Services, resources.Pods},
-		Run:     labeledByAccident,
-	}, {
-		Reports: []rule.Report{rule.May("NET013", finding.Error)},
-		Needs:   []rule.Need{resources.Services, resources.Pods},
-		Run:     otherNetwork,
-	}, {
-		Reports: []rule.Report{rule.May("GW034", finding.Error)},
-		Needs:   []rule.Need{resources.Services, resources.Pods, resources.Namespaces, resources.Webhooks},
-		Uses:    []rule.Need{resources.MeshConfigs},
-		After:   []finding.Code{"NET013"},
-		Run:     networkOfNobody,
-	}, {
-		Reports: []rule.Report{rule.May("NET012", finding.Warning)},
-		Needs:   []rule.Need{resources.Services, resources.Pods},
-		After:   []finding.Code{"NET013"},
-		Run:     forwardsEverywhere,
-	}, {
-		Reports: []rule.Report{rule.May("GW039", finding.Error, finding.Warning)},
-		Needs:   []rule.Need{resources.Services, resources.Namespaces, resources.KubernetesGateways, resources.MeshConfigs, resources.RemoteSecrets},
-		Uses:    []rule.Need{questions.Hostnames},
-		Run:     waypoints,
-	}, {
-		Reports: []rule.Report{rule.May("GW017", finding.Error)},
-		Needs:   []rule.Need{resources.Services, resources.Namespaces, resources.MeshConfigs, resources.RemoteSecrets},
-		Run:     hidden,
-	}}
+	return []*rule.Rule[*model.Mesh]{
+		{
+			Reports: []rule.Report{rule.May("NET014", finding.Error, finding.Note)},
+			Needs:   []rule.Need{resources.Services, resources.Pods},
+			Run:     labeledByAccident,
+		},
+		{
+			Reports: []rule.Report{rule.May("NET013", finding.Error)},
+			Needs:   []rule.Need{resources.Services, resources.Pods},
+			Run:     otherNetwork,
+		},
+		{
+			Reports: []rule.Report{rule.May("GW034", finding.Error)},
+			Needs:   []rule.Need{resources.Services, resources.Pods, resources.Namespaces, resources.Webhooks},
+			Uses:    []rule.Need{resources.MeshConfigs},
+			After:   []finding.Code{"NET013"},
+			Run:     networkOfNobody,
+		},
+		{
+			Reports: []rule.Report{rule.May("NET012", finding.Warning)},
+			Needs:   []rule.Need{resources.Services, resources.Pods},
+			After:   []finding.Code{"NET013"},
+			Run:     forwardsEverywhere,
+		},
+		{
+			Reports: []rule.Report{rule.May("GW039", finding.Error, finding.Warning)},
+			Needs: []rule.Need{
+				resources.Services,
+				resources.Namespaces,
+				resources.KubernetesGateways,
+				resources.MeshConfigs,
+				resources.RemoteSecrets,
+			},
+			Uses: []rule.Need{questions.Hostnames},
+			Run:  waypoints,
+		},
+		{
+			Reports: []rule.Report{rule.May("GW017", finding.Error)},
+			Needs:   []rule.Need{resources.Services, resources.Namespaces, resources.MeshConfigs, resources.RemoteSecrets},
+			Run:     hidden,
+		},
+	}
 }
 
 // serviceRules are those about what the Service of a gateway, or a Gateway, says.

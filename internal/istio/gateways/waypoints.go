@@ -82,7 +82,8 @@ func withoutNetwork(w model.Waypoint) []finding.Step {
 	if w.Kind == "Service" {
 		s := w.In.Service(w.Namespace, w.Name)
 		return []finding.Step{
-			finding.Say("Careful: what reaches the waypoint by its address outside of the cluster stops. Make its Service one of the cluster alone; " +
+			finding.Say("Careful: what reaches the waypoint by its address outside of the cluster stops. " +
+				"Make its Service one of the cluster alone; " +
 				"istiod itself sets the label of the network:").
 				By(finding.Kubectl(w.In.Context, "-n", w.Namespace, "annotate",
 					"gateways.gateway.networking.k8s.io/"+cmp.Or(s.Labels[istio.LabelGatewayName], "NAME"),

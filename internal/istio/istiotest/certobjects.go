@@ -24,11 +24,11 @@ func owned(secret, certificate string) func(runtime.Object) {
 
 // ownWebhooks are the injection and validation webhooks of a primary. No object matches
 // them, so that API servers do not call them.
-func ownWebhooks(name, namespace, service, bundle string) []runtime.Object {
+func ownWebhooks(name, namespace, bundle string) []runtime.Object {
 	ignore, fail, none, path := admissionv1.Ignore, admissionv1.Fail, admissionv1.SideEffectClassNone, "/inject"
 	nothing := &metav1.LabelSelector{MatchLabels: map[string]string{"no-object": "has-this"}}
 	client := admissionv1.WebhookClientConfig{
-		Service: &admissionv1.ServiceReference{Namespace: namespace, Name: service, Path: &path}, CABundle: []byte(bundle),
+		Service: &admissionv1.ServiceReference{Namespace: namespace, Name: "istiod", Path: &path}, CABundle: []byte(bundle),
 	}
 	return []runtime.Object{
 		&admissionv1.MutatingWebhookConfiguration{
@@ -69,7 +69,7 @@ func (c *Cluster) secondIstiod(env map[string]string) *Authority {
 		second.Env = append(second.Env, corev1.EnvVar{Name: k, Value: v})
 	}
 	c.Further = append(c.Further, deployment(namespace, "istiod", map[string]string{"app": "istiod"}, second))
-	c.Further = append(c.Further, ownWebhooks("-second", namespace, "istiod", root.PEM())...)
+	c.Further = append(c.Further, ownWebhooks("-second", namespace, root.PEM())...)
 	return root
 }
 
@@ -153,11 +153,11 @@ var CertHealthy = []Case{
 		host.Env[istio.EnvClusterID], config.Published, config.SystemAnnotations = config.Name, published, nil
 	})},
 	{Name: "webhooks with the root of their control plane", Fleet: change(func(_ *Fleet, east, _ *Cluster) {
-		east.Further = ownWebhooks("", System, "istiod", east.Published)
+		east.Further = ownWebhooks("", System, east.Published)
 	})},
 	{Name: "a webhook of which somebody else makes the certificate", Fleet: change(func(_ *Fleet, east, _ *Cluster) {
 		east.Env[istio.EnvCertProvider] = "kubernetes"
-		east.Further = ownWebhooks("", System, "istiod", Root(Spec{}).PEM())
+		east.Further = ownWebhooks("", System, Root(Spec{}).PEM())
 	})},
 	{Name: "a second control plane that is kept apart", Fleet: change(func(_ *Fleet, _, west *Cluster) {
 		root := west.secondIstiod(nil)
@@ -170,7 +170,7 @@ var CertHealthy = []Case{
 	{Name: "a second control plane under the same root", Fleet: change(func(_ *Fleet, _, west *Cluster) {
 		west.secondIstiod(nil)
 		west.Further = west.Further[:1]
-		west.Further = append(west.Further, ownWebhooks("-second", "istio-second", "istiod", west.Published)...)
+		west.Further = append(west.Further, ownWebhooks("-second", "istio-second", west.Published)...)
 	})},
 	{Name: "caCertificates in an ambient mesh of one root", Fleet: change(func(_ *Fleet, east, west *Cluster) {
 		for _, c := range []*Cluster{east, west} {
@@ -213,12 +213,12 @@ var CertFaults = []Case{
 	{
 		Name: "webhooks with the CA of before", Want: []string{"CERT037 error west", "CERT037 error west"},
 		Fleet: change(func(_ *Fleet, _, west *Cluster) {
-			west.Further = ownWebhooks("", System, "istiod", Root(Spec{}).PEM())
+			west.Further = ownWebhooks("", System, Root(Spec{}).PEM())
 		}),
 	},
 	{
 		Name: "an injection webhook without a CA", Want: []string{"CERT037 error west"},
-		Fleet: change(func(_ *Fleet, _, west *Cluster) { west.Further = ownWebhooks("", System, "istiod", "") }),
+		Fleet: change(func(_ *Fleet, _, west *Cluster) { west.Further = ownWebhooks("", System, "") }),
 	},
 	{
 		Name: "a second control plane that wrote last", Want: []string{"CERT038 error west", "CERT002 error east,west < CERT038"},

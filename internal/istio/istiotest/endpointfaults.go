@@ -11,13 +11,16 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 )
 
-func rule(name string, policy *api.TrafficPolicy, subsets ...api.Subset) *api.DestinationRule {
-	return &api.DestinationRule{ObjectMeta: inSample(name), Spec: api.DestinationRuleSpec{Host: name, TrafficPolicy: policy, Subsets: subsets}}
+// rule is one for the Service that clients call.
+func rule(policy *api.TrafficPolicy, subsets ...api.Subset) *api.DestinationRule {
+	return &api.DestinationRule{
+		ObjectMeta: inSample("helloworld"), Spec: api.DestinationRuleSpec{Host: "helloworld", TrafficPolicy: policy, Subsets: subsets},
+	}
 }
 
 // outlierDetection turns failover between localities on.
-func outlierDetection(name string) *api.DestinationRule {
-	return rule(name, &api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{}})
+func outlierDetection() *api.DestinationRule {
+	return rule(&api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{}})
 }
 
 func peers(mode string) *api.PeerAuthentication {
@@ -111,7 +114,7 @@ var endpointFaults = []EndpointCase{
 		p.Spec.Containers[0].Name = "app"
 	})}, Paths: []string{"east > west: partial EP007"}},
 	{Case: Case{Name: "a rule that turns TLS off", Want: []string{"EP008 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
-		east.Network.More = append(east.Network.More, rule("helloworld", &api.TrafficPolicy{TLS: &api.ClientTLS{Mode: "DISABLE"}}))
+		east.Network.More = append(east.Network.More, rule(&api.TrafficPolicy{TLS: &api.ClientTLS{Mode: "DISABLE"}}))
 	})}, Paths: []string{"east > west: broken EP008", "west > east: broken EP008"}},
 	{Case: Case{Name: "mutual TLS turned off", Want: []string{"EP009 error east", "EP009 error west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
@@ -127,7 +130,7 @@ var endpointFaults = []EndpointCase{
 				p.Labels["version"] = "v1"
 			}
 		}
-		east.Network.More = append(east.Network.More, rule("helloworld", nil, api.Subset{Name: "v1", Labels: map[string]string{"version": "v1"}}), routeTo("helloworld", "v1"))
+		east.Network.More = append(east.Network.More, rule(nil, api.Subset{Name: "v1", Labels: map[string]string{"version": "v1"}}), routeTo("helloworld", "v1"))
 	})}, Paths: []string{"east > west: broken EP010"}},
 	{Case: Case{Name: "not exported to the gateway", Want: []string{"EP011 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Service("helloworld").Annotations = map[string]string{istio.AnnotationExportTo: "."}
@@ -156,7 +159,7 @@ var endpointFaults = []EndpointCase{
 	{Asked: []string{"EP016 note east", "EP016 note west"}, Case: Case{Name: "failover between regions", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		located(f)
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, outlierDetection("helloworld"))
+			c.Network.More = append(c.Network.More, outlierDetection())
 		}
 	})}, Paths: []string{"east > west: local EP016", "west > east: local EP016"}},
 	{Asked: []string{"EP017 note east", "EP017 note west"}, Case: Case{Name: "internal traffic policy", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
@@ -165,8 +168,8 @@ var endpointFaults = []EndpointCase{
 		}
 	})}, Paths: []string{"east > west: local EP017", "west > east: local EP017"}},
 	{Case: Case{Name: "rules that differ", Want: []string{"EP018 warning east,west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
-		east.Network.More = append(east.Network.More, outlierDetection("helloworld"))
-		west.Network.More = append(west.Network.More, rule("helloworld", nil))
+		east.Network.More = append(east.Network.More, outlierDetection())
+		west.Network.More = append(west.Network.More, rule(nil))
 	})}, Paths: []string{}},
 	{Case: Case{Name: "a policy for one trust domain", Want: []string{"EP019 warning west", "EP051 note east,west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
 		east.Mesh["istio"]["trustDomain"] = "east.local"
@@ -203,7 +206,7 @@ var endpointFaults = []EndpointCase{
 		eachPod(east.Network.Pods, func(p *corev1.Pod) { inject(p, "") })
 		eachPod(east.Network.Pods, func(p *corev1.Pod) { p.Spec.Containers[0].Name = "app" })
 	})}, Paths: []string{}, Asked: []string{}},
-	{Case: Case{Name: "routes that one cluster has", Want: []string{"EP051 note west,east"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
+	{Case: Case{Name: "routes that one cluster has", Want: []string{"EP051 note west,east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 		east.Network.More = append(east.Network.More, routeTo("helloworld", ""))
 	})}, Paths: []string{}},
 	{Case: Case{Name: "routes that one cluster has for many services", Want: []string{"EP051 note west,east"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
@@ -220,9 +223,9 @@ var endpointFaults = []EndpointCase{
 		}
 	})}, Paths: []string{}, Asked: []string{}},
 	{Asked: []string{"EP052 warning east,west"}, Case: Case{Name: "outlier detection for pods behind one gateway", Want: []string{"EP052 note east,west"}, Fleet: serving(func(f *Fleet, east, _ *Cluster) {
-		east.withoutPods("helloworld")
+		east.withoutPods()
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, outlierDetection("helloworld"))
+			c.Network.More = append(c.Network.More, outlierDetection())
 		}
 	})}, Paths: []string{"west > east: nothing"}},
 	{Case: Case{Name: "stateful sets of one name", Want: []string{"EP053 note east,west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
@@ -240,19 +243,19 @@ var endpointFaults = []EndpointCase{
 	{Case: Case{Name: "failover without outlier detection", Want: []string{"EP054 note east", "EP054 note west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		located(f)
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, rule("helloworld", &api.TrafficPolicy{LoadBalancer: failover("region1", "region2")}))
+			c.Network.More = append(c.Network.More, rule(&api.TrafficPolicy{LoadBalancer: failover("region1", "region2")}))
 		}
 	})}, Paths: []string{}},
 	{Case: Case{Name: "failover between regions where no node is", Want: []string{"EP054 warning east", "EP054 warning west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, rule("helloworld", &api.TrafficPolicy{
+			c.Network.More = append(c.Network.More, rule(&api.TrafficPolicy{
 				LoadBalancer: failover("region8", "region9"), OutlierDetection: &api.OutlierDetection{},
 			}))
 		}
 	})}, Paths: []string{}},
 	{Case: Case{Name: "a subset without pods", Want: []string{"EP054 note east", "EP054 note west"}, Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, rule("helloworld", nil, api.Subset{Name: "v9", Labels: map[string]string{"version": "v9"}}))
+			c.Network.More = append(c.Network.More, rule(nil, api.Subset{Name: "v9", Labels: map[string]string{"version": "v9"}}))
 		}
 	})}, Paths: []string{}},
 	{Case: Case{Name: "no gateway", Want: []string{"EP031 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
@@ -321,14 +324,14 @@ func (c *Cluster) serveAt(name, address, port string, number int32, age time.Dur
 	c.Network.More = append(c.Network.More, s)
 }
 
-// withoutPods takes the pods away from a Service.
-func (c *Cluster) withoutPods(name string) {
+// withoutPods takes the pods away from the Service that clients call.
+func (c *Cluster) withoutPods() {
 	for _, p := range c.Network.Pods {
-		if p.Labels["app"] == name {
+		if p.Labels["app"] == "helloworld" {
 			p.Labels["app"] = "other"
 		}
 	}
-	c.Slice(name).Endpoints = nil
+	c.Slice("helloworld").Endpoints = nil
 }
 
 // statefulSet makes the pods of a name those of a StatefulSet.

@@ -189,7 +189,7 @@ var lookAlikes = []EndpointCase{
 	})}},
 	{Case: Case{Name: "weights that a rollout of each cluster writes", Fleet: serving(func(_ *Fleet, east, west *Cluster) {
 		for i, c := range []*Cluster{east, west} {
-			c.Network.More = append(c.Network.More, rule("helloworld", nil,
+			c.Network.More = append(c.Network.More, rule(nil,
 				api.Subset{Name: "stable", Labels: map[string]string{"app": "helloworld", "rollouts-pod-template-hash": fmt.Sprintf("5d5c8b9f%d", i)}},
 				api.Subset{Name: "canary", Labels: map[string]string{"app": "helloworld", "rollouts-pod-template-hash": fmt.Sprintf("6d5c8b9f%d", i)}}))
 		}
@@ -204,7 +204,7 @@ var lookAlikes = []EndpointCase{
 	})}},
 	{Case: Case{Name: "what a controller of each cluster writes", Fleet: serving(func(_ *Fleet, east, west *Cluster) {
 		for i, c := range []*Cluster{east, west} {
-			r := rule("helloworld", &api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{}})
+			r := rule(&api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{}})
 			if i == 1 {
 				r.Spec.TrafficPolicy = nil
 			}

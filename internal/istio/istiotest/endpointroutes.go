@@ -18,7 +18,7 @@ func multiNetwork(c *Cluster) {
 // byCluster are subsets for each cluster of a fleet, and routes by which requests stay in the
 // client's: the way of Istio's guide.
 func byCluster(f *Fleet, c *Cluster) {
-	r, vs := rule("helloworld", nil), routeTo("helloworld", "")
+	r, vs := rule(nil), routeTo("helloworld", "")
 	vs.Spec.HTTP = nil
 	for _, o := range f.Clusters {
 		r.Spec.Subsets = append(r.Spec.Subsets, api.Subset{Name: o.Name, Labels: map[string]string{istio.LabelCluster: o.Name}})
@@ -32,7 +32,7 @@ func byCluster(f *Fleet, c *Cluster) {
 
 // versions label the pods of a Service, and define a subset of each version.
 func versions(c *Cluster, names ...string) {
-	r := rule("helloworld", nil)
+	r := rule(nil)
 	for i, p := range c.Network.Pods[:2] {
 		p.Labels["version"] = names[i%len(names)]
 	}
@@ -94,7 +94,7 @@ var endpointRouteFaults = []EndpointCase{
 				vs := routeTo("helloworld", "far")
 				vs.Spec.HTTP[0].Match = []api.RouteMatch{{Headers: map[string]api.Condition{"x-far": {}}}}
 				c.Network.More = append(c.Network.More, vs,
-					rule("helloworld", nil, api.Subset{Name: "far", Labels: map[string]string{istio.LabelCluster: "occident"}}))
+					rule(nil, api.Subset{Name: "far", Labels: map[string]string{istio.LabelCluster: "occident"}}))
 			}
 		})}, Paths: []string{"east > west: broken EP036", "west > east: broken EP036"}},
 	{Asked: []string{"EP036 error east", "EP051 note west,east"}, Case: Case{Name: "a preview that is scaled to nothing", Want: []string{"EP036 note east", "EP051 note west,east"},
@@ -103,11 +103,11 @@ var endpointRouteFaults = []EndpointCase{
 			vs.Spec.HTTP[0].Match = []api.RouteMatch{{Headers: map[string]api.Condition{"x-preview": {}}}}
 			vs.Spec.HTTP = append(vs.Spec.HTTP, routeTo("helloworld", "").Spec.HTTP...)
 			east.Network.More = append(east.Network.More, vs,
-				rule("helloworld", nil, api.Subset{Name: "preview", Labels: map[string]string{"version": "preview"}}))
+				rule(nil, api.Subset{Name: "preview", Labels: map[string]string{"version": "preview"}}))
 		})}, Paths: []string{"east > west: partial EP036"}},
 	{Case: Case{Name: "a rule with a server name of its own", Want: []string{"EP037 error east", "EP051 note west,east"},
 		Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
-			east.Network.More = append(east.Network.More, rule("helloworld", &api.TrafficPolicy{
+			east.Network.More = append(east.Network.More, rule(&api.TrafficPolicy{
 				TLS: &api.ClientTLS{Mode: api.TLSIstioMutual, SNI: "hello.example"},
 			}))
 		})}, Paths: []string{"east > west: broken EP037"}},
@@ -194,7 +194,7 @@ var endpointRouteHealthy = []EndpointCase{
 	})}},
 	{Case: Case{Name: "a server name on one network", Fleet: servingFlat(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, rule("helloworld", &api.TrafficPolicy{
+			c.Network.More = append(c.Network.More, rule(&api.TrafficPolicy{
 				TLS: &api.ClientTLS{Mode: api.TLSIstioMutual, SNI: "hello.example"},
 			}))
 		}

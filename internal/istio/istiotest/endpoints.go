@@ -166,7 +166,7 @@ var endpointHealthy = []EndpointCase{
 	{Case: Case{Name: "another port on one network", Fleet: servingFlat(func(_ *Fleet, _, west *Cluster) { west.Service("helloworld").Spec.Ports[0].Port = 80 })}},
 	{Case: Case{Name: "the same rules everywhere", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, outlierDetection("helloworld"), strict())
+			c.Network.More = append(c.Network.More, outlierDetection(), strict())
 		}
 	})}, Paths: []string{}},
 	{Case: Case{Name: "services of one address and name", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
@@ -182,19 +182,19 @@ var endpointHealthy = []EndpointCase{
 	})}},
 	{Case: Case{Name: "outlier detection with pods nearby", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, outlierDetection("helloworld"))
+			c.Network.More = append(c.Network.More, outlierDetection())
 		}
 	})}, Paths: []string{}},
 	{Case: Case{Name: "outlier detection that lets panic be", Fleet: serving(func(f *Fleet, east, _ *Cluster) {
-		east.withoutPods("helloworld")
+		east.withoutPods()
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, rule("helloworld", &api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{MinHealthPercent: 50}}))
+			c.Network.More = append(c.Network.More, rule(&api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{MinHealthPercent: 50}}))
 		}
 	})}, Paths: []string{"west > east: nothing"}},
 	{Case: Case{Name: "outlier detection that counts gateway errors", Fleet: serving(func(f *Fleet, east, _ *Cluster) {
-		east.withoutPods("helloworld")
+		east.withoutPods()
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, rule("helloworld", &api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{Consecutive5xxErrors: ptr(uint32(0))}}))
+			c.Network.More = append(c.Network.More, rule(&api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{Consecutive5xxErrors: ptr(uint32(0))}}))
 		}
 	})}, Paths: []string{"west > east: nothing"}},
 	{Asked: []string{"EP013 note east", "EP013 note west"}, Case: Case{Name: "stateful sets that stay in their cluster", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
@@ -204,12 +204,12 @@ var endpointHealthy = []EndpointCase{
 		}
 	})}, Paths: []string{"east > west: local EP013", "west > east: local EP013"}},
 	{Case: Case{Name: "a stateful set in one cluster", Fleet: serving(func(_ *Fleet, east, west *Cluster) {
-		east.withoutPods("helloworld")
+		east.withoutPods()
 		west.statefulSet("helloworld")
 	})}, Paths: []string{"west > east: nothing"}},
 	{Case: Case{Name: "a subset that a rollout fills", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
 		for _, c := range f.Clusters {
-			c.Network.More = append(c.Network.More, rule("helloworld", nil, api.Subset{Name: "canary", Labels: map[string]string{"rollouts-pod-template-hash": "5d5c"}}))
+			c.Network.More = append(c.Network.More, rule(nil, api.Subset{Name: "canary", Labels: map[string]string{"rollouts-pod-template-hash": "5d5c"}}))
 		}
 	})}, Paths: []string{}},
 	{Case: Case{Name: "routes that each cluster has under a name of its own", Fleet: serving(func(f *Fleet, _, _ *Cluster) {

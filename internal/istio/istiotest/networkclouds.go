@@ -15,13 +15,13 @@ import (
 
 // inRegions puts the nodes of east and west into regions, and gives west's gateway
 // annotations of a load balancer.
-func inRegions(ofEast, ofWest string, annotations map[string]string) func() *Fleet {
+func inRegions(ofEast string, annotations map[string]string) func() *Fleet {
 	return networked(func(_ *Fleet, east, west *Cluster) {
 		for _, n := range east.Network.Nodes {
 			n.Labels = map[string]string{corev1.LabelTopologyRegion: ofEast}
 		}
 		for _, n := range west.Network.Nodes {
-			n.Labels = map[string]string{corev1.LabelTopologyRegion: ofWest}
+			n.Labels = map[string]string{corev1.LabelTopologyRegion: "us-central1"}
 		}
 		west.Network.Gateway.Annotations = annotations
 	})
@@ -110,11 +110,11 @@ func hostname(value string) api.GatewayAddress {
 // cloudHealthy are healthy fleets that resemble faults of load balancers, revisions and
 // waypoints.
 var cloudHealthy = []Case{
-	{Name: "internal load balancer with global access", Fleet: inRegions("europe-west1", "us-central1", map[string]string{
+	{Name: "internal load balancer with global access", Fleet: inRegions("europe-west1", map[string]string{
 		istio.AnnotationGKEType: "Internal", istio.AnnotationGKEGlobalAccess: "true",
 	})},
-	{Name: "internal load balancer of the same region", Fleet: inRegions("us-central1", "us-central1", map[string]string{istio.AnnotationGKEType: "Internal"})},
-	{Name: "load balancer on the internet, in another region", Fleet: inRegions("europe-west1", "us-central1", nil)},
+	{Name: "internal load balancer of the same region", Fleet: inRegions("us-central1", map[string]string{istio.AnnotationGKEType: "Internal"})},
+	{Name: "load balancer on the internet, in another region", Fleet: inRegions("europe-west1", nil)},
 	{Name: "classic load balancer that checks the status port", Fleet: classic(classicName, 15021, nil)},
 	{Name: "classic load balancer that is told what to check", Fleet: classic(classicName, 80, map[string]string{istio.AnnotationAWSHealthPort: "31021"})},
 	{Name: "network load balancer, which checks each port by itself", Fleet: classic(networkName, 80, nil)},
@@ -130,7 +130,7 @@ var cloudHealthy = []Case{
 
 // cloudFaults are those of load balancers, revisions, waypoints and refused pods.
 var cloudFaults = []Case{
-	{Name: "internal load balancer of another region", Want: []string{"GW040 error west"}, Fleet: inRegions("europe-west1", "us-central1", map[string]string{
+	{Name: "internal load balancer of another region", Want: []string{"GW040 error west"}, Fleet: inRegions("europe-west1", map[string]string{
 		istio.AnnotationGKETypeOld: "Internal",
 	})},
 	{Name: "classic load balancer that checks a port without a listener", Want: []string{"GW041 error west"}, Fleet: classic(classicName, 80, nil)},

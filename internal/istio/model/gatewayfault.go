@@ -95,8 +95,16 @@ func (f Fault) Harmless() bool {
 // plane uses.
 func (f Fault) stops() bool {
 	return slices.Contains([]Fault{
-		FaultAccidental, FaultWaypoint, FaultWrongNetwork, FaultPortMissing, FaultNameMisleads, FaultSharedAddress, FaultNotReady, FaultNoListener,
-		FaultNoPodOnNodes, FaultOnlyHBONE,
+		FaultAccidental,
+		FaultWaypoint,
+		FaultWrongNetwork,
+		FaultPortMissing,
+		FaultNameMisleads,
+		FaultSharedAddress,
+		FaultNotReady,
+		FaultNoListener,
+		FaultNoPodOnNodes,
+		FaultOnlyHBONE,
 	}, f)
 }
 

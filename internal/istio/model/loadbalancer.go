@@ -57,7 +57,8 @@ func (g *Gateway) RegionsApart() []*Cluster {
 	internal := strings.EqualFold(s.Annotations[istio.AnnotationGKEType], "Internal") ||
 		strings.EqualFold(s.Annotations[istio.AnnotationGKETypeOld], "Internal")
 	own := g.Cluster.Regions()
-	if s.Spec.Type != corev1.ServiceTypeLoadBalancer || !internal || s.Annotations[istio.AnnotationGKEGlobalAccess] == "true" || len(own) != 1 {
+	if s.Spec.Type != corev1.ServiceTypeLoadBalancer || !internal || s.Annotations[istio.AnnotationGKEGlobalAccess] == "true" ||
+		len(own) != 1 {
 		return nil
 	}
 	return slices.DeleteFunc(g.Callers(), func(c *Cluster) bool {
@@ -72,7 +73,8 @@ func (g *Gateway) RegionsApart() []*Cluster {
 func (g *Gateway) DeafHealthPort() (int, bool) {
 	s := g.Service
 	_, set := s.Annotations[istio.AnnotationAWSHealthPort]
-	if set || !isClassicELB(s) || s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal || len(g.Pods) == 0 || g.ByGatewayAPI() {
+	if set || !isClassicELB(s) || s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal || len(g.Pods) == 0 ||
+		g.ByGatewayAPI() {
 		return 0, false
 	}
 	at := slices.IndexFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Protocol == "" || p.Protocol == corev1.ProtocolTCP })

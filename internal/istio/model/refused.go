@@ -60,7 +60,12 @@ func (c *Cluster) Refusals() []Refusal {
 		}) {
 			continue
 		}
-		r := Refusal{Of: workloadOfOwner(e.InvolvedObject.Namespace, owner), Cause: causeOf(e.Message), Message: e.Message, At: e.LastTimestamp.Time}
+		r := Refusal{
+			Of:      workloadOfOwner(e.InvolvedObject.Namespace, owner),
+			Cause:   causeOf(e.Message),
+			Message: e.Message,
+			At:      e.LastTimestamp.Time,
+		}
 		switch at := slices.IndexFunc(out, func(o Refusal) bool { return o.Of == r.Of }); {
 		case at < 0:
 			out = append(out, r)

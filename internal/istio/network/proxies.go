@@ -110,13 +110,19 @@ func besideDeclaredNetwork(p *rule.Pass[*model.Mesh]) {
 			o := cp.Candidates()[at]
 			groups := model.ByWorkload(pods, noNetwork)
 			p.Report(finding.Finding{
-				Code: "NET002", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.Kind("sidecars"),
-				Title: fmt.Sprintf("the proxies have no network, and a gateway to %s is declared", o.Network),
+				Code:     "NET002",
+				Severity: finding.Error,
+				Clusters: []string{c.Context},
+				Object:   finding.Kind("sidecars"),
+				Title:    fmt.Sprintf("the proxies have no network, and a gateway to %s is declared", o.Network),
 				Evidence: append(evidence.OfWorkloads(groups), finding.Evidence{
 					Cluster: cp.Context, Field: cp.CandidateObject(o.CandidateRef).String() + ", network", Value: o.Network,
 				}),
-				Effect: fmt.Sprintf("istiod takes them for proxies on every network: it does not send them through the gateway, and they reach nothing "+
-					"on %s", o.Network),
+				Effect: fmt.Sprintf(
+					"istiod takes them for proxies on every network: it does not send them through the gateway, and they reach nothing "+
+						"on %s",
+					o.Network,
+				),
 				Fix: append([]finding.Step{remedy.SetInjectedNetwork("a network of their own")},
 					remedy.RestartWorkloads(c.Context, model.WorkloadsOf(groups))...),
 			})

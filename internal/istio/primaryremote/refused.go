@@ -62,8 +62,9 @@ func webhookFails(cause model.RefusalCause) string {
 		return "the API server does not reach istiod, so that pods are not created"
 	case model.WebhookWithoutTarget:
 		return "the injection webhook calls a Service that does not exist, so that pods are not created"
+	default:
+		return "the injection webhook fails, so that pods are not created"
 	}
-	return "the injection webhook fails, so that pods are not created"
 }
 
 // callable are the steps after which the API server can call the injection webhook.
@@ -86,6 +87,7 @@ func callable(c *model.Cluster, cause model.RefusalCause) []finding.Step {
 			return []finding.Step{finding.Say("See why istiod is not ready:").
 				By(finding.Kubectl(c.Context, "-n", c.SystemNamespace, "get", "pods", "-l", istio.IstiodSelector))}
 		}
+	default:
 	}
 	return out
 }

@@ -177,7 +177,9 @@ func redirect(r *model.RemoteSecret, to *model.Cluster) []finding.Step {
 	}
 	// This one has to go first: istiod ignores a second secret for a cluster ID, and does not
 	// look at it again when the first is gone.
-	out = append(out, remove(r, created, "Careful: requests for %s that go to %s by mistake stop. Remove this one:", to.Context, r.To.Context)...)
+	out = append(
+		out,
+		remove(r, created, "Careful: requests for %s that go to %s by mistake stop. Remove this one:", to.Context, r.To.Context)...)
 	return append(out,
 		creating(r.In, to, r.ClusterID, "Then create the remote secret that leads to %s:", to.Context))
 }

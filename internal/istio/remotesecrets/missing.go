@@ -40,9 +40,13 @@ func missingSecrets(p *pass) {
 func apartByChoice(p *pass, contexts []string) finding.Finding {
 	a, b := p.Model.Cluster(contexts[0]), p.Model.Cluster(contexts[1])
 	f := finding.Finding{
-		Code: "SEC001", Severity: finding.Note, Clusters: contexts, Object: finding.Kind("clusters that do not watch one another"),
-		Title:  "clusters of the mesh do not watch one another",
-		Effect: "workloads of the one get no endpoints of the other; that is right for a hub and its edges, and for meshes that ServiceEntries join",
+		Code:     "SEC001",
+		Severity: finding.Note,
+		Clusters: contexts,
+		Object:   finding.Kind("clusters that do not watch one another"),
+		Title:    "clusters of the mesh do not watch one another",
+		Effect: "workloads of the one get no endpoints of the other; " +
+			"that is right for a hub and its edges, and for meshes that ServiceEntries join",
 		Fix: []finding.Step{
 			finding.Say("If two of them are to use the services of one another, each of the two needs a remote secret for the other."),
 			creating(a, b, cmp.Or(b.ID, b.Context), "Create the remote secret for %s:", b.Context),

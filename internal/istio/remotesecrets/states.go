@@ -98,8 +98,12 @@ func holdsUpStart(p *pass, r *model.RemoteSecret, timedOut finding.Finding) {
 	if forever {
 		f.Severity, f.Effect = finding.Error, "istiod never becomes ready again once it is restarted"
 	}
-	f.Fix = remove(r, nil, "Careful: istiod then forgets %s, and requests to its endpoints stop. Do this only if the cluster is gone for good:",
-		nameOf(r))
+	f.Fix = remove(
+		r,
+		nil,
+		"Careful: istiod then forgets %s, and requests to its endpoints stop. Do this only if the cluster is gone for good:",
+		nameOf(r),
+	)
 	f.CausedBy = timedOut.ID()
 	p.Gather(f)
 }
