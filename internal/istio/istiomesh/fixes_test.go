@@ -90,6 +90,9 @@ const mostDrawn = 60
 // The commands of a fix, one after the other, remove the finding and cause no other error
 // or warning, and none of them is refused. What they delete, replace or stop is said before.
 func TestFixesDoNoHarm(t *testing.T) {
+	if raceDetector {
+		t.Skip("it is one goroutine; make unit runs it without the race detector")
+	}
 	all, used, silent := map[finding.Code]*tried{}, map[int]bool{}, map[string]bool{}
 	drawn := 0
 	for _, f := range fleets(t) {
