@@ -110,6 +110,23 @@ func namespaced(row resource.Resource) bool {
 	return true
 }
 
+// existing is an object of a cluster, by the rows that hold it; or why a command for it does nothing,
+// or cannot be simulated.
+func (w *World) existing(context string, rows resource.Set, namespace, name string) (*facts.Cluster, held, Outcome) {
+	c := w.Cluster(context)
+	if c == nil {
+		return nil, nil, outcome(NotRead, "cluster %s was not read", context)
+	}
+	if len(rows) > 0 && !namespaced(rows[0]) {
+		namespace = ""
+	}
+	found, gone, why := w.find(c, rows, namespace, name)
+	if gone {
+		return c, nil, outcome(Refused, "there is no %s %s", rows[0].About().Kind, name)
+	}
+	return c, found, why
+}
+
 // edit changes an object that exists by a function of its JSON.
 func (w *World) edit(
 	context string,
@@ -117,18 +134,8 @@ func (w *World) edit(
 	namespace, name string,
 	do func(row resource.Resource, m map[string]any) (map[string]any, error),
 ) Outcome {
-	c := w.Cluster(context)
-	if c == nil {
-		return outcome(NotRead, "cluster %s was not read", context)
-	}
-	if len(rows) > 0 && !namespaced(rows[0]) {
-		namespace = ""
-	}
-	found, gone, why := w.find(c, rows, namespace, name)
-	switch {
-	case gone:
-		return outcome(Refused, "there is no %s %s", rows[0].About().Kind, name)
-	case len(found) == 0:
+	c, found, why := w.existing(context, rows, namespace, name)
+	if len(found) == 0 {
 		return why
 	}
 	before, after := found.fullest(rows), runtime.Object(nil)
@@ -231,18 +238,8 @@ func (w *World) put(c *facts.Cluster, row resource.Resource, o runtime.Object, b
 
 // remove deletes an object.
 func (w *World) remove(context string, rows resource.Set, namespace, name string) Outcome {
-	c := w.Cluster(context)
-	if c == nil {
-		return outcome(NotRead, "cluster %s was not read", context)
-	}
-	if len(rows) > 0 && !namespaced(rows[0]) {
-		namespace = ""
-	}
-	found, gone, why := w.find(c, rows, namespace, name)
-	switch {
-	case gone:
-		return outcome(Refused, "there is no %s %s", rows[0].About().Kind, name)
-	case len(found) == 0:
+	c, found, why := w.existing(context, rows, namespace, name)
+	if len(found) == 0 {
 		return why
 	}
 	for row, o := range found {
