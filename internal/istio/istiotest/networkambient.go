@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
@@ -196,9 +195,7 @@ var ambientFaults = []Case{
 		}
 	})},
 	{Name: "ServiceEntry that is labeled as global", Want: []string{"AMB017 warning west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
-		e := &api.ServiceEntry{ObjectMeta: meta("sample", "hello-mesh", map[string]string{istio.LabelGlobal: "true"})}
-		e.Spec.Hosts, e.Spec.Location = []string{"hello.mesh.example"}, api.MeshInternal
-		west.Network.More = append([]runtime.Object{e}, west.Network.More...)
+		west.entry(map[string]string{istio.LabelGlobal: "true"})
 	})},
 	{Name: "waypoint in one cluster alone", Want: []string{"AMB009 error east,west"}, Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		west.Namespaces["sample"][istio.LabelWaypoint] = "waypoint"
