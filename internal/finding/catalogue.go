@@ -18,6 +18,8 @@ type Entry struct {
 	Meaning string
 	// Severities are those that a finding of the code can have, worst first.
 	Severities []Severity
+	// Area is what it is about.
+	Area Area
 	// Text is the whole page, Markdown.
 	Text string
 }
@@ -25,8 +27,8 @@ type Entry struct {
 // codePage matches the file name of a page: other files beside them are prose.
 var codePage = regexp.MustCompile(`^([A-Z]+[0-9]{3})\.md$`)
 
-// Catalogue returns all codes, sorted. A page that does not begin with "# CODE: meaning"
-// and "Severity: error, warning." is an error of the build, and found by this package's tests.
+// Catalogue returns all codes, sorted. A page that does not begin with "# CODE: meaning",
+// "Severity: error, warning." and "Area: trust." is an error of the build, and found by this package's tests.
 func Catalogue() ([]Entry, error) {
 	files, err := fs.ReadDir(docs.Findings, "findings")
 	if err != nil {
@@ -47,34 +49,38 @@ func Catalogue() ([]Entry, error) {
 		if !ok {
 			return nil, fmt.Errorf("docs/findings/%s does not begin with \"# %s: \" and a meaning", file.Name(), m[1])
 		}
-		severities, err := severitiesOf(string(text))
+		severities, area, err := declared(string(text))
 		if err != nil {
 			return nil, fmt.Errorf("docs/findings/%s: %w", file.Name(), err)
 		}
-		entries = append(entries, Entry{Code: Code(m[1]), Meaning: meaning, Severities: severities, Text: string(text)})
+		entries = append(entries, Entry{Code: Code(m[1]), Meaning: meaning, Severities: severities, Area: area, Text: string(text)})
 	}
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(string(a.Code), string(b.Code)) })
 	return entries, nil
 }
 
-// severitiesOf reads the line of a page that names the severities.
-func severitiesOf(page string) ([]Severity, error) {
-	lines := strings.SplitN(page, "\n", 4)
-	if len(lines) < 4 {
-		return nil, errors.New("it has no text")
+// declared reads the lines of a page that name the severities and the area.
+func declared(page string) ([]Severity, Area, error) {
+	lines := strings.SplitN(page, "\n", 5)
+	if len(lines) < 5 {
+		return nil, "", errors.New("it has no text")
 	}
 	names, ok := strings.CutPrefix(strings.TrimSuffix(lines[2], "."), "Severity: ")
 	if !ok {
-		return nil, fmt.Errorf("its third line is %q, not \"Severity: …\"", lines[2])
+		return nil, "", fmt.Errorf("its third line is %q, not \"Severity: …\"", lines[2])
 	}
 	var out []Severity
 	for name := range strings.SplitSeq(names, ", ") {
 		if !slices.Contains(Severities, Severity(name)) {
-			return nil, fmt.Errorf("%q is not a severity", name)
+			return nil, "", fmt.Errorf("%q is not a severity", name)
 		}
 		out = append(out, Severity(name))
 	}
-	return out, nil
+	name, ok := strings.CutPrefix(strings.TrimSuffix(lines[3], "."), "Area: ")
+	if !ok || !slices.Contains(Areas, Area(name)) {
+		return nil, "", fmt.Errorf("its fourth line is %q, not \"Area: …\" with one of %v", lines[3], Areas)
+	}
+	return out, Area(name), nil
 }
 
 // Lookup finds a code however it is written: cert4, CERT-04 and CERT004 are

@@ -17,6 +17,8 @@ type Area string
 
 // The areas.
 const (
+	ControlPlane Area = "control plane" // does each cluster's own run, with what it injects and the proxies?
+
 	Certs     Area = "certs"     // do the clusters trust one another?
 	Network   Area = "network"   // networks, gateways, and clusters without a control plane
 	Endpoints Area = "endpoints" // who watches whom, and which endpoints clients get
