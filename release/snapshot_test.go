@@ -18,7 +18,7 @@ import (
 )
 
 // plugins are those of the repository.
-var plugins = []string{"mesh-certs", "mesh-endpoints", "mesh-network"}
+var plugins = []string{"mesh-certs", "mesh-check", "mesh-endpoints", "mesh-network"}
 
 // TestSnapshot builds a release of the commit twice, in two folders and for this machine
 // alone, installs it as krew would, and runs the plugins through kubectl.

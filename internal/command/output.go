@@ -101,15 +101,19 @@ func (s *sink) failed() error {
 }
 
 // FailOn is the flag that says which findings make the command fail.
-type FailOn struct{ level string }
+type FailOn struct {
+	level  string
+	strict bool
+}
 
 const failNever = "never"
 
-// AddFailOn adds flag --fail-on to a command.
+// AddFailOn adds flags --fail-on and --strict to a command.
 func (f *Frame) AddFailOn(cmd *cobra.Command) *FailOn {
 	o := &FailOn{}
 	cmd.Flags().StringVar(&o.level, "fail-on", string(finding.Error),
 		"Exit with 1 on findings of this severity or worse: "+strings.Join(failLevels(), "|"))
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "Exit with 3 if nothing is found, but something could not be checked")
 	f.must(cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(failLevels(), cobra.ShellCompDirectiveNoFileComp)))
 	return o
 }
@@ -132,13 +136,13 @@ func (o *FailOn) Check() error {
 
 // Exit is the error that ends a command with the code that the result deserves.
 func (o *FailOn) Exit(result finding.Result) error {
-	if o.level == failNever {
-		return nil
-	}
 	for _, f := range result.Findings {
-		if f.Severity.AtLeast(finding.Severity(o.level)) {
+		if o.level != failNever && f.Severity.AtLeast(finding.Severity(o.level)) {
 			return ExitCode(ExitFindings)
 		}
+	}
+	if o.strict && len(result.Unknowns) > 0 {
+		return ExitCode(ExitIncomplete)
 	}
 	return nil
 }

@@ -48,8 +48,32 @@ func TestFailOn(t *testing.T) {
 		{"note", result(), false},
 		{"never", result(finding.Error), false},
 	} {
-		if err := (&FailOn{c.level}).Exit(c.result); (err != nil) != c.fails || err != nil && !errors.Is(err, ExitCode(ExitFindings)) {
+		if err := (&FailOn{level: c.level}).Exit(c.result); (err != nil) != c.fails || err != nil && !errors.Is(err, ExitCode(ExitFindings)) {
 			t.Errorf("--fail-on=%s of %d findings, the worst %v: %v", c.level, len(c.result.Findings), c.result.Findings, err)
+		}
+	}
+}
+
+// With --strict, a run that finds nothing and did not check everything ends with 3.
+func TestStrict(t *testing.T) {
+	var lacking finding.Result
+	lacking.NotChecked("east", finding.ClusterUnreached, "CERT001")
+	for _, c := range []struct {
+		name   string
+		failOn FailOn
+		result finding.Result
+		want   error
+	}{
+		{"all checked", FailOn{level: "error", strict: true}, finding.Result{}, nil},
+		{"not all checked", FailOn{level: "error", strict: true}, lacking, ExitCode(ExitIncomplete)},
+		{"nobody minds", FailOn{level: "error"}, lacking, nil},
+		{"findings are told, and do not fail", FailOn{level: "never", strict: true}, lacking, ExitCode(ExitIncomplete)},
+		{"something is found", FailOn{level: "error", strict: true}, finding.Result{
+			Findings: []finding.Finding{{Severity: finding.Error}}, Unknowns: lacking.Unknowns,
+		}, ExitCode(ExitFindings)},
+	} {
+		if got := c.failOn.Exit(c.result); !errors.Is(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
 }

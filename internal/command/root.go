@@ -40,7 +40,12 @@ func (f *Frame) root(name string) *cobra.Command {
 	f.must(root.RegisterFlagCompletionFunc("contexts", f.completeContexts))
 	f.must(root.RegisterFlagCompletionFunc("context", f.completeContext))
 
-	root.AddCommand(f.Plugin.Commands(f)...)
+	if f.Plugin.Main != nil {
+		f.Plugin.Main(f, root)
+	}
+	if f.Plugin.Commands != nil {
+		root.AddCommand(f.Plugin.Commands(f)...)
+	}
 	root.AddCommand(f.newDump(), f.newExplain(), f.newVersion())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
@@ -57,7 +62,7 @@ func (f *Frame) root(name string) *cobra.Command {
 }
 
 const exitHelp = `Exit codes: 0 when there is nothing at or above --fail-on, 1 when there is, 2 when
-the job could not be done.`
+the job could not be done, 3 with --strict when something was not checked.`
 
 const diffHelp = ` "diff": 0 the same, 1 different, 2 an error.`
 

@@ -29,6 +29,7 @@ const (
 	ExitOK          = 0
 	ExitFindings    = 1 // also: "diff" found a difference
 	ExitFailed      = 2 // the job could not be done
+	ExitIncomplete  = 3 // with --strict: nothing was found, but something was not checked
 	exitInterrupted = 130
 	exitTerminated  = 143
 )
@@ -47,6 +48,8 @@ type Plugin struct {
 	Short, Long string
 	// Example are commands, with "%[1]s" where the program's name belongs.
 	Example string
+	// Main makes the root command do something without a verb; nil for its help.
+	Main func(*Frame, *cobra.Command)
 	// Commands makes the plugin's own subcommands.
 	Commands func(*Frame) []*cobra.Command
 	// Meshes are those that it knows.

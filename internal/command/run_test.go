@@ -134,10 +134,10 @@ func TestExitCodes(t *testing.T) {
 		stdout string
 	}{
 		"nothing found":                         {[]string{"judge", "--from", healthy}, ExitOK, ""},
-		"something found":                       {[]string{"judge", "--from", broken}, ExitFindings, "CERT002/east,north,west\n"},
+		"something found":                       {[]string{"judge", "--from", broken}, ExitFindings, "CERT010/north/certificate/9a3ac99a8da2\nCERT002/east,north,west\n"},
 		"nothing as bad as wanted":              {[]string{"judge", "--from", broken, "--contexts", "east", "--fail-on", "note"}, ExitOK, ""},
-		"something worse than wanted":           {[]string{"judge", "--from", broken, "--fail-on", "note"}, ExitFindings, "CERT002/east,north,west\n"},
-		"found, and told not to mind":           {[]string{"judge", "--from", broken, "--fail-on", "never"}, ExitOK, "CERT002/east,north,west\n"},
+		"something worse than wanted":           {[]string{"judge", "--from", broken, "--fail-on", "note"}, ExitFindings, "CERT010/north/certificate/9a3ac99a8da2\nCERT002/east,north,west\n"},
+		"found, and told not to mind":           {[]string{"judge", "--from", broken, "--fail-on", "never"}, ExitOK, "CERT010/north/certificate/9a3ac99a8da2\nCERT002/east,north,west\n"},
 		"no cluster was reached":                {[]string{"judge", "--from", unreached}, ExitFailed, ""},
 		"no cluster was reached, never minding": {[]string{"judge", "--from", unreached, "--fail-on", "never"}, ExitFailed, ""},
 		"there are no facts":                    {[]string{"judge", "--from", "nowhere"}, ExitFailed, ""},

@@ -97,5 +97,8 @@ func (f *Frame) printResult(output *Output, format report.Format, fleet *facts.F
 		f.Page(output).Findings(result, format == report.Wide)
 	}
 	fmt.Fprintln(f.ErrOut, report.SummaryLine(fleet, result))
+	if len(result.Findings) == 0 {
+		note(f.ErrOut, "Other areas were not checked: kubectl mesh-check checks them all.")
+	}
 	return nil
 }

@@ -1,5 +1,7 @@
 package finding
 
+import "strings"
+
 // Area is a part of a mesh that is checked. Each code is about one, which its page names.
 type Area string
 
@@ -18,3 +20,6 @@ const (
 
 // Areas lists all areas from outside in: one that is broken can break those after it.
 var Areas = []Area{Clusters, ControlPlane, Versions, Injection, Proxies, Trust, Networks, Discovery, Services}
+
+// Slug is the area as one word, as flags and scripts have it: "control-plane".
+func (a Area) Slug() string { return strings.ReplaceAll(string(a), " ", "-") }

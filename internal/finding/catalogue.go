@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-mesh/kubectl-mesh/docs"
 )
@@ -27,9 +28,13 @@ type Entry struct {
 // codePage matches the file name of a page: other files beside them are prose.
 var codePage = regexp.MustCompile(`^([A-Z]+[0-9]{3})\.md$`)
 
-// Catalogue returns all codes, sorted. A page that does not begin with "# CODE: meaning",
+// Catalogue returns all codes, sorted, which is not to be changed. A page that does not begin with "# CODE: meaning",
 // "Severity: error, warning." and "Area: trust." is an error of the build, and found by this package's tests.
-func Catalogue() ([]Entry, error) {
+func Catalogue() ([]Entry, error) { return catalogue() }
+
+var catalogue = sync.OnceValues(readCatalogue)
+
+func readCatalogue() ([]Entry, error) {
 	files, err := fs.ReadDir(docs.Findings, "findings")
 	if err != nil {
 		return nil, fmt.Errorf("reading the catalogue of findings: %w", err)
@@ -93,10 +98,10 @@ func Lookup(name string) (Entry, error) {
 	code := normalise(name)
 	var near []string
 	area := strings.TrimRight(string(code), "0123456789")
+	if i, found := slices.BinarySearchFunc(entries, code, func(e Entry, c Code) int { return strings.Compare(string(e.Code), string(c)) }); found {
+		return entries[i], nil
+	}
 	for _, e := range entries {
-		if e.Code == code {
-			return e, nil
-		}
 		if area != "" && strings.HasPrefix(string(e.Code), area) {
 			near = append(near, string(e.Code))
 		}

@@ -59,6 +59,9 @@ type Finding struct {
 	Fix []Step `json:"fix,omitempty"`
 	// CausedBy is the ID of the finding of which this one is a consequence.
 	CausedBy string `json:"causedBy,omitempty"`
+	// First: it has to be fixed before all others, since a control plane that restarts while it is
+	// there does not come back.
+	First bool `json:"first,omitempty"`
 }
 
 // ID identifies a finding within one run, and stays the same from run to run
@@ -127,18 +130,27 @@ func (r *Result) Merge(other Result) {
 	}
 }
 
-// Sort puts the result into its stable order: worst first, then by code,
-// clusters and object; unknowns by cluster and reason.
+// Sort puts the result into its stable order: worst first, and of those what has to be fixed
+// before all others; then by code, clusters and object; unknowns by cluster and reason.
 func (r *Result) Sort() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(slices.Index(Severities, a.Severity), slices.Index(Severities, b.Severity)),
+			first(a)-first(b),
 			cmp.Compare(a.ID(), b.ID()),
 		)
 	})
 	slices.SortStableFunc(r.Unknowns, func(a, b Unknown) int {
 		return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Reason.Text, b.Reason.Text))
 	})
+}
+
+// first is 0 for what has to be fixed before all others.
+func first(f Finding) int {
+	if f.First {
+		return 0
+	}
+	return 1
 }
 
 // Consequences returns the findings that id causes, in their order. A finding

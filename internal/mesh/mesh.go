@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
 // Area is a part of what is checked: what one plugin is about.
@@ -50,6 +51,8 @@ type Mesh interface {
 	// Verify asks what its rules of some areas need besides the facts, and runs them. An
 	// error is about what the user wants.
 	Verify(ctx context.Context, run *Run) (finding.Result, error)
+	// CheckUp is Verify, and what is well besides.
+	CheckUp(ctx context.Context, run *Run) (finding.Result, verdict.Overview, error)
 }
 
 // Need is something that rules read of a cluster, or ask of it.

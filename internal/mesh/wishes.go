@@ -4,6 +4,8 @@ import "time"
 
 // Wishes that meshes know.
 type (
+	// Since is how far back restarts count.
+	Since time.Duration
 	// ExpiryWarn is how long before its end a certificate is reported.
 	ExpiryWarn time.Duration
 	// AskProxies asks some proxies of each cluster which certificates they have.
@@ -23,4 +25,10 @@ type (
 		// Selects tells by the labels; nil for all.
 		Selects func(labels map[string]string) bool
 	}
+)
+
+// What is taken where the user does not say.
+const (
+	DefaultSince = 24 * time.Hour
+	ProbeWait    = 5 * time.Second
 )

@@ -110,6 +110,11 @@ func (p *Page) Findings(result finding.Result, wide bool) {
 		}
 		p.Wrapped("  ", fmt.Sprintf("%s: %s (%s)", u.Cluster, u.Reason, shown))
 	}
+	p.rights(result)
+}
+
+// rights says where the roles are, if something is forbidden.
+func (p *Page) rights(result finding.Result) {
 	if slices.ContainsFunc(result.Unknowns, func(u finding.Unknown) bool { return u.Reason.Kind == finding.Forbidden }) {
 		p.Wrapped("", "Roles with the rights to what is forbidden:")
 		p.Wrapped("  ", rightsPage)

@@ -29,6 +29,12 @@ const (
 	Name  Format = "name" // one name a line
 )
 
+// Formats that only some commands have.
+const (
+	Short    Format = "short"    // for people, the overview alone
+	Markdown Format = "markdown" // for an issue or a chat
+)
+
 // Formats lists all formats, the usual one first.
 var Formats = []Format{Table, Wide, JSON, YAML, Name}
 

@@ -25,10 +25,21 @@ type Need interface {
 type Report struct {
 	Code       finding.Code
 	Severities []finding.Severity
+	// First: an error of the code is fixed before all others, since a control plane that
+	// restarts while it is there does not come back.
+	First bool
 }
 
 // May declares a code with its severities, worst first.
-func May(code finding.Code, severities ...finding.Severity) Report { return Report{code, severities} }
+func May(code finding.Code, severities ...finding.Severity) Report {
+	return Report{Code: code, Severities: severities}
+}
+
+// BeforeAll declares that an error of the code is fixed before all others.
+func (r Report) BeforeAll() Report {
+	r.First = true
+	return r
+}
 
 // Rule finds one code, or a few that are found at one place.
 type Rule[M Model] struct {
@@ -94,6 +105,7 @@ func (p *Pass[M]) Able(context string) bool { return p.able[context] }
 
 // Report says what was found.
 func (p *Pass[M]) Report(f finding.Finding) {
+	p.mark(&f)
 	p.run.check(p.rule.Reports, p.rule.After, f)
 	p.run.result.Add(f)
 }
@@ -101,8 +113,14 @@ func (p *Pass[M]) Report(f finding.Finding) {
 // Gather is Report for what several places of one object show: evidence is added to
 // the finding of the same ID.
 func (p *Pass[M]) Gather(f finding.Finding) {
+	p.mark(&f)
 	p.run.check(p.rule.Reports, p.rule.After, f)
 	p.run.result.Gather(f)
+}
+
+// mark says of a finding what is declared of its code.
+func (p *Pass[M]) mark(f *finding.Finding) {
+	f.First = f.Severity == finding.Error && slices.ContainsFunc(p.rule.Reports, func(r Report) bool { return r.Code == f.Code && r.First })
 }
 
 // NotChecked says that codes of the rule, or all of them where none is named, could

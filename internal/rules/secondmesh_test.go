@@ -27,6 +27,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rules"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
 // What follows is all of a second mesh with a kind and a rule of its own: nothing of it is
@@ -123,6 +124,11 @@ func (linkerd) Presence(c *facts.Cluster) mesh.Presence {
 }
 func (linkerd) Verify(_ context.Context, run *mesh.Run) (finding.Result, error) {
 	return rule.Run(&linked{run.Fleet}, []*rule.Rule[*linked]{addressless}, rule.Options{}), nil
+}
+
+func (l linkerd) CheckUp(ctx context.Context, run *mesh.Run) (finding.Result, verdict.Overview, error) {
+	result, err := l.Verify(ctx, run)
+	return result, verdict.Overview{}, err
 }
 
 // networkPlugin is mesh-network with a list of meshes.

@@ -62,7 +62,10 @@ func Rules() []*rule.Rule[*model.Mesh] {
 	}
 	rules := []*rule.Rule[*model.Mesh]{
 		{Reports: bundleReports(), Needs: istiods, Uses: mode, Run: unloadableBundles},
-		{Reports: one("CERT010", finding.Error, finding.Warning), Uses: all, Run: expiringCertificates},
+		{
+			Reports: []rule.Report{rule.May("CERT010", finding.Error, finding.Warning).BeforeAll()}, Uses: all,
+			Run: expiringCertificates,
+		},
 		{
 			Reports: []rule.Report{rule.May("CERT031", finding.Error, finding.Warning), rule.May("CERT012", finding.Error, finding.Warning)},
 			Uses:    inUse, Run: rootsNotSelfSigned,
@@ -148,7 +151,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 func bundleReports() []rule.Report {
 	var out []rule.Report
 	for _, code := range inBundle {
-		out = append(out, rule.May(code, finding.Error))
+		out = append(out, rule.May(code, finding.Error).BeforeAll())
 	}
 	return append(out, rule.May("CERT032", finding.Error)) // a broken signature is found on the way
 }

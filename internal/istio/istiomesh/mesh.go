@@ -26,6 +26,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
 // Mesh is Istio.
@@ -119,6 +120,16 @@ func (m Mesh) Verify(ctx context.Context, run *mesh.Run) (finding.Result, error)
 		return finding.Result{}, err
 	}
 	return result.Of(m.Codes(run.Areas...)), nil
+}
+
+// CheckUp is Verify, and what is well besides.
+func (m Mesh) CheckUp(ctx context.Context, run *mesh.Run) (finding.Result, verdict.Overview, error) {
+	built, result, err := Check(ctx, run)
+	if err != nil {
+		return finding.Result{}, verdict.Overview{}, err
+	}
+	_ = built
+	return result.Of(m.Codes(run.Areas...)), verdict.Overview{Replicas: "istiod"}, nil
 }
 
 // resolveTime is how long name servers have to answer where the user does not say.

@@ -1,0 +1,1 @@
+@kubectl-mesh_check.exe __complete %*

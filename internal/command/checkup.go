@@ -1,0 +1,425 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
+)
+
+// CheckUp is what the command without a verb checks.
+type CheckUp struct {
+	// Areas are those whose rules run.
+	Areas []mesh.Area
+	// Deeper are the commands of other plugins that tell more of a cause. Flags are those that name
+	// the same clusters.
+	Deeper func(c verdict.Cause, flags []string) []finding.Command
+}
+
+// checkUp is one run of it, with what the user chose.
+type checkUp struct {
+	*Frame
+	CheckUp
+	only, skip  []string
+	quiet, deep bool
+	since, wait time.Duration
+	wanted      []finding.Area // nil for all
+	persistent  *pflag.FlagSet
+}
+
+// checked is what a run comes to.
+type checked struct {
+	fleet     *facts.Fleet
+	result    finding.Result
+	verdict   verdict.Verdict
+	meshes    []string // the names of those that the fleet has
+	overviews []verdict.Overview
+}
+
+// AddCheckUp makes cmd the command that checks a whole fleet, and says how each area is.
+func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
+	c := &checkUp{Frame: f, CheckUp: what, persistent: cmd.Root().PersistentFlags()}
+	output, failOn := f.AddOutput(cmd, report.Short, report.Markdown), f.AddFailOn(cmd)
+	flags := cmd.Flags()
+	flags.StringSliceVar(&c.only, "only", nil, "Check these areas alone: "+strings.Join(areaNames(), ","))
+	flags.StringSliceVar(&c.skip, "skip", nil, "Leave these areas out")
+	flags.BoolVarP(&c.quiet, "quiet", "q", false, "Print the last line alone")
+	flags.BoolVar(&c.deep, "deep", false, "Also try the addresses of gateways, and ask proxies for their certificates: slower, and takes more rights")
+	flags.DurationVar(&c.since, "since", mesh.DefaultSince, "How far back restarts count")
+	flags.DurationVar(&c.wait, "wait", 0, "Check again until nothing is found any more, for at most this long, e.g. 5m")
+	for _, name := range []string{"only", "skip"} {
+		f.must(cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(areaNames(), cobra.ShellCompDirectiveNoFileComp)))
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		format, err := output.Format()
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(failOn.Check(), c.choose()); err != nil {
+			return err
+		}
+		found, err := c.until(cmd.Context(), failOn)
+		if err != nil {
+			return err
+		}
+		if err := c.print(output, format, found); err != nil {
+			return err
+		}
+		if err := Unreachable(found.fleet); err != nil {
+			return err
+		}
+		if found.verdict.State == verdict.Unknown {
+			return ExitCode(ExitFailed)
+		}
+		return failOn.Exit(found.result)
+	}
+}
+
+// areaNames are the names of areas as flags have them.
+func areaNames() []string {
+	var out []string
+	for _, a := range finding.Areas {
+		out = append(out, a.Slug())
+	}
+	return out
+}
+
+// choose reads the flags about areas.
+func (c *checkUp) choose() error {
+	if c.since < 0 || c.wait < 0 {
+		return errors.New("--since and --wait take a time that is not negative, like 24h or 5m")
+	}
+	if c.wait > 0 && c.Dumped() {
+		return errors.New("--wait checks live clusters again; with --from nothing changes")
+	}
+	named := func(flag string, names []string) ([]finding.Area, error) {
+		var out []finding.Area
+		for _, name := range names {
+			i := slices.Index(areaNames(), strings.ToLower(strings.ReplaceAll(strings.TrimSpace(name), " ", "-")))
+			if i < 0 {
+				return nil, fmt.Errorf("there is no area %q; --%s takes some of %s", name, flag, strings.Join(areaNames(), ", "))
+			}
+			out = append(out, finding.Areas[i])
+		}
+		return out, nil
+	}
+	only, err := named("only", c.only)
+	if err != nil {
+		return err
+	}
+	skip, err := named("skip", c.skip)
+	if err != nil {
+		return err
+	}
+	if len(only) == 0 && len(skip) == 0 {
+		return nil
+	}
+	for _, a := range finding.Areas {
+		if (len(only) == 0 || slices.Contains(only, a)) && !slices.Contains(skip, a) {
+			c.wanted = append(c.wanted, a)
+		}
+	}
+	if len(c.wanted) == 0 {
+		return errors.New("--only and --skip leave no area to check")
+	}
+	return nil
+}
+
+// wants reports whether the user wants an area.
+func (c *checkUp) wants(a finding.Area) bool { return c.wanted == nil || slices.Contains(c.wanted, a) }
+
+// pause is between two checks of --wait.
+const pause = 10 * time.Second
+
+// until checks the fleet, and again while something is found and there is time left.
+func (c *checkUp) until(ctx context.Context, failOn *FailOn) (checked, error) {
+	end := time.Now().Add(c.wait)
+	errOut := c.ErrOut
+	defer func() { c.ErrOut = errOut }()
+	for {
+		found, err := c.check(ctx)
+		if err != nil || failOn.Exit(found.result) == nil && Unreachable(found.fleet) == nil {
+			return found, err
+		}
+		left := time.Until(end)
+		if left < pause {
+			return found, nil
+		}
+		var open []string
+		for _, cause := range found.verdict.Causes {
+			open = append(open, string(cause.Code))
+		}
+		note(errOut, "Still open: %s. Checking again for %s.", finding.List(open), left.Round(time.Second))
+		c.ErrOut = io.Discard // what is said of the choice of clusters is said once
+		select {
+		case <-ctx.Done():
+			return found, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// check reads the fleet, runs the rules and makes the verdict.
+func (c *checkUp) check(ctx context.Context) (checked, error) {
+	wishes := []any{mesh.Since(c.since)}
+	if c.deep {
+		wishes = append(wishes, mesh.AskProxies{}, mesh.Probing{Wait: mesh.ProbeWait})
+	}
+	areas := c.areas()
+	fleet, err := c.Gather(ctx, c.Resources(wishes, areas...))
+	if err != nil {
+		return checked{}, err
+	}
+	out := checked{fleet: fleet, result: reach.Check(fleet, c.Plugin.Meshes)}
+	run := c.Run(fleet, areas...)
+	run.Wishes = wishes
+	var codes []finding.Code
+	for _, r := range reach.Reports() {
+		codes = append(codes, r.Code)
+	}
+	well := map[finding.Area]string{}
+	for _, m := range c.Plugin.Meshes {
+		if !present(fleet, m) {
+			continue
+		}
+		found, overview, err := m.CheckUp(ctx, run)
+		if err != nil {
+			return checked{}, err
+		}
+		out.result.Merge(found)
+		out.meshes, out.overviews = append(out.meshes, m.Name()), append(out.overviews, overview)
+		codes = append(codes, m.Codes(areas...)...)
+	}
+	for i, o := range out.overviews {
+		for area, text := range o.Well {
+			switch {
+			case len(out.overviews) == 1:
+				well[area] = text
+			case well[area] != "":
+				well[area] += "; " + out.meshes[i] + ": " + text
+			default:
+				well[area] = out.meshes[i] + ": " + text
+			}
+		}
+	}
+	codes = slices.DeleteFunc(codes, func(code finding.Code) bool { return !c.wants(about(code)) })
+	out.result = out.result.Of(codes)
+	out.result.Sort()
+	out.verdict = verdict.Of(verdict.Question{
+		Fleet: fleet, Result: out.result, Codes: codes, Well: well, Only: c.wanted, About: about, Meaning: meaning,
+	})
+	return out, nil
+}
+
+// areas are those of the rules that say something of what the user wants.
+func (c *checkUp) areas() []mesh.Area {
+	return slices.DeleteFunc(slices.Clone(c.Areas), func(a mesh.Area) bool {
+		for _, m := range c.Plugin.Meshes {
+			if slices.ContainsFunc(m.Codes(a), func(code finding.Code) bool { return c.wants(about(code)) }) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// present reports whether a mesh is, or may be, in some cluster of a fleet.
+func present(fleet *facts.Fleet, m mesh.Mesh) bool {
+	for i := range fleet.Clusters {
+		c := &fleet.Clusters[i]
+		if c.Unreached != nil {
+			continue
+		}
+		if p := m.Presence(c); p.Found || p.Unknown != (finding.Reason{}) {
+			return true
+		}
+	}
+	return false
+}
+
+// about is the area of a code, which its page names.
+func about(code finding.Code) finding.Area {
+	entry, err := finding.Lookup(string(code))
+	if err != nil {
+		return finding.Clusters
+	}
+	return entry.Area
+}
+
+// meaning is the first line of a code's page.
+func meaning(code finding.Code) string {
+	entry, err := finding.Lookup(string(code))
+	if err != nil {
+		return string(code)
+	}
+	return entry.Meaning
+}
+
+// print writes the verdict.
+func (c *checkUp) print(output *Output, format report.Format, found checked) error {
+	switch format {
+	case report.JSON, report.YAML:
+		return report.Encode(c.Out, format, report.NewCheckUp(found.fleet, found.result, found.verdict, found.meshes, found.overviews))
+	case report.Name:
+		report.AreaNames(c.Out, found.verdict)
+		return nil
+	default:
+	}
+	o := report.Overview{
+		Verdict: found.verdict, Result: found.result, Tables: tables(found), Last: lastLine(found, c.wanted != nil),
+		Deeper: func(cause verdict.Cause) []finding.Command { return c.Deeper(cause, c.flags()) },
+	}
+	page := c.Page(output)
+	switch {
+	case c.quiet:
+		page.Wrapped("", o.Last)
+		return nil
+	case format == report.Markdown:
+		o.Markdown(c.Out)
+		return nil
+	}
+	return page.Verdict(o, format == report.Short, format == report.Wide)
+}
+
+// flags are those with which another plugin looks at the same clusters: all have the same ones.
+func (c *checkUp) flags() []string {
+	var out []string
+	c.persistent.VisitAll(func(flag *pflag.Flag) {
+		if !flag.Changed {
+			return
+		}
+		value := flag.Value.String()
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			value = strings.Join(list.GetSlice(), ",")
+		}
+		switch {
+		case flag.Value.Type() == "bool":
+			out = append(out, "--"+flag.Name)
+		case flag.Shorthand != "":
+			out = append(out, "-"+flag.Shorthand, value)
+		default:
+			out = append(out, "--"+flag.Name, value)
+		}
+	})
+	return out
+}
+
+// lastLine says in one line what a run comes to.
+func lastLine(found checked, partly bool) string {
+	text := finding.Plural(len(found.fleet.Clusters), "cluster") + ": "
+	v := found.verdict
+	if v.State == verdict.Unknown {
+		return text + "no verdict, nothing of a mesh was checked"
+	}
+	var counts []string
+	for _, s := range []finding.Severity{finding.Error, finding.Warning} {
+		n := 0
+		for _, c := range v.Causes {
+			if c.Severity == s {
+				n++
+			}
+		}
+		if n > 0 {
+			counts = append(counts, finding.Plural(n, "cause")+" of "+string(s)+"s")
+		}
+	}
+	unchecked := finding.Plural(v.Unchecked, "rule") + " not checked"
+	switch {
+	case len(counts) == 0 && v.Unchecked > 0:
+		return text + "INCOMPLETE, " + unchecked + "; nothing is wrong in the rest" + notes(v)
+	case len(counts) == 0 && partly:
+		return text + "nothing is wrong in the areas that were checked" + notes(v)
+	case len(counts) == 0:
+		return text + "healthy, every rule checked" + notes(v)
+	case v.Unchecked > 0:
+		counts = append(counts, unchecked)
+	case !partly:
+		counts = append(counts, "every rule checked")
+	}
+	return text + strings.Join(counts, ", ")
+}
+
+// notes counts what is worth knowing.
+func notes(v verdict.Verdict) string {
+	if len(v.Notes) == 0 {
+		return ""
+	}
+	return ", " + finding.Plural(len(v.Notes), "note") + " (-o wide)"
+}
+
+// tables are those of the meshes, with the clusters that have none.
+func tables(found checked) []report.ClusterTable {
+	var out []report.ClusterTable
+	shown := map[string]bool{}
+	for i, o := range found.overviews {
+		if len(o.Clusters) == 0 {
+			continue
+		}
+		networks := slices.ContainsFunc(o.Clusters, func(c verdict.ClusterOverview) bool { return c.Network != "" })
+		t := report.ClusterTable{Header: []string{"CLUSTER"}}
+		if networks {
+			t.Header = append(t.Header, "NETWORK")
+		}
+		t.Header = append(t.Header, strings.ToUpper(found.meshes[i]), strings.ToUpper(o.Replicas), "PROXIES", "OLD", "KUBERNETES")
+		for _, c := range o.Clusters {
+			row := []string{c.Context}
+			if networks {
+				row = append(row, c.Network)
+			}
+			t.Rows = append(t.Rows, append(row, known(c.Version), count(c.Replicas), count(c.Proxies), number(c.Old), known(c.Kubernetes)))
+			shown[c.Context] = true
+		}
+		out = append(out, t)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	for _, c := range found.fleet.Clusters {
+		if shown[c.Context] {
+			continue
+		}
+		why := "has no mesh"
+		for _, f := range found.result.Findings {
+			if slices.Equal(f.Clusters, []string{c.Context}) && about(f.Code) == finding.Clusters {
+				why = f.Title + " (" + string(f.Code) + ")"
+				break
+			}
+		}
+		out[0].Silent = append(out[0].Silent, [2]string{c.Context, why})
+	}
+	return out
+}
+
+func known(text string) string {
+	if text == "" {
+		return "?"
+	}
+	return text
+}
+
+func count(c *verdict.Count) string {
+	if c == nil {
+		return "?"
+	}
+	return fmt.Sprintf("%d/%d", c.Ready, c.Total)
+}
+
+func number(n *int) string {
+	if n == nil {
+		return "?"
+	}
+	return fmt.Sprint(*n)
+}

@@ -1,0 +1,317 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fatih/color"
+	"github.com/mattn/go-runewidth"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
+)
+
+// ClusterTable is what there is of one mesh in each cluster of a fleet.
+type ClusterTable struct {
+	// Header heads the columns, of which the first has the clusters' names.
+	Header []string
+	Rows   [][]string
+	// Silent says for clusters that have no row why not; each has the cluster's name, and why.
+	Silent [][2]string
+}
+
+// Overview is a verdict as it is printed.
+type Overview struct {
+	Verdict verdict.Verdict
+	// Result is what the verdict is made of.
+	Result finding.Result
+	// Tables are those of the meshes in the fleet.
+	Tables []ClusterTable
+	// Last is the line that stands alone.
+	Last string
+	// Deeper are the commands that tell more of a cause.
+	Deeper func(verdict.Cause) []finding.Command
+}
+
+var stateStyle = map[verdict.State][]color.Attribute{
+	verdict.OK:      {color.FgGreen},
+	verdict.Warning: severityStyle[finding.Warning],
+	verdict.Error:   severityStyle[finding.Error],
+	verdict.Unknown: {color.FgCyan, color.Bold},
+	verdict.Skipped: {color.Faint},
+}
+
+// Verdict writes how the areas are, and the causes of what is wrong; short leaves out how
+// to fix them, wide shows every finding in full instead.
+func (p *Page) Verdict(o Overview, short, wide bool) error {
+	for _, t := range o.Tables {
+		if err := p.clusters(t); err != nil {
+			return err
+		}
+		p.Blank()
+	}
+	p.areas(o.Verdict.Areas)
+	if wide {
+		if len(o.Result.Findings)+len(o.Result.Unknowns) > 0 {
+			p.Blank()
+		}
+		p.Findings(o.Result, true)
+	} else {
+		p.causes(o, short)
+		p.notChecked(o, short)
+	}
+	p.Blank()
+	p.Wrapped("", o.Last, color.Bold)
+	return nil
+}
+
+// clusters writes the table of a mesh, and beneath it the clusters without a row.
+func (p *Page) clusters(t ClusterTable) error {
+	if err := p.Table(t.Header, t.Rows); err != nil {
+		return err
+	}
+	width := 0
+	for _, row := range append([][]string{t.Header}, t.Rows...) {
+		width = max(width, runewidth.StringWidth(printable.Line(row[0])))
+	}
+	for _, s := range t.Silent {
+		name := printable.Line(s[0])
+		p.Wrapped(name+strings.Repeat(" ", max(0, width-runewidth.StringWidth(name))+len(between)), s[1])
+	}
+	return nil
+}
+
+const (
+	stateWidth = len("warning") + len(between)
+	areaWidth  = len("control plane") + len(between)
+)
+
+func (p *Page) areas(areas []verdict.Area) {
+	if p.Headers {
+		p.Line("%-*s%-*s%s", stateWidth, "STATUS", areaWidth, "AREA", "WHAT")
+	}
+	for _, a := range areas {
+		name := fmt.Sprintf("%-*s", areaWidth, a.Area)
+		for i, line := range wrap(printable.Line(a.What), p.Width-stateWidth-areaWidth) {
+			head := strings.Repeat(" ", stateWidth+areaWidth)
+			if i == 0 {
+				head = p.style(string(a.State), stateStyle[a.State]...) + strings.Repeat(" ", stateWidth-len(a.State)) + name
+			}
+			fmt.Fprintln(p.w, strings.TrimRight(head+line, " "))
+		}
+	}
+}
+
+// causes writes the causes of what is wrong, numbered in the order in which to fix them.
+func (p *Page) causes(o Overview, short bool) {
+	n := len(o.Verdict.Causes)
+	if n == 0 {
+		return
+	}
+	p.Blank()
+	if n > 1 {
+		p.Wrapped("", fmt.Sprintf("%d causes. Fix them in this order:", n))
+		if !short {
+			p.Blank()
+		}
+	}
+	for i, c := range o.Verdict.Causes {
+		prefix := fmt.Sprintf("%d ", i+1)
+		p.headline(prefix, c)
+		if short {
+			continue
+		}
+		p.cause(o, c)
+		if i+1 < n {
+			p.Blank()
+		}
+	}
+}
+
+// headline is a cause in one line, which is wrapped.
+func (p *Page) headline(prefix string, c verdict.Cause) {
+	mark := strings.ToUpper(string(c.Severity)) + " " + string(c.Code)
+	indent := strings.Repeat(" ", len(prefix))
+	for i, line := range wrap(printable.Line(Headline(c)), p.Width-len(prefix)) {
+		if rest, ok := strings.CutPrefix(line, mark); ok && i == 0 {
+			line = p.style(mark, severityStyle[c.Severity]...) + p.style(rest, color.Bold)
+		} else {
+			line = p.style(line, color.Bold)
+		}
+		fmt.Fprintln(p.w, prefix+line)
+		prefix = indent
+	}
+}
+
+// Headline says a cause in one line.
+func Headline(c verdict.Cause) string {
+	text := fmt.Sprintf("%s %s %s: %s", strings.ToUpper(string(c.Severity)), c.Code, shortList(c.Clusters), c.Title)
+	if n := len(c.Findings); n > 1 {
+		text += fmt.Sprintf(" (%d times)", n)
+	}
+	return text
+}
+
+// shortList names clusters, or counts those beyond a few.
+func shortList(names []string) string {
+	const most = 4
+	if len(names) <= most+1 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more clusters", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+// Lines of a cause that are shown at most.
+const (
+	causeEvidence = 3
+	causeFixes    = 2
+)
+
+// cause writes what a cause rests on, what it does, and how to fix it.
+func (p *Page) cause(o Overview, c verdict.Cause) {
+	first := c.Findings[0]
+	evidence := gatherEvidence(first.Evidence)
+	if len(c.Findings) == 1 {
+		if first.Object != (finding.Object{}) {
+			p.Wrapped(fmt.Sprintf(field, "object"), first.Object.String())
+		}
+	} else {
+		evidence = nil
+		for _, f := range c.Findings {
+			evidence = append(evidence, instance(c, f))
+		}
+	}
+	label := "evidence"
+	for i, e := range evidence {
+		if i == causeEvidence-1 && len(evidence) > causeEvidence {
+			p.Wrapped(fmt.Sprintf(field, label), fmt.Sprintf("and %d more: -o wide", len(evidence)-i))
+			break
+		}
+		p.Wrapped(fmt.Sprintf(field, label), e)
+		label = ""
+	}
+	if first.Effect != "" {
+		p.Wrapped(fmt.Sprintf(field, "effect"), first.Effect)
+	}
+	label = "causes"
+	for _, line := range caused(c) {
+		p.Wrapped(fmt.Sprintf(field, label), line)
+		label = ""
+	}
+	p.fix(causeFix(c))
+	for _, command := range o.Deeper(c) {
+		p.command(fmt.Sprintf(field, "more"), command)
+	}
+}
+
+// instance is one finding of several of a kind: where it is, and what is wrong there if they
+// differ in that.
+func instance(c verdict.Cause, f finding.Finding) string {
+	text := strings.Join(f.Clusters, ", ")
+	if f.Object != (finding.Object{}) {
+		text += ": " + f.Object.String()
+	}
+	if f.Title != c.Title {
+		text += ": " + f.Title
+	}
+	return text
+}
+
+// caused counts what a cause leads to, by code.
+func caused(c verdict.Cause) []string {
+	var codes []finding.Code
+	of := map[finding.Code][]finding.Finding{}
+	for _, f := range c.Caused {
+		if of[f.Code] == nil {
+			codes = append(codes, f.Code)
+		}
+		of[f.Code] = append(of[f.Code], f)
+	}
+	const most = 3
+	var out []string
+	for i, code := range codes {
+		if i == most-1 && len(codes) > most {
+			var rest []string
+			for _, code := range codes[i:] {
+				rest = append(rest, string(code))
+			}
+			return append(out, finding.List(rest))
+		}
+		fs := of[code]
+		text := string(code)
+		if len(fs) == 1 {
+			text += " " + strings.Join(fs[0].Clusters, ", ") + ": " + fs[0].Title
+		} else {
+			text += fmt.Sprintf(" %d times", len(fs))
+			if !slices.ContainsFunc(fs, func(f finding.Finding) bool { return f.Title != fs[0].Title }) {
+				text += ": " + fs[0].Title
+			}
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+// causeFix are the steps that fix a cause: those of its findings, each once; of many of a
+// kind those of the first ones.
+func causeFix(c verdict.Cause) []finding.Step {
+	var out []finding.Step
+	seen := map[string]bool{}
+	different := 0
+	for _, f := range c.Findings {
+		var text strings.Builder
+		for _, s := range f.Fix {
+			text.WriteString(s.Say + "\n")
+			for _, command := range s.Run {
+				text.WriteString(command.String() + "\n")
+			}
+		}
+		if seen[text.String()] {
+			continue
+		}
+		seen[text.String()] = true
+		if different++; different <= causeFixes {
+			out = append(out, f.Fix...)
+		}
+	}
+	if n := different - causeFixes; n > 0 {
+		out = append(out, finding.Say("The fixes of %s are shown by -o wide.", finding.Plural(n, "more finding")))
+	}
+	return out
+}
+
+// notChecked says what could not be checked: equal reasons of several clusters once.
+func (p *Page) notChecked(o Overview, short bool) {
+	if short || len(o.Result.Unknowns) == 0 {
+		return
+	}
+	type gap struct {
+		reason   string
+		clusters []string
+		codes    []finding.Code
+	}
+	var gaps []*gap
+	for _, u := range o.Result.Unknowns {
+		i := slices.IndexFunc(gaps, func(g *gap) bool { return g.reason == u.Reason.Text })
+		if i < 0 {
+			i = len(gaps)
+			gaps = append(gaps, &gap{reason: u.Reason.Text})
+		}
+		gaps[i].clusters = append(gaps[i].clusters, u.Cluster)
+		gaps[i].codes = append(gaps[i].codes, u.Codes...)
+	}
+	slices.SortStableFunc(gaps, func(a, b *gap) int { return len(b.codes) - len(a.codes) })
+	p.Blank()
+	p.Wrapped("", "Not checked:", color.Bold)
+	const most = 3
+	for i, g := range gaps {
+		if i == most && len(gaps) > most+1 {
+			p.Wrapped("  ", fmt.Sprintf("and %d more reasons: -o wide", len(gaps)-i))
+			break
+		}
+		p.Wrapped("  ", fmt.Sprintf("%s: %s (%s)", shortList(g.clusters), g.reason, finding.Plural(len(g.codes), "rule")))
+	}
+	p.rights(o.Result)
+}

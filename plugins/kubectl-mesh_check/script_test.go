@@ -1,0 +1,22 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kubectl-mesh_check": main})
+}
+
+// TestScripts runs the plugin as people do, on recorded fleets.
+func TestScripts(t *testing.T) { plugintest.Scripts(t, "../../examples") }
+
+// Every field of a machine-readable document is described.
+func TestOutputIsDocumented(t *testing.T) {
+	plugintest.Documented(t, map[string]any{"CheckUp": report.CheckUp{}})
+}
