@@ -3,6 +3,7 @@ module github.com/kubectl-mesh/kubectl-mesh
 go 1.26.0
 
 require (
+	github.com/agnivade/levenshtein v1.2.2
 	github.com/awalterschulze/gographviz v2.0.3+incompatible
 	github.com/fatih/color v1.18.0
 	github.com/go-json-experiment/json v0.0.0-20260820222146-c27c302e5fc3

@@ -47,6 +47,7 @@ type checked struct {
 	verdict   verdict.Verdict
 	meshes    []string // the names of those that the fleet has
 	overviews []verdict.Overview
+	noMesh    error // nothing of a mesh was read
 }
 
 // AddCheckUp makes cmd the command that checks a whole fleet, and says how each area is.
@@ -78,7 +79,7 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 		if err := c.print(output, format, found); err != nil {
 			return err
 		}
-		if err := Unreachable(found.fleet); err != nil {
+		if err := errors.Join(Unreachable(found.fleet), found.noMesh); err != nil {
 			return err
 		}
 		if found.verdict.State == verdict.Unknown {
@@ -221,6 +222,9 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 	out.verdict = verdict.Of(verdict.Question{
 		Fleet: fleet, Result: out.result, Codes: codes, Well: well, Only: c.wanted, About: about, Meaning: meaning,
 	})
+	if out.noMesh = c.noMesh(fleet, out.result); out.noMesh != nil {
+		out.verdict.State = verdict.Unknown
+	}
 	return out, nil
 }
 

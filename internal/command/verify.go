@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,9 @@ type Verification struct {
 	Areas []mesh.Area
 	// Check looks at the command's own flags before anything is asked; nil for nothing to look at.
 	Check func() error
+	// Exists is an error where what the user named by the command's own flags is nowhere in the
+	// fleet; nil where nothing can be named.
+	Exists func(*facts.Fleet) error
 	// Wishes are what the user chose by the command's own flags; nil for nothing.
 	Wishes func() []any
 }
@@ -48,6 +52,11 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		if err != nil {
 			return err
 		}
+		if v.Exists != nil {
+			if err := v.Exists(fleet); err != nil {
+				return err
+			}
+		}
 		run := f.Run(fleet, v.Areas...)
 		run.Wishes = wishes
 		result := reach.Check(fleet, f.Plugin.Meshes)
@@ -62,7 +71,7 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		if err := f.printResult(output, format, fleet, result); err != nil {
 			return err
 		}
-		if err := Unreachable(fleet); err != nil {
+		if err := errors.Join(Unreachable(fleet), f.noMesh(fleet, result)); err != nil {
 			return err
 		}
 		return failOn.Exit(result)

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -9,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/similar"
 )
 
 // Expand turns names and patterns, as --contexts takes them, into those of the
@@ -80,7 +80,7 @@ func (k known) matching(want string) ([]string, error) {
 }
 
 func (k known) unknown(name string) error {
-	near := nearest(name, k.names, 5)
+	near := similar.Names(name, k.names, 5)
 	if len(near) == 0 {
 		return fmt.Errorf("context %s does not exist: %s", quote(name), k.others())
 	}
@@ -99,49 +99,3 @@ func (k known) others() string {
 
 // quote puts a name in quotes without changing it more than is needed to show it.
 func quote(name string) string { return `"` + printable.Line(name) + `"` }
-
-// nearest returns at most limit of the names that look like what was meant:
-// those that contain it or are contained in it, and those few edits away.
-func nearest(want string, names []string, limit int) []string {
-	type candidate struct {
-		name     string
-		distance int
-	}
-	var near []candidate
-	low := strings.ToLower(want)
-	for _, name := range names {
-		other := strings.ToLower(name)
-		distance := edits([]rune(low), []rune(other))
-		contained := len(low) > 1 && strings.Contains(other, low) || len(other) > 1 && strings.Contains(low, other)
-		if contained || distance <= max(2, len(low)/4) {
-			near = append(near, candidate{name, distance})
-		}
-	}
-	slices.SortStableFunc(near, func(a, b candidate) int { return cmp.Compare(a.distance, b.distance) })
-	var out []string
-	for _, c := range near[:min(limit, len(near))] {
-		out = append(out, c.name)
-	}
-	return out
-}
-
-// edits is the Levenshtein distance: the insertions, deletions and
-// substitutions that make b of a.
-func edits(a, b []rune) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i, x := range a {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j, y := range b {
-			cost := diagonal
-			if x != y {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
-}

@@ -253,12 +253,15 @@ func SummaryLine(fleet *facts.Fleet, result finding.Result) string {
 			counted = true
 		}
 	}
-	if !counted {
-		parts = append(parts, "nothing found,")
-	}
-	if n := result.Unchecked(); n > 0 {
-		parts = append(parts, finding.Plural(n, "rule")+" not checked")
-	} else {
+	n := result.Unchecked()
+	switch unchecked := finding.Plural(n, "rule") + " not checked"; {
+	case !counted && n > 0: // that nothing was found is not said first
+		parts = append(parts, "INCOMPLETE,", unchecked+";", "nothing found in the rest")
+	case !counted:
+		parts = append(parts, "nothing found, every rule checked")
+	case n > 0:
+		parts = append(parts, unchecked)
+	default:
 		parts = append(parts, "every rule checked")
 	}
 	return strings.Join(parts, " ")

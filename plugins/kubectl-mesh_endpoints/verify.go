@@ -1,13 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/similar"
 )
 
 func newVerify(f *command.Frame) *cobra.Command {
@@ -44,7 +51,43 @@ checked is listed as such.`,
 			selects = func(l map[string]string) bool { return s.Matches(labels.Set(l)) }
 			return nil
 		},
+		Exists: func(fleet *facts.Fleet) error { return exists(fleet, namespace, selector, selects) },
 		Wishes: func() []any { return []any{mesh.Services{Namespace: namespace, Selects: selects}} },
 	})
 	return cmd
+}
+
+// exists is an error where no cluster has the namespace, or a Service with the labels. Where
+// one could not be read, it may be there.
+func exists(fleet *facts.Fleet, namespace, selector string, selects func(map[string]string) bool) error {
+	var namespaces []string
+	there, selected := namespace == "", selects == nil
+	for i := range fleet.Clusters {
+		c := &fleet.Clusters[i]
+		all, services := kubernetes.Namespaces.Of(c), resources.Services.Of(c)
+		if c.Unreached != nil || !all.Known() || !services.Known() {
+			return nil
+		}
+		for _, ns := range all.Value {
+			namespaces = append(namespaces, ns.Name)
+			there = there || ns.Name == namespace
+		}
+		for _, s := range services.Value {
+			there = there || s.Namespace == namespace
+			selected = selected || (namespace == "" || s.Namespace == namespace) && selects(s.Labels)
+		}
+	}
+	switch {
+	case !there:
+		text := fmt.Sprintf("no cluster has namespace %q", namespace)
+		if near := similar.Names(namespace, finding.Distinct(namespaces), 3); len(near) > 0 {
+			text += "; did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return errors.New(text)
+	case !selected && namespace != "":
+		return fmt.Errorf("no cluster has a Service with labels %q in namespace %s", selector, namespace)
+	case !selected:
+		return fmt.Errorf("no cluster has a Service with labels %q", selector)
+	}
+	return nil
 }

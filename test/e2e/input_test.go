@@ -153,7 +153,7 @@ func TestWithoutAccessToSecrets(t *testing.T) {
 
 	plant(t, istiotest.Healthy("east", "west"))
 	out := mesh(t, o, "verify", "--contexts", "east,west")
-	if out.code != 0 || strings.Contains(out.stdout, "ERROR") || !strings.Contains(out.stdout, "west: secret cacerts: forbidden") || !strings.Contains(out.stderr, "nothing found, 3") {
+	if out.code != 0 || strings.Contains(out.stdout, "ERROR") || !strings.Contains(out.stdout, "west: secret cacerts: forbidden") || !strings.Contains(out.stderr, "INCOMPLETE, 3") {
 		t.Errorf("healthy: exit code %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 	if out := mesh(t, o, "diff", "--contexts", "east,west"); out.code != 0 || out.stdout != "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/similar"
 )
 
 // networkOf is the network that a pod was given, by its proxy or else by its label.
@@ -66,7 +67,7 @@ func podsOnUnknownNetwork(p *rule.Pass[*model.Mesh]) {
 				finding.Say("Correct the network where the workload sets it (label %s, proxyMetadata).", istio.LabelNetwork),
 			}, remedy.RestartGroups(c, groups)...),
 		}
-		if near := nearest(networkOf(pods[0]), networks); near != "" {
+		if near := similar.Typo(networkOf(pods[0]), networks); near != "" {
 			f.Evidence = append(f.Evidence, finding.Evidence{Field: "perhaps meant", Value: near})
 		}
 		p.Report(f)
@@ -107,36 +108,4 @@ func podsOnNetworkOfOthers(p *rule.Pass[*model.Mesh]) {
 			}, remedy.RestartGroups(c, groups)...),
 		})
 	}
-}
-
-// nearest is the name that differs from another one by no more than two letters.
-func nearest(name string, names []string) string {
-	best, at := "", 3
-	for _, other := range names {
-		if d := distance(name, other); d < at {
-			best, at = other, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters have to be added, removed or replaced.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for i := range row {
-		row[i] = i
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for k := range len(b) {
-			cost := diagonal
-			if a[i] != b[k] {
-				cost++
-			}
-			diagonal = row[k+1]
-			row[k+1] = min(cost, row[k]+1, row[k+1]+1)
-		}
-	}
-	return row[len(b)]
 }
