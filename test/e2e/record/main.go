@@ -72,7 +72,7 @@ func dump(ctx context.Context, scenario, binary, into string) (err error) {
 	if err := cmd.Run(); err != nil {
 		return err
 	}
-	return later(filepath.Join(into, "fleet.yaml"))
+	return errors.Join(named(into), later(filepath.Join(into, "fleet.yaml")))
 }
 
 // later dates a dump three hours later: a recording shows a fleet in which
