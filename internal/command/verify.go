@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
 // Verification is what a command checks.
@@ -30,7 +31,7 @@ type Verification struct {
 // Verify makes cmd a command that checks the fleet: by the rules of all meshes, and by
 // those about reaching the clusters.
 func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
-	output, failOn := f.AddOutput(cmd), f.AddFailOn(cmd)
+	output, failOn := f.AddOutput(cmd, report.Short), f.AddFailOn(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := output.Format()
 		if err != nil {
@@ -103,7 +104,13 @@ func (f *Frame) printResult(output *Output, format report.Format, fleet *facts.F
 	case report.Name:
 		report.Names(f.Out, result)
 	default:
-		f.Page(output).Findings(result, format == report.Wide)
+		causes, _ := verdict.Causes(verdict.Question{Fleet: fleet, Result: result, About: about, Meaning: meaning})
+		page := f.Page(output)
+		if format == report.Short {
+			page.Headlines(causes)
+			break
+		}
+		page.Findings(result, causes, format == report.Wide)
 	}
 	fmt.Fprintln(f.ErrOut, report.SummaryLine(fleet, result))
 	if len(result.Findings) == 0 {

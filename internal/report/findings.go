@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
 // Report is the document of a "verify".
@@ -83,11 +84,26 @@ func Names(w io.Writer, result finding.Result) {
 	}
 }
 
-// Findings writes a result for people: root causes first, what they cause
-// beneath them; then what could not be checked. wide shows consequences in full.
-func (p *Page) Findings(result finding.Result, wide bool) {
-	for i, f := range result.RootCauses() {
-		if i > 0 {
+// Findings writes a result for people: an overview, if there are several causes; then root
+// causes in the order in which to fix them, what they cause beneath them; then what could not be
+// checked. wide shows consequences in full. Causes are nil where the order is that of the result.
+func (p *Page) Findings(result finding.Result, causes []verdict.Cause, wide bool) {
+	p.Overview(causes)
+	var roots []finding.Finding
+	shown := map[string]bool{}
+	for _, c := range causes {
+		roots = append(roots, c.Findings...)
+	}
+	for _, f := range roots {
+		shown[f.ID()] = true
+	}
+	for _, f := range result.RootCauses() {
+		if !shown[f.ID()] {
+			roots = append(roots, f)
+		}
+	}
+	for i, f := range roots {
+		if i > 0 || len(causes) > 1 {
 			p.Blank()
 		}
 		p.finding(result, f, wide)
@@ -172,7 +188,7 @@ func (p *Page) heading(prefix string, f finding.Finding) {
 }
 
 // mostEvidence is how many lines of evidence a finding shows, unless everything is wanted.
-const mostEvidence = 10
+const mostEvidence = 3
 
 // gatherEvidence renders evidence, in one line where the same was seen in several clusters.
 func gatherEvidence(evidence []finding.Evidence) []string {
@@ -207,8 +223,8 @@ func (p *Page) body(f finding.Finding, wide bool) {
 	label := "evidence"
 	shown := gatherEvidence(f.Evidence)
 	for i, e := range shown {
-		if i == mostEvidence && len(shown) > mostEvidence+1 && !wide {
-			p.Wrapped(fmt.Sprintf(field, ""), fmt.Sprintf("and %d lines more: -o wide", len(shown)-i))
+		if i == mostEvidence-1 && len(shown) > mostEvidence && !wide {
+			p.Wrapped(fmt.Sprintf(field, ""), fmt.Sprintf("and %d more: -o wide", len(shown)-i))
 			break
 		}
 		p.Wrapped(fmt.Sprintf(field, label), e)

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
 var fleet = &facts.Fleet{
@@ -50,6 +51,16 @@ func result() finding.Result {
 	return r
 }
 
+// causes are those of result.
+func causes() []verdict.Cause {
+	out, _ := verdict.Causes(verdict.Question{
+		Fleet: fleet, Result: result(),
+		About:   func(finding.Code) finding.Area { return finding.Trust },
+		Meaning: func(code finding.Code) string { return "the meaning of " + string(code) },
+	})
+	return out
+}
+
 func TestFindingsForPeople(t *testing.T) {
 	for name, c := range map[string]struct {
 		color bool
@@ -64,7 +75,7 @@ func TestFindingsForPeople(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			NewPage(&out, c.color, c.width, true).Findings(result(), c.wide)
+			NewPage(&out, c.color, c.width, true).Findings(result(), causes(), c.wide)
 			if strings.ContainsAny(strings.ReplaceAll(out.String(), "\x1b[", ""), "\x1b\u202e") || !c.color && strings.Contains(out.String(), "\x1b") {
 				t.Errorf("a control character got through:\n%q", out.String())
 			}
@@ -75,7 +86,7 @@ func TestFindingsForPeople(t *testing.T) {
 
 func TestNothingToSay(t *testing.T) {
 	var out bytes.Buffer
-	NewPage(&out, true, 80, true).Findings(finding.Result{}, false)
+	NewPage(&out, true, 80, true).Findings(finding.Result{}, nil, false)
 	if out.Len() > 0 {
 		t.Errorf("a healthy fleet prints %q", out.String())
 	}

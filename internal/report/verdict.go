@@ -57,7 +57,7 @@ func (p *Page) Verdict(o Overview, short, wide bool) error {
 		if len(o.Result.Findings)+len(o.Result.Unknowns) > 0 {
 			p.Blank()
 		}
-		p.Findings(o.Result, true)
+		p.Findings(o.Result, o.Verdict.Causes, true)
 	} else {
 		p.causes(o, short)
 		p.notChecked(o, short)
@@ -111,22 +111,44 @@ func (p *Page) causes(o Overview, short bool) {
 		return
 	}
 	p.Blank()
+	p.order(n)
+	if short {
+		p.Headlines(o.Verdict.Causes)
+		return
+	}
 	if n > 1 {
-		p.Wrapped("", fmt.Sprintf("%d causes. Fix them in this order:", n))
-		if !short {
-			p.Blank()
-		}
+		p.Blank()
 	}
 	for i, c := range o.Verdict.Causes {
-		prefix := fmt.Sprintf("%d ", i+1)
-		p.headline(prefix, c)
-		if short {
-			continue
-		}
+		p.headline(fmt.Sprintf("%d ", i+1), c)
 		p.cause(o, c)
 		if i+1 < n {
 			p.Blank()
 		}
+	}
+}
+
+// Overview writes the causes of what is wrong in a line each, numbered in the order in which to
+// fix them; of a single one nothing, which says it itself.
+func (p *Page) Overview(causes []verdict.Cause) {
+	if len(causes) < 2 {
+		return
+	}
+	p.order(len(causes))
+	p.Headlines(causes)
+}
+
+// Headlines writes causes in a line each, numbered.
+func (p *Page) Headlines(causes []verdict.Cause) {
+	for i, c := range causes {
+		p.headline(fmt.Sprintf("%d ", i+1), c)
+	}
+}
+
+// order says what the numbers of causes are.
+func (p *Page) order(n int) {
+	if n > 1 {
+		p.Wrapped("", fmt.Sprintf("%d causes. Fix them in this order:", n))
 	}
 }
 
@@ -163,11 +185,8 @@ func shortList(names []string) string {
 	return fmt.Sprintf("%s and %d more clusters", strings.Join(names[:most], ", "), len(names)-most)
 }
 
-// Lines of a cause that are shown at most.
-const (
-	causeEvidence = 3
-	causeFixes    = 2
-)
+// causeFixes are the fixes of a cause that are shown at most, if its findings have several.
+const causeFixes = 2
 
 // cause writes what a cause rests on, what it does, and how to fix it.
 func (p *Page) cause(o Overview, c verdict.Cause) {
@@ -185,7 +204,7 @@ func (p *Page) cause(o Overview, c verdict.Cause) {
 	}
 	label := "evidence"
 	for i, e := range evidence {
-		if i == causeEvidence-1 && len(evidence) > causeEvidence {
+		if i == mostEvidence-1 && len(evidence) > mostEvidence {
 			p.Wrapped(fmt.Sprintf(field, label), fmt.Sprintf("and %d more: -o wide", len(evidence)-i))
 			break
 		}

@@ -39,9 +39,9 @@ func (c Cause) first() bool {
 	return slices.ContainsFunc(c.Findings, func(f finding.Finding) bool { return f.First })
 }
 
-// causes gathers what nothing else causes by code, in the order in which to fix it; what
+// Causes gathers what nothing else causes by code, in the order in which to fix it; what
 // causes nothing above a note is apart.
-func causes(q Question) (out []Cause, notes []finding.Finding) {
+func Causes(q Question) (out []Cause, notes []finding.Finding) {
 	at := map[finding.Code]int{}
 	for _, root := range q.Result.RootCauses() {
 		caused := consequences(q.Result, root)

@@ -68,7 +68,7 @@ type Question struct {
 // Of is the verdict of a result.
 func Of(q Question) Verdict {
 	v := Verdict{State: OK, Unchecked: q.Result.Unchecked()}
-	v.Causes, v.Notes = causes(q)
+	v.Causes, v.Notes = Causes(q)
 	judged := false
 	for _, area := range finding.Areas {
 		if area == finding.Discovery && len(q.Fleet.Clusters) < 2 && !q.mentions(area) {

@@ -69,7 +69,7 @@ func TestSecretsTable(t *testing.T) {
 		fleet, seen := damaged()
 		write(t, fmt.Sprintf("verify-%t.txt", color), func(p *report.Page) error {
 			m := model.New(fleet, model.Options{Seen: seen})
-			p.Findings(rule.Run(m, remotesecrets.Rules(), rule.Options{}), false)
+			p.Findings(rule.Run(m, remotesecrets.Rules(), rule.Options{}), nil, false)
 			return nil
 		}, 80, color)
 	}

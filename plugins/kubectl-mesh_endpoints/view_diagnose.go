@@ -58,7 +58,7 @@ func diagnosisPage(p *report.Page, d *endpoints.Diagnosis, result finding.Result
 	}
 	if len(result.Findings)+len(result.Unknowns) > 0 {
 		p.Blank()
-		p.Findings(result, wide)
+		p.Findings(result, nil, wide)
 	}
 	return nil
 }

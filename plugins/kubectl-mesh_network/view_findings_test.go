@@ -40,7 +40,7 @@ func TestTrialFindings(t *testing.T) {
 			}
 			trials := probes.NewTrials(bare, targets[1:2], [][]facts.Attempt{attempts}, certs.Roots(fleet), istiotest.Now)
 			var out bytes.Buffer
-			report.NewPage(&out, false, 80, true).Findings(tried(fleet, trials), false)
+			report.NewPage(&out, false, 80, true).Findings(tried(fleet, trials), nil, false)
 			golden.Compare(t, "findings/"+strings.ReplaceAll(name, " ", "-")+".txt", out.String())
 		})
 	}
@@ -95,7 +95,7 @@ func TestControlPlaneFindings(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.Blank()
-			p.Findings(tried(fleet, trials), false)
+			p.Findings(tried(fleet, trials), nil, false)
 			text := fingerprint.ReplaceAllString(out.String(), "SHA256")
 			golden.Compare(t, "findings/"+file+".txt", text)
 		})
