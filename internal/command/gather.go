@@ -1,9 +1,11 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
@@ -22,6 +25,41 @@ import (
 // its clusters, all at the same time. Clusters that were not reached are among
 // the facts. An error means that there are no facts to check.
 func (f *Frame) Gather(ctx context.Context, rows resource.Set) (*facts.Fleet, error) {
+	out, err := f.gather(ctx, rows)
+	if err == nil {
+		f.shorten(out)
+	}
+	return out, err
+}
+
+// shorten has long names of contexts shown by their tails, and says which is which.
+func (f *Frame) shorten(out *facts.Fleet) {
+	if f.FullNames {
+		return
+	}
+	names := make([]string, len(out.Clusters))
+	for i, c := range out.Clusters {
+		names[i] = c.Context
+	}
+	short := fleet.ShortNames(names)
+	if len(short) == 0 {
+		return
+	}
+	// The longest first: one may be a part of another.
+	long := slices.SortedFunc(maps.Keys(short), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	var pairs []string
+	for _, name := range long {
+		pairs = append(pairs, name, short[name])
+	}
+	f.short = strings.NewReplacer(pairs...)
+	for _, name := range names {
+		if s, ok := short[name]; ok {
+			note(f.ErrOut, "%s is %s", printable.Line(s), printable.Line(name))
+		}
+	}
+}
+
+func (f *Frame) gather(ctx context.Context, rows resource.Set) (*facts.Fleet, error) {
 	if f.From != "" {
 		return f.gatherDump()
 	}
@@ -141,7 +179,7 @@ func (f *Frame) gatherDump() (*facts.Fleet, error) {
 		}
 		out.Clusters, names = clusters, chosen
 	}
-	note(f.ErrOut, "Read from %s, as of %s: %s.", f.From, out.At.UTC().Format(time.RFC3339), printable.Line(strings.Join(names, ", ")))
+	note(f.ErrOut, "Read from %s, as of %s: %s.", f.From, out.At.UTC().Format(time.RFC3339), printable.Line(finding.List(names)))
 	return out, nil
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
@@ -290,7 +291,7 @@ func TestClustersOfADump(t *testing.T) {
 		if diff := cmp.Diff(c.want, contexts(got)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		if want := "Read from " + broken + ", as of " + got.At.UTC().Format(time.RFC3339) + ": " + strings.Join(c.want, ", ") + ".\n"; said.String() != want {
+		if want := "Read from " + broken + ", as of " + got.At.UTC().Format(time.RFC3339) + ": " + finding.List(c.want) + ".\n"; said.String() != want {
 			t.Errorf("%s: said %q, want %q", name, said.String(), want)
 		}
 	}

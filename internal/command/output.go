@@ -61,7 +61,9 @@ func (f *Frame) Page(o *Output) *report.Page {
 		width = 0
 	}
 	colored := o.color == "always" || o.color == "auto" && terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	return report.NewPage(f.Out, colored, width, !o.noHeaders)
+	page := report.NewPage(f.Out, colored, width, !o.noHeaders)
+	page.Short = f.short
+	return page
 }
 
 // outFile is the file that results go to, if they go to one.

@@ -86,6 +86,10 @@ type Frame struct {
 	// From is the folder of a dump, "" for live clusters.
 	From string
 
+	// FullNames shows contexts by their whole names.
+	FullNames bool
+
+	short    *strings.Replacer // shows contexts by shorter names; nil where they are short
 	progress *fleet.Terminal
 	members  []fleet.Member // those of the fleet that Gather returned last; none of a dump
 }

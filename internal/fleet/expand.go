@@ -13,8 +13,9 @@ import (
 
 // Expand turns names and patterns, as --contexts takes them, into those of the
 // names that they mean, in the order wanted and without repetition, a pattern's
-// matches sorted. A name that is not among them, and a pattern that matches none,
-// is an error; where says in it what the names are those of.
+// matches sorted. One that begins with "!" leaves out what it means; if all do, it is left out
+// of all names. A name that is not among them, and a pattern that matches none, is an error; where
+// says in it what the names are those of.
 func Expand(wanted, names []string, where string) ([]string, error) {
 	return known{names: names, where: where, list: strings.Join(names, ", ")}.expand(wanted)
 }
@@ -32,9 +33,10 @@ func (k *Kubeconfig) known() known {
 }
 
 func (k known) expand(wanted []string) ([]string, error) {
-	var names []string
+	var names, without []string
+	chosen := false
 	for _, want := range wanted {
-		want = strings.TrimSpace(want)
+		want, not := strings.CutPrefix(strings.TrimSpace(want), "!")
 		if want == "" {
 			return nil, errors.New("--contexts has an empty name: give names separated by one comma each")
 		}
@@ -42,11 +44,23 @@ func (k known) expand(wanted []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
+		if not {
+			without = append(without, matches...)
+			continue
+		}
+		chosen = true
 		for _, name := range matches {
 			if !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
+	}
+	if !chosen {
+		names = slices.Clone(k.names)
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(without, name) })
+	if len(names) == 0 {
+		return nil, errors.New("--contexts leaves out every context that it names: name one that is to be looked at")
 	}
 	return names, nil
 }

@@ -72,7 +72,7 @@ func (f *Flags) AddFlags(flags *pflag.FlagSet) {
 		"User extras to impersonate for the operation, this flag can be repeated to specify multiple values for the same key.",
 	)
 	flags.StringSliceVar(&f.Contexts, "contexts", f.Contexts,
-		"The kubeconfig contexts to look at: names or shell patterns such as 'prod-*', comma separated; can be repeated")
+		"The kubeconfig contexts to look at: names or shell patterns such as 'prod-*', comma separated; '!prod-canary' leaves one out")
 	flags.BoolVar(&f.AllContexts, "all-contexts", f.AllContexts,
 		"Look at every context of the kubeconfig")
 	flags.DurationVar(&f.Timeout, "timeout", f.Timeout,

@@ -37,7 +37,7 @@ func (p *Page) Figure(spans ...Span) {
 		case s.Bold:
 			style = []color.Attribute{color.Bold}
 		}
-		text := printable.Line(s.Text)
+		text := p.Text(s.Text)
 		blanks := len(text) - len(strings.TrimRight(text, " "))
 		b.WriteString(p.style(text[:len(text)-blanks], style...) + text[len(text)-blanks:])
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
@@ -173,7 +172,7 @@ func (p *Page) consequences(result finding.Result, f finding.Finding, wide bool,
 func (p *Page) heading(prefix string, f finding.Finding) {
 	mark := fmt.Sprintf("%s %s", strings.ToUpper(string(f.Severity)), f.Code)
 	where := strings.Join(f.Clusters, ", ")
-	lines := wrap(printable.Line(fmt.Sprintf("%s %s: %s", mark, where, f.Title)), p.Width-len(prefix))
+	lines := wrap(p.Text(fmt.Sprintf("%s %s: %s", mark, where, f.Title)), p.Width-len(prefix))
 	for i, line := range lines {
 		if i == 0 {
 			if rest, ok := strings.CutPrefix(line, mark); ok {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -22,6 +23,8 @@ type Page struct {
 	Width int
 	// Headers says whether tables begin with a row of headers.
 	Headers bool
+	// Short are the names in whose place shorter ones are shown, but in commands.
+	Short *strings.Replacer
 }
 
 // NewPage returns a page that writes to w.
@@ -29,9 +32,34 @@ func NewPage(w io.Writer, color bool, width int, headers bool) *Page {
 	return &Page{w: w, Color: color, Width: width, Headers: headers}
 }
 
+// Text is text of anybody as the page shows it: in one line, printable, with short names.
+func (p *Page) Text(text string) string {
+	if p.Short != nil {
+		text = p.Short.Replace(text)
+	}
+	return printable.Line(text)
+}
+
+// Shortened is what a drawing is made of, with the names that the page shows: it is laid out by
+// their width. It is copied through JSON.
+func Shortened[T any](p *Page, drawn T) T {
+	if p.Short == nil {
+		return drawn
+	}
+	text, err := json.Marshal(drawn)
+	if err != nil {
+		return drawn
+	}
+	var out T
+	if err := json.Unmarshal([]byte(p.Short.Replace(string(text))), &out); err != nil {
+		return drawn
+	}
+	return out
+}
+
 // Line writes one line of plain text.
 func (p *Page) Line(format string, args ...any) {
-	fmt.Fprintln(p.w, strings.TrimRight(printable.Line(fmt.Sprintf(format, args...)), " "))
+	fmt.Fprintln(p.w, strings.TrimRight(p.Text(fmt.Sprintf(format, args...)), " "))
 }
 
 // Blank writes an empty line.
@@ -41,7 +69,7 @@ func (p *Page) Blank() { fmt.Fprintln(p.w) }
 // indented by as much as the prefix is wide.
 func (p *Page) Wrapped(prefix, text string, style ...color.Attribute) {
 	indent := strings.Repeat(" ", runewidth.StringWidth(prefix))
-	for i, line := range wrap(printable.Line(text), p.Width-len(indent)) {
+	for i, line := range wrap(p.Text(text), p.Width-len(indent)) {
 		if i > 0 {
 			prefix = indent
 		}

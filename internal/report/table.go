@@ -18,7 +18,19 @@ const between = "  "
 
 // Fits reports whether a table goes onto the page without its cells being wrapped.
 func (p *Page) Fits(header []string, rows [][]string) bool {
+	rows = p.shown(rows)
 	return p.Width == 0 || total(natural(header, rows)) <= p.Width
+}
+
+// shown are rows as the page shows them.
+func (p *Page) shown(rows [][]string) [][]string {
+	out := make([][]string, len(rows))
+	for i, row := range rows {
+		for _, cell := range row {
+			out[i] = append(out[i], p.Text(cell))
+		}
+	}
+	return out
 }
 
 // natural are the widths that columns need if nothing is wrapped.
@@ -71,6 +83,7 @@ func (p *Page) Table(header []string, rows [][]string) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	rows = p.shown(rows)
 	options := []tablewriter.Option{
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
 			Borders:  tw.BorderNone,

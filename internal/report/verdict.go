@@ -9,7 +9,6 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
@@ -74,10 +73,10 @@ func (p *Page) clusters(t ClusterTable) error {
 	}
 	width := 0
 	for _, row := range append([][]string{t.Header}, t.Rows...) {
-		width = max(width, runewidth.StringWidth(printable.Line(row[0])))
+		width = max(width, runewidth.StringWidth(p.Text(row[0])))
 	}
 	for _, s := range t.Silent {
-		name := printable.Line(s[0])
+		name := p.Text(s[0])
 		p.Wrapped(name+strings.Repeat(" ", max(0, width-runewidth.StringWidth(name))+len(between)), s[1])
 	}
 	return nil
@@ -94,7 +93,7 @@ func (p *Page) areas(areas []verdict.Area) {
 	}
 	for _, a := range areas {
 		name := fmt.Sprintf("%-*s", areaWidth, a.Area)
-		for i, line := range wrap(printable.Line(a.What), p.Width-stateWidth-areaWidth) {
+		for i, line := range wrap(p.Text(a.What), p.Width-stateWidth-areaWidth) {
 			head := strings.Repeat(" ", stateWidth+areaWidth)
 			if i == 0 {
 				head = p.style(string(a.State), stateStyle[a.State]...) + strings.Repeat(" ", stateWidth-len(a.State)) + name
@@ -156,7 +155,7 @@ func (p *Page) order(n int) {
 func (p *Page) headline(prefix string, c verdict.Cause) {
 	mark := strings.ToUpper(string(c.Severity)) + " " + string(c.Code)
 	indent := strings.Repeat(" ", len(prefix))
-	for i, line := range wrap(printable.Line(Headline(c)), p.Width-len(prefix)) {
+	for i, line := range wrap(p.Text(Headline(c)), p.Width-len(prefix)) {
 		if rest, ok := strings.CutPrefix(line, mark); ok && i == 0 {
 			line = p.style(mark, severityStyle[c.Severity]...) + p.style(rest, color.Bold)
 		} else {

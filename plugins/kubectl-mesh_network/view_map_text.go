@@ -14,6 +14,7 @@ const mapWidth = 80
 // mapText draws boxes side by side as far as they fit, and beneath them a line
 // for each arrow; with wide one for each route.
 func mapText(p *report.Page, m views.NetworkMap, wide bool) {
+	m = report.Shortened(p, m)
 	width := p.Width
 	if width < 40 {
 		width = mapWidth
