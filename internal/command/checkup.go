@@ -274,7 +274,7 @@ func meaning(code finding.Code) string {
 
 // print writes the verdict.
 func (c *checkUp) print(output *Output, format report.Format, found checked) error {
-	switch format {
+	switch format.Kind() {
 	case report.JSON, report.YAML:
 		return report.Encode(c.Out, format, report.NewCheckUp(found.fleet, found.result, found.verdict, found.meshes, found.overviews))
 	case report.Name:

@@ -115,7 +115,7 @@ func reads(needs []mesh.Need) string {
 }
 
 func (f *Frame) explain(entries []finding.Entry, format report.Format, output *Output, whole bool) error {
-	switch format {
+	switch format.Kind() {
 	case report.JSON, report.YAML:
 		doc := explanation{Meta: report.NewMeta("Explanation")}
 		for _, e := range entries {

@@ -43,7 +43,7 @@ func (f *Frame) List(ctx context.Context, output *Output, sources resource.Set, 
 	switch {
 	case drawing:
 		_, err = f.Out.Write(draw())
-	case format == report.JSON, format == report.YAML:
+	case format.Kind() == report.JSON, format == report.YAML:
 		err = report.Encode(f.Out, format, l.Document)
 	case format == report.Name:
 		for _, name := range l.Names {

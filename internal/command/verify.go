@@ -98,7 +98,7 @@ func (f *Frame) Run(fleet *facts.Fleet, areas ...mesh.Area) *mesh.Run {
 }
 
 func (f *Frame) printResult(output *Output, format report.Format, fleet *facts.Fleet, result finding.Result) error {
-	switch format {
+	switch format.Kind() {
 	case report.JSON, report.YAML:
 		return report.Encode(f.Out, format, report.NewReport(f.Plugin.Name+" verify", fleet, result))
 	case report.Name:

@@ -3,6 +3,7 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,11 +76,34 @@ func (f *Flags) AddFlags(flags *pflag.FlagSet) {
 		"The kubeconfig contexts to look at: names or shell patterns such as 'prod-*', comma separated; '!prod-canary' leaves one out")
 	flags.BoolVar(&f.AllContexts, "all-contexts", f.AllContexts,
 		"Look at every context of the kubeconfig")
-	flags.DurationVar(&f.Timeout, "timeout", f.Timeout,
-		"How long each cluster may take to answer everything it is asked; 0 waits for ever")
+	wait := (*waiting)(&f.Timeout)
+	flags.Var(wait, "timeout", "How long each cluster may take to answer everything it is asked, such as 30s; 0 waits for ever")
+	flags.Var(wait, "request-timeout", "The same as --timeout, by the name that kubectl has for it")
 	flags.StringVar(&f.Kuberc, "kuberc", f.Kuberc,
 		"Path to the kuberc file whose credential plugin policy applies; KUBERC=off or KUBECTL_KUBERC=false ignores it, as in kubectl")
 }
+
+// waiting is a time as kubectl takes it: a number without a unit is seconds.
+type waiting time.Duration
+
+// Set reads a time.
+func (w *waiting) Set(text string) error {
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		*w = waiting(time.Duration(seconds) * time.Second)
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("%q is not a time: give one such as 30s or 2m", text)
+	}
+	*w = waiting(d)
+	return nil
+}
+
+func (w *waiting) String() string { return time.Duration(*w).String() }
+
+// Type is how help calls it.
+func (*waiting) Type() string { return "duration" }
 
 // validate reports flags that contradict each other.
 func (f *Flags) validate() error {

@@ -53,10 +53,16 @@ func ParseFormat(s string, extra ...Format) (Format, error) {
 	if s == "" {
 		return Table, nil
 	}
+	if s == "yml" {
+		return YAML, nil
+	}
 	if f := Format(s); slices.Contains(Formats, f) || slices.Contains(extra, f) {
 		return f, nil
 	}
-	return "", fmt.Errorf("there is no output format %q; -o takes one of %s", s, strings.Join(FormatNames(extra...), ", "))
+	if isTemplate(s) {
+		return Format(s), checkTemplate(s)
+	}
+	return "", fmt.Errorf("there is no output format %q; -o takes one of %s", s, strings.Join(append(FormatNames(extra...), Templates...), ", "))
 }
 
 // APIVersion is the version of the machine-readable schema, docs/output.md.
@@ -75,6 +81,9 @@ func NewMeta(kind string) Meta { return Meta{APIVersion: APIVersion, Kind: kind}
 // or on the text around them are escaped in it, as printable.Hidden has them: the document means
 // the same, and can be looked at.
 func Encode(w io.Writer, format Format, document any) error {
+	if isTemplate(string(format)) {
+		return fill(w, format, document)
+	}
 	if format == YAML {
 		text, err := toYAML(document)
 		if err != nil {

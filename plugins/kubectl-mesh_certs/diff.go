@@ -68,7 +68,7 @@ type comparisonDocument struct {
 }
 
 func printComparison(f *command.Frame, output *command.Output, format report.Format, fleet *facts.Fleet, c certs.Comparison) error {
-	switch format {
+	switch format.Kind() {
 	case report.JSON, report.YAML:
 		return report.Encode(f.Out, format, comparisonDocument{report.NewMeta("RootComparison"), c})
 	case report.Name:

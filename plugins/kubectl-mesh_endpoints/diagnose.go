@@ -69,7 +69,7 @@ it cannot be told.`,
 		if err != nil {
 			return err
 		}
-		switch format {
+		switch format.Kind() {
 		case report.JSON, report.YAML:
 			err = report.Encode(f.Out, format, newDiagnosisDocument(fleet, d, result))
 		case report.Name:

@@ -14,18 +14,42 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probe"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/similar"
 )
 
 type servicePort = corev1.ServicePort
 
-// findService finds what SERVICE[.NAMESPACE] means. Hosts are taken too, as they are seen in
-// logs: cart.shop.svc.cluster.local. Without a namespace it is the only Service of that name.
+// dotted is a service as NAME.NAMESPACE, however people write it: cart.shop, shop/cart,
+// svc/cart, "service shop/cart" as it is printed here, and hosts as they are seen in logs and in code:
+// cart.shop.svc.cluster.local, cart.shop:5000, http://cart.shop/path.
+func dotted(arg string) string {
+	if _, rest, ok := strings.Cut(arg, "://"); ok {
+		arg, _, _ = strings.Cut(rest, "/")
+	}
+	arg = strings.TrimPrefix(arg, "service ")
+	if head, port, ok := strings.Cut(arg, ":"); ok && strings.Trim(port, "0123456789") == "" {
+		arg = head
+	}
+	if namespace, name, ok := strings.Cut(arg, "/"); ok {
+		switch namespace {
+		case "svc", "service", "services":
+			arg = name
+		default:
+			arg = name + "." + namespace
+		}
+	}
+	return strings.TrimSuffix(arg, ".")
+}
+
+// findService finds what a service that is named as dotted takes it means. Without a
+// namespace it is the only Service of that name.
 func findService(fleet *facts.Fleet, arg, namespace string) (proxies.Service, error) {
-	name, rest, _ := strings.Cut(strings.TrimSuffix(arg, "."), ".")
+	name, rest, _ := strings.Cut(dotted(arg), ".")
 	given, domain, _ := strings.Cut(rest, ".")
 	switch {
 	case name == "" || domain != "" && domain != "svc" && !strings.HasPrefix(domain, "svc."):
@@ -35,7 +59,7 @@ func findService(fleet *facts.Fleet, arg, namespace string) (proxies.Service, er
 	case given != "":
 		namespace = given
 	}
-	var found, near, unread []string
+	var found, all, unread []string
 	for _, c := range fleet.Clusters {
 		switch {
 		case c.Unreached != nil:
@@ -48,8 +72,8 @@ func findService(fleet *facts.Fleet, arg, namespace string) (proxies.Service, er
 			switch {
 			case s.Name == name && (namespace == "" || s.Namespace == namespace):
 				found = append(found, id)
-			case s.Name == name || s.Namespace == namespace && (strings.Contains(s.Name, name) || strings.Contains(name, s.Name)):
-				near = append(near, id)
+			case namespace == "" || s.Namespace == namespace || s.Name == name:
+				all = append(all, id)
 			}
 		}
 	}
@@ -69,11 +93,34 @@ func findService(fleet *facts.Fleet, arg, namespace string) (proxies.Service, er
 	if len(unread) > 0 {
 		text += " that was read (" + strings.Join(unread, "; ") + ")"
 	}
-	slices.Sort(near)
-	if near = slices.Compact(near); len(near) > 0 {
-		text += "; did you mean " + strings.Join(near[:min(len(near), 5)], " or ") + "?"
+	if near := likely(name, namespace, finding.Distinct(all)); len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return proxies.Service{}, errors.New(text)
+}
+
+// likely are the Services that may have been meant: those of the name elsewhere, and those with a
+// name like it.
+func likely(name, namespace string, all []string) []string {
+	const most = 3
+	var same, names []string
+	for _, id := range all {
+		other, in, _ := strings.Cut(id, ".")
+		switch {
+		case other == name:
+			same = append(same, id)
+		case namespace == "" || in == namespace:
+			names = append(names, other)
+		}
+	}
+	for _, near := range similar.Names(name, finding.Distinct(names), most) {
+		for _, id := range all {
+			if other, in, _ := strings.Cut(id, "."); other == near && (namespace == "" || in == namespace) {
+				same = append(same, id)
+			}
+		}
+	}
+	return same[:min(len(same), most)]
 }
 
 // completionTime is how long a shell waits for names at most.

@@ -24,7 +24,7 @@ type listDocument struct {
 
 func printListing(f *command.Frame, output *command.Output, format report.Format, l proxies.Listing, istiod bool) error {
 	var err error
-	switch format {
+	switch format.Kind() {
 	case report.JSON, report.YAML:
 		err = report.Encode(f.Out, format, listDocument{report.NewMeta("EndpointList"), l})
 	case report.Name:

@@ -1,0 +1,50 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// What kubectl users type picks something out of a document; what acts on a terminal does not
+// come through.
+func TestTemplates(t *testing.T) {
+	document := NewReport("mesh-test verify", fleet, result())
+	for format, want := range map[string]string{
+		"jsonpath={.summary.errors}":                                     "2",
+		"jsonpath=.summary.errors":                                       "2",
+		`jsonpath={range .findings[*]}{.code}{"\n"}{end}`:                "CERT002\nCERT004\nCERT032\nCERT021\n",
+		"go-template={{.summary.warnings}} {{(index .findings 0).code}}": "1 CERT002",
+		`jsonpath={.findings[1].evidence[1].value}`:                      `CN=\x1b[31mred\u202e,` + "\nO=evil",
+	} {
+		f, err := ParseFormat(format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Kind() != JSON {
+			t.Errorf("%s is of kind %s", format, f.Kind())
+		}
+		var out bytes.Buffer
+		if err := Encode(&out, f, document); err != nil {
+			t.Fatalf("%s: %v", format, err)
+		}
+		if out.String() != want {
+			t.Errorf("%s writes %q, want %q", format, out.String(), want)
+		}
+	}
+	for _, format := range []string{"jsonpath={.summary", "go-template={{.summary"} {
+		if _, err := ParseFormat(format); err == nil || !strings.Contains(err.Error(), "-o "+format) {
+			t.Errorf("%s: %v, want an error that names it", format, err)
+		}
+	}
+	f, err := ParseFormat("jsonpath={.nothing}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Encode(&bytes.Buffer{}, f, document); err == nil {
+		t.Error("a field that is not there is no error")
+	}
+	if f, err := ParseFormat("yml"); f != YAML || err != nil {
+		t.Errorf("yml is %q, %v", f, err)
+	}
+}
