@@ -20,6 +20,8 @@ PREFIX       ?= $(HOME)/.local
 SCENARIO     ?= healthy
 FUZZTIME     ?= 30s
 COUNT        ?= 25
+RUN          ?=
+comma        := ,
 SEED         ?= 1
 
 export CGO_ENABLED = 0
@@ -116,8 +118,8 @@ test-istiod: servers ## Hold what internal/istio predicts against real istiods, 
 	@go -C test/istiod vet ./... && go -C test/istiod test -count=1 -timeout 2h -v -run TestTopologies . -topologies $(COUNT) -seed $(SEED)
 
 .PHONY: bench
-bench: build ## Compare speed and memory with kubectl, side by side
-	@go -C test/e2e run ./bench -binaries $(CURDIR)/bin
+bench: build ## Compare speed and memory with kubectl, side by side; RUN=start,far for a part
+	@go -C test/e2e run ./bench -binaries $(CURDIR)/bin -run '$(subst $(comma),|,$(RUN))'
 
 .PHONY: release-test
 release-test: ## Build a release for this machine twice, and install it; check the manifests for krew

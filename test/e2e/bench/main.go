@@ -82,7 +82,7 @@ func bench(ctx context.Context, bin, only string) error {
 			return onSmallFleet(ctx, func(fleet *bed.Fleet) error { return farClusters(ctx, b, r, plugin("certs"), fleet) })
 		}},
 		{"networks", func() error { return scaleNetworks(ctx, b, r, plugin("network"), kubectl) }},
-		{"endpoints", func() error { return scaleEndpoints(ctx, b, r, plugin("endpoints"), kubectl) }},
+		{"endpoints", func() error { return scaleEndpoints(ctx, b, r, plugin("endpoints"), plugin("check"), kubectl) }},
 	} {
 		if wanted.MatchString(part.name) {
 			if err := part.measure(); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -50,6 +51,12 @@ const (
 	mostEndpointsMemory = 250e6 // bytes
 )
 
+// Limits of what is checked of everything in a large fleet, against mesh-endpoints verify.
+const (
+	mostCheckTime   = 1.3
+	mostCheckMemory = 280e6 // bytes
+)
+
 func scaleNames() []string {
 	var names []string
 	for i := range scaleClusters {
@@ -83,6 +90,7 @@ type comparison struct {
 	what         string
 	ours, theirs []string
 	among        []string // the clusters of the fleet
+	against      string   // what theirs is, where it is not kubectl
 	time, memory float64  // the most that ours may take: of their time, and in bytes
 }
 
@@ -114,31 +122,35 @@ func (b *table) scale(ctx context.Context, r runner, fleet *bed.Fleet, c compari
 	}
 	wall, memory := func(u usage) float64 { return u.wall.Seconds() }, func(u usage) float64 { return float64(u.memory) }
 	b.row(
-		c.what+", wall time, against kubectl get "+strings.Join(c.theirs[4:], " ")+" on one",
+		c.what+", wall time, against "+cmp.Or(c.against, "kubectl get "+strings.Join(c.theirs[4:], " ")+" on one"),
 		median(ours, wall),
 		median(theirs, wall),
 		seconds,
 		c.time,
 	)
 	b.row(c.what+", peak memory, against "+megabytes(c.memory), median(ours, memory), c.memory, megabytes, 1)
-	b.note("kubectl's peak memory", megabytes(median(theirs, memory)), "")
+	b.note(cmp.Or(c.against, "kubectl")+"'s peak memory", megabytes(median(theirs, memory)), "")
 
 	requests, read, err := count(ctx, r, fleet, c.among, c.ours...)
 	if err != nil {
 		return err
 	}
-	kubectlRequests, kubectlRead, err := count(ctx, r, fleet, c.among[:1], c.theirs...)
+	among := c.among[:1]
+	if c.against != "" {
+		among = c.among
+	}
+	theirRequests, theirRead, err := count(ctx, r, fleet, among, c.theirs...)
 	if err != nil {
 		return err
 	}
-	b.note(c.what+", requests, kubectl's", fmt.Sprint(requests), fmt.Sprint(kubectlRequests))
-	b.note(c.what+", bytes read, kubectl's", megabytes(float64(read)), megabytes(float64(kubectlRead)))
+	b.note(c.what+", requests, theirs", fmt.Sprint(requests), fmt.Sprint(theirRequests))
+	b.note(c.what+", bytes read, theirs", megabytes(float64(read)), megabytes(float64(theirRead)))
 	return nil
 }
 
 // scaleEndpoints puts mesh-endpoints verify on a large fleet with real control planes beside
-// kubectl get services,endpointslices,pods -A.
-func scaleEndpoints(ctx context.Context, b *table, r runner, binary, kubectl string) (err error) {
+// kubectl get services,endpointslices,pods -A, and mesh-check beside it.
+func scaleEndpoints(ctx context.Context, b *table, r runner, binary, check, kubectl string) (err error) {
 	const namespace, model = "sample", "model"
 	top := topology.Topology{Everywhere: topology.Contents{
 		Namespaces: []topology.Namespace{{Name: namespace, Labels: map[string]string{"istio-injection": "enabled"}}},
@@ -175,11 +187,19 @@ func scaleEndpoints(ctx context.Context, b *table, r runner, binary, kubectl str
 		}
 		defer func() { _ = connection.Close() }()
 	}
-	return b.scale(ctx, r, fleet, comparison{
-		what: fmt.Sprintf("mesh-endpoints verify, %d clusters of %d services and %d pods", scaleClusters, scaleServices, scalePods),
-		ours: []string{binary, "verify", "--timeout", "2m", "--contexts", strings.Join(names, ",")}, among: names,
+	flags := []string{"--timeout", "2m", "--contexts", strings.Join(names, ",")}
+	verify := append([]string{binary, "verify"}, flags...)
+	size := fmt.Sprintf("%d clusters of %d services and %d pods", scaleClusters, scaleServices, scalePods)
+	if err := b.scale(ctx, r, fleet, comparison{
+		what: "mesh-endpoints verify, " + size, ours: verify, among: names,
 		theirs: []string{kubectl, "--context", names[0], "get", "services,endpointslices,pods", "-A"},
 		time:   mostEndpointsTime, memory: mostEndpointsMemory,
+	}); err != nil {
+		return err
+	}
+	return b.scale(ctx, r, fleet, comparison{
+		what: "mesh-check, " + size, ours: append([]string{check}, flags...), among: names,
+		theirs: verify, against: "mesh-endpoints verify", time: mostCheckTime, memory: mostCheckMemory,
 	})
 }
 
