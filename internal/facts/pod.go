@@ -20,8 +20,18 @@ type Pod struct {
 	Created time.Time
 	Started time.Time // when the kubelet took it on; zero before
 	Deleted time.Time // when it is to be gone; zero of one that stays
-	// Statuses are those of the mesh's containers that have one.
+	// Statuses are those of the mesh's containers that have one, the native sidecars among
+	// them; of a Job's pod that runs, those of all containers.
 	Statuses []ContainerStatus
+	// Unscheduled says that no node takes the pod; nil where one does, or was not looked for.
+	Unscheduled *Unscheduled
+}
+
+// Unscheduled is that the scheduler finds no node for a pod.
+type Unscheduled struct {
+	// Message is what the scheduler says, and Since when it began.
+	Message string
+	Since   time.Time
 }
 
 // PodTemplate is what the pods of one workload have in common. They share it: it is
@@ -54,9 +64,34 @@ type Owner struct{ Kind, Name string }
 // ContainerStatus is what became of a container.
 type ContainerStatus struct {
 	Name, Image string
-	Ready       bool
-	Restarts    int32
-	Started     time.Time // zero where it does not run
+	// Init: it is one of those that start first, as native sidecars do.
+	Init     bool
+	Ready    bool
+	Restarts int32
+	Started  time.Time // zero where it does not run
+	// Waiting is why it is yet to run, in the kubelet's word; "" where it runs, or has ended.
+	Waiting string
+	// Ended is how it ended, and Last how the one before it did; nil for most.
+	Ended, Last *Ended
+}
+
+// Ended is the end of a container.
+type Ended struct {
+	// Reason is the kubelet's word: OOMKilled, Error, Completed.
+	Reason      string
+	Code        int32
+	Started, At time.Time
+}
+
+// Status is that of a container of a name, among the others or those that start first; nil
+// where there is none.
+func (p *Pod) Status(name string) *ContainerStatus {
+	for i := range p.Statuses {
+		if p.Statuses[i].Name == name {
+			return &p.Statuses[i]
+		}
+	}
+	return nil
 }
 
 // IP is the pod's address; "" where it has none yet.
@@ -110,8 +145,11 @@ func PodOf(o *corev1.Pod) Pod {
 		p.IPs = slices.Insert(p.IPs, 0, o.Status.PodIP)
 	}
 	for _, c := range o.Status.Conditions {
-		if c.Type == corev1.PodReady {
+		switch {
+		case c.Type == corev1.PodReady:
 			p.Ready = c.Status
+		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable:
+			p.Unscheduled = &Unscheduled{Message: c.Message, Since: c.LastTransitionTime.Time}
 		}
 	}
 	if o.Status.StartTime != nil {
@@ -120,14 +158,42 @@ func PodOf(o *corev1.Pod) Pod {
 	if o.DeletionTimestamp != nil {
 		p.Deleted = o.DeletionTimestamp.Time
 	}
-	for _, s := range o.Status.ContainerStatuses {
-		kept := ContainerStatus{Name: s.Name, Image: s.Image, Ready: s.Ready, Restarts: s.RestartCount}
-		if s.State.Running != nil {
-			kept.Started = s.State.Running.StartedAt.Time
-		}
-		p.Statuses = append(p.Statuses, kept)
+	for i := range o.Status.ContainerStatuses {
+		p.Statuses = append(p.Statuses, statusOf(&o.Status.ContainerStatuses[i], false))
+	}
+	for i := range o.Status.InitContainerStatuses {
+		p.Statuses = append(p.Statuses, statusOf(&o.Status.InitContainerStatuses[i], true))
 	}
 	return p
+}
+
+func statusOf(s *corev1.ContainerStatus, init bool) ContainerStatus {
+	out := ContainerStatus{Name: s.Name, Image: s.Image, Init: init, Ready: s.Ready, Restarts: s.RestartCount}
+	if s.State.Running != nil {
+		out.Started = s.State.Running.StartedAt.Time
+	}
+	if s.State.Waiting != nil {
+		out.Waiting = s.State.Waiting.Reason
+	}
+	out.Ended, out.Last = endOf(s.State.Terminated), endOf(s.LastTerminationState.Terminated)
+	return out
+}
+
+func endOf(t *corev1.ContainerStateTerminated) *Ended {
+	if t == nil {
+		return nil
+	}
+	return &Ended{Reason: t.Reason, Code: t.ExitCode, Started: t.StartedAt.Time, At: t.FinishedAt.Time}
+}
+
+// object is the end of a container as an API server would give it.
+func (e *Ended) object() *corev1.ContainerStateTerminated {
+	if e == nil {
+		return nil
+	}
+	return &corev1.ContainerStateTerminated{
+		Reason: e.Reason, ExitCode: e.Code, StartedAt: metav1.NewTime(e.Started), FinishedAt: metav1.NewTime(e.At),
+	}
 }
 
 // Object is the pod as an API server would give it.
@@ -160,12 +226,26 @@ func (p *Pod) Object() *corev1.Pod {
 	if p.Ready != "" {
 		o.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: p.Ready}}
 	}
+	if u := p.Unscheduled; u != nil {
+		o.Status.Conditions = append(o.Status.Conditions, corev1.PodCondition{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: u.Message,
+			LastTransitionTime: metav1.NewTime(u.Since),
+		})
+	}
 	for _, s := range p.Statuses {
 		status := corev1.ContainerStatus{Name: s.Name, Image: s.Image, Ready: s.Ready, RestartCount: s.Restarts}
-		if !s.Started.IsZero() {
+		switch {
+		case !s.Started.IsZero():
 			status.State.Running = &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(s.Started)}
+		case s.Waiting != "":
+			status.State.Waiting = &corev1.ContainerStateWaiting{Reason: s.Waiting}
 		}
-		o.Status.ContainerStatuses = append(o.Status.ContainerStatuses, status)
+		status.State.Terminated, status.LastTerminationState.Terminated = s.Ended.object(), s.Last.object()
+		if s.Init {
+			o.Status.InitContainerStatuses = append(o.Status.InitContainerStatuses, status)
+		} else {
+			o.Status.ContainerStatuses = append(o.Status.ContainerStatuses, status)
+		}
 	}
 	return o
 }

@@ -23,6 +23,8 @@ const (
 	DefaultTrustDomain = "cluster.local"
 	DefaultClusterID   = "Kubernetes"
 	ProxyContainer     = "istio-proxy"
+	InitContainer      = "istio-init"       // sets the rules up by which traffic goes through the proxy
+	ValidateContainer  = "istio-validation" // takes its place where a CNI plugin sets them up: it looks whether they are there
 	DiscoveryContainer = "discovery"
 	ZtunnelName        = "ztunnel"
 	IstioCSRSelector   = "app.kubernetes.io/name=" + IstioCSRName

@@ -85,7 +85,8 @@ func (Istio) Restarted(w *simulate.World, context string, of simulate.Workload, 
 		}
 		p.Created, p.Started = at, at
 		for k := range p.Statuses {
-			p.Statuses[k].Started, p.Statuses[k].Restarts = at, 0
+			s := &p.Statuses[k]
+			*s = facts.ContainerStatus{Name: s.Name, Image: s.Image, Init: s.Init, Ready: s.Ready, Started: at}
 		}
 		pods[i] = *p
 	}

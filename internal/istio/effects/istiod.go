@@ -70,7 +70,8 @@ func restarted(r facts.Read[[]facts.Pod], d *appsv1.Deployment, fleet *facts.Fle
 		p.PodTemplate = &template
 		p.Created, p.Started, p.Statuses = fleet.At, fleet.At, slices.Clone(p.Statuses)
 		for k := range p.Statuses {
-			p.Statuses[k].Started, p.Statuses[k].Restarts = fleet.At, 0
+			s := &p.Statuses[k]
+			*s = facts.ContainerStatus{Name: s.Name, Image: s.Image, Init: s.Init, Ready: s.Ready, Started: fleet.At}
 		}
 	}
 	return r

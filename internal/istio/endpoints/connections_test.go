@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -193,6 +194,21 @@ func TestConnections(t *testing.T) {
 			}
 			l.again(true)
 		}},
+		"a native sidecar that was restarted": {fleet: func() *istiotest.Fleet {
+			f := two()
+			for _, p := range f.Get("east").Network.Pods {
+				istiotest.Native(p)
+				p.Status.InitContainerStatuses[0].State.Running.StartedAt = metav1.NewTime(istiotest.Now.Add(-time.Minute))
+			}
+			return f
+		}, do: func(l *linked) { l.cut("east", httpbinPod); l.again(true) }},
+		"a native sidecar that is connected nowhere": {fleet: func() *istiotest.Fleet {
+			f := two()
+			for _, p := range f.Get("east").Network.Pods {
+				istiotest.Native(p)
+			}
+			return f
+		}, do: func(l *linked) { l.cut("east", httpbinPod); l.again(true) }, want: []string{"EP020 error east"}, text: "1 of 5"},
 		"an istiod that has just started": {fleet: two, do: func(l *linked) {
 			l.cut("east", httpbinPod)
 			l.again(true)

@@ -141,6 +141,20 @@ func SetEnv(p *corev1.Pod, name, value string) {
 	p.Spec.Containers[0].Env = env
 }
 
+// Native makes a pod's sidecar one of Kubernetes' own kind: an init container that goes on
+// running, by default since 1.27. It has run for as long as the pod.
+func Native(p *corev1.Pod) {
+	always := corev1.ContainerRestartPolicyAlways
+	proxy := p.Spec.Containers[0]
+	proxy.RestartPolicy = &always
+	p.Spec.InitContainers = append(p.Spec.InitContainers, proxy)
+	p.Spec.Containers = []corev1.Container{{Name: "app", Image: "registry.example/app:1", TerminationMessagePolicy: "File", ImagePullPolicy: "IfNotPresent"}}
+	p.Status.InitContainerStatuses = append(p.Status.InitContainerStatuses, corev1.ContainerStatus{
+		Name: proxy.Name, Image: proxy.Image, Ready: true, Started: ptr(true),
+		State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: p.CreationTimestamp}},
+	})
+}
+
 // gateway gives the cluster a gateway as Istio's chart makes it.
 func (c *Cluster) gateway(at int) {
 	n, labels := c.Network, map[string]string{"app": "istio-eastwestgateway", "istio": "eastwestgateway"}

@@ -71,7 +71,7 @@ func Trim(o runtime.Object) runtime.Object { return resource.Trim(All, o) }
 func init() {
 	kubernetes.Keep(kubernetes.Wanted{
 		Containers:     []string{config.ProxyContainer, config.DiscoveryContainer},
-		InitContainers: []string{config.ProxyContainer},
+		InitContainers: []string{config.ProxyContainer, config.InitContainer, config.ValidateContainer},
 		Volumes:        []string{config.WorkloadSocket, config.WorkloadCerts},
 		Env:            append(append([]string{}, config.DiscoveryEnv...), config.ProxyEnv...),
 		// It can hold tokens of tracers.

@@ -64,16 +64,29 @@ func (t *podTrimmer) trim(o *corev1.Pod) *facts.Pod {
 	if !wantsAccount(p.Labels) {
 		p.ServiceAccount = ""
 	}
-	p.Statuses = slices.DeleteFunc(p.Statuses, func(s facts.ContainerStatus) bool { return !isWanted((*Wanted).containers, s.Name) })
+	whole := p.Owner.Kind == "Job" && p.Phase == corev1.PodRunning // which of them has ended tells whether the job has
+	p.Statuses = slices.DeleteFunc(p.Statuses, func(s facts.ContainerStatus) bool {
+		if s.Init {
+			return !isWanted((*Wanted).initContainers, s.Name)
+		}
+		return !whole && !isWanted((*Wanted).containers, s.Name)
+	})
 	for i := range p.Statuses {
-		p.Statuses[i].Name, p.Statuses[i].Image = resource.Once(p.Statuses[i].Name), resource.Once(p.Statuses[i].Image)
+		s := &p.Statuses[i]
+		s.Name, s.Image, s.Waiting = resource.Once(s.Name), resource.Once(s.Image), resource.Once(s.Waiting)
+		for _, e := range []*facts.Ended{s.Ended, s.Last} {
+			if e != nil {
+				e.Reason = resource.Once(e.Reason)
+			}
+		}
 	}
 	p.Statuses = slices.Clip(p.Statuses)
 	p.PodTemplate = t.shared(p.PodTemplate)
 	return &p
 }
 
-// containers keeps of containers that a mesh wants the name, the image and the variables.
+// containers keeps of containers that a mesh wants the name, the image, the limit of memory and
+// the variables.
 func (t *podTrimmer) containers(containers []corev1.Container, names func(*Wanted) []string) []corev1.Container {
 	var out []corev1.Container
 	for i := range containers {
@@ -82,6 +95,9 @@ func (t *podTrimmer) containers(containers []corev1.Container, names func(*Wante
 			continue
 		}
 		trimmed := corev1.Container{Name: resource.Once(c.Name), Image: resource.Once(c.Image)}
+		if limit, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
+			trimmed.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: limit}
+		}
 		for i := range c.Env {
 			e := &c.Env[i]
 			if isWanted((*Wanted).env, e.Name) {
@@ -106,7 +122,11 @@ func (t *podTrimmer) shared(template *facts.PodTemplate) *facts.PodTemplate {
 	for _, containers := range [][]corev1.Container{template.Containers, template.InitContainers} {
 		t.write(strconv.Itoa(len(containers)))
 		for i := range containers {
-			t.write(containers[i].Name, containers[i].Image, strconv.Itoa(len(containers[i].Env)))
+			limit := ""
+			if q, ok := containers[i].Resources.Limits[corev1.ResourceMemory]; ok {
+				limit = q.String()
+			}
+			t.write(containers[i].Name, containers[i].Image, limit, strconv.Itoa(len(containers[i].Env)))
 			for _, e := range containers[i].Env {
 				t.write(e.Name, e.Value)
 			}
