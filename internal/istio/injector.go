@@ -28,3 +28,16 @@ func InjectorValuesOf(c *facts.Cluster, i Istiod) (InjectorValues, bool) {
 	}
 	return v, false
 }
+
+// InjectorConfigOf is the configuration of a revision's injector; false where it was not read,
+// does not exist, or is none.
+func InjectorConfigOf(c *facts.Cluster, i Istiod) (InjectorConfig, bool) {
+	var out InjectorConfig
+	for _, cm := range resources.Injectors.Of(c).Value {
+		if cm.Name == i.InjectorConfigMap() {
+			text, ok := cm.Data[InjectorConfigKey]
+			return out, ok && yaml.Unmarshal([]byte(text), &out) == nil
+		}
+	}
+	return out, false
+}

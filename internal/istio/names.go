@@ -6,6 +6,15 @@ import "github.com/kubectl-mesh/kubectl-mesh/internal/istio/config"
 const (
 	InjectorConfigMap               = config.InjectorConfigMap
 	InjectorValuesKey               = config.InjectorValuesKey
+	InjectorConfigKey               = config.InjectorConfigKey
+	ProxyInitContainer              = config.InitContainer
+	ValidateContainer               = config.ValidateContainer
+	AnnotationRedirection           = config.AnnotationRedirection
+	AnnotationExcludedInbound       = config.AnnotationExcludedInbound
+	AnnotationIncludedInbound       = config.AnnotationIncludedInbound
+	AnnotationProxyImage            = config.AnnotationProxyImage
+	AnnotationNativeSidecar         = config.AnnotationNativeSidecar
+	AnnotationMirror                = config.AnnotationMirror
 	EnvProxyNetwork                 = config.EnvProxyNetwork
 	EnvProxyClusterID               = config.EnvProxyClusterID
 	EnvProxyNetworkView             = config.EnvProxyNetworkView
@@ -119,6 +128,7 @@ var (
 // The forms of an installation's configuration, of package config.
 type (
 	InjectorValues     = config.InjectorValues
+	InjectorConfig     = config.InjectorConfig
 	Meddling           = config.Meddling
 	MeshConfig         = config.MeshConfig
 	ServiceScopeConfig = config.ServiceScopeConfig

@@ -61,6 +61,8 @@ type About struct {
 	// Answers: the row holds answers of the API server to questions that are posted, and
 	// not objects that it has.
 	Answers bool
+	// Path is where what is no resource of an API is asked for: "/version"; "" for a resource.
+	Path string
 	// Question is the one that is posted with the other reads, where there is one.
 	Question func(systemNamespace string) runtime.Object
 }
@@ -81,7 +83,7 @@ func (a *About) Verb() string {
 	switch {
 	case a.Answers:
 		return "create"
-	case a.Object != "":
+	case a.Object != "", a.Path != "":
 		return "get"
 	default:
 		return "list"
@@ -92,7 +94,12 @@ func (a *About) Verb() string {
 type Right struct{ Verb, Group, Resource string }
 
 // Right is what the user has to be allowed.
-func (a *About) Right() Right { return Right{a.Verb(), a.Group, a.Resource} }
+func (a *About) Right() Right {
+	if a.Path != "" {
+		return Right{Verb: a.Verb(), Resource: a.Path}
+	}
+	return Right{a.Verb(), a.Group, a.Resource}
+}
 
 // String is the right as people write it: "list gateways.networking.istio.io".
 func (r Right) String() string { return r.Verb + " " + r.Called() }

@@ -104,7 +104,7 @@ func orWord(text, otherwise string) string {
 // namespaced reports whether objects of a kind are in namespaces.
 func namespaced(row resource.Resource) bool {
 	switch row.About().Kind {
-	case "Namespace", "Node", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration":
+	case "Namespace", "Node", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "APIService":
 		return false
 	}
 	return true

@@ -45,6 +45,8 @@ func (a *API) rowIn(ctx context.Context, c rest.Interface, row resource.Resource
 		namespace = system
 	}
 	switch {
+	case about.Path != "":
+		return document(ctx, c, about.Path, row.NewObject(), in)
 	case about.Question != nil:
 		return ask(ctx, c, about.Resource, about.Question(system), in)
 	case name != "":
@@ -70,6 +72,18 @@ func (a *API) rowIn(ctx context.Context, c rest.Interface, row resource.Resource
 		return listInto(ctx, c, row, system, options, in)
 	}
 	return err
+}
+
+// document reads JSON that is no object of an API, and takes it in as one.
+func document(ctx context.Context, c rest.Interface, path string, object runtime.Object, in resource.Intake) error {
+	text, err := Raw(Do(ctx, c.Get().AbsPath(path)))
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(text, object) != nil {
+		return &wrongAnswer{want: object.GetObjectKind().GroupVersionKind().Kind}
+	}
+	return in.Take(object)
 }
 
 // ask posts a question, and takes in the answer with the question as it was asked.

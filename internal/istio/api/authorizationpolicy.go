@@ -20,9 +20,18 @@ type AuthorizationPolicy struct {
 // AuthorizationPolicySpec is the part of it that rules read: what a rule asks of
 // the request itself, paths and claims, is dropped.
 type AuthorizationPolicySpec struct {
-	Selector *WorkloadSelector   `json:"selector,omitempty"`
-	Action   string              `json:"action,omitempty"`
-	Rules    []AuthorizationRule `json:"rules,omitempty"`
+	Selector *WorkloadSelector `json:"selector,omitempty"`
+	// TargetRefs are the Services, waypoints and gateways that it is for, instead of a selector.
+	TargetRefs []TargetRef         `json:"targetRefs,omitempty"`
+	Action     string              `json:"action,omitempty"`
+	Rules      []AuthorizationRule `json:"rules,omitempty"`
+}
+
+// TargetRef names an object of the policy's namespace, or a GatewayClass.
+type TargetRef struct {
+	Group string `json:"group,omitempty"`
+	Kind  string `json:"kind,omitempty"`
+	Name  string `json:"name,omitempty"`
 }
 
 // AuthorizationRule matches requests; one without from matches those of everybody.

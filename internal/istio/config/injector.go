@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -12,6 +13,7 @@ import (
 const (
 	InjectorConfigMap = "istio-sidecar-injector"
 	InjectorValuesKey = "values"
+	InjectorConfigKey = "config"
 )
 
 // InjectorValues are those values of an installation that say where its pods are.
@@ -23,6 +25,15 @@ type InjectorValues struct {
 			ClusterName string `json:"clusterName,omitempty"`
 		} `json:"multiCluster,omitzero"`
 	} `json:"global"`
+}
+
+// InjectorConfig is the part of the injector's own configuration that says which pods it leaves
+// out (pkg/kube/inject/inject.go, Config).
+type InjectorConfig struct {
+	// Policy is enabled, or disabled: then only pods that ask by a label are injected.
+	Policy               string                  `json:"policy,omitempty"`
+	NeverInjectSelector  []*metav1.LabelSelector `json:"neverInjectSelector,omitempty"`
+	AlwaysInjectSelector []*metav1.LabelSelector `json:"alwaysInjectSelector,omitempty"`
 }
 
 // IsInjectorConfigMap reports whether a name is that of an injector's ConfigMap.
@@ -38,6 +49,19 @@ func ReduceInjectorValues(text string) string {
 		return "[not YAML]"
 	}
 	out, err := json.Marshal(v)
+	if err != nil {
+		return "[not YAML]"
+	}
+	return string(out)
+}
+
+// ReduceInjectorConfig returns the injector's configuration without its templates.
+func ReduceInjectorConfig(text string) string {
+	var c InjectorConfig
+	if err := yaml.Unmarshal([]byte(text), &c); err != nil {
+		return "[not YAML]"
+	}
+	out, err := json.Marshal(c)
 	if err != nil {
 		return "[not YAML]"
 	}

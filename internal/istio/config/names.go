@@ -23,6 +23,7 @@ const (
 	DefaultTrustDomain = "cluster.local"
 	DefaultClusterID   = "Kubernetes"
 	ProxyContainer     = "istio-proxy"
+	CNIContainer       = "install-cni"      // of the CNI plugin's pods
 	InitContainer      = "istio-init"       // sets the rules up by which traffic goes through the proxy
 	ValidateContainer  = "istio-validation" // takes its place where a CNI plugin sets them up: it looks whether they are there
 	DiscoveryContainer = "discovery"
@@ -95,6 +96,22 @@ const (
 	EnvMCSClusterLocal     = "ENABLE_MCS_CLUSTER_LOCAL"
 	EnvRootCADir           = "ROOT_CA_DIR"
 )
+
+// Annotations of pods that rules read.
+const (
+	AnnotationRedirection     = "ambient.istio.io/redirection" // the CNI plugin says that ztunnel takes the pod's traffic
+	AnnotationExcludedInbound = "traffic.sidecar.istio.io/excludeInboundPorts"
+	AnnotationIncludedInbound = "traffic.sidecar.istio.io/includeInboundPorts"
+	AnnotationProxyImage      = "sidecar.istio.io/proxyImage"
+	AnnotationNativeSidecar   = "sidecar.istio.io/nativeSidecar"
+	AnnotationMirror          = "kubernetes.io/config.mirror" // a pod of the kubelet's own, which no webhook is called for
+)
+
+// PodAnnotations are those that are kept of pods.
+var PodAnnotations = []string{
+	InjectKey, LabelRevision, AnnotationRedirection, AnnotationExcludedInbound, AnnotationIncludedInbound, AnnotationProxyImage,
+	AnnotationNativeSidecar, AnnotationMirror,
+}
 
 // DiscoveryEnv are the environment variables that are kept of a Deployment.
 var DiscoveryEnv = []string{

@@ -96,14 +96,24 @@ func trimDeployment(d *appsv1.Deployment) *appsv1.Deployment {
 		}
 	}
 	out.Spec.Replicas = d.Spec.Replicas
-	out.Status = appsv1.DeploymentStatus{Replicas: d.Status.Replicas, ReadyReplicas: d.Status.ReadyReplicas}
+	out.Status = appsv1.DeploymentStatus{
+		Replicas: d.Status.Replicas, ReadyReplicas: d.Status.ReadyReplicas, UpdatedReplicas: d.Status.UpdatedReplicas,
+	}
+	for _, c := range d.Status.Conditions {
+		out.Status.Conditions = append(out.Status.Conditions, appsv1.DeploymentCondition{
+			Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message, LastTransitionTime: c.LastTransitionTime,
+		})
+	}
 	return out
 }
 
-// trimContainer keeps of a container the name, the image, istiod's variables, where it has
-// its certificates from and the arguments that rules read.
+// trimContainer keeps of a container the name, the image, the limit of memory, istiod's variables,
+// where it has its certificates from and the arguments that rules read.
 func trimContainer(c *corev1.Container) corev1.Container {
 	out := corev1.Container{Name: c.Name, Image: c.Image, Args: keptArguments(c.Args, c.Name)}
+	if limit, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
+		out.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: limit}
+	}
 	for _, m := range c.VolumeMounts {
 		if c.Name == config.DiscoveryContainer {
 			out.VolumeMounts = append(out.VolumeMounts, corev1.VolumeMount{Name: m.Name, MountPath: m.MountPath, SubPath: m.SubPath})
@@ -137,16 +147,20 @@ func keptArguments(args []string, container string) []string {
 func trimWebhook(w *admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhookConfiguration {
 	out := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: resource.OwnedMeta(&w.ObjectMeta)}
 	for _, h := range w.Webhooks {
-		out.Webhooks = append(out.Webhooks, admissionv1.MutatingWebhook{Name: h.Name, ClientConfig: trimWebhookClient(h.ClientConfig)})
+		out.Webhooks = append(out.Webhooks, admissionv1.MutatingWebhook{
+			Name: h.Name, ClientConfig: trimWebhookClient(h.ClientConfig), FailurePolicy: h.FailurePolicy, Rules: trimRules(h.Rules),
+			NamespaceSelector: h.NamespaceSelector, ObjectSelector: h.ObjectSelector,
+		})
 	}
 	return out
 }
 
 func trimValidatingWebhook(w *admissionv1.ValidatingWebhookConfiguration) *admissionv1.ValidatingWebhookConfiguration {
-	out := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: resource.OwnedMeta(&w.ObjectMeta)}
+	out := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: resource.Meta(&w.ObjectMeta)}
 	for _, h := range w.Webhooks {
 		out.Webhooks = append(out.Webhooks, admissionv1.ValidatingWebhook{
-			Name: h.Name, ClientConfig: trimWebhookClient(h.ClientConfig), FailurePolicy: h.FailurePolicy,
+			Name: h.Name, ClientConfig: trimWebhookClient(h.ClientConfig), FailurePolicy: h.FailurePolicy, Rules: trimRules(h.Rules),
+			NamespaceSelector: h.NamespaceSelector, ObjectSelector: h.ObjectSelector,
 		})
 	}
 	return out

@@ -51,11 +51,19 @@ func trimMeshConfig(c *corev1.ConfigMap) *corev1.ConfigMap {
 	return out
 }
 
-// trimInjector keeps of the injector's values those that say where pods are.
+// trimInjector keeps of the injector's values those that say where pods are, and of its
+// configuration what says which pods it leaves out.
 func trimInjector(c *corev1.ConfigMap) *corev1.ConfigMap {
 	out := &corev1.ConfigMap{ObjectMeta: resource.OwnedMeta(&c.ObjectMeta)}
-	if v, ok := c.Data[config.InjectorValuesKey]; ok {
-		out.Data = map[string]string{config.InjectorValuesKey: config.ReduceInjectorValues(v)}
+	for key, reduce := range map[string]func(string) string{
+		config.InjectorValuesKey: config.ReduceInjectorValues, config.InjectorConfigKey: config.ReduceInjectorConfig,
+	} {
+		if v, ok := c.Data[key]; ok {
+			if out.Data == nil {
+				out.Data = map[string]string{}
+			}
+			out.Data[key] = reduce(v)
+		}
 	}
 	return out
 }

@@ -4,6 +4,7 @@
 package resources
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -21,6 +22,8 @@ var (
 	Pods            = kubernetes.Pods
 	Nodes           = kubernetes.Nodes
 	NetworkPolicies = kubernetes.NetworkPolicies
+	APIServices     = kubernetes.APIServices
+	Version         = kubernetes.Version
 )
 
 // All are the rows in the order in which a dump is written: an object that belongs to two
@@ -32,6 +35,7 @@ var All = resource.Set{
 	PeerAuthentications, DestinationRules, Gateways, KubernetesGateways, WorkloadEntries, ServiceEntries,
 	NetworkPolicies, Injectors, GatewayEvents, VirtualServices, SystemSlices, ReaderRights,
 	Sidecars, AuthorizationPolicies, ServiceExports, ValidatingWebhooks, IstioCSRs,
+	MutatingWebhooks, AllValidatingWebhooks, APIServices, RefusedPods, Version,
 }
 
 // The rows that are read together.
@@ -62,6 +66,10 @@ var (
 	// EndpointRules is what the rules about remote secrets and endpoints read. WorkloadEntries
 	// are looked at by those about networks alone.
 	EndpointRules = resource.Join(Mesh, NetworkRules, Policies, Secrets).Without(WorkloadEntries)
+	// ControlPlaneRules is what the rules about control planes, injection and proxies read.
+	ControlPlaneRules = resource.Join(
+		EndpointRules, resource.Set{ValidatingWebhooks, MutatingWebhooks, AllValidatingWebhooks, APIServices, RefusedPods, Version},
+	)
 )
 
 // Trim is what is kept of any object; nil of one that no rule reads.
@@ -70,14 +78,16 @@ func Trim(o runtime.Object) runtime.Object { return resource.Trim(All, o) }
 // What Istio's rules read of the kinds that every mesh reads.
 func init() {
 	kubernetes.Keep(kubernetes.Wanted{
-		Containers:     []string{config.ProxyContainer, config.DiscoveryContainer},
+		Containers:     []string{config.ProxyContainer, config.DiscoveryContainer, config.CNIContainer},
 		InitContainers: []string{config.ProxyContainer, config.InitContainer, config.ValidateContainer},
 		Volumes:        []string{config.WorkloadSocket, config.WorkloadCerts},
 		Env:            append(append([]string{}, config.DiscoveryEnv...), config.ProxyEnv...),
 		// It can hold tokens of tracers.
 		Reduce:         map[string]func(string) string{config.EnvProxyConfig: config.ReduceProxyConfig},
 		ServiceAccount: func(labels map[string]string) bool { return labels["app"] == config.ZtunnelName },
-		PodAnnotation:  func(key string) bool { return key == config.InjectKey },
+		PodAnnotation:  func(key string) bool { return slices.Contains(config.PodAnnotations, key) },
+		// What istiod says of a waypoint.
+		ServiceCondition: func(kind string) bool { return strings.HasPrefix(kind, "istio.io/") },
 		NamespaceAnnotation: func(key string) bool {
 			return strings.HasPrefix(key, "topology.istio.io/") || key == config.AnnotationTrafficDistribution
 		},

@@ -19,6 +19,8 @@ type Wanted struct {
 	Reduce map[string]func(string) string
 	// ServiceAccount reports whether the service account of pods with these labels is wanted.
 	ServiceAccount func(labels map[string]string) bool
+	// ServiceCondition reports whether a condition of Services is wanted, by its type.
+	ServiceCondition func(kind string) bool
 	// PodAnnotation, NamespaceAnnotation and ServiceAnnotation report whether an annotation
 	// is wanted, and SliceLabel whether a label of EndpointSlices is.
 	PodAnnotation, NamespaceAnnotation, ServiceAnnotation, SliceLabel func(key string) bool
@@ -43,6 +45,7 @@ func wants(of func(*Wanted) func(string) bool, key string) bool {
 func (w *Wanted) podAnnotation() func(string) bool       { return w.PodAnnotation }
 func (w *Wanted) namespaceAnnotation() func(string) bool { return w.NamespaceAnnotation }
 func (w *Wanted) serviceAnnotation() func(string) bool   { return w.ServiceAnnotation }
+func (w *Wanted) serviceCondition() func(string) bool    { return w.ServiceCondition }
 func (w *Wanted) sliceLabel() func(string) bool          { return w.SliceLabel }
 
 // only are the entries whose keys a mesh wants; nil for none.

@@ -67,6 +67,13 @@ func trimService(s *corev1.Service) *corev1.Service {
 			Name: p.Name, Port: p.Port, TargetPort: p.TargetPort, NodePort: p.NodePort, Protocol: p.Protocol, AppProtocol: p.AppProtocol,
 		})
 	}
+	for _, c := range s.Status.Conditions {
+		if wants((*Wanted).serviceCondition, c.Type) {
+			out.Status.Conditions = append(out.Status.Conditions, metav1.Condition{
+				Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message, LastTransitionTime: c.LastTransitionTime,
+			})
+		}
+	}
 	for _, i := range s.Status.LoadBalancer.Ingress {
 		out.Status.LoadBalancer.Ingress = append(out.Status.LoadBalancer.Ingress, corev1.LoadBalancerIngress{IP: i.IP, Hostname: i.Hostname})
 	}
@@ -108,12 +115,21 @@ func TrimEndpointSlice(s *discoveryv1.EndpointSlice) *discoveryv1.EndpointSlice 
 	return out
 }
 
-// trimNode keeps where a node is and how it is reached.
+// trimNode keeps where a node is, how it is reached, whether it takes pods, and what its kubelet is.
 func trimNode(n *corev1.Node) *corev1.Node {
 	out := &corev1.Node{ObjectMeta: resource.BareMeta(&n.ObjectMeta)}
 	out.Labels = resource.Shared(n.Labels)
 	out.Spec.PodCIDR, out.Spec.PodCIDRs, out.Spec.ProviderID = n.Spec.PodCIDR, n.Spec.PodCIDRs, n.Spec.ProviderID
+	out.Spec.Unschedulable = n.Spec.Unschedulable
 	out.Status.Addresses = n.Status.Addresses
+	out.Status.NodeInfo.KubeletVersion = resource.Once(n.Status.NodeInfo.KubeletVersion)
+	out.Status.NodeInfo.OperatingSystem = resource.Once(n.Status.NodeInfo.OperatingSystem)
+	out.Status.NodeInfo.Architecture = resource.Once(n.Status.NodeInfo.Architecture)
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			out.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
+		}
+	}
 	return out
 }
 
