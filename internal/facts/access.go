@@ -252,7 +252,21 @@ type IstiodView struct {
 type NetworkAddress struct{ Network, Address string }
 
 // ConnectedProxy is an entry of /debug/syncz. Cluster is the ID that the proxy gives.
-type ConnectedProxy struct{ Cluster, Namespace, Pod string }
+type ConnectedProxy struct {
+	Cluster, Namespace, Pod string
+	// Version is the release of its agent, as it says; "" where it does not.
+	Version string
+	// Rejected is what it does not accept of what it was sent last; nil for most.
+	Rejected []Rejection
+}
+
+// Rejection is that a proxy does not accept what it is sent, and goes on with what it had.
+type Rejection struct {
+	// Type is the short name of the kind of configuration: "Listener", "Cluster".
+	Type string
+	// Error is what the proxy says, in a line.
+	Error string
+}
 
 // ClusterState is an entry of /debug/clusterz.
 type ClusterState struct {

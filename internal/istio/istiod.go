@@ -320,8 +320,13 @@ func containerStart(p *facts.Pod) time.Time {
 	return p.Started
 }
 
-// imageVersion reads the version out of an image's tag, e.g.
-// registry/pilot:1.29.1-distroless@sha256:….
+// ImageVersion is the version in an image's tag, e.g. registry/pilot:1.29.1-distroless@sha256:…;
+// nil where it says none.
+func ImageVersion(image string) *version.Version { return imageVersion(image) }
+
+// ParseVersion is a version without what follows its numbers; nil for what is none.
+func ParseVersion(s string) *version.Version { return parseVersion(s) }
+
 func imageVersion(image string) *version.Version {
 	image, _, _ = strings.Cut(image, "@")
 	colon := strings.LastIndex(image, ":")

@@ -53,6 +53,28 @@ func (v *View) acceptance(namespace string, labels placed, port uint32) Acceptan
 	return out
 }
 
+// Acceptance is the mode of mutual TLS that a port of the pods of a namespace with some labels takes,
+// by the PeerAuthentications that the control plane reads.
+func (v *View) Acceptance(namespace string, labels map[string]string, port int) Acceptance {
+	return v.acceptance(namespace, placed{own: labels}, uint32(port))
+}
+
+// MeshWide is the mode for a namespace without what workloads of it set for themselves: what istiod
+// goes by where it configures clients that have no endpoint to ask
+// (pilot/pkg/model/push_context.go, BestEffortInferServiceMTLSMode).
+func (v *View) MeshWide(namespace string) Acceptance { return v.acceptance(namespace, placed{}, 0) }
+
+// ClientTLS is how a DestinationRule lets the sidecars of a namespace connect to a port of a Service,
+// and the rules that are merged for it; set is false where none sets it.
+func (v *View) ClientTLS(client, namespace, name string, port int) (mode string, from []string, set bool) {
+	rule := v.rules.of(Source{Namespace: client}, hostname(namespace, name), namespace)
+	mode, set = rule.tlsMode("", port)
+	if set {
+		from = rule.from
+	}
+	return mode, from, set
+}
+
 // peerAuthentications are those that the control plane reads, the oldest first.
 func (v *View) peerAuthentications() []*api.PeerAuthentication {
 	own := v.own()

@@ -113,7 +113,7 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 	contexts, doubtful := remotesecrets.Doubtful(answered)
 	unconnected := endpoints.Unconnected(answered)
 	wait.Wait()
-	if wanted.Has(questions.Istiods) && (doubtful || len(unconnected) > 0) {
+	if wanted.Has(questions.Istiods) && (doubtful || len(unconnected) > 0 || wanted.Has(questions.Rejections) && answered.Rejecting()) {
 		seen.Again = again(ctx, by, out, second{plan.Primaries, plan.Ambient, contexts, pods, unconnected})
 	}
 	return seen

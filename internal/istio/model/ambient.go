@@ -12,7 +12,10 @@ import (
 )
 
 // labelWaypointNamespace names the namespace of a waypoint, unless that is the one of what uses it.
-const labelWaypointNamespace = "istio.io/use-waypoint-namespace"
+const labelWaypointNamespace = LabelWaypointNamespace
+
+// LabelWaypointNamespace is that label.
+const LabelWaypointNamespace = "istio.io/use-waypoint-namespace"
 
 // IsGlobal answers: does the mesh config of the control plane make a Service of a cluster global?
 // Ambient workloads see services of other clusters by the mesh config of their own control plane

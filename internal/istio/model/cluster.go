@@ -37,6 +37,7 @@ type Cluster struct {
 	mesh     *Mesh
 	istiods  []istio.Istiod
 	replicas func() []*IstiodReplica
+	hooks    func() []Hook
 
 	roots          func() []string
 	injector       func() (network string, known bool)
@@ -68,6 +69,7 @@ func newCluster(m *Mesh, f *facts.Cluster) *Cluster {
 	}
 	c.roots = sync.OnceValue(c.findRoots)
 	c.replicas = sync.OnceValue(c.findReplicas)
+	c.hooks = sync.OnceValue(c.findHooks)
 	c.injector = sync.OnceValues(c.injectorNetwork)
 	c.meshID = sync.OnceValues(c.findMeshID)
 	c.network = sync.OnceValue(c.findNetwork)

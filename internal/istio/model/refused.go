@@ -30,6 +30,7 @@ const (
 	PodSecurity          RefusalCause = "pod security"
 	Quota                RefusalCause = "quota"
 	NoServiceAccount     RefusalCause = "service account missing"
+	SpoiledSidecar       RefusalCause = "native sidecar spoiled" // by a webhook that drops restartPolicy
 	WebhookUntrusted     RefusalCause = "webhook not trusted"
 	WebhookTimeout       RefusalCause = "webhook timeout"
 	WebhookUnreachable   RefusalCause = "webhook not reachable"
@@ -76,6 +77,53 @@ func (c *Cluster) Refusals() []Refusal {
 	return out
 }
 
+// Refusing are the workloads of which the API server refuses new pods as things stand, be there
+// older ones or not: an event says so that is neither a moment's nor an old one, and no pod of the
+// workload was made since. Of each there is the last.
+func (c *Cluster) Refusing() []Refusal {
+	now := c.mesh.Fleet.At
+	made := map[istio.WorkloadRef]time.Time{}
+	pods := resources.Pods.Of(c.Cluster).Value
+	for i := range pods {
+		w := istio.WorkloadOf(&pods[i])
+		if pods[i].Created.After(made[w]) {
+			made[w] = pods[i].Created
+		}
+	}
+	var out []Refusal
+	for _, e := range resources.RefusedPods.Of(c.Cluster).Value {
+		last, first := e.LastTimestamp.Time, e.CreationTimestamp.Time
+		if now.Sub(last) > refusedFor || now.Sub(first) < settledAfter && now.Sub(last) < settledAfter {
+			continue
+		}
+		r := Refusal{
+			Of:    workloadOfOwner(e.InvolvedObject.Namespace, facts.Owner{Kind: e.InvolvedObject.Kind, Name: e.InvolvedObject.Name}),
+			Cause: causeOf(e.Message), Message: e.Message, At: last,
+		}
+		if made[r.Of].After(last) {
+			continue
+		}
+		switch at := slices.IndexFunc(out, func(o Refusal) bool { return o.Of == r.Of }); {
+		case at < 0:
+			out = append(out, r)
+		case out[at].At.Before(r.At):
+			out[at] = r
+		}
+	}
+	slices.SortFunc(out, func(a, b Refusal) int { return strings.Compare(a.Of.String(), b.Of.String()) })
+	return out
+}
+
+// settledAfter is how old what is wrong has to be: a mesh is always rolling something.
+const settledAfter = 2 * time.Minute
+
+// NamesProxy reports whether the API server's message is about the containers that the injector adds.
+func (r Refusal) NamesProxy() bool {
+	return slices.ContainsFunc([]string{istio.ProxyContainer, istio.ProxyInitContainer, istio.ValidateContainer}, func(name string) bool {
+		return strings.Contains(r.Message, name)
+	})
+}
+
 // workloadOfOwner is the workload of which an owner makes the pods: a ReplicaSet has the
 // name of its Deployment, and a hash.
 func workloadOfOwner(namespace string, owner facts.Owner) istio.WorkloadRef {
@@ -106,6 +154,8 @@ func causeOf(message string) RefusalCause {
 		return WebhookWithoutTarget
 	case webhook:
 		return WebhookOther
+	case has("without restartPolicy=Always"):
+		return SpoiledSidecar
 	case has("security context constraint"):
 		return SecurityContext
 	case has("violates PodSecurity"):

@@ -68,6 +68,9 @@ var (
 	}
 	// Istiods are the debug ports of all replicas of istiod.
 	Istiods = &Question{name: "debug ports of istiod", grants: []resource.Grant{inSystem(forward)}}
+	// Rejections are what proxies do not accept of what istiod sends them, as the same ports say it: they
+	// are asked a second time where there are any.
+	Rejections = &Question{name: "what proxies refuse", grants: []resource.Grant{inSystem(forward)}}
 	// TokenReviews are what API servers say of the tokens in remote secrets, which are read
 	// once more for that.
 	TokenReviews = &Question{
@@ -91,7 +94,7 @@ var (
 )
 
 // All are all questions.
-var All = Set{Hostnames, RemoteSides, Istiods, TokenReviews, ProxyCertificates, ProxyEndpoints, Trials}
+var All = Set{Hostnames, RemoteSides, Istiods, Rejections, TokenReviews, ProxyCertificates, ProxyEndpoints, Trials}
 
 // Set are some questions.
 type Set []*Question
