@@ -64,7 +64,7 @@ func literals(t *testing.T) map[string][]string {
 func TestWhereCodesAreNamed(t *testing.T) {
 	where := literals(t)
 	areas := []string{"internal/reach"}
-	for _, area := range []string{"certs", "network", "gateways", "ambient", "primaryremote", "remotesecrets", "endpoints", "releases"} {
+	for _, area := range []string{"certs", "network", "gateways", "ambient", "primaryremote", "remotesecrets", "endpoints", "releases", "controlplane"} {
 		areas = append(areas, "internal/istio/"+area)
 	}
 	var codes []finding.Code
@@ -72,7 +72,7 @@ func TestWhereCodesAreNamed(t *testing.T) {
 		codes = append(codes, report.Code)
 	}
 	for _, m := range rules.Meshes() {
-		codes = append(codes, m.Codes("certs", "network", "endpoints")...)
+		codes = append(codes, m.Codes("control plane", "certs", "network", "endpoints")...)
 	}
 	if len(codes) < 150 {
 		t.Fatalf("only %d codes", len(codes))

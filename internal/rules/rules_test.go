@@ -17,7 +17,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rules"
 )
 
-var areas = []mesh.Area{mesh.Certs, mesh.Network, mesh.Endpoints}
+var areas = []mesh.Area{mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints}
 
 // istio are all rules of Istio.
 func istio() []*rule.Rule[*model.Mesh] {

@@ -55,6 +55,12 @@ func fleets(t *testing.T) []fleet {
 			out = append(out, fleet{name: c.Name, facts: f, seen: seen})
 		}
 	}
+	for _, list := range [][]istiotest.ControlPlaneCase{istiotest.ControlPlaneHealthy, istiotest.ControlPlaneFaults} {
+		for _, c := range list {
+			f, seen := c.Make()
+			out = append(out, fleet{name: c.Name, facts: f, seen: seen})
+		}
+	}
 	for _, pattern := range []string{"../../../examples/*", "../../../plugins/*/testdata/fleets/*"} {
 		folders, err := filepath.Glob(pattern)
 		if err != nil {
@@ -99,7 +105,7 @@ type said struct {
 
 func say(f fleet) said {
 	m := model.New(f.facts, model.Options{Seen: f.seen, Hosts: f.hosts})
-	result := istiomesh.Judge(m, rule.Options{}, mesh.Certs, mesh.Network, mesh.Endpoints)
+	result := istiomesh.Judge(m, rule.Options{}, mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints)
 	return said{m, result, views.Map(m, result), remotesecrets.List(m, result)}
 }
 

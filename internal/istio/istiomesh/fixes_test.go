@@ -103,7 +103,7 @@ func TestFixesDoNoHarm(t *testing.T) {
 		}
 		said := say(f)
 		options := model.Options{Seen: f.seen, Hosts: f.hosts}
-		prover := istiomesh.NewProver(f.facts, options, said.result, mesh.Certs, mesh.Network, mesh.Endpoints)
+		prover := istiomesh.NewProver(f.facts, options, said.result, mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints)
 		note := func(code finding.Code, proven bool, why string) {
 			if f.random || f.missed {
 				return

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ambient"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ask"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/controlplane"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/gateways"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
@@ -58,6 +59,8 @@ func (Mesh) Resources(wishes []any, areas ...mesh.Area) resource.Set {
 	}
 	for _, area := range areas {
 		switch area {
+		case mesh.ControlPlane:
+			out = resource.Join(out, resources.ControlPlaneRules)
 		case mesh.Certs:
 			out = resource.Join(out, resources.Trust)
 		case mesh.Network:
@@ -72,6 +75,8 @@ func (Mesh) Resources(wishes []any, areas ...mesh.Area) resource.Set {
 // Rules are those of an area.
 func Rules(area mesh.Area) []*rule.Rule[*model.Mesh] {
 	switch area {
+	case mesh.ControlPlane:
+		return controlplane.Rules()
 	case mesh.Certs:
 		return certs.Rules()
 	case mesh.Network:
@@ -94,7 +99,7 @@ func (Mesh) Codes(areas ...mesh.Area) []finding.Code {
 // Needs are the rows and questions of the rules that can find some codes, rows first.
 func (Mesh) Needs(codes ...finding.Code) []mesh.Need {
 	var needs []rule.Need
-	for _, area := range []mesh.Area{mesh.Certs, mesh.Network, mesh.Endpoints} {
+	for _, area := range []mesh.Area{mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints} {
 		for _, r := range Rules(area) {
 			if slices.ContainsFunc(r.Codes(), func(code finding.Code) bool { return slices.Contains(codes, code) }) {
 				needs = slices.Concat(needs, r.Needs, r.Uses)

@@ -52,6 +52,9 @@ func given(t *testing.T) map[string][]resource.Grant {
 						}
 					}
 				}
+				for _, path := range r.NonResourceURLs {
+					out[role.Name] = append(out[role.Name], resource.Grant{Right: resource.Right{Verb: verb, Resource: path}, Scope: scope})
+				}
 			}
 		}
 	}
@@ -98,7 +101,7 @@ func rowsOf(area mesh.Area, wishes ...any) resource.Set {
 // taken are what the rows and questions of an area take, with some wishes.
 func taken(area mesh.Area, wishes ...any) []resource.Grant {
 	rows := rowsOf(area, wishes...)
-	if area == mesh.Endpoints { // which its own role is for
+	if area != mesh.Certs { // which a role of its own is for
 		rows = rows.Without(resources.StraySecrets)
 	}
 	out := grantsOf(rows)
@@ -120,6 +123,9 @@ func TestRights(t *testing.T) {
 		"mesh-certs-proxies": {
 			taken:  of(taken(mesh.Certs, mesh.AskProxies{}), questions.ProxyCertificates.Instead()),
 			beside: []string{"mesh-certs"},
+		},
+		"mesh-check": {
+			taken: of(taken(mesh.ControlPlane), taken(mesh.Certs), taken(mesh.Network), taken(mesh.Endpoints)),
 		},
 		"mesh-network":                   {taken: taken(mesh.Network)},
 		"mesh-network-probe":             {taken: taken(mesh.Network, mesh.Probing{}), beside: []string{"mesh-network"}},
@@ -185,7 +191,7 @@ func TestTableOfRights(t *testing.T) {
 
 func tableOfRights() string {
 	out := "\n| what | right | where | by mesh- |\n| --- | --- | --- | --- |\n"
-	areas := []mesh.Area{mesh.Certs, mesh.Network, mesh.Endpoints}
+	areas := []mesh.Area{mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints}
 	wishes := map[mesh.Area][]any{mesh.Certs: {mesh.AskProxies{}}, mesh.Network: {mesh.Probing{}}}
 	line := func(name string, grants []resource.Grant, by []string) {
 		var rights, places []string
@@ -199,7 +205,7 @@ func tableOfRights() string {
 		var by []string
 		for _, area := range areas {
 			if rowsOf(area, wishes[area]...).Has(row) {
-				by = append(by, string(area))
+				by = append(by, plugin(area))
 			}
 		}
 		line(row.String(), grantsOf(row), by)
@@ -208,7 +214,7 @@ func tableOfRights() string {
 		var by []string
 		for _, area := range areas {
 			if istiomesh.Asked(wishes[area], area).Has(q) {
-				by = append(by, string(area))
+				by = append(by, plugin(area))
 			}
 		}
 		if q == questions.ProxyEndpoints { // only commands ask
@@ -223,6 +229,14 @@ func tableOfRights() string {
 		}
 	}
 	return out + "\n"
+}
+
+// plugin is the one that is about an area; mesh-check reads what all of them read.
+func plugin(area mesh.Area) string {
+	if area == mesh.ControlPlane {
+		return "check"
+	}
+	return string(area)
 }
 
 // place is where a right is taken.

@@ -196,6 +196,7 @@ var lookAlikes = []EndpointCase{
 	})}},
 	{Case: Case{Name: "weights that differ while a version is rolled out", Fleet: serving(func(_ *Fleet, east, west *Cluster) {
 		for i, c := range []*Cluster{east, west} {
+			c.Serve("httpbin")
 			v := routeTo("helloworld", "")
 			v.Spec.HTTP[0].Route = append(v.Spec.HTTP[0].Route, api.RouteDestination{Destination: &api.RouteTarget{Host: "httpbin"}, Weight: int32(10 + 40*i)})
 			v.Spec.HTTP[0].Route[0].Weight = int32(90 - 40*i)

@@ -126,9 +126,14 @@ var ambientHealthy = []Case{
 	{Name: "ServiceEntry that is not labeled as global", Fleet: ambientNetworked(func(_, west *Cluster, _, _ *corev1.Service) {
 		west.entry(map[string]string{istio.LabelGlobal: "false"})
 	})},
-	{Name: "waypoints in both clusters", Fleet: ambientNetworked(func(_, west *Cluster, inEast, _ *corev1.Service) {
+	{Name: "waypoints in both clusters", Fleet: ambientNetworked(func(east, west *Cluster, inEast, _ *corev1.Service) {
 		inEast.Labels[istio.LabelWaypoint] = "waypoint"
 		west.Namespaces["sample"][istio.LabelWaypoint] = "wp"
+		for name, c := range map[string]*Cluster{"waypoint": east, "wp": west} {
+			k := waypointGateway(nil, metav1.ConditionTrue, "Programmed")
+			k.Name = name
+			c.Network.add(k)
+		}
 	})},
 	{Name: "namespace that is kept out of ambient mode", Fleet: ambientNetworked(func(_, west *Cluster, _, inWest *corev1.Service) {
 		west.Namespaces["sample"] = map[string]string{"istio.io/dataplane-mode": "none"}

@@ -129,6 +129,10 @@ func isEmpty(s *metav1.LabelSelector) bool {
 	return s == nil || len(s.MatchLabels)+len(s.MatchExpressions) == 0
 }
 
+// Known reports whether what the webhook selects was read. Every webhook says for which objects it is
+// called, or for which namespaces: one that says neither was reduced on the way.
+func (h Hook) Known() bool { return len(h.Rules) > 0 || h.namespaces != nil }
+
 // Takes reports whether the API server calls it for a pod with some labels in a namespace.
 func (h Hook) Takes(ns *corev1.Namespace, pod map[string]string) bool {
 	return h.IsForPods() && matches(h.namespaces, namespaceLabels(ns)) && matches(h.objects, pod)
@@ -180,7 +184,7 @@ func (c *Cluster) TakenBy(p *facts.Pod) []Hook {
 	if ns == nil {
 		return nil
 	}
-	return slices.DeleteFunc(c.InjectorHooks(), func(h Hook) bool { return !h.Takes(ns, p.Labels) })
+	return slices.DeleteFunc(c.InjectorHooks(), func(h Hook) bool { return !h.Known() || !h.Takes(ns, p.Labels) })
 }
 
 // AsksForSidecars reports whether the labels of a namespace ask for sidecars in its pods, and by

@@ -139,10 +139,9 @@ func (i Installation) Since() time.Duration {
 func (i Installation) Proxies() []*facts.Pod {
 	var out []*facts.Pod
 	for _, p := range i.In.ProxyPods() {
-		for _, cp := range i.In.ProgrammedBy(p) {
-			if cp.RunsIn == i.In && cp.Istiod.Name == i.Istiod.Name {
-				out = append(out, p)
-			}
+		by := i.In.ProgrammedBy(p)
+		if len(by) == 1 && by[0].RunsIn == i.In && by[0].Istiod.Name == i.Istiod.Name {
+			out = append(out, p) // of several revisions without a word of which, it is none's
 		}
 	}
 	return out

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -52,7 +54,7 @@ const refusedFor = 20 * time.Minute
 func (c *Cluster) Refusals() []Refusal {
 	var out []Refusal
 	for _, e := range resources.GatewayEvents.Of(c.Cluster).Value {
-		if e.Reason != resources.FailedCreate || c.mesh.Fleet.At.Sub(e.LastTimestamp.Time) > refusedFor {
+		if e.Reason != resources.FailedCreate || !c.isLasting(e) {
 			continue
 		}
 		owner := facts.Owner{Kind: e.InvolvedObject.Kind, Name: e.InvolvedObject.Name}
@@ -81,7 +83,6 @@ func (c *Cluster) Refusals() []Refusal {
 // older ones or not: an event says so that is neither a moment's nor an old one, and no pod of the
 // workload was made since. Of each there is the last.
 func (c *Cluster) Refusing() []Refusal {
-	now := c.mesh.Fleet.At
 	made := map[istio.WorkloadRef]time.Time{}
 	pods := resources.Pods.Of(c.Cluster).Value
 	for i := range pods {
@@ -92,10 +93,10 @@ func (c *Cluster) Refusing() []Refusal {
 	}
 	var out []Refusal
 	for _, e := range resources.RefusedPods.Of(c.Cluster).Value {
-		last, first := e.LastTimestamp.Time, e.CreationTimestamp.Time
-		if now.Sub(last) > refusedFor || now.Sub(first) < settledAfter && now.Sub(last) < settledAfter {
+		if !c.isLasting(e) {
 			continue
 		}
+		last := e.LastTimestamp.Time
 		r := Refusal{
 			Of:    workloadOfOwner(e.InvolvedObject.Namespace, facts.Owner{Kind: e.InvolvedObject.Kind, Name: e.InvolvedObject.Name}),
 			Cause: causeOf(e.Message), Message: e.Message, At: last,
@@ -112,6 +113,12 @@ func (c *Cluster) Refusing() []Refusal {
 	}
 	slices.SortFunc(out, func(a, b Refusal) int { return strings.Compare(a.Of.String(), b.Of.String()) })
 	return out
+}
+
+// isLasting reports whether an event of a refusal is neither a moment's nor an old one.
+func (c *Cluster) isLasting(e corev1.Event) bool {
+	since, last := c.mesh.Fleet.At.Sub(e.CreationTimestamp.Time), c.mesh.Fleet.At.Sub(e.LastTimestamp.Time)
+	return last <= refusedFor && (since >= settledAfter || last >= settledAfter)
 }
 
 // settledAfter is how old what is wrong has to be: a mesh is always rolling something.

@@ -64,6 +64,22 @@ var ValidatingWebhooks = resource.List[admissionv1.ValidatingWebhookConfiguratio
 	},
 }, trimValidatingWebhook)
 
+// What the API server calls before it makes or changes objects: the webhooks of Istio, and those
+// of others, which take the same pods or are themselves part of the mesh. They may come from the
+// API server's cache: somebody installs them.
+var (
+	// MutatingWebhooks are all MutatingWebhookConfigurations, Webhooks among them.
+	MutatingWebhooks = resource.All[admissionv1.MutatingWebhookConfigurationList](resource.About{
+		Name: "all mutatingwebhookconfigurations", File: "mutatingwebhookconfigurations-all", Kind: "MutatingWebhookConfiguration",
+		Group: admissionv1.GroupName, Resource: "mutatingwebhookconfigurations", Versions: v1, FromCache: true,
+	}, trimWebhook)
+	// AllValidatingWebhooks are all ValidatingWebhookConfigurations, ValidatingWebhooks among them.
+	AllValidatingWebhooks = resource.All[admissionv1.ValidatingWebhookConfigurationList](resource.About{
+		Name: "all validatingwebhookconfigurations", File: "validatingwebhookconfigurations-all", Kind: "ValidatingWebhookConfiguration",
+		Group: admissionv1.GroupName, Resource: "validatingwebhookconfigurations", Versions: v1, FromCache: true,
+	}, trimValidatingWebhook)
+)
+
 // IstioCSRs are the Deployments of istio-csr, which signs in the place of istiod. They may
 // come from the API server's cache.
 var IstioCSRs = resource.List[appsv1.DeploymentList](resource.About{
@@ -176,4 +192,15 @@ func trimWebhookClient(c admissionv1.WebhookClientConfig) admissionv1.WebhookCli
 		c.CABundle = pki.Redact(c.CABundle)
 	}
 	return c
+}
+
+// trimRules keeps which objects a webhook is called for.
+func trimRules(rules []admissionv1.RuleWithOperations) []admissionv1.RuleWithOperations {
+	var out []admissionv1.RuleWithOperations
+	for _, r := range rules {
+		out = append(out, admissionv1.RuleWithOperations{
+			Operations: r.Operations, Rule: admissionv1.Rule{APIGroups: r.APIGroups, Resources: r.Resources, Scope: r.Scope},
+		})
+	}
+	return out
 }

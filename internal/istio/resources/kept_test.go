@@ -29,9 +29,11 @@ func TestWhatIsKeptForNetworks(t *testing.T) {
 	}{
 		"an injector": {
 			filled(func(m *corev1.ConfigMap) {
-				m.Name, m.Data = istio.InjectorConfigMap+"-canary", map[string]string{"values": values, "config": "secret"}
+				m.Name, m.Data = istio.InjectorConfigMap+"-canary", map[string]string{
+					"values": values, "config": "policy: enabled\ntemplates: {sidecar: secret}\n", "other": "secret",
+				}
 			}),
-			slices.Concat(owned, spec("Data[values]")),
+			slices.Concat(owned, spec("Data[config]", "Data[values]")),
 		},
 		"an Event": {
 			filled[corev1.Event](nil),
@@ -59,8 +61,8 @@ func TestWhatIsKeptForNetworks(t *testing.T) {
 			if diff := cmp.Diff(slices.Sorted(slices.Values(c.want)), leaves(reflect.ValueOf(kept), "")); diff != "" {
 				t.Errorf("kept (-want +got):\n%s", diff)
 			}
-			if m, ok := kept.(*corev1.ConfigMap); ok && strings.Contains(m.Data["values"], "secret") {
-				t.Errorf("values: %s", m.Data["values"])
+			if m, ok := kept.(*corev1.ConfigMap); ok && (strings.Contains(m.Data["values"], "secret") || m.Data["config"] != `{"policy":"enabled"}`) {
+				t.Errorf("values: %s, config: %s", m.Data["values"], m.Data["config"])
 			}
 		})
 	}

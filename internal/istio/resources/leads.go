@@ -82,6 +82,19 @@ var GatewayEvents = resource.List[corev1.EventList](resource.About{
 	},
 }, TrimEvent)
 
+// mostRefusals is how many events of refused pods are read: each names a workload, and a few say
+// what is the matter with all.
+const mostRefusals = 500
+
+// RefusedPods are the events of all namespaces that say that the API server refuses the pods of
+// a workload.
+var RefusedPods = resource.List[corev1.EventList](resource.About{
+	Name: "events of refused pods", File: "events-failed-create", Kind: "Event", Resource: "events", Versions: v1,
+	Fields: "reason=" + FailedCreate + ",type=" + corev1.EventTypeWarning, Sample: mostRefusals,
+}, resource.Belonging[*corev1.Event]{
+	Belongs: func(_ *facts.Cluster, e *corev1.Event) bool { return e.Reason == FailedCreate },
+}, TrimEvent)
+
 // TrimEvent keeps what happened to which object, and when last.
 func TrimEvent(e *corev1.Event) *corev1.Event {
 	out := &corev1.Event{ObjectMeta: resource.BareMeta(&e.ObjectMeta), Type: e.Type, Reason: e.Reason, Message: e.Message, Count: e.Count}

@@ -64,6 +64,9 @@ func objectOf(t *testing.T, row resource.Resource) runtime.Object {
 		o.Data = map[string][]byte{"west": []byte("{}")}
 	case *corev1.Event:
 		o.InvolvedObject.Kind = "Service"
+		if row == resource.Resource(resources.RefusedPods) {
+			o.InvolvedObject.Kind, o.Reason = "ReplicaSet", resources.FailedCreate
+		}
 	}
 	return o
 }
