@@ -50,7 +50,7 @@ install: build ## Install the plugins and their completion for kubectl into PREF
 
 .PHONY: demo
 demo: build ## Run each plugin on the fleets in examples/
-	@for args in "certs diff --contexts east,west --from examples/broken" "certs verify --from examples/broken" \
+	@for args in "check --from examples/fleet" "certs diff --contexts east,west --from examples/broken" "certs verify --from examples/broken" \
 		"network map --from examples/networks" "network verify --from examples/networks" \
 		"endpoints diagnose helloworld.sample --from examples/services"; do \
 		echo "\$$ bin/kubectl-mesh_$$args"; \

@@ -120,7 +120,7 @@ func hostile(t *testing.T, name string, f *istiotest.Fleet, documents map[string
 		}
 	}
 	var screen bytes.Buffer
-	report.NewPage(&screen, false, 80, true).Findings(result, true)
+	report.NewPage(&screen, false, 80, true).Findings(result, nil, true)
 	if i := bytes.IndexFunc(screen.Bytes(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }); i >= 0 {
 		t.Errorf("%s: the screen holds %q", name, screen.Bytes()[max(0, i-20):min(screen.Len(), i+20)])
 	}

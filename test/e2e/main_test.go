@@ -26,6 +26,7 @@ var (
 	binary          string // of mesh-certs
 	network         string // of mesh-network
 	endpointsBinary string // of mesh-endpoints
+	checkBinary     string // of mesh-check
 )
 
 func TestMain(m *testing.M) {
@@ -48,7 +49,7 @@ func run(m *testing.M) (int, error) {
 	defer os.RemoveAll(dir)
 	// As in a release, so that kubectl finds it by its name.
 	binary, network = filepath.Join(dir, "bin", "kubectl-mesh_certs"), filepath.Join(dir, "bin", "kubectl-mesh_network")
-	endpointsBinary = filepath.Join(dir, "bin", "kubectl-mesh_endpoints")
+	endpointsBinary, checkBinary = filepath.Join(dir, "bin", "kubectl-mesh_endpoints"), filepath.Join(dir, "bin", "kubectl-mesh_check")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bin")+"/", "./plugins/...")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -35,7 +35,7 @@ func blocks(t *testing.T, language string) []string {
 func TestREADMEScreens(t *testing.T) {
 	recordings := map[string]struct{ program, folder string }{
 		"$ kubectl mesh-certs ": {binary, "broken"}, "$ kubectl mesh-network ": {network, "networks"},
-		"$ kubectl mesh-endpoints ": {endpointsBinary, "services"},
+		"$ kubectl mesh-endpoints ": {endpointsBinary, "services"}, "$ kubectl mesh-check ": {checkBinary, "fleet"},
 	}
 	seen := map[string]bool{}
 	for _, want := range blocks(t, "console") {
@@ -58,7 +58,7 @@ func TestREADMEScreens(t *testing.T) {
 				screen, _ := programOnTerminal(t, r.program, fleet.Kubeconfig(), []string{"NO_COLOR=1"}, nil, append(strings.Fields(command), "--from", examples)...)
 				for line := range strings.Lines(strings.ReplaceAll(screen, "\r\n", "\n")) {
 					if !strings.HasPrefix(line, "Read from ") {
-						got.WriteString(line)
+						got.WriteString(strings.ReplaceAll(line, " --from "+examples, ""))
 					}
 				}
 			}

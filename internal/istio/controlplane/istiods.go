@@ -19,8 +19,7 @@ import (
 const (
 	// settled is how old what is wrong has to be: a mesh is always rolling something.
 	settled = 2 * time.Minute
-	// recent is how long a restart counts, and often how many are too many within an hour.
-	recent = 24 * time.Hour
+	// often is how many restarts are too many within an hour.
 	often  = 3
 	// hangs is how long each remote cluster that does not answer may hold a start of istiod up
 	// (pilot/pkg/features/pilot.go, RemoteClusterTimeout).
@@ -119,7 +118,7 @@ func restarts(p pass) {
 				if s.Ended != nil {
 					end = s.Ended
 				}
-				if end.Code == 0 || end.Code == 143 || now.Sub(end.At) > recent || now.Sub(pod.Created) < settled {
+				if end.Code == 0 || end.Code == 143 || now.Sub(end.At) > recent(p.Model) || now.Sub(pod.Created) < settled {
 					continue
 				}
 				severity := finding.Warning
@@ -217,7 +216,7 @@ func notReady(p pass) {
 			longest := now
 			for _, pod := range i.Pods {
 				s := pod.Status(istio.DiscoveryContainer)
-				if s == nil || s.Started.IsZero() || s.Ready || model.IstiodIsReady(pod) || s.Last != nil && now.Sub(s.Last.At) < recent ||
+				if s == nil || s.Started.IsZero() || s.Ready || model.IstiodIsReady(pod) || s.Last != nil && now.Sub(s.Last.At) < recent(p.Model) ||
 					now.Sub(s.Started) < settled+hangs*time.Duration(len(c.Remotes)) {
 					continue
 				}

@@ -67,11 +67,13 @@ type ClusterOverview struct {
 type Overview struct {
 	// Clusters are those that were reached and have something of Istio, in the order of the fleet.
 	Clusters []ClusterOverview
+	// Since is how far back restarts count.
+	Since time.Duration
 }
 
 // NewOverview counts what there is in a fleet.
 func NewOverview(m *model.Mesh) Overview {
-	var out Overview
+	out := Overview{Since: recent(m)}
 	for _, c := range m.Clusters {
 		if c.HasIstio() {
 			out.Clusters = append(out.Clusters, overviewOf(m, c))
@@ -95,7 +97,7 @@ func overviewOf(m *model.Mesh, c *model.Cluster) ClusterOverview {
 		out.Istiods.Good += min(ready, max(i.Wanted(), 0))
 		out.Istiods.All += i.Wanted()
 		for _, pod := range i.Pods {
-			out.Restarts += badEnds(pod, now)
+			out.Restarts += badEnds(pod, now, recent(m))
 		}
 	}
 	out.Istiod = finding.Distinct(out.Istiod)
@@ -165,15 +167,15 @@ func isOld(c *model.Cluster, p *facts.Pod, v string) bool {
 	})
 }
 
-// badEnds is how often the container of a pod of istiod is known to have ended badly within a day.
-func badEnds(p *facts.Pod, now time.Time) int {
+// badEnds is how often the container of a pod of istiod is known to have ended badly since then.
+func badEnds(p *facts.Pod, now time.Time, since time.Duration) int {
 	s := p.Status(istio.DiscoveryContainer)
 	if s == nil {
 		return 0
 	}
 	n := 0
 	for _, e := range []*facts.Ended{s.Last, s.Ended} {
-		if e != nil && e.Code != 0 && e.Code != 143 && now.Sub(e.At) <= recent {
+		if e != nil && e.Code != 0 && e.Code != 143 && now.Sub(e.At) <= since {
 			n++
 		}
 	}
@@ -219,13 +221,14 @@ func (o Overview) saysControlPlane() string {
 		restarts += c.Restarts
 	}
 	text := fmt.Sprintf("%d of %s ready, ", s.Good, plural(s.All, "istiod", "istiods"))
-	switch restarts {
-	case 0:
-		return text + "no restart in 24 hours"
-	case 1:
-		return text + "1 restart in 24 hours"
+	within := o.Since.String()
+	if hours := o.Since.Hours(); o.Since%time.Hour == 0 {
+		within = finding.Plural(int(hours), "hour")
 	}
-	return text + fmt.Sprintf("%d restarts in 24 hours", restarts)
+	if restarts == 0 {
+		return text + "no restart in " + within
+	}
+	return text + finding.Plural(restarts, "restart") + " in " + within
 }
 
 // istiods are the versions of all control planes, each once.
@@ -258,7 +261,7 @@ func (o Overview) saysVersions() string {
 	case total == 0:
 		return text
 	case old == 0:
-		return text + fmt.Sprintf(", and of the same version %s", plural(total, "proxy", "proxies"))
+		return text + fmt.Sprintf("; %s of the same version", plural(total, "proxy", "proxies"))
 	}
 	var others []string
 	for _, v := range slices.Sorted(maps.Keys(of)) {

@@ -137,7 +137,7 @@ func outOfLimit(p pass) {
 		worst := 0
 		for _, pod := range c.ProxyPods() {
 			s := pod.Status(istio.ProxyContainer)
-			if s == nil || s.Last == nil || s.Last.Reason != "OOMKilled" || now.Sub(s.Last.At) > recent {
+			if s == nil || s.Last == nil || s.Last.Reason != "OOMKilled" || now.Sub(s.Last.At) > recent(p.Model) {
 				continue
 			}
 			killed = append(killed, pod)

@@ -133,8 +133,7 @@ func (m Mesh) CheckUp(ctx context.Context, run *mesh.Run) (finding.Result, verdi
 	if err != nil {
 		return finding.Result{}, verdict.Overview{}, err
 	}
-	_ = built
-	return result.Of(m.Codes(run.Areas...)), verdict.Overview{Replicas: "istiod"}, nil
+	return result.Of(m.Codes(run.Areas...)), overview(built, result), nil
 }
 
 // resolveTime is how long name servers have to answer where the user does not say.
@@ -202,6 +201,9 @@ func Look(ctx context.Context, run *mesh.Run) (*model.Mesh, []rule.Topic, error)
 		wish.Proxies = ask.Certificates(ctx, run.By, run.Fleet)
 	}
 	options.Given = append(options.Given, wish)
+	if since, ok := mesh.Wish[mesh.Since](run.Wishes); ok {
+		options.Given = append(options.Given, controlplane.Options{Since: time.Duration(since)})
+	}
 	if services, ok := mesh.Wish[mesh.Services](run.Wishes); ok {
 		options.Given = append(options.Given, endpoints.Options{Namespace: services.Namespace, Selects: services.Selects})
 	}

@@ -48,10 +48,14 @@ func record(ctx context.Context, binaries, only, into string) error {
 			return err
 		}
 	}
-	if only != "" && only != services {
-		return nil
+	for name, write := range map[string]func(string) error{services: writeServices, whole: writeWhole} {
+		if only == "" || only == name {
+			if err := write(into); err != nil {
+				return err
+			}
+		}
 	}
-	return writeServices(into)
+	return nil
 }
 
 func dump(ctx context.Context, scenario, binary, into string) (err error) {
