@@ -104,7 +104,9 @@ func takeNamespace(f *finding.Finding, c *model.Cluster, ns *corev1.Namespace, h
 	revisions := c.InjectorRevisions()
 	switch {
 	case len(revisions) == 0:
-		return append([]finding.Step{finding.Say("Install the webhook of istiod again: upgrade its installation with the values that it has.")}, restart...)
+		return []finding.Step{
+			finding.Say("Install the webhook of istiod again: upgrade its installation with the values that it has. Then restart the workloads."),
+		}
 	case slices.Contains(revisions, istio.DefaultRevision) && label == istio.LabelRevision:
 		out := []finding.Step{finding.Say("Label the namespace for the revision that is there:").By(
 			finding.Kubectl(c.Context, "label", "namespace/"+ns.Name, istio.LabelRevision+"-", model.LabelInjection+"=enabled"))}

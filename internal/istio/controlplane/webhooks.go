@@ -122,7 +122,9 @@ func leftOver(p pass) {
 			if _, installed := c.AnsweredBy(h); installed {
 				continue
 			}
-			if h.Mutates && matters(c, h) {
+			if h.Mutates && slices.ContainsFunc(c.InjectorHooks(), func(o model.Hook) bool {
+				return o.Object == h.Object && (!o.Known() || matters(c, o))
+			}) {
 				continue // PR012
 			}
 			f := finding.Finding{
