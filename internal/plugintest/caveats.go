@@ -58,7 +58,7 @@ func Caveats(t *testing.T, plugin command.Plugin) {
 	}
 	for _, need := range needs {
 		for _, g := range slices.Concat(need.Grants, need.Instead) {
-			if !regexp.MustCompile(`\b` + regexp.QuoteMeta(g.Resource) + `\b`).MatchString(manifest.Spec.Caveats) {
+			if !regexp.MustCompile(`(?:^|\W)` + regexp.QuoteMeta(g.Resource) + `\b`).MatchString(manifest.Spec.Caveats) {
 				t.Errorf("%s does not name %s, which %s take", path, g.Right, need.Name)
 			}
 		}
