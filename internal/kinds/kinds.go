@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -32,6 +33,7 @@ func init() {
 	utilruntime.Must(appsv1.AddToScheme(Scheme))
 	utilruntime.Must(authenticationv1.AddToScheme(Scheme))
 	utilruntime.Must(authorizationv1.AddToScheme(Scheme))
+	utilruntime.Must(coordinationv1.AddToScheme(Scheme))
 	utilruntime.Must(corev1.AddToScheme(Scheme))
 	utilruntime.Must(discoveryv1.AddToScheme(Scheme))
 	utilruntime.Must(networkingv1.AddToScheme(Scheme))
@@ -45,7 +47,7 @@ func BuiltIn(group string) bool {
 
 var builtIn = map[string]bool{
 	corev1.GroupName: true, appsv1.GroupName: true, admissionv1.GroupName: true, authenticationv1.GroupName: true,
-	authorizationv1.GroupName: true, discoveryv1.GroupName: true, networkingv1.GroupName: true, rbacv1.GroupName: true,
+	authorizationv1.GroupName: true, coordinationv1.GroupName: true, discoveryv1.GroupName: true, networkingv1.GroupName: true, rbacv1.GroupName: true,
 }
 
 // custom are the kinds that were registered.

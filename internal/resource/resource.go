@@ -56,6 +56,10 @@ type About struct {
 	Filtered bool
 	// Sample is how many objects are read; 0 for all.
 	Sample int64
+	// Where is a row without whose objects this one is not read: nothing of a mesh is asked
+	// where it is not installed. It costs one round trip on the open connection. nil for
+	// a row that is read in any case.
+	Where Resource
 	// Later: it is not read with the others, but where they show that it is needed.
 	Later bool
 	// Answers: the row holds answers of the API server to questions that are posted, and
@@ -119,7 +123,7 @@ type Grant struct {
 func (a *About) Grant() Grant {
 	object := a.Object
 	if name, ok := strings.CutPrefix(a.Fields, "metadata.name="); ok {
-		object = name
+		object, _, _ = strings.Cut(name, ",")
 	}
 	return Grant{a.Right(), a.Scope, object}
 }

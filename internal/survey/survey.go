@@ -45,9 +45,11 @@ func Read(ctx context.Context, cluster Cluster, rows ...resource.Rows) (facts.Cl
 	defer a.Close()
 	r := NewReader(ctx)
 	var reads []*RowRead
-	for _, row := range resource.Join(rows...) {
+	asked := map[resource.Resource]*RowRead{}
+	for _, row := range withConditions(resource.Join(rows...)) {
 		if !row.About().Later {
-			reads = append(reads, r.Row(a, row, cluster.Namespace, row.About().Object))
+			asked[row] = r.rowWhere(a, row, cluster.Namespace, row.About().Object, asked[row.About().Where])
+			reads = append(reads, asked[row])
 		}
 	}
 	err = r.Finish()
@@ -57,19 +59,52 @@ func Read(ctx context.Context, cluster Cluster, rows ...resource.Rows) (facts.Cl
 	return out, err
 }
 
+// withConditions are rows with those that tell whether they are read, which come first.
+func withConditions(rows resource.Set) resource.Set {
+	var first resource.Set
+	for _, row := range rows {
+		if where := row.About().Where; where != nil {
+			first = append(first, where)
+		}
+	}
+	return resource.Join(first, rows)
+}
+
 // RowRead is the read of a row, or of one object of it.
 type RowRead struct {
 	row resource.Resource
 	facts.Read[resource.Intake]
+	// done is closed when it ended; found then says whether there was something.
+	done  chan struct{}
+	found bool
 }
 
 // Row reads a row beside the others. system is the system namespace, and name that of the
 // one object to read; "" for a list.
 func (r *Reader) Row(a *API, row resource.Resource, system, name string) *RowRead {
-	out := &RowRead{row: row}
-	Beside(r, &out.Read, func() (resource.Intake, error) { return a.row(r.ctx, row, system, name) })
+	return r.rowWhere(a, row, system, name, nil)
+}
+
+// rowWhere is Row for a row that is read only where another read finds something; nil for
+// one that is read in any case.
+func (r *Reader) rowWhere(a *API, row resource.Resource, system, name string, where *RowRead) *RowRead {
+	out := &RowRead{row: row, done: make(chan struct{})}
+	Beside(r, &out.Read, func() (resource.Intake, error) {
+		defer close(out.done)
+		if where != nil {
+			if <-where.done; !where.found {
+				return nil, errIdle
+			}
+		}
+		in, err := a.row(r.ctx, row, system, name)
+		out.found = err == nil && in.Taken()
+		return in, err
+	})
 	return out
 }
+
+// errIdle is the end of a read that was not needed.
+var errIdle = errors.New("there is nothing to read")
 
 // Store puts what became of the read into the facts.
 func (r *RowRead) Store(c *facts.Cluster) {
@@ -97,6 +132,9 @@ func NewReader(ctx context.Context) *Reader { return &Reader{ctx: ctx} }
 func Beside[T any](r *Reader, into *facts.Read[T], ask func() (T, error)) {
 	r.Go(func() {
 		value, err := guarded(ask)
+		if errors.Is(err, errIdle) {
+			return
+		}
 		*into = Outcome(value, err)
 		r.mu.Lock()
 		defer r.mu.Unlock()
