@@ -1,0 +1,132 @@
+// Package linkerdmesh is Linkerd as the rest of the program knows it: a mesh.Mesh made of the
+// rows, rules and the model in the folders beside it.
+package linkerdmesh
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/controlplane"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/endpoints"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/network"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+)
+
+// Mesh is Linkerd.
+type Mesh struct{}
+
+var _ mesh.Mesh = Mesh{}
+
+// Name is "Linkerd".
+func (Mesh) Name() string { return "Linkerd" }
+
+// SystemNamespace is the usual namespace of its control plane. It is found by its ConfigMap, whatever
+// it is called.
+func (Mesh) SystemNamespace() string { return "linkerd" }
+
+// Table are all rows that are read for Linkerd.
+func (Mesh) Table() resource.Set { return resources.All }
+
+// PeerResources are the Links and their credentials.
+func (Mesh) PeerResources() resource.Set { return resources.Peers }
+
+// areas are those that rules are about.
+var areas = []mesh.Area{mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints}
+
+// Resources are the rows that the rules of some areas read.
+func (Mesh) Resources(_ []any, areas ...mesh.Area) resource.Set {
+	var out resource.Set
+	for _, area := range areas {
+		switch area {
+		case mesh.ControlPlane:
+			out = resource.Join(out, resources.ControlPlaneRules)
+		case mesh.Certs:
+			out = resource.Join(out, resources.Trust)
+		case mesh.Network:
+			out = resource.Join(out, resources.Networks)
+		case mesh.Endpoints:
+			out = resource.Join(out, resources.EndpointRules)
+		}
+	}
+	return out
+}
+
+// Rules are those of an area.
+func Rules(area mesh.Area) []*rule.Rule[*model.Mesh] {
+	switch area {
+	case mesh.ControlPlane:
+		return controlplane.Rules()
+	case mesh.Certs:
+		return certs.Rules()
+	case mesh.Network:
+		return network.Rules()
+	case mesh.Endpoints:
+		return endpoints.Rules()
+	}
+	return nil
+}
+
+// Codes are the codes that the rules of some areas can find.
+func (Mesh) Codes(areas ...mesh.Area) []finding.Code {
+	var rules []*rule.Rule[*model.Mesh]
+	for _, area := range areas {
+		rules = append(rules, Rules(area)...)
+	}
+	return rule.CodesOf(rules)
+}
+
+// Needs are the rows of the rules that can find some codes.
+func (Mesh) Needs(codes ...finding.Code) []mesh.Need {
+	var needs []rule.Need
+	for _, area := range areas {
+		for _, r := range Rules(area) {
+			if slices.ContainsFunc(r.Codes(), func(code finding.Code) bool { return slices.Contains(codes, code) }) {
+				needs = slices.Concat(needs, r.Needs, r.Uses)
+			}
+		}
+	}
+	var out []mesh.Need
+	for _, row := range resources.All {
+		if slices.Contains(needs, rule.Need(row)) {
+			out = append(out, mesh.Need{Name: row.String(), Grants: []resource.Grant{row.About().Grant()}})
+		}
+	}
+	return out
+}
+
+// FollowUps are none: all is read at once.
+func (Mesh) FollowUps(*facts.Fleet, resource.Set) map[string]mesh.FollowUp { return nil }
+
+// Verify runs the rules of the areas. In a fleet without Linkerd there is nothing to say, not even
+// that something was not checked.
+func (m Mesh) Verify(_ context.Context, run *mesh.Run) (finding.Result, error) {
+	wish := certs.Options{ExpiryWarn: certs.DefaultExpiryWarn}
+	if warn, ok := mesh.Wish[mesh.ExpiryWarn](run.Wishes); ok {
+		wish.ExpiryWarn = time.Duration(warn)
+	}
+	of := model.New(run.Fleet, model.Options{Given: []any{wish}})
+	if len(of.Clusters) == 0 {
+		return finding.Result{}, nil
+	}
+	return Judge(of, rule.Options{}, run.Areas...).Of(m.Codes(run.Areas...)), nil
+}
+
+// Judge runs the rules of areas on a model, and those that name causes of what they find.
+func Judge(of *model.Mesh, options rule.Options, areas ...mesh.Area) finding.Result {
+	var rules []*rule.Rule[*model.Mesh]
+	if slices.Contains(areas, mesh.Network) && !slices.Contains(areas, mesh.Certs) {
+		rules = certs.Rules()
+	}
+	for _, area := range areas {
+		rules = append(rules, Rules(area)...)
+	}
+	return rule.Run(of, rules, options)
+}
