@@ -24,7 +24,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
@@ -58,10 +57,38 @@ func run(fleet *facts.Fleet, command string) (finding.Result, error) {
 	}
 	of.Areas = []mesh.Area{mesh.Area(area)}
 	result := reach.Check(fleet, rules.Meshes())
-	found, err := istiomesh.Mesh{}.Verify(ctx, of)
-	result.Merge(found)
+	for _, m := range rules.Meshes() {
+		if !has(fleet, m) {
+			continue
+		}
+		found, err := m.Verify(ctx, of)
+		if err != nil {
+			return finding.Result{}, err
+		}
+		result.Merge(found)
+	}
 	result.Sort()
-	return result, err
+	return result, nil
+}
+
+// has reports whether a mesh is, or may be, in some cluster of a fleet.
+func has(fleet *facts.Fleet, m mesh.Mesh) bool {
+	for i := range fleet.Clusters {
+		c := &fleet.Clusters[i]
+		if p := m.Presence(c); c.Unreached == nil && (p.Found || p.Unknown != finding.Reason{}) {
+			return true
+		}
+	}
+	return false
+}
+
+// table are the rows of all meshes.
+func table() resource.Set {
+	var out resource.Set
+	for _, m := range rules.Meshes() {
+		out = resource.Join(out, m.Table())
+	}
+	return out
 }
 
 // alarms are the root causes of severity error and warning.
@@ -98,7 +125,7 @@ func line(f finding.Finding) string {
 }
 
 func judge(c *cases.Case) (*verdict, error) {
-	fleet, err := c.Facts(dir, resources.All)
+	fleet, err := c.Facts(dir, table())
 	if err != nil {
 		return nil, err
 	}
@@ -212,11 +239,11 @@ func TestTakeIsTheReverse(t *testing.T) {
 		if i%5 != 0 { // a few are enough: the way is the same
 			continue
 		}
-		files, err := c.Dump(dir, resources.All)
+		files, err := c.Dump(dir, table())
 		if err != nil {
 			t.Fatal(err)
 		}
-		fleet, parts, err := cases.Take(files, dir, c.Base, c.Likes(), resources.All)
+		fleet, parts, err := cases.Take(files, dir, c.Base, c.Likes(), table())
 		if err != nil {
 			t.Fatalf("%s: %v", c.Name, err)
 		}
@@ -234,7 +261,7 @@ func TestTakeIsTheReverse(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		retaken, err := (&cases.Case{Name: "again", Fleet: fleet}).Dump(again, resources.All)
+		retaken, err := (&cases.Case{Name: "again", Fleet: fleet}).Dump(again, table())
 		if err != nil {
 			t.Fatalf("%s: %v", c.Name, err)
 		}
@@ -270,21 +297,21 @@ func TestDumpsOfCases(t *testing.T) {
 		if i%7 != 0 { // a few are enough: the way is the same
 			continue
 		}
-		files, err := c.Dump(dir, resources.All)
+		files, err := c.Dump(dir, table())
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := dump.Read(files, "istio-system", time.Time{}, resources.All)
+		got, err := dump.Read(files, "istio-system", time.Time{}, table())
 		if err != nil {
 			t.Fatalf("%s: %v", c.Name, err)
 		}
-		want, err := c.Facts(dir, resources.All)
+		want, err := c.Facts(dir, table())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range want.Clusters {
-			read := resource.Reads(&got.Clusters[i], resources.All)
-			for row, fact := range resource.Reads(&want.Clusters[i], resources.All) {
+			read := resource.Reads(&got.Clusters[i], table())
+			for row, fact := range resource.Reads(&want.Clusters[i], table()) {
 				if diff := cmp.Diff(fact, read[row], cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("%s, %s, %s (-facts +dump):\n%s", c.Name, want.Clusters[i].Context, row, diff)
 				}

@@ -13,7 +13,7 @@ import (
 // discover finds the contexts of the clusters to which the current one leads, by what
 // each mesh has of other clusters, and tells on the error stream what it chose.
 func (f *Frame) discover(kubeconfig *fleet.Kubeconfig, current *facts.Cluster) (found []fleet.Member, beyond []facts.BeyondReach) {
-	for _, m := range f.Plugin.Meshes {
+	for _, m := range f.leading(current) {
 		peers := m.Peers(current)
 		further, unreachable := reaching(kubeconfig, current, peers.Peers)
 		f.sayChosen(current, peers, further, unreachable)
@@ -25,6 +25,16 @@ func (f *Frame) discover(kubeconfig *fleet.Kubeconfig, current *facts.Cluster) (
 		}
 	}
 	return found, beyond
+}
+
+// leading are the meshes that the current cluster has: of others it has nothing that leads
+// anywhere. Where it has none, the first one says what is missing.
+func (f *Frame) leading(current *facts.Cluster) []mesh.Mesh {
+	has := slices.DeleteFunc(slices.Clone(f.Plugin.Meshes), func(m mesh.Mesh) bool { return !m.Presence(current).Found })
+	if len(has) == 0 {
+		return f.Plugin.Meshes[:min(1, len(f.Plugin.Meshes))]
+	}
+	return has
 }
 
 // reaching are the contexts that lead to peers, by name, and the peers to which none leads.

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +62,7 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		run := f.Run(fleet, v.Areas...)
 		run.Wishes = wishes
 		result := reach.Check(fleet, f.Plugin.Meshes)
-		for _, m := range f.Plugin.Meshes {
+		for _, m := range f.inForce(fleet) {
 			found, err := m.Verify(cmd.Context(), run)
 			if err != nil {
 				return err
@@ -77,6 +78,16 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		}
 		return failOn.Exit(result)
 	}
+}
+
+// inForce are the meshes whose rules run on a fleet: those that are, or may be, in one of its
+// clusters. Where there is none at all, the rules of all say what they looked for.
+func (f *Frame) inForce(fleet *facts.Fleet) []mesh.Mesh {
+	found := slices.DeleteFunc(slices.Clone(f.Plugin.Meshes), func(m mesh.Mesh) bool { return !present(fleet, m) })
+	if len(found) == 0 {
+		return f.Plugin.Meshes
+	}
+	return found
 }
 
 // Resources are the rows that the rules of some areas read, with what wishes take, of

@@ -113,13 +113,13 @@ func noMesh(r *finding.Result, c *facts.Cluster, meshes []mesh.Mesh) {
 		Effect: "the cluster is not part of a mesh, or its control plane is in another namespace",
 		Fix:    []finding.Step{finding.Say("Name the namespace of the control plane with -i, or leave the cluster out of --contexts.")},
 	}
+	if slices.ContainsFunc(meshes, func(m mesh.Mesh) bool { return m.Presence(c).Found }) {
+		return
+	}
 	var missing, elsewhere []string
 	for _, m := range meshes {
 		p := m.Presence(c)
-		switch {
-		case p.Found:
-			return
-		case p.Unknown != finding.Reason{}:
+		if p.Unknown != (finding.Reason{}) {
 			if p.Unknown.Kind != finding.NotRead {
 				r.NotChecked(c.Context, p.Unknown, f.Code)
 			}

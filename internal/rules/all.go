@@ -3,8 +3,9 @@ package rules
 
 import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdmesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 )
 
 // Meshes are all that the plugins know.
-func Meshes() []mesh.Mesh { return []mesh.Mesh{istiomesh.Mesh{}} }
+func Meshes() []mesh.Mesh { return []mesh.Mesh{istiomesh.Mesh{}, linkerdmesh.Mesh{}} }

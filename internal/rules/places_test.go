@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rules"
 )
@@ -67,6 +68,9 @@ func TestWhereCodesAreNamed(t *testing.T) {
 	for _, area := range []string{"certs", "network", "gateways", "ambient", "primaryremote", "remotesecrets", "endpoints", "releases", "controlplane"} {
 		areas = append(areas, "internal/istio/"+area)
 	}
+	for _, area := range []string{"certs", "network", "endpoints", "controlplane"} {
+		areas = append(areas, "internal/linkerd/"+area)
+	}
 	var codes []finding.Code
 	for _, report := range reach.Reports() {
 		codes = append(codes, report.Code)
@@ -98,7 +102,7 @@ func TestWhereKindsAreNamed(t *testing.T) {
 		for _, row := range m.Table() {
 			about := row.About()
 			for _, name := range []string{about.File, about.Name} {
-				in := slices.DeleteFunc(slices.Clone(where[name]), func(file string) bool { return !inTables(file) })
+				in := slices.DeleteFunc(slices.Clone(where[name]), func(file string) bool { return !inTablesOf(m, file) })
 				if len(in) > 1 { // none: it is made of a constant
 					t.Errorf("row %s: %q is in several files of the tables: %v", row, name, in)
 				}
@@ -115,6 +119,11 @@ func TestWhereKindsAreNamed(t *testing.T) {
 	}
 }
 
+// inTablesOf reports whether a file is of the rows that a mesh reads: its own, or those of every mesh.
+func inTablesOf(m mesh.Mesh, file string) bool {
+	return slices.Contains([]string{"internal/" + strings.ToLower(m.Name()) + "/resources", "internal/resource/kubernetes"}, path.Dir(file))
+}
+
 func inTables(file string) bool {
-	return slices.Contains([]string{"internal/istio/resources", "internal/resource/kubernetes"}, path.Dir(file))
+	return slices.Contains([]string{"internal/istio/resources", "internal/linkerd/resources", "internal/resource/kubernetes"}, path.Dir(file))
 }

@@ -11,8 +11,11 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdmesh"
+	linkerdmodel "github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rules"
 )
@@ -28,9 +31,21 @@ func istio() []*rule.Rule[*model.Mesh] {
 	return out
 }
 
+// linkerd are all rules of Linkerd.
+func linkerd() []*rule.Rule[*linkerdmodel.Mesh] {
+	var out []*rule.Rule[*linkerdmodel.Mesh]
+	for _, area := range areas {
+		out = append(out, linkerdmesh.Rules(area)...)
+	}
+	return out
+}
+
 // Declarations agree with pages and with one another.
 func TestDeclarations(t *testing.T) {
 	if err := rule.Validate(istio()); err != nil {
+		t.Error(err)
+	}
+	if err := rule.Validate(linkerd()); err != nil {
 		t.Error(err)
 	}
 }
@@ -83,6 +98,21 @@ func TestNeedsAreRead(t *testing.T) {
 			for _, need := range slices.Concat(r.Needs, r.Uses) {
 				if name := need.String(); table[name] && !read[name] {
 					t.Errorf("%v need %s, which is not read for %s", r.Codes(), name, area)
+				}
+			}
+		}
+	}
+}
+
+// The same of Linkerd: it reads all at once.
+func TestLinkerdsNeedsAreRead(t *testing.T) {
+	m := linkerdmesh.Mesh{}
+	for _, area := range areas {
+		read := m.Resources(nil, area)
+		for _, r := range linkerdmesh.Rules(area) {
+			for _, need := range slices.Concat(r.Needs, r.Uses) {
+				if row, ok := need.(resource.Resource); !ok || !read.Has(row) || !m.Table().Has(row) {
+					t.Errorf("%v need %s, which is not read for %s", r.Codes(), need, area)
 				}
 			}
 		}

@@ -1,6 +1,7 @@
 package endpoints
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -202,14 +203,15 @@ func policies(p *pass) {
 	}
 }
 
-// refused looks at the Servers of the pods behind a service.
+// refused looks at the Servers of the pods behind a service. The names of the containers' ports are
+// not read: where the Service leads to a number, they are taken to be those of the Service's ports.
 func refused(p *pass, c *model.Cluster, l *model.Link, s *corev1.Service, client model.Client, done map[finding.Object]bool) {
 	for _, pod := range c.Selected(s) {
 		if !model.Meshed(pod) {
 			continue
 		}
 		for _, sp := range s.Spec.Ports {
-			for _, server := range c.ServersOf(pod, numberOf(c, s, sp, pod), sp.TargetPort.StrVal) {
+			for _, server := range c.ServersOf(pod, numberOf(c, s, sp, pod), cmp.Or(sp.TargetPort.StrVal, sp.Name)) {
 				admission, by := c.Admits(server, client)
 				if admission != model.Denied {
 					continue

@@ -60,7 +60,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 // mirrorRules are those about services and their mirrors.
 func mirrorRules(needs func(...rule.Need) []rule.Need, lead []rule.Need) []*rule.Rule[*model.Mesh] {
 	return []*rule.Rule[*model.Mesh]{{
-		Reports: []rule.Report{rule.May("EP118", finding.Error, finding.Warning)}, Needs: needs(resources.Services), Uses: lead,
+		Reports: []rule.Report{rule.May("EP118", finding.Error)}, Needs: needs(resources.Services), Uses: lead,
 		Run: exportedWrongly,
 	}, {
 		Reports: []rule.Report{rule.May("EP124", finding.Error, finding.Note)}, Needs: needs(resources.Services), Uses: lead,

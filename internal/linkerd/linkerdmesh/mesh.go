@@ -3,9 +3,7 @@
 package linkerdmesh
 
 import (
-	"context"
 	"slices"
-	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -104,20 +102,6 @@ func (Mesh) Needs(codes ...finding.Code) []mesh.Need {
 
 // FollowUps are none: all is read at once.
 func (Mesh) FollowUps(*facts.Fleet, resource.Set) map[string]mesh.FollowUp { return nil }
-
-// Verify runs the rules of the areas. In a fleet without Linkerd there is nothing to say, not even
-// that something was not checked.
-func (m Mesh) Verify(_ context.Context, run *mesh.Run) (finding.Result, error) {
-	wish := certs.Options{ExpiryWarn: certs.DefaultExpiryWarn}
-	if warn, ok := mesh.Wish[mesh.ExpiryWarn](run.Wishes); ok {
-		wish.ExpiryWarn = time.Duration(warn)
-	}
-	of := model.New(run.Fleet, model.Options{Given: []any{wish}})
-	if len(of.Clusters) == 0 {
-		return finding.Result{}, nil
-	}
-	return Judge(of, rule.Options{}, run.Areas...).Of(m.Codes(run.Areas...)), nil
-}
 
 // Judge runs the rules of areas on a model, and those that name causes of what they find.
 func Judge(of *model.Mesh, options rule.Options, areas ...mesh.Area) finding.Result {

@@ -21,14 +21,15 @@ func (Mesh) Presence(c *facts.Cluster) mesh.Presence {
 	case model.Maybe:
 		return mesh.Presence{Unknown: why}
 	}
+	evidence := finding.Evidence{Field: "configmap " + resources.ConfigMapConfig, Value: "in no namespace"}
 	if why, lacks := rule.Lacks(c, resources.Config); lacks {
-		why.Kind = finding.NotRead // a cluster of which so little is known is no news
-		return mesh.Presence{Unknown: why}
+		if _, lacks := rule.Lacks(c, resources.Namespaces); lacks {
+			why.Kind = finding.NotRead // a cluster of which so little is known is no news
+			return mesh.Presence{Unknown: why}
+		}
+		evidence = finding.Evidence{Field: "namespaces of Linkerd", Value: "none"}
 	}
-	return mesh.Presence{
-		Missing:  "no Linkerd was found in any namespace",
-		Evidence: []finding.Evidence{{Field: "configmap " + resources.ConfigMapConfig, Value: "in no namespace"}},
-	}
+	return mesh.Presence{Missing: "no Linkerd was found in any namespace", Evidence: []finding.Evidence{evidence}}
 }
 
 // Peers are the clusters that the Links of a cluster lead to.

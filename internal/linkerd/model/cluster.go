@@ -43,7 +43,7 @@ type Cluster struct {
 
 func newCluster(m *Mesh, f *facts.Cluster) *Cluster {
 	c := &Cluster{
-		Cluster: f, Mesh: m, Namespace: "linkerd", services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{},
+		Cluster: f, Mesh: m, Namespace: usualNamespace, services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{},
 		endpoints: map[string]*corev1.Endpoints{}, pods: map[string]*facts.Pod{},
 	}
 	c.findNamespace()

@@ -100,24 +100,24 @@ const (
 	Is
 )
 
+// usualNamespace is that of the control plane, where nobody chose another one.
+const usualNamespace = "linkerd"
+
 // Installed says whether a cluster has Linkerd, and, where only that may be, what could not be
-// read. Its namespace has a label, which an installation by Helm can lack; ConfigMap linkerd-config is
-// always there.
+// read. ConfigMap linkerd-config is always there; where it may not be read, namespaces give a hint.
 func Installed(c *facts.Cluster) (Installation, finding.Reason) {
 	if len(resources.Config.Of(c).Value) > 0 || len(resources.Links.Of(c).Value) > 0 {
 		return Is, finding.Reason{}
 	}
 	hint := false
 	for _, ns := range resources.Namespaces.Of(c).Value {
-		hint = hint || ns.Labels[resources.LabelControlPlane] == "true"
+		hint = hint || ns.Labels[resources.LabelControlPlane] == "true" || ns.Labels[resources.LabelExtension] != "" || ns.Name == usualNamespace
 	}
 	why, lacks := rule.Lacks(c, resources.Config)
 	switch {
 	case hint && lacks:
 		return Maybe, why
-	case hint:
-		return Is, finding.Reason{}
-	default:
+	default: // a namespace alone can be left over
 		return Not, finding.Reason{}
 	}
 }

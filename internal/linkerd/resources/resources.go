@@ -428,14 +428,16 @@ var (
 	Linked = resource.Join(Peers, resource.Set{Namespaces, Tokens, RootCAs, Accounts, Services, Pods})
 	// Trust is what the rules about certificates read.
 	Trust = resource.Join(Linked, resource.Set{TrustRoots, Issuers})
-	// Networks is what the rules about gateways read.
-	Networks = resource.Join(Trust, resource.Set{
-		Extensions, Leases, MirrorEndpoints, EndpointSlices, Nodes, Servers, AuthorizationPolicies, MeshTLSAuthentications,
-		NetworkAuthentications, ServerAuthorizations, CiliumConfigs,
-	})
+	// gateways is what tells of gateways, and of what controllers made of Links.
+	gateways = resource.Set{
+		Extensions, Leases, MirrorEndpoints, Nodes, Servers, AuthorizationPolicies, MeshTLSAuthentications, NetworkAuthentications,
+		ServerAuthorizations,
+	}
+	// Networks is what the rules about gateways read, and those about certificates.
+	Networks = resource.Join(Trust, gateways, CiliumConfigs)
 	// EndpointRules is what the rules about Links and mirrors read.
-	EndpointRules = resource.Join(Networks, resource.Set{
-		ServiceProfiles, ArgoConfigs, Applications, ClusterRoles, ClusterRoleBindings,
+	EndpointRules = resource.Join(Linked, gateways, resource.Set{
+		EndpointSlices, ServiceProfiles, ArgoConfigs, Applications, ClusterRoles, ClusterRoleBindings,
 	})
 	// ControlPlaneRules is what the rules about the control plane read.
 	ControlPlaneRules = resource.Set{Config, Namespaces, Pods, ControlPlanes, Injectors, InjectorSecrets}

@@ -30,23 +30,22 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
-// What follows is all of a second mesh with a kind and a rule of its own: nothing of it is
+// What follows is all of a further mesh with a kind and a rule of its own: nothing of it is
 // known to any general folder, and beside it only the list of meshes changes.
 
-// link is Linkerd's Link, as far as the rule reads it.
-type link struct {
+// joint leads to another cluster.
+type joint struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
-		GatewayAddress string `json:"gatewayAddress"`
-		Secret         string `json:"clusterCredentialsSecret"`
+		Address string `json:"address"`
 	} `json:"spec"`
 }
 
-type linkList struct {
+type jointList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata"`
-	Items           []link `json:"items"`
+	Items           []joint `json:"items"`
 }
 
 func copied[T any](in *T) *T {
@@ -56,37 +55,37 @@ func copied[T any](in *T) *T {
 	return out
 }
 
-func (l *link) DeepCopyObject() runtime.Object     { return copied(l) }
-func (l *linkList) DeepCopyObject() runtime.Object { return copied(l) }
+func (l *joint) DeepCopyObject() runtime.Object     { return copied(l) }
+func (l *jointList) DeepCopyObject() runtime.Object { return copied(l) }
 
-// links is the row.
-var links = resource.All[linkList](resource.About{
-	Name: "links", File: "links", Kind: "Link", Group: "multicluster.linkerd.io", Resource: "links",
-	Versions: []string{"v1alpha3", "v1alpha2"},
-}, func(l *link) *link {
-	return &link{ObjectMeta: resource.BareMeta(&l.ObjectMeta), Spec: l.Spec}
+// joints is the row.
+var joints = resource.All[jointList](resource.About{
+	Name: "joints", File: "joints", Kind: "Joint", Group: "mesh.example", Resource: "joints",
+	Versions: []string{"v2", "v1"},
+}, func(l *joint) *joint {
+	return &joint{ObjectMeta: resource.BareMeta(&l.ObjectMeta), Spec: l.Spec}
 })
 
-// linked is the model.
-type linked struct{ fleet *facts.Fleet }
+// jointed is the model.
+type jointed struct{ fleet *facts.Fleet }
 
-func (l *linked) Facts() *facts.Fleet           { return l.fleet }
-func (*linked) Scope(*facts.Cluster) rule.Scope { return rule.Scope{} }
+func (l *jointed) Facts() *facts.Fleet           { return l.fleet }
+func (*jointed) Scope(*facts.Cluster) rule.Scope { return rule.Scope{} }
 
-// addressless: a Link without an address leads nowhere.
-var addressless = &rule.Rule[*linked]{
-	Reports: []rule.Report{rule.May("NET101", finding.Error)}, Needs: []rule.Need{links},
-	Run: func(p *rule.Pass[*linked]) {
+// addressless: a joint without an address leads nowhere.
+var addressless = &rule.Rule[*jointed]{
+	Reports: []rule.Report{rule.May("NET901", finding.Error)}, Needs: []rule.Need{joints},
+	Run: func(p *rule.Pass[*jointed]) {
 		for i := range p.Model.fleet.Clusters {
 			c := &p.Model.fleet.Clusters[i]
 			if !p.Able(c.Context) {
 				continue
 			}
-			for _, l := range links.Of(c).Value {
-				if l.Spec.GatewayAddress == "" {
+			for _, l := range joints.Of(c).Value {
+				if l.Spec.Address == "" {
 					p.Report(finding.Finding{
-						Code: "NET101", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.In("link", l.Namespace, l.Name),
-						Title: "the Link has no gateway address",
+						Code: "NET901", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.In("joint", l.Namespace, l.Name),
+						Title: "the joint has no address",
 					})
 				}
 			}
@@ -94,39 +93,39 @@ var addressless = &rule.Rule[*linked]{
 	},
 }
 
-type linkerd struct{}
+type third struct{}
 
-func (linkerd) Name() string            { return "Linkerd" }
-func (linkerd) SystemNamespace() string { return "linkerd" }
-func (linkerd) Table() resource.Set     { return resource.Set{links} }
-func (linkerd) Resources(_ []any, areas ...mesh.Area) resource.Set {
+func (third) Name() string            { return "Third" }
+func (third) SystemNamespace() string { return "third" }
+func (third) Table() resource.Set     { return resource.Set{joints} }
+func (third) Resources(_ []any, areas ...mesh.Area) resource.Set {
 	for _, a := range areas {
 		if a == mesh.Network {
-			return resource.Set{links}
+			return resource.Set{joints}
 		}
 	}
 	return nil
 }
-func (linkerd) PeerResources() resource.Set     { return nil }
-func (linkerd) Peers(*facts.Cluster) mesh.Peers { return mesh.Peers{By: "links"} }
-func (linkerd) FollowUps(*facts.Fleet, resource.Set) map[string]mesh.FollowUp {
+func (third) PeerResources() resource.Set     { return nil }
+func (third) Peers(*facts.Cluster) mesh.Peers { return mesh.Peers{By: "joints"} }
+func (third) FollowUps(*facts.Fleet, resource.Set) map[string]mesh.FollowUp {
 	return nil
 }
-func (linkerd) Codes(...mesh.Area) []finding.Code { return addressless.Codes() }
-func (linkerd) Needs(codes ...finding.Code) []mesh.Need {
+func (third) Codes(...mesh.Area) []finding.Code { return addressless.Codes() }
+func (third) Needs(codes ...finding.Code) []mesh.Need {
 	if !slices.ContainsFunc(codes, func(c finding.Code) bool { return slices.Contains(addressless.Codes(), c) }) {
 		return nil
 	}
-	return []mesh.Need{{Name: links.String(), Grants: []resource.Grant{links.About().Grant()}}}
+	return []mesh.Need{{Name: joints.String(), Grants: []resource.Grant{joints.About().Grant()}}}
 }
-func (linkerd) Presence(c *facts.Cluster) mesh.Presence {
-	return mesh.Presence{Found: len(links.Of(c).Value) > 0, Missing: "no Linkerd was found"}
+func (third) Presence(c *facts.Cluster) mesh.Presence {
+	return mesh.Presence{Found: len(joints.Of(c).Value) > 0, Missing: "no Third was found"}
 }
-func (linkerd) Verify(_ context.Context, run *mesh.Run) (finding.Result, error) {
-	return rule.Run(&linked{run.Fleet}, []*rule.Rule[*linked]{addressless}, rule.Options{}), nil
+func (third) Verify(_ context.Context, run *mesh.Run) (finding.Result, error) {
+	return rule.Run(&jointed{run.Fleet}, []*rule.Rule[*jointed]{addressless}, rule.Options{}), nil
 }
 
-func (l linkerd) CheckUp(ctx context.Context, run *mesh.Run) (finding.Result, verdict.Overview, error) {
+func (l third) CheckUp(ctx context.Context, run *mesh.Run) (finding.Result, verdict.Overview, error) {
 	result, err := l.Verify(ctx, run)
 	return result, verdict.Overview{}, err
 }
@@ -153,10 +152,10 @@ func run(t *testing.T, plugin command.Plugin, args ...string) (stdout string, co
 	return out.String(), code
 }
 
-// A second mesh is checked live and from a dump, beside the first.
-func TestASecondMesh(t *testing.T) {
+// A new mesh is checked live and from a dump, beside the others.
+func TestANewMesh(t *testing.T) {
 	east := istiotest.Healthy("east").Clusters[0]
-	broken := &link{ObjectMeta: metav1.ObjectMeta{Namespace: "linkerd-multicluster", Name: "west"}}
+	broken := &joint{ObjectMeta: metav1.ObjectMeta{Namespace: "third", Name: "west"}}
 	server := httptest.NewServer(&apitest.Server{Objects: append(east.Objects(), broken)})
 	t.Cleanup(server.Close)
 	config := clientcmdapi.NewConfig()
@@ -168,19 +167,19 @@ func TestASecondMesh(t *testing.T) {
 		t.Fatal(err)
 	}
 	live := []string{"--kubeconfig", kubeconfig, "--contexts", "east"}
-	both := networkPlugin(append(rules.Meshes(), linkerd{})...)
+	both := networkPlugin(append(rules.Meshes(), third{})...)
 
-	const want = "NET101/east/link/linkerd-multicluster/west\n"
+	const want = "NET901/east/joint/third/west\n"
 	got, code := run(t, both, append([]string{"verify", "-o", "name"}, live...)...)
 	if diff := cmp.Diff(want, got); diff != "" || code != command.ExitFindings {
 		t.Errorf("live: exit code %d (-want +got):\n%s", code, diff)
 	}
 	if got, code = run(t, networkPlugin(rules.Meshes()...), append([]string{"verify", "-o", "name"}, live...)...); got != "" || code != command.ExitOK {
-		t.Errorf("without the second mesh: exit code %d\n%s", code, got)
+		t.Errorf("without the new mesh: exit code %d\n%s", code, got)
 	}
 	folder := filepath.Join(t.TempDir(), "dump")
 	run(t, both, append([]string{"dump", folder}, live...)...)
-	if text, err := os.ReadFile(filepath.Join(folder, "east", "links.yaml")); err != nil || !strings.Contains(string(text), "multicluster.linkerd.io/v1alpha3") {
+	if text, err := os.ReadFile(filepath.Join(folder, "east", "joints.yaml")); err != nil || !strings.Contains(string(text), "mesh.example/v2") {
 		t.Errorf("the dump: %v\n%s", err, text)
 	}
 	got, code = run(t, both, "verify", "-o", "name", "--from", folder)
@@ -189,12 +188,12 @@ func TestASecondMesh(t *testing.T) {
 	}
 }
 
-// What may not be read of a second mesh is unknown, and says so in its words.
-func TestASecondMeshThatMayNotBeRead(t *testing.T) {
+// What may not be read of a new mesh is unknown, and says so in its words.
+func TestANewMeshThatMayNotBeRead(t *testing.T) {
 	c := facts.Cluster{Context: "east"}
-	links.Set(&c, facts.Read[[]link]{State: facts.Forbidden})
-	got, err := linkerd{}.Verify(t.Context(), &mesh.Run{Fleet: &facts.Fleet{Clusters: []facts.Cluster{c}}})
-	want := []finding.Unknown{{Cluster: "east", Codes: []finding.Code{"NET101"}, Reason: finding.Reason{Kind: finding.Forbidden, Text: "links: forbidden"}}}
+	joints.Set(&c, facts.Read[[]joint]{State: facts.Forbidden})
+	got, err := third{}.Verify(t.Context(), &mesh.Run{Fleet: &facts.Fleet{Clusters: []facts.Cluster{c}}})
+	want := []finding.Unknown{{Cluster: "east", Codes: []finding.Code{"NET901"}, Reason: finding.Reason{Kind: finding.Forbidden, Text: "joints: forbidden"}}}
 	if diff := cmp.Diff(want, got.Unknowns); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
