@@ -47,7 +47,7 @@ func (f *Frame) root(name string) *cobra.Command {
 	if f.Plugin.Commands != nil {
 		root.AddCommand(f.Plugin.Commands(f)...)
 	}
-	root.AddCommand(f.newDump(), f.newExplain(), f.newVersion())
+	root.AddCommand(f.newDump(), f.newExplain(), f.newVersion(), newOptions())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		c.Example = f.example(c.Example)
@@ -57,8 +57,10 @@ func (f *Frame) root(name string) *cobra.Command {
 	if slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == "diff" }) {
 		root.Long += diffHelp
 	}
-	// Flags have long explanations, and terminals 80 columns.
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		usage(cmd.OutOrStderr(), cmd)
+		return nil
+	})
 	return root
 }
 

@@ -6,21 +6,18 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/template"
 
 	"k8s.io/client-go/util/jsonpath"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 
-// Formats that pick something out of a document, as kubectl's do: jsonpath={.summary.errors}.
-const (
-	jsonPath   = "jsonpath="
-	goTemplate = "go-template="
-)
+// jsonPath begins the format that picks something out of a document, as kubectl's does:
+// jsonpath={.summary.errors}. Templates of Go would make each binary a fifth larger.
+const jsonPath = "jsonpath="
 
 // Templates are the formats that take a template.
-var Templates = []string{jsonPath + "…", goTemplate + "…"}
+var Templates = []string{jsonPath + "…"}
 
 // Kind is the format without its template: JSON where something is picked out of a document.
 func (f Format) Kind() Format {
@@ -30,7 +27,7 @@ func (f Format) Kind() Format {
 	return f
 }
 
-func isTemplate(s string) bool { return strings.HasPrefix(s, jsonPath) || strings.HasPrefix(s, goTemplate) }
+func isTemplate(s string) bool { return strings.HasPrefix(s, jsonPath) }
 
 // checkTemplate is an error for a template that cannot be read.
 func checkTemplate(s string) error {
@@ -40,13 +37,6 @@ func checkTemplate(s string) error {
 
 // parseTemplate reads a template, and returns what fills it in.
 func parseTemplate(s string) (func(io.Writer, any) error, error) {
-	if text, ok := strings.CutPrefix(s, goTemplate); ok {
-		t, err := template.New("output").Parse(text)
-		if err != nil {
-			return nil, fmt.Errorf("-o %s: %w", s, err)
-		}
-		return t.Execute, nil
-	}
 	text := strings.TrimPrefix(s, jsonPath)
 	if !strings.Contains(text, "{") { // kubectl takes .summary.errors for {.summary.errors}
 		text = "{" + text + "}"

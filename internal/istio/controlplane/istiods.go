@@ -20,7 +20,7 @@ const (
 	// settled is how old what is wrong has to be: a mesh is always rolling something.
 	settled = 2 * time.Minute
 	// often is how many restarts are too many within an hour.
-	often  = 3
+	often = 3
 	// hangs is how long each remote cluster that does not answer may hold a start of istiod up
 	// (pilot/pkg/features/pilot.go, RemoteClusterTimeout).
 	hangs = 30 * time.Second
