@@ -183,6 +183,9 @@ func (s *Server) find(q question, labelled labels.Selector, named fields.Selecto
 		if e, ok := o.(*corev1.Event); ok {
 			fields["involvedObject.kind"], fields["involvedObject.name"] = e.InvolvedObject.Kind, e.InvolvedObject.Name
 		}
+		if secret, ok := o.(*corev1.Secret); ok {
+			fields["type"] = string(secret.Type)
+		}
 		if !labelled.Matches(labels.Set(m.GetLabels())) || !named.Matches(fields) {
 			continue
 		}

@@ -66,7 +66,8 @@ func rewriteRoots(c *model.Cluster, what string) []finding.Step {
 	upgrade := finding.Shell("linkerd", "--context="+c.Context, "upgrade", "--identity-trust-anchors-file="+file).
 		To(finding.Kubectl(c.Context, "apply", "-f", "-"))
 	return []finding.Step{
-		finding.Say("Put into the file %s %s. Then give it to the installation (Helm: --set-file identityTrustAnchorsPEM):", file, what).By(upgrade),
+		finding.Say("Put into the file %s %s. Then give it to the installation (Helm: --set-file identityTrustAnchorsPEM):", file, what).
+			By(upgrade),
 		finding.Say("Then restart linkerd-identity, which reads the roots when it starts:").
 			By(remedy.Restart(c.Context, finding.In("deployment", c.Namespace, "linkerd-identity"))),
 	}
@@ -84,7 +85,8 @@ func otherSources(p *pass) {
 			continue
 		}
 		f := finding.Finding{
-			Code: "CERT104", Severity: finding.Note, Clusters: []string{c.Context}, Object: finding.In("configmap", c.Namespace, resources.ConfigMapConfig),
+			Code: "CERT104", Severity: finding.Note, Clusters: []string{c.Context}, Object: finding.In("configmap", c.Namespace,
+				resources.ConfigMapConfig),
 			Title: "the Helm values have other roots than proxies use",
 			Evidence: []finding.Evidence{
 				{Field: "configmap " + c.Namespace + "/" + resources.ConfigMapConfig + ", identityTrustAnchorsPEM", Value: names(values)},
@@ -92,7 +94,8 @@ func otherSources(p *pass) {
 			},
 			Effect: "the next linkerd upgrade without a file of roots puts those of the values back",
 			Fix: []finding.Step{finding.Say("Give the roots of the ConfigMap to the installation as well:").By(
-				into(finding.Kubectl(c.Context, "-n", c.Namespace, "get", "configmap/"+resources.ConfigMapRoots, "-o", `jsonpath={.data.ca-bundle\.crt}`), "ca-bundle.crt"),
+				into(finding.Kubectl(c.Context, "-n", c.Namespace, "get", "configmap/"+resources.ConfigMapRoots, "-o",
+					`jsonpath={.data.ca-bundle\.crt}`), "ca-bundle.crt"),
 				finding.Shell("linkerd", "--context="+c.Context, "upgrade", "--identity-trust-anchors-file=ca-bundle.crt").
 					To(finding.Kubectl(c.Context, "apply", "-f", "-")))},
 		}
@@ -136,7 +139,8 @@ func oldIdentity(p *pass) {
 		at := c.Roots.Written()
 		var old []*facts.Pod
 		for _, pod := range c.Component("identity") {
-			if started := model.StartedAt(pod, resources.IdentityContainer); !started.IsZero() && started.Before(at) && at.After(c.Roots.CreationTimestamp.Time) {
+			if started := model.StartedAt(pod, resources.IdentityContainer); !started.IsZero() && started.Before(at) &&
+				at.After(c.Roots.CreationTimestamp.Time) {
 				old = append(old, pod)
 			}
 		}

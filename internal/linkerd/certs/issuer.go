@@ -19,7 +19,8 @@ func renewIssuer(c *model.Cluster, what string) []finding.Step {
 	if c.Issuer != nil {
 		o := c.Issuer.Owner()
 		if o.Tool == owner.CertManager && o.Name != "" {
-			return []finding.Step{finding.Say("cert-manager writes the issuer. See why it did not renew it, or renew it with cmctl renew %s:", o.Name).
+			return []finding.Step{finding.Say("cert-manager writes the issuer. See why it did not renew it, or renew it with cmctl renew %s:",
+				o.Name).
 				By(finding.Kubectl(c.Context, "-n", c.Namespace, "describe", "certificates.cert-manager.io", o.Name))}
 		}
 		if steps := remedy.AtOwner(c.Context, issuerObject(c), o); steps != nil {
@@ -73,7 +74,8 @@ func expiry(p *pass) {
 		if i == nil || i.Certificate == nil {
 			continue
 		}
-		report := func(cert pki.Certificate, object finding.Object, field string, severity finding.Severity, title, effect string, fix []finding.Step) {
+		report := func(cert pki.Certificate, object finding.Object, field string, severity finding.Severity, title, effect string,
+			fix []finding.Step) {
 			p.Gather(finding.Finding{
 				Code: "CERT108", Severity: severity, Clusters: []string{c.Context}, Object: object, Title: title,
 				Evidence: []finding.Evidence{{Field: field, Value: ending(cert)}}, Effect: effect, Fix: fix,
@@ -192,12 +194,14 @@ func algorithms(p *pass) {
 	for _, c := range model.Able(p) {
 		var evidence []finding.Evidence
 		if i := c.Issuer; i != nil && i.Certificate != nil && !isP256(*i.Certificate) {
-			evidence = append(evidence, finding.Evidence{Field: inIssuer(c), Value: fmt.Sprintf("%s, %s", i.Certificate.Key(), i.Certificate.SignatureAlgorithm)})
+			evidence = append(evidence, finding.Evidence{Field: inIssuer(c), Value: fmt.Sprintf("%s, %s", i.Certificate.Key(),
+				i.Certificate.SignatureAlgorithm)})
 		}
 		if c.Roots != nil {
 			for _, r := range c.Roots.Certificates {
 				if !isP256(r) && !isUsualRSA(r) {
-					evidence = append(evidence, finding.Evidence{Field: inRoots(c), Value: fmt.Sprintf("%s: %s, %s", r.Subject(), r.Key(), r.SignatureAlgorithm)})
+					evidence = append(evidence, finding.Evidence{Field: inRoots(c), Value: fmt.Sprintf("%s: %s, %s", r.Subject(), r.Key(),
+						r.SignatureAlgorithm)})
 				}
 			}
 		}

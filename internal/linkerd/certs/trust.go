@@ -71,7 +71,8 @@ func trust(p *pass) {
 // addRoots are the steps that add to the roots of a cluster those of another one.
 func addRoots(c, other *model.Cluster) []finding.Step {
 	get := func(of *model.Cluster) finding.Command {
-		return into(finding.Kubectl(of.Context, "-n", of.Namespace, "get", "configmap/"+resources.ConfigMapRoots, "-o", `jsonpath={.data.ca-bundle\.crt}`), of.Context+".pem")
+		return into(finding.Kubectl(of.Context, "-n", of.Namespace, "get", "configmap/"+resources.ConfigMapRoots, "-o",
+			`jsonpath={.data.ca-bundle\.crt}`), of.Context+".pem")
 	}
 	restart := finding.Say("Then restart linkerd-identity and all meshed workloads of %s: each has the roots of its start.", c.Context)
 	if c.Roots != nil {
@@ -107,7 +108,7 @@ func rotating(p *pass) {
 				{Cluster: b.Context, Field: inRoots(b), Value: names(b.Roots.Certificates)},
 			},
 			Effect: "none now: linkerd multicluster check compares the sets, and reports an error",
-			Fix:    []finding.Step{finding.Say("Finish the rotation: give both clusters the same roots, restart the workloads, then drop the old one.")},
+			Fix:    []finding.Step{finding.Say("Finish the rotation: the same roots in both, restarted workloads, then no old root.")},
 		})
 	}
 }

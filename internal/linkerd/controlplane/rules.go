@@ -91,10 +91,11 @@ func unscheduled(p *pass) {
 				}
 				f := finding.Finding{
 					Code: "CP103", Severity: finding.Error, Clusters: []string{c.Context}, Object: object(&d),
-					Title:    "pods of the control plane cannot be made",
-					Evidence: []finding.Evidence{{Field: "condition ReplicaFailure", Value: cmp.Or(strings.TrimSpace(condition.Message), condition.Reason, "true")}},
-					Effect:   "there are fewer pods of the component than there should be, or none",
-					Fix:      describe(c, &d),
+					Title: "pods of the control plane cannot be made",
+					Evidence: []finding.Evidence{{Field: "condition ReplicaFailure", Value: cmp.Or(strings.TrimSpace(condition.Message),
+						condition.Reason, "true")}},
+					Effect: "there are fewer pods of the component than there should be, or none",
+					Fix:    describe(c, &d),
 				}
 				if d.Status.ReadyReplicas > 0 {
 					f.Severity = finding.Warning
@@ -134,7 +135,8 @@ func down(p *pass) {
 			switch {
 			case ready == 0 && wanted == 0:
 				f.Title = component.name + " is scaled to no pod"
-				f.Fix = []finding.Step{finding.Say("Start it:").By(finding.Kubectl(c.Context, "-n", d.Namespace, "scale", "deployment/"+d.Name, "--replicas=1"))}
+				f.Fix = []finding.Step{finding.Say("Start it:").By(finding.Kubectl(c.Context, "-n", d.Namespace, "scale", "deployment/"+d.Name,
+					"--replicas=1"))}
 			case ready == 0:
 			case ready < len(pods) && waits(c, pods):
 				f.Severity = finding.Warning
@@ -188,7 +190,7 @@ func restarts(p *pass) {
 				Code: "CP102", Severity: finding.Warning, Clusters: []string{c.Context}, Object: at,
 				Title:    fmt.Sprintf("%s restarts again and again", component.name),
 				Evidence: evidence, Effect: "while it restarts: " + component.effect,
-				Fix: []finding.Step{finding.Say("See why its last container ended. If that was the memory limit, raise it (Helm: %sResources.memory.limit):",
+				Fix: []finding.Step{finding.Say("See why its last container ended. A memory limit is raised by %sResources.memory.limit (Helm):",
 					strings.ReplaceAll(component.name, "proxy-injector", "proxyInjector")).
 					By(finding.Kubectl(c.Context, "-n", at.Namespace, "describe", "pods", "-l", resources.LabelComponent+"="+component.name))},
 			})
@@ -223,7 +225,8 @@ func webhook(p *pass) {
 					Title: "the API server does not trust the proxy injector",
 					Evidence: []finding.Evidence{
 						{Field: "caBundle", Value: bundle[0].Subject() + " (" + pki.Short(bundle[0].SHA256) + ")"},
-						{Field: "secret " + secret.Namespace + "/" + secret.Name + ", tls.crt", Value: chain[0].Subject() + ", issued by " + chain[0].Issuer()},
+						{Field: "secret " + secret.Namespace + "/" + secret.Name + ", tls.crt", Value: chain[0].Subject() + ", issued by " +
+							chain[0].Issuer()},
 					},
 					Effect: "new pods start without a proxy, or not at all where the webhook must not fail",
 				}
@@ -244,7 +247,8 @@ func signed(chain, bundle []pki.Certificate) bool {
 	c := chain[0]
 	for range len(chain) + 1 {
 		for _, b := range bundle {
-			if b.SHA256 == c.SHA256 || bytes.Equal(c.RawIssuer, b.RawSubject) && b.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil {
+			if b.SHA256 == c.SHA256 || bytes.Equal(c.RawIssuer, b.RawSubject) && b.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate,
+				c.Signature) == nil {
 				return true
 			}
 		}
@@ -275,7 +279,8 @@ func uninjected(p *pass) {
 		for _, pod := range c.Pods() {
 			ns, known := inject[pod.Namespace]
 			wanted := cmp.Or(pod.Annotations[resources.AnnotationInject], ns)
-			if !known || wanted != "enabled" && wanted != "ingress" || model.Meshed(pod) || pod.HostNetwork || pod.Labels[resources.LabelComponent] != "" ||
+			if !known || wanted != "enabled" && wanted != "ingress" || model.Meshed(pod) || pod.HostNetwork ||
+				pod.Labels[resources.LabelComponent] != "" ||
 				pod.Owner.Kind == "Job" || otherMesh(pod) {
 				continue
 			}
@@ -292,7 +297,8 @@ func uninjected(p *pass) {
 				Code: "CP104", Severity: finding.Warning, Clusters: []string{c.Context}, Object: g.workload,
 				Title: fmt.Sprintf("%s should have a proxy and have none", finding.Plural(len(g.pods), "pod")),
 				Evidence: []finding.Evidence{
-					{Field: "annotation " + resources.AnnotationInject, Value: cmp.Or(g.pods[0].Annotations[resources.AnnotationInject], inject[g.pods[0].Namespace])},
+					{Field: "annotation " + resources.AnnotationInject, Value: cmp.Or(g.pods[0].Annotations[resources.AnnotationInject],
+						inject[g.pods[0].Namespace])},
 					{Field: "pod " + g.pods[0].Namespace + "/" + g.pods[0].Name, Value: "has no container linkerd-proxy"},
 				},
 				Effect: "they take and send plain text; mirrors of other clusters and policies do not work for them",

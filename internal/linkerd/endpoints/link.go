@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
@@ -194,7 +195,8 @@ func destination(p *pass) {
 			f.Title = fmt.Sprintf("the destination controller cannot use its credentials of %s", target(l))
 			f.Evidence = []finding.Evidence{{Field: "kubeconfig", Value: d.Kubeconfig.Problem}}
 			f.Fix = []finding.Step{again, restart}
-		case l.Credentials != nil && l.Credentials.Kubeconfig.Server != "" && l.Credentials.Kubeconfig.Server != d.Kubeconfig.Server && len(uses) > 0 && !shared(l):
+		case l.Credentials != nil && l.Credentials.Kubeconfig.Server != "" && l.Credentials.Kubeconfig.Server != d.Kubeconfig.Server &&
+			len(uses) > 0 && !shared(l):
 			f.Severity = finding.Warning
 			f.Object = d.Object()
 			f.Title = "the two copies of the credentials lead to different servers"
@@ -258,18 +260,23 @@ func tokens(p *pass) {
 	for _, l := range model.AbleLinks(p) {
 		seen := map[finding.Object]bool{}
 		for _, c := range []*model.Credentials{l.Credentials, l.Destination} {
-			if c == nil || c.Kubeconfig.Token == nil || seen[c.Object()] {
+			if c == nil || seen[c.Object()] {
 				continue
 			}
 			seen[c.Object()] = true
 			t := c.Kubeconfig.Token
+			if t == nil {
+				if why := forgotten(l, c); why != nil && !seen[l.Object()] {
+					seen[l.Object()] = true
+					why.Fix = relink(l)
+					p.Report(*why)
+				}
+				continue
+			}
 			f := finding.Finding{
 				Code: "EP103", Severity: finding.Error, Clusters: []string{l.Source.Context}, Object: c.Object(),
 				Effect: fmt.Sprintf("%s refuses whoever uses the token: mirrors become old, and remote discovery has no endpoints", target(l)),
-				Fix: []finding.Step{
-					finding.Say("Link the cluster again, which takes the token that is valid now:").By(remedy.Generate(l)),
-					finding.Say("Then restart what uses it:").By(append(remedy.RestartControllers(l), remedy.RestartDestination(l.Source))...),
-				},
+				Fix:    relink(l),
 			}
 			now := l.Source.Now()
 			account, known := accountUID(l, t.Subject)
@@ -299,6 +306,59 @@ func tokens(p *pass) {
 	}
 }
 
+func relink(l *model.Link) []finding.Step {
+	return []finding.Step{
+		finding.Say("Link the cluster again, which takes the token that is valid now:").By(remedy.Generate(l)),
+		finding.Say("Then restart what uses it:").By(append(remedy.RestartControllers(l), remedy.RestartDestination(l.Source))...),
+	}
+}
+
+// forgotten says of a token that claims nothing that it is dead, as far as its cluster shows that:
+// the account is gone, or its only token is younger than the credentials and nobody has used it, which the
+// API server would have noted. A token that is recreated for the same account is the same, and is used at once.
+func forgotten(l *model.Link, c *model.Credentials) *finding.Finding {
+	if l.Target == nil || c.Kubeconfig.Kind != "token" {
+		return nil
+	}
+	f := &finding.Finding{
+		Code: "EP103", Severity: finding.Error, Clusters: []string{l.Source.Context}, Object: c.Object(),
+		Effect: fmt.Sprintf("%s refuses whoever uses the token: mirrors become old, and remote discovery has no endpoints", target(l)),
+	}
+	accounts := resources.Accounts.Of(l.Target.Cluster).Value
+	bindings := resources.ClusterRoleBindings.Of(l.Target.Cluster).Value
+	tokens := resources.Tokens.Of(l.Target.Cluster)
+	remote := func(name string) bool { return strings.Contains(name, "remote-access") }
+	bound := slices.IndexFunc(bindings, func(b rbacv1.ClusterRoleBinding) bool {
+		return slices.ContainsFunc(b.Subjects, func(s rbacv1.Subject) bool { return s.Kind == rbacv1.ServiceAccountKind && remote(s.Name) })
+	})
+	there := slices.ContainsFunc(accounts, func(a corev1.ServiceAccount) bool { return remote(a.Name) })
+	switch {
+	case !tokens.Known():
+		return nil
+	case len(accounts) > 0 && bound >= 0 && !there && len(tokens.Value) == 0:
+		f.Title = fmt.Sprintf("the service account of the token is gone in %s", l.Target.Context)
+		f.Evidence = []finding.Evidence{{
+			Cluster: l.Target.Context, Field: "clusterrolebinding " + bindings[bound].Name,
+			Value: "is for service account " + bindings[bound].Subjects[0].Name + ", which does not exist",
+		}}
+	case len(tokens.Value) == 1 && tokens.Value[0].Labels[labelLastUsed] == "" && !tokens.Value[0].CreationTimestamp.IsZero() &&
+		tokens.Value[0].CreationTimestamp.After(c.CreationTimestamp.Time):
+		t := tokens.Value[0]
+		f.Title = fmt.Sprintf("the token of the credentials is older than the account's token in %s", l.Target.Context)
+		f.Evidence = []finding.Evidence{
+			{Field: c.Object().String() + ", created", Value: c.CreationTimestamp.UTC().Format(time.RFC3339)},
+			{Cluster: l.Target.Context, Field: "secret " + t.Namespace + "/" + t.Name, Value: "created " +
+				t.CreationTimestamp.UTC().Format(time.RFC3339) + ", never used"},
+		}
+	default:
+		return nil
+	}
+	return f
+}
+
+// labelLastUsed is what the API server notes of a token's Secret at its first use of a day.
+const labelLastUsed = "kubernetes.io/legacy-token-last-used"
+
 // accountUID is the uid of a service account in the target: "" where there is none. It is known where
 // the account is one of the extension's and all of these were read.
 func accountUID(l *model.Link, subject string) (uid string, known bool) {
@@ -309,8 +369,8 @@ func accountUID(l *model.Link, subject string) (uid string, known bool) {
 	}
 	read := resources.Accounts.Of(l.Target.Cluster)
 	for _, a := range read.Value {
-		if a.Namespace == namespace && a.Name == name {
-			return string(a.UID), a.UID != ""
+		if a.Namespace == namespace && a.Name == name && a.UID != "" {
+			return string(a.UID), true
 		}
 	}
 	for _, s := range resources.Tokens.Of(l.Target.Cluster).Value {
@@ -367,7 +427,8 @@ func rights(p *pass) {
 		f.Effect = strings.Join(effects, "; ")
 		f.Fix = []finding.Step{
 			finding.Say("Upgrade the multicluster chart of %s, which has the role. Without Helm:", l.Target.Context).
-				By(finding.Shell("linkerd", "--context="+l.Target.Context, "multicluster", "install").To(finding.Kubectl(l.Target.Context, "apply", "-f", "-"))),
+				By(finding.Shell("linkerd", "--context="+l.Target.Context, "multicluster", "install").To(finding.Kubectl(l.Target.Context, "apply",
+					"-f", "-"))),
 			finding.Say("Then restart what uses it: both try the cluster once, when they start:").
 				By(append(remedy.RestartControllers(l), remedy.RestartDestination(l.Source))...),
 		}
@@ -414,16 +475,18 @@ func controllers(p *pass) {
 			f.Title = "no controller mirrors by the Link"
 			f.Evidence = []finding.Evidence{{Field: "deployments for Link " + l.Name, Value: "none"}}
 			f.Effect = fmt.Sprintf("nothing of %s is mirrored, and what is mirrored becomes old", target(l))
-			f.Fix = []finding.Step{finding.Say("Name the Link among the controllers of the multicluster chart, in a file of values, and upgrade it: " +
-				"controllers, link.ref.name. A single --set replaces the whole list.")}
+			f.Fix = []finding.Step{finding.Say("Name the Link among the controllers of the multicluster chart, in a file of values: " +
+				"controllers, link.ref.name. Then upgrade the chart. A single --set replaces the whole list.")}
 		case !l.Available():
 			d := l.Working()[0]
 			f.Object = finding.In("deployment", d.Namespace, d.Name)
 			f.Title = "the controller of the Link does not run"
-			f.Evidence = []finding.Evidence{{Field: "replicas", Value: fmt.Sprintf("%d wanted, %d available", replicas(d), d.Status.AvailableReplicas)}}
+			f.Evidence = []finding.Evidence{{Field: "replicas", Value: fmt.Sprintf("%d wanted, %d available", replicas(d),
+				d.Status.AvailableReplicas)}}
 			f.Effect = fmt.Sprintf("changes in %s are not mirrored, and nobody notices when its gateway dies", target(l))
 			if replicas(d) == 0 {
-				f.Fix = []finding.Step{finding.Say("Start it:").By(finding.Kubectl(l.Source.Context, "-n", d.Namespace, "scale", "deployment/"+d.Name, "--replicas=1"))}
+				f.Fix = []finding.Step{finding.Say("Start it:").By(finding.Kubectl(l.Source.Context, "-n", d.Namespace, "scale",
+					"deployment/"+d.Name, "--replicas=1"))}
 			} else {
 				f.Fix = []finding.Step{finding.Say("See why it is not available:").
 					By(finding.Kubectl(l.Source.Context, "-n", d.Namespace, "describe", "deployment", d.Name))}
@@ -437,7 +500,8 @@ func controllers(p *pass) {
 			}
 			f.Effect = "none: one of them holds the Lease, and the other one waits"
 			f.Fix = []finding.Step{finding.Say("Finish the upgrade. Careful: this deletes the old controller:").
-				By(finding.Shell("linkerd", "--context="+l.Source.Context, "multicluster", "unlink", "--cluster-name="+l.TargetName(), "--only-controller").
+				By(finding.Shell("linkerd", "--context="+l.Source.Context, "multicluster", "unlink", "--cluster-name="+l.TargetName(),
+					"--only-controller").
 					To(finding.Kubectl(l.Source.Context, "delete", "-f", "-")))}
 		default:
 			continue
@@ -552,7 +616,8 @@ func versions(p *pass) {
 		case len(uses) > 0 && withoutServers(to) && !withoutServers(from):
 			f.Severity = finding.Error
 			f.Title = fmt.Sprintf("Linkerd of %s is too old for remote discovery", l.Target.Context)
-			f.Effect = "the destination controller leaves " + l.Target.Context + " out: clients of " + finding.List(uses) + " get none of its endpoints"
+			f.Effect = "the destination controller leaves " + l.Target.Context + " out: clients of " + finding.List(uses) +
+				" get none of its endpoints"
 			f.Fix = []finding.Step{finding.Say("Upgrade Linkerd in %s to 2.16, edge-24.7.4 or later, then restart the destination controller of %s:",
 				l.Target.Context, l.Source.Context).By(remedy.RestartDestination(l.Source))}
 		default:

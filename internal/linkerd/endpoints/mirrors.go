@@ -75,7 +75,8 @@ func exportedWrongly(p *pass) {
 						v = u.values[0]
 					}
 					f.Title = u.label + " is an annotation, and has to be a label"
-					f.Evidence = []finding.Evidence{{Field: "annotation " + u.label, Value: orNothing(said)}, {Field: "label " + u.label, Value: "nothing"}}
+					f.Evidence = []finding.Evidence{{Field: "annotation " + u.label, Value: orNothing(said)}, {Field: "label " + u.label,
+						Value: "nothing"}}
 					f.Fix = []finding.Step{finding.Say("Set the label:").By(set(v))}
 				case labelled && !slices.Contains(u.values, value) && slices.Contains(means, strings.ToLower(value)):
 					f.Title = fmt.Sprintf("no Link selects the value %s of label %s", value, u.label)
@@ -94,7 +95,8 @@ func exportedWrongly(p *pass) {
 func selectors(c *model.Cluster) string {
 	var out []string
 	for _, l := range c.Incoming {
-		for _, s := range []map[string]string{matchLabels(l.Spec.Selector), matchLabels(l.Spec.RemoteDiscoverySelector), matchLabels(l.Spec.FederatedServiceSelector)} {
+		for _, s := range []map[string]string{matchLabels(l.Spec.Selector), matchLabels(l.Spec.RemoteDiscoverySelector),
+			matchLabels(l.Spec.FederatedServiceSelector)} {
 			for k, v := range s {
 				out = append(out, k+"="+v)
 			}
@@ -268,7 +270,8 @@ func explain(p *pass, l *model.Link, e model.Export, f *finding.Finding) {
 		f.Fix = []finding.Step{finding.Say("Create the namespace. The service is mirrored at the next resync, within 10 minutes:").
 			By(finding.Kubectl(l.Source.Context, "create", "namespace", e.Namespace))}
 	case len(l.Mirror(e)) > mostName:
-		f.Evidence = append(f.Evidence, finding.Evidence{Field: "length of the mirror's name", Value: fmt.Sprintf("%d, more than %d", len(l.Mirror(e)), mostName)})
+		f.Evidence = append(f.Evidence, finding.Evidence{Field: "length of the mirror's name", Value: fmt.Sprintf("%d, more than %d",
+			len(l.Mirror(e)), mostName)})
 		f.Fix = []finding.Step{finding.Say("Give the service, or the cluster in the Link, a shorter name.")}
 	case cause != "":
 		f.CausedBy, f.Fix = cause, remedy.ByItsCause()
@@ -276,7 +279,7 @@ func explain(p *pass, l *model.Link, e model.Export, f *finding.Finding) {
 		f.Evidence = append(f.Evidence, finding.Evidence{
 			Cluster: l.Source.Context, Field: l.Object().String() + ", status", Value: "Mirrored: it was made, and somebody has deleted it",
 		})
-		f.Fix = []finding.Step{finding.Say("Find out who deletes it: a tool that prunes by labels, or the controller of another Link. It is made again at the next resync.")}
+		f.Fix = []finding.Step{finding.Say("Find out who deletes it: a tool that prunes by labels, or the controller of another Link.")}
 	default:
 		f.Fix = []finding.Step{finding.Say("See what the controller says of the service:").By(logs(l)...)}
 	}
@@ -314,7 +317,8 @@ func withoutEndpoints(p *pass) {
 			case m.Endpoints == nil:
 				f.Title = "the mirror has no Endpoints"
 				f.Evidence = []finding.Evidence{{Field: "endpoints " + name(m.Service), Value: "do not exist"}}
-				f.Fix = []finding.Step{finding.Say("Careful: delete the mirror. The controller makes it again, with Endpoints, within 10 minutes:").By(remove)}
+				f.Fix = []finding.Step{finding.Say("Careful: delete the mirror. The controller makes it again, with Endpoints, within 10 minutes:").
+					By(remove)}
 			case len(m.Ready()) > 0 && ready == 0:
 				f.Title = "Kubernetes made no EndpointSlice of the mirror's Endpoints"
 				value := "none that is ready"
@@ -357,7 +361,8 @@ func targetIsEmpty(l *model.Link, m *model.Mirror, f *finding.Finding) bool {
 	switch {
 	case ready > 0:
 		f.Title = "the mirror has no address, though the service has pods that are ready"
-		f.Fix = []finding.Step{finding.Say("Restart the controller, which writes the Endpoints anew:").By(append(remedy.RestartControllers(l), logs(l)...)...)}
+		f.Fix = []finding.Step{finding.Say("Restart the controller, which writes the Endpoints anew:").
+			By(append(remedy.RestartControllers(l), logs(l)...)...)}
 	case all == 0:
 		f.Severity = finding.Note
 		f.Title = fmt.Sprintf("the service has no pod in %s", l.Target.Context)
@@ -397,10 +402,12 @@ func withoutIdentity(p *pass) {
 				continue
 			}
 			p.Report(finding.Finding{
-				Code: "EP112", Severity: finding.Error, Clusters: []string{l.Source.Context}, Object: finding.In("endpoints", m.Service.Namespace, m.Service.Name),
+				Code: "EP112", Severity: finding.Error, Clusters: []string{l.Source.Context}, Object: finding.In("endpoints", m.Service.Namespace,
+					m.Service.Name),
 				Title: "the mirror's Endpoints do not say who the gateway is", Evidence: wrong,
 				Effect: "proxies connect to the gateway without TLS, or expect another name: the gateway refuses them",
-				Fix:    []finding.Step{finding.Say("Restart the controller, which writes the Endpoints anew:").By(append(remedy.RestartControllers(l), logs(l)...)...)},
+				Fix: []finding.Step{finding.Say("Restart the controller, which writes the Endpoints anew:").
+					By(append(remedy.RestartControllers(l), logs(l)...)...)},
 			})
 		}
 	}
@@ -425,8 +432,9 @@ func ports(p *pass) {
 					{Field: "spec.ports", Value: orNothing(strings.Join(has, ", "))},
 					{Cluster: l.Target.Context, Field: serviceObject(s).String() + ", spec.ports", Value: orNothing(strings.Join(is, ", "))},
 				},
-				Effect:   "clients cannot use the new ports, and those that are gone fail",
-				Fix:      []finding.Step{finding.Say("Restart the controller, which copies them anew:").By(append(remedy.RestartControllers(l), logs(l)...)...)},
+				Effect: "clients cannot use the new ports, and those that are gone fail",
+				Fix: []finding.Step{finding.Say("Restart the controller, which copies them anew:").
+					By(append(remedy.RestartControllers(l), logs(l)...)...)},
 				CausedBy: controllerCause(p, l),
 			}
 			if f.CausedBy != "" {
@@ -615,7 +623,8 @@ func federated(p *pass) {
 						{Cluster: at.Context, Field: field + ", spec.ports", Value: strings.Join(portsOf(s), ", ")},
 						{Cluster: c.Context, Field: m.Object().String() + ", spec.ports", Value: strings.Join(portsOf(m.Service), ", ")},
 					}
-					f.Effect = fmt.Sprintf("clients are sent to port %s of its pods, where nothing listens: a part of the requests fails", strings.Join(missing, ", "))
+					f.Effect = fmt.Sprintf("clients are sent to port %s of its pods, where nothing listens: a part of the requests fails",
+						strings.Join(missing, ", "))
 					f.Fix = []finding.Step{finding.Say("Give all members the same ports. Which ones the federated service has follows the oldest Link.")}
 				}
 				p.Gather(f)

@@ -67,7 +67,8 @@ func prunedOf(p *pass, c *model.Cluster, l *model.Link, key, namespace string) {
 			Fix: []finding.Step{
 				finding.Say("Let the Link leave the label out (Link v1alpha3, since 2.18):").By(finding.Kubectl(c.Context, "-n", l.Namespace, "patch",
 					"links.multicluster.linkerd.io/"+l.Name, "--type=merge", "-p", `{"spec":{"excludedLabels":["`+strings.Join(excluded, `","`)+`"]}}`)),
-				finding.Say("Or let Argo CD track by annotation: application.resourceTrackingMethod of ConfigMap %s/%s.", namespace, resources.ConfigMapArgo),
+				finding.Say("Or let Argo CD track by annotation: application.resourceTrackingMethod of ConfigMap %s/%s.", namespace,
+					resources.ConfigMapArgo),
 			},
 		})
 	}
@@ -132,7 +133,8 @@ func loops(p *pass) {
 					},
 					Effect: "requests of other clusters go through two gateways, and the second one refuses them: 508 Loop Detected",
 					Fix: []finding.Step{finding.Say("Split under a name of its own that is not exported, with the service and the mirror behind it. " +
-						"Then take the override out of the profile:").By(finding.Kubectl(c.Context, "-n", sp.Namespace, "edit", "serviceprofiles.linkerd.io/"+sp.Name))},
+						"Then take the override out of the profile:").By(finding.Kubectl(c.Context, "-n", sp.Namespace, "edit",
+						"serviceprofiles.linkerd.io/"+sp.Name))},
 				})
 			}
 		}
@@ -231,8 +233,9 @@ func refused(p *pass, c *model.Cluster, l *model.Link, s *corev1.Service, client
 						{Field: "server " + server.Namespace + "/" + server.Name + ", policies", Value: orNothing(strings.Join(by, ", "))},
 						{Field: "identity of the gateway", Value: client.Identity},
 					},
-					Effect: fmt.Sprintf("clients of %s in %s are refused: what comes through the gateway has its identity", l.Mirror(model.Export{Service: s, Mode: model.ByGateway}), l.Source.Context),
-					Fix:    admit(c, server, by, s, client),
+					Effect: fmt.Sprintf("clients of %s in %s are refused: what comes through the gateway has its identity",
+						l.Mirror(model.Export{Service: s, Mode: model.ByGateway}), l.Source.Context),
+					Fix: admit(c, server, by, s, client),
 				})
 			}
 		}
@@ -293,12 +296,15 @@ func admit(c *model.Cluster, server *api.Server, by []string, s *corev1.Service,
 			patch = `[{"op":"add","path":"/spec/identities","value":["` + client.Identity + `"]}]`
 		}
 		out = append(out, finding.Say("Admit the gateway, which admits all clients of all clusters that are linked:").
-			By(finding.Kubectl(c.Context, "-n", namespace, "patch", "meshtlsauthentications.policy.linkerd.io/"+ref.Name, "--type=json", "-p", patch)))
+			By(finding.Kubectl(c.Context, "-n", namespace, "patch", "meshtlsauthentications.policy.linkerd.io/"+ref.Name, "--type=json", "-p",
+				patch)))
 		break
 	}
 	if out == nil {
-		out = append(out, finding.Say("Admit the identity %s by an AuthorizationPolicy of Server %s/%s.", client.Identity, server.Namespace, server.Name))
+		out = append(out, finding.Say("Admit the identity %s by an AuthorizationPolicy of Server %s/%s.", client.Identity, server.Namespace,
+			server.Name))
 	}
 	return append(out, finding.Say("Where pods of the clusters reach one another, clients keep their own identities by remote discovery:").
-		By(finding.Kubectl(c.Context, "-n", s.Namespace, "label", "service/"+s.Name, resources.LabelExported+"=remote-discovery", "--overwrite")).Otherwise())
+		By(finding.Kubectl(c.Context, "-n", s.Namespace, "label", "service/"+s.Name, resources.LabelExported+"=remote-discovery",
+			"--overwrite")).Otherwise())
 }

@@ -20,7 +20,8 @@ func Rules() []*rule.Rule[*model.Mesh] {
 	needs := func(further ...rule.Need) []rule.Need {
 		return append([]rule.Need{resources.Config, resources.Links}, further...)
 	}
-	lead := []rule.Need{resources.Tokens, resources.RootCAs, resources.Accounts, resources.Namespaces, resources.Pods, resources.Services, resources.Credentials}
+	lead := []rule.Need{resources.Tokens, resources.RootCAs, resources.Accounts, resources.Namespaces, resources.Pods, resources.Services,
+		resources.Credentials}
 	return slices.Concat([]*rule.Rule[*model.Mesh]{{
 		Reports: []rule.Report{rule.May("EP117", finding.Error)}, Needs: needs(), Uses: lead,
 		Run: names,
@@ -32,22 +33,26 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Needs:   needs(resources.Credentials, resources.Services), Uses: lead,
 		Run: destination,
 	}, {
-		Reports: []rule.Report{rule.May("EP103", finding.Error, finding.Warning)}, Needs: needs(resources.Credentials), Uses: lead,
-		Run: tokens,
+		Reports: []rule.Report{rule.May("EP103", finding.Error, finding.Warning)}, Needs: needs(resources.Credentials),
+		Uses: append(slices.Clone(lead), resources.ClusterRoleBindings),
+		Run:  tokens,
 	}, {
 		Reports: []rule.Report{rule.May("EP105", finding.Error, finding.Warning)},
-		Needs:   needs(resources.Credentials, resources.ClusterRoles, resources.ClusterRoleBindings, resources.Tokens, resources.Services), Uses: lead,
-		Run: rights,
+		Needs:   needs(resources.Credentials, resources.ClusterRoles, resources.ClusterRoleBindings, resources.Tokens, resources.Services),
+		Uses:    lead,
+		Run:     rights,
 	}, {
 		Reports: []rule.Report{rule.May("EP106", finding.Error, finding.Note)},
 		Needs:   needs(resources.Credentials, resources.Pods, resources.Services), Uses: lead,
 		After: []finding.Code{"EP102"}, Run: stale,
 	}, {
-		Reports: []rule.Report{rule.May("EP107", finding.Error, finding.Note)}, Needs: needs(resources.Extensions), Uses: append(slices.Clone(lead), resources.Leases),
-		Run: controllers,
+		Reports: []rule.Report{rule.May("EP107", finding.Error, finding.Note)}, Needs: needs(resources.Extensions),
+		Uses: append(slices.Clone(lead), resources.Leases),
+		Run:  controllers,
 	}, {
-		Reports: []rule.Report{rule.May("EP108", finding.Warning)}, Needs: needs(resources.Extensions, resources.Leases, resources.Pods), Uses: lead,
-		Run: leases,
+		Reports: []rule.Report{rule.May("EP108", finding.Warning)}, Needs: needs(resources.Extensions, resources.Leases, resources.Pods),
+		Uses: lead,
+		Run:  leases,
 	}, {
 		Reports: []rule.Report{rule.May("EP119", finding.Error, finding.Note)}, Needs: needs(resources.Services), Uses: lead,
 		Run: domains,

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"slices"
 	"testing"
 	"time"
 
@@ -97,8 +96,12 @@ func (r *Recorded) Facts(t *testing.T) *facts.Fleet {
 // Healthy is the fleet of which all others are changes: two clusters, each linked to the other.
 func Healthy(t *testing.T) *facts.Fleet {
 	t.Helper()
-	all := AllRecorded(t)
-	return all[slices.IndexFunc(all, func(r *Recorded) bool { return r.Name == "01-healthy" })].Facts(t)
+	base := &cases.Case{Name: "bases/two-clusters", Fleet: cases.Fleet{Base: "two-clusters"}}
+	fleet, err := base.Facts(files(t), resources.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fleet
 }
 
 // checkName is the name of a check in the catalogue: L5D-NET-002.

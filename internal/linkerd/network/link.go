@@ -244,7 +244,8 @@ func drift(p *pass) {
 				continue
 			}
 			old = append(old, m.Service.Namespace+"/"+m.Service.Name)
-			evidence = append(evidence, finding.Evidence{Field: "endpoints " + m.Service.Namespace + "/" + m.Service.Name, Value: strings.Join(has, ", ")})
+			evidence = append(evidence, finding.Evidence{Field: "endpoints " + m.Service.Namespace + "/" + m.Service.Name,
+				Value: strings.Join(has, ", ")})
 		}
 		if len(old) == 0 {
 			continue
@@ -309,7 +310,8 @@ func logs(l *model.Link) []finding.Command {
 		out = append(out, finding.Kubectl(l.Source.Context, "-n", d.Namespace, "logs", "deployment/"+d.Name, "--tail=50"))
 	}
 	if out == nil {
-		out = append(out, finding.Kubectl(l.Source.Context, "-n", l.Namespace, "get", "pods", "-l", resources.LabelExtension+"="+resources.ExtensionMulticluster))
+		out = append(out, finding.Kubectl(l.Source.Context, "-n", l.Namespace, "get", "pods", "-l",
+			resources.LabelExtension+"="+resources.ExtensionMulticluster))
 	}
 	return out
 }

@@ -200,7 +200,7 @@ func socketBalancing(p *pass) {
 					{Field: resources.KeyCiliumHostOnly, Value: said(m.Data[resources.KeyCiliumHostOnly])},
 				},
 				Effect: "proxies connect to the gateway without its identity: clients of " + finding.List(mirrors) + " fail",
-				Fix: []finding.Step{finding.Say("Leave the sockets of pods alone (Cilium's chart: socketLB.hostNamespaceOnly=true). Then restart its agents:").
+				Fix: []finding.Step{finding.Say("Leave the sockets of pods alone (Helm: socketLB.hostNamespaceOnly=true). Then restart its agents:").
 					By(finding.Kubectl(c.Context, "-n", m.Namespace, "patch", "configmap/"+m.Name, "--type=merge", "-p",
 						`{"data":{"`+resources.KeyCiliumHostOnly+`":"true"}}`),
 						finding.Kubectl(c.Context, "-n", m.Namespace, "rollout", "restart", "daemonset/cilium"))},

@@ -35,7 +35,8 @@ var v1 = []string{"v1"}
 func byName(name string) string { return fields.OneTermEqualSelector("metadata.name", name).String() }
 
 // configMaps is a row of the ConfigMaps of one name, of all namespaces.
-func configMaps(file, name, selector string, trim func(*corev1.ConfigMap) *corev1.ConfigMap, where resource.Resource) *resource.Row[[]corev1.ConfigMap] {
+func configMaps(file, name, selector string, trim func(*corev1.ConfigMap) *corev1.ConfigMap,
+	where resource.Resource) *resource.Row[[]corev1.ConfigMap] {
 	is := func(m *corev1.ConfigMap) bool { return m.Name == name }
 	return resource.List[corev1.ConfigMapList](resource.About{
 		Name: "configmaps " + name, File: file, Kind: "ConfigMap", Resource: "configmaps", Versions: v1, Fields: selector, Where: where,
@@ -193,7 +194,8 @@ func trimDeployment(d *appsv1.Deployment) *appsv1.Deployment {
 		}
 		out.Spec.Template.Spec.Containers = append(out.Spec.Template.Spec.Containers, kept)
 	}
-	out.Status.Replicas, out.Status.ReadyReplicas, out.Status.AvailableReplicas = d.Status.Replicas, d.Status.ReadyReplicas, d.Status.AvailableReplicas
+	out.Status.Replicas, out.Status.ReadyReplicas, out.Status.AvailableReplicas = d.Status.Replicas, d.Status.ReadyReplicas,
+		d.Status.AvailableReplicas
 	for _, c := range d.Status.Conditions {
 		out.Status.Conditions = append(out.Status.Conditions, appsv1.DeploymentCondition{
 			Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message,
@@ -208,7 +210,8 @@ func keptArg(arg string) bool {
 	if !strings.HasPrefix(arg, "-") {
 		return true
 	}
-	for _, flag := range []string{"-probe-service=", "-enable-headless-services", "-local-mirror", "-namespace=", "-enable-namespace-creation"} {
+	for _, flag := range []string{"-probe-service=", "-enable-headless-services", "-local-mirror", "-namespace=",
+		"-enable-namespace-creation"} {
 		if strings.HasPrefix(strings.Replace(arg, "--", "-", 1), flag) {
 			return true
 		}
