@@ -43,6 +43,8 @@ type About struct {
 	Versions []string
 
 	Scope Scope
+	// Namespace is the one that is read, whatever the scope; "" for those of the scope.
+	Namespace string
 	// Object is the name of the one object that is read; "" for a list.
 	Object string
 	// Labels and Fields select objects of a list.

@@ -44,6 +44,9 @@ func (a *API) rowIn(ctx context.Context, c rest.Interface, row resource.Resource
 	if about.Scope == resource.System {
 		namespace = system
 	}
+	if about.Namespace != "" {
+		namespace = about.Namespace
+	}
 	switch {
 	case about.Path != "":
 		return document(ctx, c, about.Path, row.NewObject(), in)

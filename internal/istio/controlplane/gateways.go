@@ -61,7 +61,7 @@ func deadGateways(p pass) {
 				Fix: []finding.Step{finding.Say("See why they are not ready:").By(
 					finding.Kubectl(c.Context, "-n", g.Namespace, "describe", "pod/"+g.pods[0].Name))},
 			}
-			if f.CausedBy == "" && slices.ContainsFunc(g.pods, func(pod *facts.Pod) bool { return proxyIsUnready(pod, now) }) {
+			if f.CausedBy == "" && slices.ContainsFunc(g.pods, func(pod *facts.Pod) bool { return c.ProxyIsUnready(pod) }) {
 				f.CausedBy = model.Cause(p, c.Context, finding.Object{}, "CP040")
 			}
 			if f.CausedBy != "" {

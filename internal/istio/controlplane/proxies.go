@@ -16,19 +16,10 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
-// proxyIsUnready reports whether the proxy of a pod runs and is not ready, and has had the time. Where
-// the application alone is not ready that is not so; jobs end anyway.
-func proxyIsUnready(p *facts.Pod, now time.Time) bool {
-	s := p.Status(istio.ProxyContainer)
-	return s != nil && !s.Ready && s.Ended == nil && p.Phase == "Running" && p.Deleted.IsZero() && p.Owner.Kind != "Job" &&
-		!p.Started.IsZero() && now.Sub(p.Started) >= settled && (s.Started.IsZero() || now.Sub(s.Started) >= settled)
-}
-
 // proxiesUnready: proxies run and do not get ready, so that their whole pods are out of their Services.
 func proxiesUnready(p pass) {
-	now := p.Model.Fleet.At
 	for _, c := range clusters(p) {
-		unready := slices.DeleteFunc(slices.Clone(c.ProxyPods()), func(pod *facts.Pod) bool { return !proxyIsUnready(pod, now) })
+		unready := slices.DeleteFunc(slices.Clone(c.ProxyPods()), func(pod *facts.Pod) bool { return !c.ProxyIsUnready(pod) })
 		if len(unready) == 0 {
 			continue
 		}
@@ -38,7 +29,7 @@ func proxiesUnready(p pass) {
 			Title:    fmt.Sprintf("%d of %d proxies are not ready", len(unready), len(c.ProxyPods())),
 			Evidence: evidenceOf(shares),
 			Effect:   "their pods are not ready either: no Service leads to them",
-			CausedBy: model.Cause(p, c.Context, finding.Object{}, "CP042", "CP045", "CP001", "NET032", "PR010", "PR008", "PR013", "CERT014", "CERT010", "EP020"),
+			CausedBy: model.Cause(p, c.Context, finding.Object{}, "CP042", "CP045", "CP001", "NET032", "PR010", "CERT014", "CERT010", "EP020"),
 		}
 		if slices.ContainsFunc(shares, func(s share) bool { return s.some == s.all }) {
 			f.Severity = finding.Error

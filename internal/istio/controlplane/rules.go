@@ -64,6 +64,10 @@ func controlPlaneRules() []*rule.Rule[*model.Mesh] {
 		Needs:   runs,
 		Uses:    []rule.Need{resources.RemoteSecrets},
 		Run:     apart,
+	}, {
+		Reports: []rule.Report{rule.May("CP071", finding.Error, finding.Warning)},
+		Needs:   []rule.Need{resources.Leases, resources.Nodes},
+		Run:     clocksApart,
 	}}
 }
 
@@ -190,7 +194,7 @@ func proxyRules() []*rule.Rule[*model.Mesh] {
 	}, {
 		Reports: []rule.Report{rule.May("CP040", finding.Error, finding.Warning)},
 		Needs:   []rule.Need{resources.Pods},
-		After:   []finding.Code{"CP042", "CP045", "CP001", "NET032", "PR010", "PR008", "PR013", "CERT014", "CERT010", "EP020"},
+		After:   []finding.Code{"CP042", "CP045", "CP001", "NET032", "PR010", "CERT014", "CERT010", "EP020"},
 		Run:     proxiesUnready,
 	}}
 }

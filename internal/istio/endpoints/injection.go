@@ -42,6 +42,13 @@ func (w *walk) uninjected(endpoints []istio.Dropped) finding.Finding {
 	if !w.elsewhere() && !w.to.HasSidecars(w.service.in(w.to)) {
 		f.Severity = w.when(finding.Note) // no cluster has it in the mesh yet
 	}
+	switch why.Why {
+	case model.NoSuchRevision:
+		f.CausedBy = w.known.about(finding.Named("namespace", first.Namespace), []string{w.to.Context}, "CP020")
+	case model.NotYetInjected:
+		f.CausedBy = w.known.about(finding.Kind("pods"), []string{w.to.Context}, "CP030")
+	default: // somebody wants it so
+	}
 	ns := w.to.Namespace(first.Namespace)
 	switch why.Why {
 	case model.NotSelected:

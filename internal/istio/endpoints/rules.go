@@ -24,7 +24,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 				resources.AuthorizationPolicies, resources.ServiceExports, resources.ReaderAccess, resources.Gateways,
 				questions.Hostnames, questions.RemoteSides, questions.Istiods, questions.TokenReviews,
 			},
-			After: causeCodes(),
+			After: append(causeCodes(), injectionCodes...),
 			Run:   requestsStop,
 		},
 		{
@@ -160,6 +160,10 @@ var (
 	ambientCodes = []finding.Code{"AMB001", "AMB002", "AMB003", "AMB005", "AMB006", "AMB010", "AMB011", "AMB015", "AMB030"}
 )
 
+// injectionCodes are those that say why pods have no sidecar. Where they are not checked, that pods have
+// none is known all the same.
+var injectionCodes = []finding.Code{"CP020", "CP030"}
+
 // causeCodes are all codes that may be the cause of what is found on a path.
 func causeCodes() []finding.Code {
 	out := slices.Concat(secretCodes, addressFaults, gatewayFaults, networkCodes, ambientCodes, []finding.Code{"GW001"})
@@ -173,7 +177,7 @@ func requestsStop(p *rule.Pass[*model.Mesh]) {
 	clusters := model.Able(p)
 	options, _ := model.Given[Options](p.Model)
 	options.Live = nil // it is of one service, for which somebody asks
-	known := newCauses(finding.Result{Findings: p.Found(causeCodes()...), Unknowns: p.Unknowns(causeCodes()...)})
+	known := newCauses(finding.Result{Findings: p.Found(append(causeCodes(), injectionCodes...)...), Unknowns: p.Unknowns(causeCodes()...)})
 	e := newEvaluator(p.Model, clusters, known, options)
 	n := e.evaluateAll(e.services())
 	n.servicesUnknown(clusters)

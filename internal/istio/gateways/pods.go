@@ -169,6 +169,22 @@ func (g gateway) uninjectable(p pass) string {
 	return model.Cause(p, g.Cluster.Context, finding.Object{}, "PR012", "PR002")
 }
 
+// notStarted is the ID of the finding that says why none of the gateway's pods gets ready: no node takes
+// them, nothing injects them, or their proxies wait for something; "" where nothing says so.
+func (g gateway) notStarted(p pass) string {
+	if len(g.Pods) == 0 {
+		return ""
+	}
+	w := istio.WorkloadOf(g.Pods[0])
+	if id := model.Cause(p, g.Cluster.Context, finding.In(w.Kind, w.Namespace, w.Name), "CP003", "CP033"); id != "" {
+		return id
+	}
+	if slices.ContainsFunc(g.Pods, g.Cluster.ProxyIsUnready) {
+		return model.Cause(p, g.Cluster.Context, finding.Object{}, "CP040")
+	}
+	return ""
+}
+
 // noReadyPod: no pod behind a gateway is ready. istiod advertises it whether or not
 // anything is behind it.
 func noReadyPod(p pass) {
@@ -184,7 +200,7 @@ func noReadyPod(p pass) {
 		}
 		f.Effect = fmt.Sprintf("istiod advertises it all the same: requests from other networks for %s are refused or time out", g.Network)
 		show := finding.Kubectl(g.Cluster.Context, "-n", g.Service.Namespace, "get", "pods", "-l", inline(selector))
-		if f.CausedBy = cmp.Or(g.otherCluster(p), g.uninjectable(p)); f.CausedBy != "" {
+		if f.CausedBy = cmp.Or(g.otherCluster(p), g.uninjectable(p), g.notStarted(p)); f.CausedBy != "" {
 			f.Fix = remedy.ByItsCause()
 		} else if len(g.Pods) > 0 {
 			f.Fix = []finding.Step{finding.Say("See why they are not ready:").

@@ -21,7 +21,7 @@ func (g gateway) refused(p pass, f *finding.Finding) bool {
 	f.Evidence = append(f.Evidence, evidence.Refusal(r, p.Model.Fleet.At))
 	f.Fix = g.letPodsBeMade(r)
 	if r.Cause.ByWebhook() {
-		f.CausedBy = model.Cause(p, g.Cluster.Context, finding.Object{}, "PR014")
+		f.CausedBy = model.Cause(p, g.Cluster.Context, finding.Object{}, "PR014", "CP024")
 	}
 	return true
 }

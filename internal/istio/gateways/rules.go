@@ -133,7 +133,7 @@ func podRules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("GW012", fails...)},
 		Needs:   []rule.Need{resources.Services, resources.Pods},
 		Uses:    []rule.Need{resources.GatewayEvents},
-		After:   []finding.Code{"PR014", "NET032", "PR012", "PR002"},
+		After:   []finding.Code{"PR014", "NET032", "PR012", "PR002", "CP003", "CP033", "CP040", "CP024"},
 		Run:     noReadyPod,
 	}, {
 		Reports: []rule.Report{rule.May("GW032", fails...)},

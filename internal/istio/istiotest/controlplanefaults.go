@@ -262,6 +262,16 @@ var istiodFaults = []ControlPlaneCase{
 			}
 		})
 	}), "CP012 warning east"),
+	cp("a node whose clock is five minutes behind", func() *Fleet {
+		f := Installed("east", "west")
+		f.Clusters[1].Clock("west-node-1", -5*time.Minute)
+		return f
+	}, "CP071 error west"),
+	cp("a node whose clock is ahead", func() *Fleet {
+		f := Installed("east", "west")
+		f.Clusters[0].Clock("east-node-0", 45*time.Second)
+		return f
+	}, "CP071 warning east"),
 	cp("control planes three releases apart", func() *Fleet {
 		f := Installed("east", "west")
 		west := f.Clusters[1]

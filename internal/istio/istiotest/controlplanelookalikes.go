@@ -303,6 +303,13 @@ var ControlPlaneHealthy = []ControlPlaneCase{
 			}}, &api.ServiceEntry{ObjectMeta: inSample("ledger"), Spec: api.ServiceEntrySpec{Hosts: []string{"ledger.sample.svc.cluster.local"}}})
 		return f
 	}),
+	cp("a kubelet that is late, and nodes that are not ready", func() *Fleet {
+		f := Installed("east", "west")
+		f.Clusters[0].Clock("east-node-0", -45*time.Second)
+		f.Clusters[1].Clock("west-node-0", -3*time.Hour)
+		f.Clusters[1].Network.Nodes[0].Status.Conditions[0].Status = corev1.ConditionUnknown
+		return f
+	}),
 	cp("gateways of others, and one that has just started", installed(func(c *Cluster) {
 		p := c.ingressPod("ingress")
 		p.Status.Conditions[0].Status, p.CreationTimestamp = corev1.ConditionFalse, ago(time.Minute)

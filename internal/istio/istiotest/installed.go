@@ -8,6 +8,7 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -85,8 +86,12 @@ func (c *Cluster) install(at int) {
 			State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: started}},
 		}}
 	}
-	for _, n := range c.Network.Nodes {
+	for i, n := range c.Network.Nodes {
 		n.Status.NodeInfo.KubeletVersion, n.Status.NodeInfo.OperatingSystem = "v1.34.1", "linux"
+		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: corev1.NamespaceNodeLease, Name: n.Name}}
+		lease.Spec.RenewTime = ptr(metav1.NewMicroTime(Now.Add(-time.Duration(2+3*i+at) * time.Second)))
+		c.Network.add(lease)
 	}
 	name := c.istiodName()
 	service := &corev1.Service{ObjectMeta: meta(System, name, map[string]string{"app": "istiod", "istio.io/rev": "default"})}
@@ -222,6 +227,15 @@ func (c *Cluster) Validator(name string) *admissionv1.ValidatingWebhookConfigura
 		}
 	}
 	return nil
+}
+
+// Clock sets the clock of a node.
+func (c *Cluster) Clock(node string, off time.Duration) {
+	for _, o := range c.Network.More {
+		if l, ok := o.(*coordinationv1.Lease); ok && l.Name == node {
+			l.Spec.RenewTime = ptr(metav1.NewMicroTime(Now.Add(off)))
+		}
+	}
 }
 
 // Refused is the event that says that the API server refuses the pods of a workload of namespace

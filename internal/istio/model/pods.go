@@ -40,6 +40,14 @@ func IsClient(p *facts.Pod) bool {
 	return NeedsConfig(p) && p.Labels[istio.LabelTLSMode] != "" && !istio.IsGateway(p)
 }
 
+// ProxyIsUnready answers: does the pod's proxy run without being ready, and has it had the time? Where
+// the application alone is not ready that is not so; jobs end anyway.
+func (c *Cluster) ProxyIsUnready(p *facts.Pod) bool {
+	s, now := p.Status(istio.ProxyContainer), c.mesh.Fleet.At
+	return s != nil && !s.Ready && s.Ended == nil && p.Phase == corev1.PodRunning && p.Deleted.IsZero() && p.Owner.Kind != "Job" &&
+		!p.Started.IsZero() && now.Sub(p.Started) >= settledAfter && (s.Started.IsZero() || now.Sub(s.Started) >= settledAfter)
+}
+
 // IsWaypoint answers: is the pod a waypoint of ambient workloads?
 func IsWaypoint(p *facts.Pod) bool {
 	return p.Labels[istio.LabelGatewayManaged] == istio.ManagedWaypoint

@@ -24,6 +24,7 @@ var (
 	NetworkPolicies = kubernetes.NetworkPolicies
 	APIServices     = kubernetes.APIServices
 	Version         = kubernetes.Version
+	Leases          = kubernetes.Leases
 )
 
 // All are the rows in the order in which a dump is written: an object that belongs to two
@@ -35,7 +36,7 @@ var All = resource.Set{
 	PeerAuthentications, DestinationRules, Gateways, KubernetesGateways, WorkloadEntries, ServiceEntries,
 	NetworkPolicies, Injectors, GatewayEvents, VirtualServices, SystemSlices, ReaderRights,
 	Sidecars, AuthorizationPolicies, ServiceExports, ValidatingWebhooks, IstioCSRs,
-	MutatingWebhooks, AllValidatingWebhooks, APIServices, RefusedPods, Version,
+	MutatingWebhooks, AllValidatingWebhooks, APIServices, RefusedPods, Version, Leases,
 }
 
 // The rows that are read together.
@@ -68,7 +69,7 @@ var (
 	EndpointRules = resource.Join(Mesh, NetworkRules, Policies, Secrets).Without(WorkloadEntries)
 	// ControlPlaneRules is what the rules about control planes, injection and proxies read.
 	ControlPlaneRules = resource.Join(
-		EndpointRules, resource.Set{ValidatingWebhooks, MutatingWebhooks, AllValidatingWebhooks, APIServices, RefusedPods, Version},
+		EndpointRules, resource.Set{ValidatingWebhooks, MutatingWebhooks, AllValidatingWebhooks, APIServices, RefusedPods, Version, Leases},
 	)
 )
 

@@ -57,6 +57,9 @@ func objectOf(t *testing.T, row resource.Resource) runtime.Object {
 	case resources.ReaderAccess:
 		m.SetName("")
 	}
+	if in := row.About().Namespace; in != "" {
+		m.SetNamespace(in)
+	}
 	switch o := o.(type) {
 	case *corev1.ConfigMap:
 		o.Data = map[string]string{istio.MeshConfigKey: "{}"}
