@@ -192,10 +192,7 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 		codes = append(codes, r.Code)
 	}
 	well := map[finding.Area]string{}
-	for _, m := range c.Plugin.Meshes {
-		if !present(fleet, m) {
-			continue
-		}
+	for _, m := range c.inForce(fleet) {
 		found, overview, err := m.CheckUp(ctx, run)
 		if err != nil {
 			return checked{}, err
@@ -207,6 +204,7 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 	for i, o := range out.overviews {
 		for area, text := range o.Well {
 			switch {
+			case text == "":
 			case len(out.overviews) == 1:
 				well[area] = text
 			case well[area] != "":
@@ -238,20 +236,6 @@ func (c *checkUp) areas() []mesh.Area {
 		}
 		return true
 	})
-}
-
-// present reports whether a mesh is, or may be, in some cluster of a fleet.
-func present(fleet *facts.Fleet, m mesh.Mesh) bool {
-	for i := range fleet.Clusters {
-		c := &fleet.Clusters[i]
-		if c.Unreached != nil {
-			continue
-		}
-		if p := m.Presence(c); p.Found || p.Unknown != (finding.Reason{}) {
-			return true
-		}
-	}
-	return false
 }
 
 // about is the area of a code, which its page names.

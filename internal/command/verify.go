@@ -3,7 +3,6 @@ package command
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -78,16 +77,6 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		}
 		return failOn.Exit(result)
 	}
-}
-
-// inForce are the meshes whose rules run on a fleet: those that are, or may be, in one of its
-// clusters. Where there is none at all, the rules of all say what they looked for.
-func (f *Frame) inForce(fleet *facts.Fleet) []mesh.Mesh {
-	found := slices.DeleteFunc(slices.Clone(f.Plugin.Meshes), func(m mesh.Mesh) bool { return !present(fleet, m) })
-	if len(found) == 0 {
-		return f.Plugin.Meshes
-	}
-	return found
 }
 
 // Resources are the rows that the rules of some areas read, with what wishes take, of

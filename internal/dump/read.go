@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,7 +108,7 @@ func readFolders(dir fs.FS, systemNamespace string, now time.Time, rows resource
 			case folder.anyBad != "": // what is in it is not known
 				row.SetState(&c, facts.Failed, folder.anyBad)
 			case state == facts.OK:
-			case folder.found[called]:
+			case folder.found[called], row.About().Rare && len(folder.found) > 0:
 				row.SetState(&c, row.Empty(), "")
 			default:
 				row.SetState(&c, facts.NotAsked, "the folder holds no "+called)
@@ -115,10 +116,31 @@ func readFolders(dir fs.FS, systemNamespace string, now time.Time, rows resource
 		}
 		fleet.Clusters = append(fleet.Clusters, c)
 	}
+	alike(fleet, rows)
 	if len(fleet.Clusters) == 0 {
 		return nil, fmt.Errorf("reading the dump: there is neither %s nor a folder for each cluster in it", IndexFile)
 	}
 	return fleet, nil
+}
+
+// alike: whoever wrote the custom objects of a kind of one cluster wrote those of all. A folder
+// without any, beside one with some, is of a cluster that has none: Links are in the clusters that link
+// alone. Of what every cluster has, such as Services, a folder without any tells nothing.
+func alike(fleet *facts.Fleet, rows resource.Set) {
+	for _, row := range rows {
+		if about := row.About(); !about.Custom() || about.Object != "" {
+			continue
+		}
+		read := slices.ContainsFunc(fleet.Clusters, func(c facts.Cluster) bool {
+			state, _ := row.State(&c)
+			return state == facts.OK
+		})
+		for i := range fleet.Clusters {
+			if state, _ := row.State(&fleet.Clusters[i]); read && state == facts.NotAsked {
+				row.SetState(&fleet.Clusters[i], row.Empty(), "")
+			}
+		}
+	}
 }
 
 // reading is what became of a cluster's folder.

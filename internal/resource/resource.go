@@ -62,6 +62,9 @@ type About struct {
 	// where it is not installed. It costs one round trip on the open connection. nil for
 	// a row that is read in any case.
 	Where Resource
+	// Rare: most clusters have no object of the kind, so that a folder without one has none, even
+	// if no index says that it was asked for.
+	Rare bool
 	// Later: it is not read with the others, but where they show that it is needed.
 	Later bool
 	// Answers: the row holds answers of the API server to questions that are posted, and

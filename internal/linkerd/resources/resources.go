@@ -310,20 +310,26 @@ var (
 			return &api.NetworkAuthentication{ObjectMeta: resource.OwnedMeta(&n.ObjectMeta), Spec: n.Spec}
 		})
 	ServerAuthorizations = resource.All[api.ServerAuthorizationList](
-		custom(api.PolicyGroup, "ServerAuthorization", "serverauthorizations", "linkerd-serverauthorizations", "v1beta1", "v1alpha1"),
+		rare(custom(api.PolicyGroup, "ServerAuthorization", "serverauthorizations", "linkerd-serverauthorizations", "v1beta1", "v1alpha1")),
 		func(s *api.ServerAuthorization) *api.ServerAuthorization {
 			return &api.ServerAuthorization{ObjectMeta: resource.OwnedMeta(&s.ObjectMeta), Spec: s.Spec}
 		})
 	ServiceProfiles = resource.All[api.ServiceProfileList](
-		custom(api.ProfileGroup, "ServiceProfile", "serviceprofiles", "linkerd-serviceprofiles", "v1alpha2", "v1alpha1"),
+		rare(custom(api.ProfileGroup, "ServiceProfile", "serviceprofiles", "linkerd-serviceprofiles", "v1alpha2", "v1alpha1")),
 		func(s *api.ServiceProfile) *api.ServiceProfile {
 			return &api.ServiceProfile{ObjectMeta: resource.OwnedMeta(&s.ObjectMeta), Spec: s.Spec}
 		})
-	Applications = resource.All[api.ApplicationList](custom(api.ArgoGroup, "Application", "applications", "argocd-applications", "v1alpha1"),
+	Applications = resource.All[api.ApplicationList](rare(custom(api.ArgoGroup, "Application", "applications", "argocd-applications", "v1alpha1")),
 		func(a *api.Application) *api.Application {
 			return &api.Application{ObjectMeta: resource.BareMeta(&a.ObjectMeta), Spec: a.Spec}
 		})
 )
+
+// rare is a row of a kind of which most clusters have no object.
+func rare(about resource.About) resource.About {
+	about.Rare = true
+	return about
+}
 
 // Accounts, and what the accounts that other clusters use may do.
 var (
