@@ -83,7 +83,7 @@ func TestParseAmbient(t *testing.T) {
 
 func TestParseProxies(t *testing.T) {
 	const one = `{"cluster_id":"east","proxy":"cart-0.v2.shop","proxy_type":"sidecar","istio_version":"1.29.1","resources":{"a":{"sent":"x","sentTime":"0001-01-01T00:00:00Z"}}}`
-	want := []facts.ConnectedProxy{{Cluster: "east", Namespace: "shop", Pod: "cart-0.v2"}, {Namespace: "istio-system", Pod: "ztunnel-x"}}
+	want := []facts.ConnectedProxy{{Cluster: "east", Namespace: "shop", Pod: "cart-0.v2", Version: "1.29.1"}, {Namespace: "istio-system", Pod: "ztunnel-x"}}
 	got, err := parseProxies(strings.NewReader("[" + one + `,{"proxy":"ztunnel-x.istio-system"},{"cluster_id":"east"}]`))
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

@@ -53,14 +53,14 @@ func TestSays(t *testing.T) {
 	for name, want := range map[string]map[finding.Area]string{
 		"three clusters": {
 			finding.ControlPlane: "3 of 3 istiods ready, no restart in 24 hours",
-			finding.Versions:     "istiod 1.29.1 everywhere, and of the same version 15 proxies",
+			finding.Versions:     "istiod 1.29.1 everywhere; 15 proxies of the same version",
 			finding.Injection:    "15 of 15 pods have their proxy, in 6 namespaces",
 			finding.Proxies:      "15 of 15 ready, 15 connected, none refuses what it is sent",
 			finding.Trust:        "",
 		},
 		"a canary upgrade half way": {
 			finding.ControlPlane: "2 of 3 istiods ready, no restart in 24 hours",
-			finding.Versions:     "istiod 1.29.1 and 1.30.0, and of the same version 5 proxies",
+			finding.Versions:     "istiod 1.29.1 and 1.30.0; 5 proxies of the same version",
 		},
 		"istiod was restarted once":          {finding.ControlPlane: "1 of 1 istiod ready, 1 restart in 24 hours"},
 		"proxies three releases behind":      {finding.Versions: "istiod 1.29.1; of 5 proxies 1 have 1.26.2"},

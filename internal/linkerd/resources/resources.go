@@ -221,7 +221,7 @@ func keptArg(arg string) bool {
 
 // Leases say which pod of a service mirror works.
 var Leases = resource.List[coordinationv1.LeaseList](resource.About{
-	Name: "leases of service mirrors", File: "leases", Kind: "Lease", Group: coordinationv1.GroupName, Resource: "leases",
+	Name: "leases of service mirrors", File: "linkerd-leases", Kind: "Lease", Group: coordinationv1.GroupName, Resource: "leases",
 	Versions: v1, Fields: "metadata.namespace!=kube-node-lease", FromCache: true, Filtered: true, Where: Config,
 }, resource.Belonging[*coordinationv1.Lease]{
 	Belongs: func(_ *facts.Cluster, l *coordinationv1.Lease) bool { return isMirrorLease(l) }, Shows: isMirrorLease,
