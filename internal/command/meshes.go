@@ -1,39 +1,40 @@
 package command
 
 import (
+	"slices"
+
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 )
 
 // inForce are the meshes whose rules run on a fleet: those that are, or may be, in one of its
-// clusters. A mesh of which too little was asked to tell counts only where none is found; where there is
-// none at all, the rules of all say what they looked for.
+// clusters. Where there is none at all, the rules of all say what they looked for.
 func (f *Frame) inForce(fleet *facts.Fleet) []mesh.Mesh {
-	var found, doubtful []mesh.Mesh
-	for _, m := range f.Plugin.Meshes {
-		there, doubt := false, false
-		for i := range fleet.Clusters {
-			c := &fleet.Clusters[i]
-			if c.Unreached != nil {
-				continue
-			}
-			p := m.Presence(c)
-			there = there || p.Found || p.Unknown.Kind == finding.Forbidden || p.Unknown.Kind == finding.Failed
-			doubt = doubt || p.Unknown != (finding.Reason{})
+	found := slices.DeleteFunc(slices.Clone(f.Plugin.Meshes), func(m mesh.Mesh) bool { return !f.present(fleet, m) })
+	if len(found) == 0 {
+		return f.Plugin.Meshes
+	}
+	return found
+}
+
+// present reports whether a mesh is, or may be, in some cluster of a fleet. Where what would
+// tell was not read, and the cluster has another mesh, it is taken to have that one alone.
+func (f *Frame) present(fleet *facts.Fleet, m mesh.Mesh) bool {
+	for i := range fleet.Clusters {
+		c := &fleet.Clusters[i]
+		if c.Unreached != nil {
+			continue
 		}
-		switch {
-		case there:
-			found = append(found, m)
-		case doubt:
-			doubtful = append(doubtful, m)
+		p := m.Presence(c)
+		if p.Found || p.Unknown != (finding.Reason{}) && (p.Unknown.Kind != finding.NotRead || !f.hasAny(c)) {
+			return true
 		}
 	}
-	switch {
-	case len(found) > 0:
-		return found
-	case len(doubtful) > 0:
-		return doubtful
-	}
-	return f.Plugin.Meshes
+	return false
+}
+
+// hasAny reports whether a cluster is known to have some mesh.
+func (f *Frame) hasAny(c *facts.Cluster) bool {
+	return slices.ContainsFunc(f.Plugin.Meshes, func(m mesh.Mesh) bool { return m.Presence(c).Found })
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -24,7 +25,7 @@ and whole dates are in -o wide and in the machine-readable formats.`,
 	}
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return f.List(cmd.Context(), output, resources.Roots, func(fleet *facts.Fleet) (command.Listing, error) {
+		return f.ListView(cmd.Context(), mesh.Certificates, output, resources.Roots, func(fleet *facts.Fleet) (command.Listing, error) {
 			l := certs.List(fleet)
 			out := command.Listing{
 				Document: listingDocument{report.NewMeta("CertificateList"), l},

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -36,7 +37,7 @@ istiod may reach.`,
 		if connect && f.From != "" {
 			return fmt.Errorf("--connect needs live clusters: a dump (--from) has no credentials")
 		}
-		return f.List(cmd.Context(), output, resources.Secrets, func(fleet *facts.Fleet) (command.Listing, error) {
+		return f.ListView(cmd.Context(), mesh.Peerings, output, resources.Secrets, func(fleet *facts.Fleet) (command.Listing, error) {
 			l := istiomesh.Secrets(cmd.Context(), f.Run(fleet, areas...), connect)
 			out := command.Listing{
 				Document: secretsDocument{report.NewMeta("RemoteSecretList"), l},

@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -24,7 +25,7 @@ resolves host names, unless the clusters are read from a dump; istiod resolves t
 	}
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return f.List(cmd.Context(), output, lists, func(fleet *facts.Fleet) (command.Listing, error) {
+		return f.ListView(cmd.Context(), mesh.Gateways, output, lists, func(fleet *facts.Fleet) (command.Listing, error) {
 			m, result, err := istiomesh.Check(cmd.Context(), f.Run(fleet, areas...))
 			if err != nil {
 				return command.Listing{}, err
