@@ -16,11 +16,11 @@ func scoreboard(all []*verdict, istioctl map[string][]string) string {
 
 Fleets of public reports and of healthy setups, and what the plugins say of them. A fault is right when
 its cause is named first, in the right cluster and object; a healthy fleet when no command finds an
-error or a warning. `+"`make cases`"+` judges them, and a test holds this page to it. The fleets are in [cases](../cases/README.md).
+error or a warning. `+"`make cases`"+` checks them, and a test holds this page to it. The fleets are in [cases](../cases/README.md).
 
 The last column is what `+"`istioctl analyze`"+` says of the same objects: its errors and warnings, cluster by cluster, from
 files. What it says because cases leave out images of proxies (IST0158) and selectors of webhooks (IST0139) is not counted.
-It cannot read remote secrets, certificates and addresses, so that most of these faults are none of its business.
+It cannot read remote secrets, certificates and addresses, so that it cannot find most of these faults.
 
 **%s.**
 `, summary(all))

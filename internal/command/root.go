@@ -36,7 +36,7 @@ func (f *Frame) root(name string) *cobra.Command {
 			fmt.Sprintf("The namespace of %s's control plane, the same in all clusters", m.Name()))
 	}
 	flags.StringVar(&f.From, "from", "", "Read the clusters from this folder, which \"dump\" wrote, instead of asking them")
-	flags.BoolVar(&f.FullNames, "full-names", false, "Show contexts by their whole names, not by the tails that tell long ones apart")
+	flags.BoolVar(&f.FullNames, "full-names", false, "Show contexts by their whole names, not by the tails that distinguish long ones")
 	f.must(root.MarkPersistentFlagDirname("from"))
 	f.must(root.RegisterFlagCompletionFunc("contexts", f.completeContexts))
 	f.must(root.RegisterFlagCompletionFunc("context", f.completeContext))

@@ -30,7 +30,7 @@ import (
 // cluster. Errors name the file.
 func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (*facts.Fleet, error) {
 	if _, err := fs.Stat(dir, unfinished); err == nil {
-		return nil, errors.New("reading the dump: it was not finished: write it anew")
+		return nil, errors.New("reading the dump: it was not finished: write it again")
 	}
 	text, err := readRegular(dir, IndexFile)
 	switch {

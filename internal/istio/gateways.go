@@ -142,7 +142,7 @@ func (v *View) findCandidates() []Candidate {
 				continue
 			}
 			out = append(out, Candidate{
-				CandidateRef: CandidateRef{Kind: "MeshNetworks", Name: name}, Network: name, NetworkFrom: "mesh networks",
+				CandidateRef: CandidateRef{Kind: "MeshNetworks", Name: name}, Network: name, NetworkFrom: "meshNetworks",
 				Addresses: []CandidateAddress{{Address: g.Address, From: "networks." + name + ".gateways[].address"}},
 				Port:      g.Port, PortFrom: "networks." + name + ".gateways[].port",
 			})

@@ -27,7 +27,7 @@ func (v *View) serviceCandidates(m *member, s *corev1.Service) []Candidate {
 			for _, g := range v.MeshNetworks.Networks[network].Gateways {
 				if g.RegistryServiceName == hostname(s.Namespace, s.Name) {
 					out = append(out, Candidate{
-						CandidateRef: ref, Network: network, NetworkFrom: "registryServiceName of the mesh networks",
+						CandidateRef: ref, Network: network, NetworkFrom: "registryServiceName of meshNetworks",
 						Port: g.Port, PortFrom: "networks." + network + ".gateways[].port",
 					})
 				}

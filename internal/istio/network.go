@@ -25,8 +25,8 @@ type NetworkOrigin string
 const (
 	FromLabel     NetworkOrigin = "label of the pod"
 	FromNamespace NetworkOrigin = "label of the system namespace"
-	FromRegistry  NetworkOrigin = "fromRegistry of the mesh networks"
-	FromCIDR      NetworkOrigin = "fromCidr of the mesh networks"
+	FromRegistry  NetworkOrigin = "fromRegistry of meshNetworks"
+	FromCIDR      NetworkOrigin = "fromCidr of meshNetworks"
 	FromNothing   NetworkOrigin = "" // the network is "", which counts as everyone's own
 )
 

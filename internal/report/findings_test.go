@@ -42,7 +42,7 @@ func result() finding.Result {
 			},
 		},
 		{Code: "CERT002", Severity: finding.Error, Clusters: []string{"east", "west"}, Title: "east and west do not trust one another's certificates", Effect: "503", CausedBy: "CERT004/west/secret/istio-system/cacerts"},
-		{Code: "CERT021", Severity: finding.Note, Clusters: []string{"east", "west"}, Title: "two different roots bear the name CN=Root CA,O=Istio", Effect: "confusion", CausedBy: "CERT002/east,west"},
+		{Code: "CERT021", Severity: finding.Note, Clusters: []string{"east", "west"}, Title: "two different roots have the name CN=Root CA,O=Istio", Effect: "confusion", CausedBy: "CERT002/east,west"},
 		{Code: "CERT032", Severity: finding.Warning, Clusters: []string{"east"}, Title: "a CA certificate is too weak", Effect: "forgery", CausedBy: "gone"},
 	}}
 	r.NotChecked("east", finding.Reason{Kind: finding.Forbidden, Text: "secret cacerts: forbidden"}, "CERT005", "CERT006", "CERT007", "CERT008", "CERT009")

@@ -179,7 +179,7 @@ type wrongAnswer struct{ got, want string }
 
 func (e *wrongAnswer) Error() string {
 	if e.got == "" {
-		return "the answer is no " + e.want
+		return "the answer is not a " + e.want
 	}
 	return fmt.Sprintf("the answer is a %s, not a %s", printable.Line(e.got[:min(len(e.got), 64)]), e.want)
 }

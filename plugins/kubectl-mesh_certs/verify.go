@@ -15,7 +15,7 @@ func newVerify(f *command.Frame) *cobra.Command {
 		Use:   "verify",
 		Short: "Say what is wrong with the certificates of the mesh",
 		Long: `Check the certificate authorities of all clusters, and whether each trusts the others.
-Root causes come first, with what they cause beneath them. What could not be checked,
+Root causes come first, each followed by what it causes. What could not be checked,
 for instance because secrets may not be read, is listed as such.
 
 With --proxies some of the longest running pods with a sidecar in each cluster are asked, by

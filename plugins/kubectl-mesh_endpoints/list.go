@@ -43,18 +43,18 @@ func newList(f *command.Frame) *cobra.Command {
 	o := &listOptions{}
 	cmd := &cobra.Command{
 		Use:   "list SERVICE[.NAMESPACE]",
-		Short: "List the endpoints of a service that each source gets, beside those that it should get",
+		Short: "Compare the endpoints of a service that proxies have with those expected",
 		Long: `List the endpoints that proxies have for a service: address, what it is (a pod,
 or a gateway to another network with the pods behind it), locality, priority,
-health, and whether mutual TLS is used. They are set beside those that follow
-from the API objects of all clusters, and the difference is marked:
+health, and whether mutual TLS is used. They are compared with those that follow
+from the API objects of all clusters, and each difference is marked:
 
   =  as expected        -  expected, and not there
   !  used otherwise     +  there, and not expected
 
 What clusters have and a source is not given comes after that, with the reason.
 An endpoint that is ejected was taken out by the proxy itself for a while, as
-requests to it failed (outlier detection); that is no difference.
+requests to it failed (outlier detection); that is not a difference.
 
 Whose: one proxy for each cluster and network, or those of the pods in --from
 context/namespace/pod, which can be repeated. A folder in --from is a dump, as

@@ -19,8 +19,8 @@ var plugin = command.Plugin{
 	Name:  "mesh-endpoints",
 	Short: "Find out why a service of one cluster is not reached from another",
 	Long: `Find out why traffic of a multi-cluster service mesh (Istio) stays local, fails, or goes
-where it should not: control planes that do not see another cluster, and endpoints that a
-source is not given. It only reads, and tells what is wrong, in which cluster, the
+where it should not: control planes that do not watch another cluster, and endpoints that a
+proxy does not get. It only reads, and tells what is wrong, in which cluster, the
 evidence, and the command that fixes it.
 
 Which clusters: --contexts a,b or --all-contexts; without either, the current context's

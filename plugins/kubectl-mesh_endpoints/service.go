@@ -53,7 +53,7 @@ func findService(fleet *facts.Fleet, arg, namespace string) (proxies.Service, er
 	given, domain, _ := strings.Cut(rest, ".")
 	switch {
 	case name == "" || domain != "" && domain != "svc" && !strings.HasPrefix(domain, "svc."):
-		return proxies.Service{}, fmt.Errorf("%q is no service; name one as SERVICE.NAMESPACE", arg)
+		return proxies.Service{}, fmt.Errorf("%q is not a service; name one as SERVICE.NAMESPACE", arg)
 	case given != "" && namespace != "" && given != namespace:
 		return proxies.Service{}, fmt.Errorf("%s is in namespace %s, and --namespace says %s: give one of them", arg, given, namespace)
 	case given != "":

@@ -27,7 +27,7 @@ func newVerify(f *command.Frame) *cobra.Command {
 by what the other clusters let it read, and by what every replica of istiod says of itself;
 whether the proxies of each cluster are connected to the control plane that they should; and
 every service that more than one cluster has, from each cluster to each other one, as
-"diagnose" does for one of them. Root causes come first, with what they cause beneath them;
+"diagnose" does for one of them. Root causes come first, each followed by what it causes;
 what breaks many services is one finding, with their number. Services that stay local because
 somebody set it so are no finding.
 

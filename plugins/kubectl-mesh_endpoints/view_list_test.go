@@ -37,7 +37,7 @@ func oneOfEach() proxies.Listing {
 				{Address: "gateway.eu-west-1.elb.example", Port: 15443, Verdict: proxies.Unknown, Kind: proxies.Gateway, Cluster: "south", Network: "net-south", Expected: settings(1, "HEALTHY"), Reason: "its addresses could not be found from this machine"},
 			}, Withheld: append(withheld(5, "it is behind a gateway, and does not take mutual TLS", "label security.istio.io/tlsMode is disabled"), withheld(1, "it is not ready", "")...)},
 			{Port: 5432, Verdict: proxies.Same, Note: "the service is headless: sidecars send to whichever pod the client asks for, and never through a gateway"},
-			{Port: 9000, PortName: "grpc", Verdict: proxies.Unknown, Endpoints: []proxies.Endpoint{{Address: "10.1.0.5", Port: 9090, Verdict: proxies.Unexpected, Kind: proxies.Pod, Cluster: "east", Pod: "other/x\x1b[31m", Actual: &proxies.Settings{Weight: 1, Health: "UNKNOWN", Tunnel: true}, Reason: "the pod is no endpoint of the service any more"}}},
+			{Port: 9000, PortName: "grpc", Verdict: proxies.Unknown, Endpoints: []proxies.Endpoint{{Address: "10.1.0.5", Port: 9090, Verdict: proxies.Unexpected, Kind: proxies.Pod, Cluster: "east", Pod: "other/x\x1b[31m", Actual: &proxies.Settings{Weight: 1, Health: "UNKNOWN", Tunnel: true}, Reason: "the pod is no longer an endpoint of the service"}}},
 			{Port: 9100, Verdict: proxies.Same},
 		}},
 		{Cluster: "west", Namespace: "shop", Pod: "client-0", Unknown: "to reach into pods is forbidden (pods/portforward)", Destinations: []proxies.Destination{

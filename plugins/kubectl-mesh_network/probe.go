@@ -21,10 +21,10 @@ import (
 func newProbe(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe",
-		Short: "Try whether gateways between networks and remote control planes can be reached",
+		Short: "Test whether gateways and remote control planes are reachable",
 		Long: `Try each address and port of the gateways between networks: resolve it, connect, and begin
 TLS as a sidecar would, for a service with a ready endpoint behind the gateway. The
-certificate that comes back is judged by the roots of the clusters on other networks.
+certificate that comes back is verified with the roots of the clusters on other networks.
 So are the addresses at which remote clusters are told to find istiod, for their proxies
 (port 15012) and for injection (15017): is it istiod that answers, with a certificate for
 the name by which it is called, and of the root that the remote cluster has?

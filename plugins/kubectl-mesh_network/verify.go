@@ -14,7 +14,7 @@ func newVerify(f *command.Frame) *cobra.Command {
 		Short: "Say what is wrong with the networks and gateways of the mesh",
 		Long: `Check which network each cluster and pod is on, and whether there is a gateway to each
 network that can work. In a fleet that is one network there is nothing to check of
-either. Root causes come first, with what they cause beneath them. What could not be
+either. Root causes come first, each followed by what it causes. What could not be
 checked is listed as such, such as what may not be read.
 
 This machine resolves the host names of gateways, unless the clusters are read from a

@@ -34,7 +34,7 @@ import (
 // things: the sentences are the claim.
 const (
 	saysNoStart  = "istiod does not come back"
-	saysNoVerify = "certificates beneath it do not verify"
+	saysNoVerify = "certificates issued by it do not verify"
 	saysOthers   = "certificates of "
 	saysIn       = " do not verify in "
 	saysSoon     = "from then on "

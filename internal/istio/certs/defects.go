@@ -309,7 +309,7 @@ func noCA(b *bundle, signer pki.Certificate) *defect {
 func notAllowed(b *bundle, c pki.Certificate, why string, h harm) defect {
 	return defect{
 		code: "CERT008", severity: finding.Error, harm: h,
-		title:    fmt.Sprintf("a CA certificate in secret %s is not allowed to sign: %s", b.secret.Name, why),
+		title:    fmt.Sprintf("a CA certificate in secret %s may not sign: %s", b.secret.Name, why),
 		evidence: []finding.Evidence{{Field: b.whereIs(c), Value: describe(c)}, {Field: "why", Value: why}},
 	}
 }
@@ -333,7 +333,7 @@ func presented(b *bundle, signer pki.Certificate, paths []path) *defect {
 		return ptr(notAllowed(b, issuers[0], maySign(issuers[0].Certificate), harmPeers))
 	}
 	if c, ok := paths[0].tooLong(); ok && !slices.ContainsFunc(paths, func(p path) bool { _, long := p.tooLong(); return !long }) {
-		return ptr(notAllowed(b, c, fmt.Sprintf("its path length %d leaves no room for the CA certificates below it", c.MaxPathLen), harmPeers))
+		return ptr(notAllowed(b, c, fmt.Sprintf("its path length %d allows no CA certificate below it", c.MaxPathLen), harmPeers))
 	}
 	return &defect{
 		code: "CERT011", severity: finding.Error, harm: harmPeers,

@@ -26,7 +26,7 @@ type dependence struct {
 func (d dependence) effect() string {
 	var parts []string
 	if d.peers {
-		parts = append(parts, "certificates beneath it do not verify: mTLS fails")
+		parts = append(parts, "certificates issued by it do not verify: mTLS fails")
 	}
 	if len(d.refused) > 0 {
 		parts = append(parts, fmt.Sprintf("certificates of %s do not verify in %s", finding.List(d.refused), finding.List(d.refusing)))

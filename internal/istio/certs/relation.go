@@ -55,7 +55,7 @@ func relate(authorities []*authority) [][]Relation {
 			switch {
 			case i == j:
 			case from.mode == Hosting || to.mode == Hosting:
-				r.Reason = "no workloads of the mesh run beside a control plane of another cluster"
+				r.Reason = "no workloads of the mesh run with a control plane of another cluster"
 			default:
 				if asked[key][j] == nil {
 					asked[key][j] = new(answer)

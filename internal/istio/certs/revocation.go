@@ -25,7 +25,7 @@ func revocations(b *bundle, now time.Time) []defect {
 		return nil // it is said that the chain cannot be read
 	}
 	if problem != "" {
-		return refused(fmt.Sprintf("%s in secret %s is refused for what is in %s beside certificates", keyCACRL, b.secret.Name, keyCertChain),
+		return refused(fmt.Sprintf("%s in secret %s is refused because %s holds more than certificates", keyCACRL, b.secret.Name, keyCertChain),
 			finding.Evidence{Field: b.at(keyCertChain), Value: problem})
 	}
 	lists, problem := b.crl.Revocations()

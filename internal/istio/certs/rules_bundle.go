@@ -78,7 +78,7 @@ func keysOfOtherLayout(p *pass) {
 				"the keys of one layout alone", a)
 		case b.has(keyCACRL):
 			f.Severity = finding.Warning
-			f.Title = "istiod reads no ca-crl.pem beside tls.crt in secret cacerts"
+			f.Title = "istiod ignores ca-crl.pem in secret cacerts, which has tls.crt"
 			f.Evidence = []finding.Evidence{{Field: b.at(keyCACRL), Value: "present, and ignored"}}
 			f.Effect = "revoked certificates are accepted"
 			f.Fix = replacing(finding.Say("Use the layout of ca-cert.pem, in which istiod reads revocation lists:"),

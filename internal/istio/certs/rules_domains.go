@@ -103,7 +103,7 @@ func (t *trust) anchorsForAmbient(p *pass, a *authority, mesh istio.MeshConfig, 
 		},
 		Effect: fmt.Sprintf("ambient workloads of %s refuse certificates of %s, and have no other way to its root", a.Context, refused),
 		Fix: append(t.trustAll(p, r),
-			finding.Say("Ambient workloads get the roots with their next certificates, within about 12 hours."),
+			finding.Say("Ambient workloads pick up the roots when they next renew, within about 12 hours."),
 			finding.Say("Careful: a restart of daemonset ztunnel, which is faster, closes the connections of ambient workloads.")),
 	})
 }

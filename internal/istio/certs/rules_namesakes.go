@@ -109,7 +109,7 @@ func identified(c pki.Certificate) string {
 func (t *trust) tellApart(refused []int) []finding.Step {
 	out := []finding.Step{finding.Say("Sign the signing certificate of %s again with the root that it has, now with the key identifier "+
 		"of that root: in openssl, authorityKeyIdentifier=keyid:always, and a root with subjectKeyIdentifier=hash. "+
-		"Then Envoy tells the roots apart. Keep root-cert.pem as it is.", finding.List(names(t.authorities, refused)))}
+		"Then Envoy can distinguish the roots. Keep root-cert.pem as it is.", finding.List(names(t.authorities, refused)))}
 	for _, i := range refused {
 		a := t.authorities[i]
 		out = append(out, replacing(finding.Say("Put the files with the new signing certificate into the current directory. "+

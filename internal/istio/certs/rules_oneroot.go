@@ -65,7 +65,7 @@ func lastRootAlone(p *pass) {
 			f.Severity = finding.Error
 			f.Effect = fmt.Sprintf("workloads of %s refuse certificates of %s", a.Context, finding.List(refused))
 		}
-		f.Fix = append(f.Fix, finding.Say("Then restart the workloads and gateways, which get all roots with their next certificates."))
+		f.Fix = append(f.Fix, finding.Say("Then restart the workloads and gateways: they pick up all roots when they start."))
 		p.Report(f)
 	}
 }

@@ -84,7 +84,7 @@ func (a *authority) outdated(p facts.ProxyMaterial) (o outdated, why finding.Rea
 	}
 	leaf := chain[0]
 	if len(leaf.Certificate.Subject.Organization) > 0 || leaf.IsCA {
-		return o, finding.Because(proxy + ": its certificate is none that istiod makes, but of " + leaf.Issuer())
+		return o, finding.Because(proxy + ": istiod did not issue its certificate, its issuer is " + leaf.Issuer())
 	}
 	o.pod = p.Pod
 	field := func(what string) string { return fmt.Sprintf("pod %s/%s, %s", p.Pod.Namespace, p.Pod.Name, what) }

@@ -72,7 +72,7 @@ func TestProxies(t *testing.T) {
 			m := material(east.Signer, east.Signer.Top())
 			m.Value.Chain = []byte(other.Sub(istiotest.Spec{NotCA: true}).PEM())
 			return m
-		}, unknown: "none that istiod makes"},
+		}, unknown: "istiod did not issue its certificate"},
 		"none yet": {proxy: func(*istiotest.Cluster) facts.Read[facts.Material] {
 			return facts.Read[facts.Material]{State: facts.OK}
 		}, unknown: "no certificate of the mesh yet"},

@@ -72,7 +72,7 @@ func configUnreadable(p *pass, primary *authority, istiod istio.Istiod, s *model
 		Evidence: []finding.Evidence{
 			{
 				Cluster: primary.Context, Field: "istiod " + istiod.Name,
-				Value: "version " + istiod.Version.String() + ", which reads the remote cluster's trust domain",
+				Value: "version " + istiod.Version.String() + ", which uses the trust domain of the remote cluster",
 			},
 			{Cluster: primary.Context, Field: "secret " + s.Name, Value: "reads " + remote.Context + " as " + s.Identity},
 			{Cluster: remote.Context, Field: "list configmaps in " + remote.SystemNamespace, Value: "denied to " + identity},

@@ -54,7 +54,7 @@ func rootsOfOneName(p *pass) {
 			clusters = slices.Compact(clusters)
 			f := finding.Finding{
 				Code: "CERT021", Severity: finding.Note, Clusters: clusters,
-				Title: fmt.Sprintf("two different roots bear the name %s", x.root.Subject()),
+				Title: fmt.Sprintf("two different roots have the name %s", x.root.Subject()),
 				Evidence: []finding.Evidence{
 					x.evidence(), y.evidence(),
 				},

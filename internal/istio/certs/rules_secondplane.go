@@ -131,7 +131,7 @@ func (a *authority) secondControlPlane(r rival, taken []string) finding.Finding 
 	}
 	labels := finding.Say("Careful: a namespace that is not selected gets no configuration and no root any more. " +
 		"Label the namespaces of each control plane first.")
-	apart := finding.Say("Keep the two apart: set discoverySelectors in both mesh configs, so that each selects its own namespaces alone:")
+	apart := finding.Say("Separate the two: set discoverySelectors in both mesh configs, so that each selects its own namespaces alone:")
 	for _, i := range a.istiods {
 		apart = apart.By(remedy.EditMeshConfig(a.Context, i))
 	}

@@ -40,7 +40,7 @@ type MeshNetworkGateway struct {
 func ParseMeshNetworks(text string) (MeshNetworks, error) {
 	var m MeshNetworks
 	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
-		return MeshNetworks{}, fmt.Errorf("key %s: it does not have the form of mesh networks", MeshNetworksKey)
+		return MeshNetworks{}, fmt.Errorf("key %s: it does not have the form of meshNetworks", MeshNetworksKey)
 	}
 	for name, network := range m.Networks {
 		for _, e := range network.Endpoints {
@@ -48,9 +48,9 @@ func ParseMeshNetworks(text string) (MeshNetworks, error) {
 			case e.FromCIDR != "" && e.FromRegistry != "":
 				return MeshNetworks{}, fmt.Errorf("network %s: endpoints have either fromCidr or fromRegistry", name)
 			case e.FromCIDR != "" && !isSubnet(e.FromCIDR):
-				return MeshNetworks{}, fmt.Errorf("network %s: fromCidr %s is no range of addresses", name, e.FromCIDR)
+				return MeshNetworks{}, fmt.Errorf("network %s: fromCidr %s is not a range of addresses", name, e.FromCIDR)
 			case e.FromRegistry != "" && !dnsLabel.MatchString(e.FromRegistry):
-				return MeshNetworks{}, fmt.Errorf("network %s: fromRegistry %s is no DNS label", name, e.FromRegistry)
+				return MeshNetworks{}, fmt.Errorf("network %s: fromRegistry %s is not a DNS label", name, e.FromRegistry)
 			}
 		}
 		for _, g := range network.Gateways {
@@ -60,7 +60,7 @@ func ParseMeshNetworks(text string) (MeshNetworks, error) {
 			case g.Address != "" && !IsAddress(g.Address) && !isHostname(g.Address):
 				return MeshNetworks{}, fmt.Errorf("network %s: gateway address %s is neither an IP address nor a host name", name, g.Address)
 			case g.RegistryServiceName != "" && !isHostname(g.RegistryServiceName):
-				return MeshNetworks{}, fmt.Errorf("network %s: registryServiceName %s is no host name", name, g.RegistryServiceName)
+				return MeshNetworks{}, fmt.Errorf("network %s: registryServiceName %s is not a host name", name, g.RegistryServiceName)
 			case g.Port < 1 || g.Port > 65535:
 				return MeshNetworks{}, fmt.Errorf("network %s: gateway port %d is not one of 1 to 65535", name, g.Port)
 			}

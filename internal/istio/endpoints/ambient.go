@@ -77,7 +77,7 @@ func (w *walk) notReached(title, cause string) finding.Finding {
 	return finding.Finding{
 		Code: "EP040", Severity: finding.Error, Clusters: finding.Distinct([]string{w.source.Context, w.to.Context}),
 		Object: finding.Named("ambient clients of", w.source.Context),
-		Title:  fmt.Sprintf("ambient clients of %s do not reach services of %s: %s", w.source.Context, w.to.Context, title),
+		Title:  fmt.Sprintf("ambient clients of %s do not reach %s: %s", w.source.Context, w.to.Context, title),
 		Evidence: []finding.Evidence{
 			{Cluster: w.source.Context, Field: "ambient client", Value: orNone(w.from.Pod)},
 		},

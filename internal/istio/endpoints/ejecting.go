@@ -50,7 +50,7 @@ func (w *walk) ejectsGateways(p *port, behind int) finding.Finding {
 		Clusters: finding.Distinct([]string{w.cp.Context, w.to.Context}),
 		Object:   rule,
 		ObjectIn: w.cp.Context,
-		Title: fmt.Sprintf("%s counts answers of 5xx, and all %d pods of %s are %s for it", rule, behind, w.service,
+		Title: fmt.Sprintf("%s counts 5xx answers, and all %d pods of %s are %s for it", rule, behind, w.service,
 			finding.Plural(len(p.given.Endpoints), "address")),
 		Evidence: []finding.Evidence{
 			{Cluster: w.cp.Context, Field: rule.String() + ", consecutive5xxErrors", Value: counts},

@@ -102,7 +102,7 @@ func (w *walk) notPods(f finding.Finding, endpoints []istio.Dropped) finding.Fin
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "endpoint " + d.Address, Value: "no targetRef to a pod"})
 	}
 	f.Code, f.Object = "EP024", w.service.object()
-	f.Title = fmt.Sprintf("endpoints of %s in %s match no pod that istiod knows, and cannot be reached from another network",
+	f.Title = fmt.Sprintf("endpoints of %s in %s match no pod that istiod knows: other networks cannot reach them",
 		w.service, w.to.Context)
 	f.Fix = []finding.Step{finding.Say("Make the EndpointSlices name their pods (targetRef), or give the Service a selector:").By(
 		finding.Kubectl(w.to.Context, "-n", w.service.namespace, "get", "endpointslices",
@@ -114,7 +114,7 @@ func (w *walk) notPods(f finding.Finding, endpoints []istio.Dropped) finding.Fin
 // has no label for injection.
 func (w *walk) unlabeled(f *finding.Finding, ns *corev1.Namespace) {
 	f.Code, f.Object = "EP002", finding.Named("namespace", ns.Name)
-	f.Title = fmt.Sprintf("namespace %s of %s is not labeled for injection: its pods cannot be reached from another network",
+	f.Title = fmt.Sprintf("namespace %s of %s is not labeled for injection: other networks cannot reach its pods",
 		ns.Name, w.to.Context)
 	label, value := model.LabelInjection, "enabled"
 	for _, c := range w.clusters {

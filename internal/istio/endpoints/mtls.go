@@ -206,12 +206,12 @@ func (w *walk) plain(cp *model.ControlPlane, endpoints []istio.Dropped, p *port)
 	change := edit(cp.Context, object.Kind, object.Namespace, object.Name)
 	if why.Kind == "DestinationRule" {
 		f.Code = "EP008"
-		f.Title = fmt.Sprintf("DestinationRule %s turns the mesh's TLS %s, and gateways between networks take nothing else", why.Object, off)
+		f.Title = fmt.Sprintf("DestinationRule %s turns the mesh's TLS %s: gateways between networks need it", why.Object, off)
 		f.Fix = []finding.Step{finding.Say("Set tls.mode to ISTIO_MUTUAL, or remove tls:").By(change)}
 		return f
 	}
 	f.Code = "EP009"
-	f.Title = fmt.Sprintf("PeerAuthentication %s turns mutual TLS %s, and gateways between networks take nothing else", why.Object, off)
+	f.Title = fmt.Sprintf("PeerAuthentication %s turns mutual TLS %s: gateways between networks need it", why.Object, off)
 	f.Fix = []finding.Step{
 		finding.Say("Set the mode to PERMISSIVE, which still lets in clients without a sidecar, or to STRICT or UNSET:").By(change),
 	}

@@ -147,7 +147,7 @@ func (h hostName) ignored(f *finding.Finding) {
 
 func (h hostName) missing(f *finding.Finding) {
 	h.add(f, finding.Finding{
-		Severity: finding.Warning, Title: "the gateway's host name is not known to this machine",
+		Severity: finding.Warning, Title: "this machine cannot resolve the gateway's host name",
 		Effect: fmt.Sprintf("unless the name servers of istiod know it, clients on other networks try addresses of pods on %s, and time out",
 			h.network),
 		Fix: h.resolve(),

@@ -62,7 +62,7 @@ func TestHostNameFindings(t *testing.T) {
 		lastOfFix string
 	}{
 		"no such name": {
-			nil, false, "the gateway's host name is not known to this machine", westHost + " does not exist, seen from this machine", logs,
+			nil, false, "this machine cannot resolve the gateway's host name", westHost + " does not exist, seen from this machine", logs,
 		},
 		"loopback": {
 			[]string{"127.0.0.1"}, false, "the gateway's host name leads to an address that no other machine reaches",

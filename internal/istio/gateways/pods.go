@@ -75,8 +75,8 @@ func otherNetwork(p pass) {
 		f := g.finding("NET013", finding.Error, fmt.Sprintf("the gateway is labeled for network %s but its pods are on %s", g.Network, own))
 		f.Evidence = append([]finding.Evidence{g.label()}, evidence.OfWorkloads(groups)...)
 		f.Evidence = append(f.Evidence, evidence.SystemLabel(g.Cluster))
-		f.Effect = fmt.Sprintf("requests for %s come to a gateway that takes the pods of %s for its own, and forwards them to other gateways "+
-			"or not at all", g.Network, own)
+		f.Effect = fmt.Sprintf("requests for %s come to a gateway that treats the pods of %s as local, and forwards requests for others to other "+
+			"gateways or not at all", g.Network, own)
 		if slices.Contains(g.Cluster.Network().Homes(), own) && g.Labeled {
 			f.Fix = []finding.Step{finding.Say("Give the Service the network of its pods:").By(g.labelNetwork(own))}
 		} else {

@@ -47,14 +47,14 @@ func waypoints(p pass) {
 				},
 			},
 			Effect: fmt.Sprintf(
-				"a share of the requests from other networks for %s goes to the waypoint, which is no gateway, and fails",
+				"a share of the requests from other networks for %s goes to the waypoint, which is not a gateway, and fails",
 				w.Network,
 			),
 			Fix: withoutNetwork(w),
 		}
 		if !w.Found {
 			f.Severity, f.Title = finding.Warning, fmt.Sprintf(
-				"istiod takes a waypoint for a gateway of %s, by a name that leads nowhere yet",
+				"istiod takes a waypoint for a gateway of %s, by a name that has no address yet",
 				w.Network,
 			)
 			f.Effect = fmt.Sprintf(

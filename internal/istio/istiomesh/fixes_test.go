@@ -36,7 +36,7 @@ var exceptions = []exception{
 	{code: "NET006", added: []finding.Code{"GW001", "NET013"}, left: true, why: "a person first sets the network in the values of istiod's installation"},
 	{code: "NET007", added: []finding.Code{"NET002", "NET006"}, left: true, why: "a person installs gateways, and sets the networks in the values of the installations"},
 	{code: "PR010", left: true, why: "a person first creates the Service, or corrects the address in the values of the installation"},
-	{code: "SEC008", left: true, why: "a Secret of another name, which istiod cannot use, stays beside the new one until a person deletes it"},
+	{code: "SEC008", left: true, why: "a Secret of another name, which istiod cannot use, stays next to the new one until a person deletes it"},
 	{code: "GW039", left: true, why: "istiod takes the label from the waypoint's Service when it is gone from the Gateway"},
 	{code: "EP038", left: true, why: "a person gives the other network a gateway for ambient proxies, or takes the variable away everywhere"},
 	{code: "NET002", left: true, why: "a person sets the network in the values of the installation"},
@@ -76,7 +76,7 @@ type tried struct {
 // words say for docs/fixes.md why a command is not simulated.
 var words = map[simulate.Kind]string{
 	simulate.Asks:      "a person edits something, or says what only a person knows",
-	simulate.Foreign:   "it takes a file, or a program, of a person",
+	simulate.Foreign:   "it takes a file or a program that only a person has",
 	simulate.NotRead:   "it changes what no rule reads",
 	simulate.Uncertain: "a cloud, an installation or the manifest of a workload decides what follows",
 }

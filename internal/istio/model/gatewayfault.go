@@ -46,7 +46,7 @@ const (
 func (f Fault) sentence() string {
 	switch f {
 	case FaultAccidental:
-		return "a Service has the label of a gateway, and its pods are none"
+		return "a Service has the label of a gateway, and its pods are not gateways"
 	case FaultWaypoint:
 		return "a waypoint is advertised as a gateway"
 	case FaultHidden:

@@ -42,7 +42,7 @@ const (
 func (i *Ignored) String() string {
 	switch i.Cause {
 	case OwnID:
-		return "its key is the control plane's own cluster ID"
+		return "its key is istiod's own cluster ID"
 	case SameID:
 		return fmt.Sprintf("secret %s already has this cluster ID", i.Other.SecretName())
 	case Unusable:

@@ -97,7 +97,7 @@ const (
 	SaysTimeout     WatchReason = "timeout"
 	SaysSyncing     WatchReason = "syncing"
 	SaysClosed      WatchReason = "closed"
-	SaysNothing     WatchReason = "not known to istiod"
+	SaysNothing     WatchReason = "istiod does not know it"
 	EndpointsDiffer WatchReason = "endpoints differ" // see Secret.Drift
 	// Of Impaired; of Stale where istiod itself says that it does not follow.
 	NamedAsAnother WatchReason = "has the ID of another cluster"

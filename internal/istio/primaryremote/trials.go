@@ -189,7 +189,7 @@ func (s seen) showPlace(t probing.Trial) finding.Step {
 	if t.Object.Kind == "service" {
 		return finding.Say("See the endpoints and events of the Service:").By(remedy.DescribeService(t.Cluster, t.Object))
 	}
-	written := finding.Say("Check the address where it is written: no Service of %s is known to have it:", t.Cluster)
+	written := finding.Say("Check the address where it is written: no Service of %s that was read has it:", t.Cluster)
 	if t.Purpose == probing.Injection {
 		return written.By(finding.Kubectl(s.r.Context, "get", "mutatingwebhookconfigurations", "-l", "app=sidecar-injector", "-o", "yaml"))
 	}

@@ -356,7 +356,7 @@ func (l *lister) unexpected(e envoy.Endpoint, want istio.Endpoints) Endpoint {
 	}
 	if c, p := l.podAt(e); p != nil {
 		row.Kind, row.Cluster, row.Pod = Pod, c.Context, p.Namespace+"/"+p.Name
-		row.Reason = "the pod is no endpoint of the service any more"
+		row.Reason = "the pod is no longer an endpoint of the service"
 		return row
 	}
 	row.Reason = "no pod and no gateway that could be read has this address"

@@ -105,7 +105,7 @@ func TestRepresentatives(t *testing.T) {
 			remoteOf("east")(f)
 			resources.RemoteSecrets.Edit(&f.Clusters[0]).Value = nil
 		}, cart, []string{"east/shop/client-0 n1 east"}, []string{"west: its control plane, that of cluster east, has no remote secret for it, and so lets none of its proxies in"}},
-		"by a primary elsewhere": {remoteOf("north"), cart, []string{"east/shop/client-0 n1 east"}, []string{"west: its control plane is that of cluster north, which is none of these clusters"}},
+		"by a primary elsewhere": {remoteOf("north"), cart, []string{"east/shop/client-0 n1 east"}, []string{"west: its control plane is that of cluster north, which is not one of these clusters"}},
 		"by no control plane": {func(f *facts.Fleet) {
 			resources.Istiods.Edit(&f.Clusters[1]).Value = nil
 			resources.RemoteSecrets.Edit(&f.Clusters[0]).Value = nil
@@ -154,7 +154,7 @@ func TestFind(t *testing.T) {
 		context, namespace, pod, want string
 	}{
 		"a pod":           {"east", "shop", "client-0", ""},
-		"another context": {"north", "shop", "client-0", `"north" is none of the contexts that are looked at (east, west); name it in --contexts`},
+		"another context": {"north", "shop", "client-0", `"north" is not one of the contexts of this run (east, west); name it in --contexts`},
 		"no pod":          {"east", "shop", "client", "there is no such pod; see kubectl --context=east -n shop get pods"},
 		"no sidecar":      {"west", "shop", "cart-bare-0", "the pod has no container istio-proxy"},
 	} {
@@ -287,7 +287,7 @@ func TestCompare(t *testing.T) {
 		"its own gateway": {change: first(extra("127.1.0.1", 15443, "east")), verdict: proxies.Different,
 			want: []string{"unexpected gateway  no endpoint is expected behind this gateway: they are reached on the network of the proxy"}},
 		"a pod of something else": {change: first(extra(clientAddress, 8080, "east")), verdict: proxies.Different,
-			want: []string{"unexpected pod shop/client-0 the pod is no endpoint of the service any more"}},
+			want: []string{"unexpected pod shop/client-0 the pod is no longer an endpoint of the service"}},
 		"a stranger": {change: first(extra("192.0.2.1", 8080, "")), verdict: proxies.Different,
 			want: []string{"unexpected unknown  no pod and no gateway that could be read has this address"}},
 		"no such destination": {change: func([]envoy.Cluster) []envoy.Cluster { return nil }, verdict: proxies.Different,

@@ -131,7 +131,7 @@ func Find(fleet *facts.Fleet, views []*istio.View, context, namespace, pod strin
 			names[i] = c.Context
 		}
 		return Source{}, fmt.Errorf(
-			"source %s: %q is none of the contexts that are looked at (%s); name it in --contexts",
+			"source %s: %q is not one of the contexts of this run (%s); name it in --contexts",
 			name,
 			context,
 			strings.Join(names, ", "),
@@ -231,7 +231,7 @@ func ControlPlane(views []*istio.View, c *facts.Cluster, p *facts.Pod) (v *istio
 		return nil, "", "its control plane, that of cluster " + strings.Join(owners, ", ") +
 			", has no remote secret for it, and so lets none of its proxies in"
 	}
-	return nil, "", "its control plane is that of cluster " + strings.Join(owners, ", ") + ", which is none of these clusters"
+	return nil, "", "its control plane is that of cluster " + strings.Join(owners, ", ") + ", which is not one of these clusters"
 }
 
 // ownersOf are the IDs of the clusters whose control planes a cluster names as its own; none

@@ -110,8 +110,8 @@ func networkRows() []row {
 			severities: note, reads: ambient, met: crossesAmbient(finding.Note), together: ofAmbient,
 		},
 		{
-			bug: istio.BugAmbientStuck, title: "does not try again to read a remote cluster for ambient workloads",
-			effect:     "a remote cluster that cannot be read once stays unknown to ambient workloads until istiod is restarted",
+			bug: istio.BugAmbientStuck, title: "does not try again to watch a remote cluster for ambient workloads",
+			effect:     "ambient workloads do not know a remote cluster that istiod once failed to read, until istiod is restarted",
 			severities: note, reads: ambient, met: crossesAmbient(finding.Note), together: ofAmbient,
 		},
 		{

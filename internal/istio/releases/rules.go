@@ -128,7 +128,7 @@ func restartNow(affected []*model.ControlPlane) []finding.Step {
 	for _, cp := range affected {
 		commands = append(commands, remedy.RestartIstiod(cp.Context, cp.Istiod))
 	}
-	return []finding.Step{finding.Say("Restart istiod, which then reads all clusters again:").By(commands...)}
+	return []finding.Step{finding.Say("Restart istiod, so that it discovers all clusters again:").By(commands...)}
 }
 
 // restartAfter is for control planes that are well as long as no remote secret changes.

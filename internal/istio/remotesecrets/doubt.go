@@ -51,7 +51,7 @@ func accountUnknown(m *model.Mesh, r *model.RemoteSecret) finding.Reason {
 
 // targetUnknown says why it is not known to which context a remote secret leads.
 func targetUnknown(m *model.Mesh, r *model.RemoteSecret) finding.Reason {
-	return cmp.Or(accountUnknown(m, r), finding.Because(fmt.Sprintf("no context of the fleet is known to lead to cluster %s", r.ClusterID)))
+	return cmp.Or(accountUnknown(m, r), finding.Because(fmt.Sprintf("it is unknown which context of the fleet leads to cluster %s", r.ClusterID)))
 }
 
 // askedOnce is the reason where a difference was seen once, which may be a change under way.

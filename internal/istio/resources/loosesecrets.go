@@ -15,7 +15,7 @@ import (
 // StraySecrets are the Secrets with label istio/multiCluster of all namespaces that
 // are not among RemoteSecrets.
 var StraySecrets = looseSecrets(resource.About{
-	Name: "misplaced remote secrets", File: "secrets-stray", Labels: config.MultiClusterLabel,
+	Name: "misplaced remote secrets", File: "secrets-misplaced", Labels: config.MultiClusterLabel,
 }, IsStray, func(s *corev1.Secret) bool { return isLabelled(&s.ObjectMeta) })
 
 // SystemSecrets are those of the system namespace that look like remote secrets
