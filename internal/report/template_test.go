@@ -31,7 +31,7 @@ func TestTemplates(t *testing.T) {
 			t.Errorf("%s writes %q, want %q", format, out.String(), want)
 		}
 	}
-	for _, format := range []string{"jsonpath={.summary", "jsonpath={range}"} {
+	for _, format := range []string{"jsonpath={.summary", "jsonpath={.findings[}"} {
 		if _, err := ParseFormat(format); err == nil || !strings.Contains(err.Error(), "-o "+format) {
 			t.Errorf("%s: %v, want an error that names it", format, err)
 		}

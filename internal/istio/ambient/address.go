@@ -34,7 +34,7 @@ func wrongAddresses(p *rule.Pass[*model.Mesh]) {
 			}
 			f := finding.Finding{
 				Code: "AMB030", Severity: finding.Error, Clusters: []string{c.Context}, Object: model.GatewayObject(k),
-				Title: "istiod sends ambient workloads of other clusters to a wrong gateway address", Evidence: seen,
+				Title: "istiod gives ambient workloads a wrong gateway address", Evidence: seen,
 				Effect: fmt.Sprintf("their requests to %s fail, or reach what has the address in their own cluster", c.Context), Fix: fix,
 				CausedBy: model.Cause(p, c.Context, serviceOf(c, k), "GW002", "GW004", "GW030", "GW007"),
 			}

@@ -53,7 +53,7 @@ func notSetUp(p pass) {
 					Field: "istio-cni-node on the node", Value: fmt.Sprintf("%s, %s, made %s ago", plugin.Name, readiness(plugin), age(p, plugin.Created)),
 				})
 			}
-			remove := finding.Say("Careful: this deletes the pods, which their workloads make anew. Where the CNI plugin is ready on the node:")
+			remove := finding.Say("Careful: this deletes the pods, which their workloads recreate. Where the CNI plugin is ready on the node:")
 			for i, pod := range by[node] {
 				if i < mostShares {
 					remove = remove.By(finding.Kubectl(c.Context, "-n", pod.Namespace, "delete", "pod/"+pod.Name))
@@ -233,7 +233,7 @@ func notCaptured(p pass) {
 			Field: "pod " + left[0].Namespace + "/" + left[0].Name + ", annotation " + istio.AnnotationRedirection,
 			Value: evidence.OrNone(left[0].Annotations[istio.AnnotationRedirection]),
 		})
-		remove := finding.Say("Careful: this deletes pods, which their workloads make anew. The CNI plugin of the node then captures them:")
+		remove := finding.Say("Careful: this deletes pods, which their workloads recreate. The CNI plugin of the node then captures them:")
 		for i, pod := range left {
 			if i < mostShares {
 				remove = remove.By(finding.Kubectl(c.Context, "-n", pod.Namespace, "delete", "pod/"+pod.Name))

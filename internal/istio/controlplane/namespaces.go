@@ -52,7 +52,7 @@ func notTaken(p pass) {
 			if len(without) == 0 {
 				f.Severity, f.Effect = finding.Warning, "pods that are made there from now on have no proxy"
 				if with > 0 {
-					f.Evidence = append(f.Evidence, finding.Evidence{Field: "its pods with a proxy, of before", Value: fmt.Sprint(with)})
+					f.Evidence = append(f.Evidence, finding.Evidence{Field: "its older pods that have a proxy", Value: fmt.Sprint(with)})
 				}
 			}
 			f.Evidence = append(f.Evidence, evidenceOf(sharesOf(without, without))...)

@@ -78,7 +78,7 @@ func withoutEndpoints(p pass) {
 			}
 			if service == nil {
 				f.Title = "the webhook calls a Service that does not exist"
-				f.Fix = []finding.Step{finding.Say("Upgrade the installation of istiod with the values that it has: it makes the Service anew.")}
+				f.Fix = []finding.Step{finding.Say("Upgrade the installation of istiod with the values that it has: it recreates the Service.")}
 			} else {
 				f.Evidence = append(f.Evidence, finding.Evidence{
 					Field: "service " + name.Namespace + "/" + name.Name + ", selected pods", Value: fmt.Sprintf("%d, none of them ready", len(c.SelectedPods(service))),

@@ -109,7 +109,7 @@ func (w *walk) keptGateway(p *port) (finding.Finding, bool) {
 	}
 	f := finding.Finding{
 		Code: "EP038", Severity: finding.Warning, Clusters: []string{w.source.Context}, Object: gateway,
-		Title: fmt.Sprintf("%s gets no endpoint of %s: ambient mode across networks is on in %s", gateway, network, istiodOf(w.cp)),
+		Title: fmt.Sprintf("%s gets no endpoint of %s: ambient mode across networks is on", gateway, network),
 		Evidence: []finding.Evidence{
 			{Cluster: w.cp.Context, Field: "istiod, " + istio.EnvAmbientMultiNetwork, Value: w.cp.Istiod.Env(istio.EnvAmbientMultiNetwork)},
 			{Cluster: w.cp.Context, Field: "istiod, " + istio.EnvAmbientIngress, Value: orNone(w.cp.Istiod.Env(istio.EnvAmbientIngress))},

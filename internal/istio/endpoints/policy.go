@@ -56,7 +56,7 @@ func (w *walk) onlyOwnClients(a *api.AuthorizationPolicy, cp *model.ControlPlane
 	name, object := key(a.Namespace, a.Name), finding.In("authorizationpolicy", a.Namespace, a.Name)
 	return finding.Finding{
 		Code: "EP019", Severity: finding.Warning, Clusters: []string{cp.Context}, Object: object,
-		Title: fmt.Sprintf("AuthorizationPolicy %s allows clients of its own cluster, but not of %s: %s",
+		Title: fmt.Sprintf("AuthorizationPolicy %s refuses clients of %s: %s",
 			name, w.source.Context, why),
 		Evidence: []finding.Evidence{
 			{Cluster: cp.Context, Field: object.String() + ", rules", Value: remedy.JSON(a.Spec.Rules)},

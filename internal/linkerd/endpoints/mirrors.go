@@ -361,7 +361,7 @@ func targetIsEmpty(l *model.Link, m *model.Mirror, f *finding.Finding) bool {
 	switch {
 	case ready > 0:
 		f.Title = "the mirror has no address, though the service has pods that are ready"
-		f.Fix = []finding.Step{finding.Say("Restart the controller, which writes the Endpoints anew:").
+		f.Fix = []finding.Step{finding.Say("Restart the controller, which writes the Endpoints again:").
 			By(append(remedy.RestartControllers(l), logs(l)...)...)}
 	case all == 0:
 		f.Severity = finding.Note
@@ -406,7 +406,7 @@ func withoutIdentity(p *pass) {
 					m.Service.Name),
 				Title: "the mirror's Endpoints do not say who the gateway is", Evidence: wrong,
 				Effect: "proxies connect to the gateway without TLS, or expect another name: the gateway refuses them",
-				Fix: []finding.Step{finding.Say("Restart the controller, which writes the Endpoints anew:").
+				Fix: []finding.Step{finding.Say("Restart the controller, which writes the Endpoints again:").
 					By(append(remedy.RestartControllers(l), logs(l)...)...)},
 			})
 		}
@@ -433,7 +433,7 @@ func ports(p *pass) {
 					{Cluster: l.Target.Context, Field: serviceObject(s).String() + ", spec.ports", Value: orNothing(strings.Join(is, ", "))},
 				},
 				Effect: "clients cannot use the new ports, and those that are gone fail",
-				Fix: []finding.Step{finding.Say("Restart the controller, which copies them anew:").
+				Fix: []finding.Step{finding.Say("Restart the controller, which copies them again:").
 					By(append(remedy.RestartControllers(l), logs(l)...)...)},
 				CausedBy: controllerCause(p, l),
 			}

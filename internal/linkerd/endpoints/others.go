@@ -58,7 +58,7 @@ func prunedOf(p *pass, c *model.Cluster, l *model.Link, key, namespace string) {
 		excluded := append(slices.Clone(l.Spec.ExcludedLabels), key)
 		p.Gather(finding.Finding{
 			Code: "EP122", Severity: finding.Error, Clusters: []string{c.Context}, Object: object,
-			Title: fmt.Sprintf("Argo CD of %s takes the mirror for its own, and deletes it", c.Context),
+			Title: fmt.Sprintf("Argo CD of %s manages the mirror as one of its objects, and deletes it", c.Context),
 			Evidence: []finding.Evidence{
 				evidence,
 				{Field: "application " + namespace + "/" + value, Value: "prunes what is in none of its manifests"},

@@ -203,7 +203,7 @@ func (i *Issuer) Unfit() string {
 		case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0:
 			return c.Subject() + " may not sign certificates"
 		case (c.MaxPathLen > 0 || c.MaxPathLenZero) && below > c.MaxPathLen && !c.SelfSigned():
-			return c.Subject() + " allows fewer authorities beneath it"
+			return c.Subject() + " allows fewer authorities below it"
 		}
 	}
 	return ""

@@ -255,7 +255,7 @@ func drift(p *pass) {
 			Title:    fmt.Sprintf("%s of the Link have old addresses of the gateway", finding.Plural(len(old), "mirror")),
 			Evidence: append(evidence, finding.Evidence{Field: from, Value: strings.Join(probe, ", ")}),
 			Effect:   "clients of " + finding.List(old) + " connect to addresses that the gateway no longer has",
-			Fix:      []finding.Step{finding.Say("Restart the controller, which writes them anew:").By(remedy.RestartControllers(l)...)},
+			Fix:      []finding.Step{finding.Say("Restart the controller, which writes them again:").By(remedy.RestartControllers(l)...)},
 		})
 	}
 }
