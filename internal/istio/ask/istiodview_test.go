@@ -82,8 +82,9 @@ func TestParseAmbient(t *testing.T) {
 }
 
 func TestParseProxies(t *testing.T) {
-	const one = `{"cluster_id":"east","proxy":"cart-0.v2.shop","proxy_type":"sidecar","istio_version":"1.29.1","resources":{"a":{"sent":"x","sentTime":"0001-01-01T00:00:00Z"}}}`
-	want := []facts.ConnectedProxy{{Cluster: "east", Namespace: "shop", Pod: "cart-0.v2", Version: "1.29.1"}, {Namespace: "istio-system", Pod: "ztunnel-x"}}
+	const one = `{"cluster_id":"east","proxy":"cart-0.v2.shop","proxy_type":"sidecar","istio_version":"1.29.1","resources":{"a":{"sent":"x","sentTime":"0001-01-01T00:00:00Z"},` +
+		`"type.googleapis.com/envoy.config.listener.v3.Listener":{"sent":"y","lastError":"no\nsuch filter"},"b":null}}`
+	want := []facts.ConnectedProxy{{Cluster: "east", Namespace: "shop", Pod: "cart-0.v2", Version: "1.29.1", Rejected: []facts.Rejection{{Type: "Listener", Error: "no such filter"}}}, {Namespace: "istio-system", Pod: "ztunnel-x"}}
 	got, err := parseProxies(strings.NewReader("[" + one + `,{"proxy":"ztunnel-x.istio-system"},{"cluster_id":"east"}]`))
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -93,7 +94,7 @@ func TestParseProxies(t *testing.T) {
 		err  error
 	}{
 		"none": {"[]", nil}, "nothing": {"null", nil}, "garbage": {"<html>", errGarbage}, "an object": {"{}", errGarbage}, "an end": {"[" + one, errGarbage},
-		"numbers": {`[{"proxy":7}]`, errGarbage}, "a name": {`[{"proxy":"` + strings.Repeat("x", 4000) + `.a"}]`, errGarbage},
+		"numbers": {`[{"proxy":7}]`, errGarbage}, "an error that is a number": {`[{"proxy":"a.b","resources":{"c":{"lastError":7}}}]`, errGarbage}, "a name": {`[{"proxy":"` + strings.Repeat("x", 4000) + `.a"}]`, errGarbage},
 		"more than any": {"[" + strings.Repeat(`{"proxy":"a.b"},`, mostProxies+1), errTooMuch},
 	} {
 		if got, err := parseProxies(strings.NewReader(c.text)); !errors.Is(err, c.err) || len(got) > 0 {
