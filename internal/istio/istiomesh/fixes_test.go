@@ -46,7 +46,6 @@ var exceptions = []exception{
 	{code: "SEC018", added: []finding.Code{"NET040"}, why: "the release has that bug as well"},
 	{code: "CERT037", left: true, why: "istiod writes the CA into its webhooks when it starts"},
 	{code: "EP002", added: []finding.Code{"EP007", "CP030"}, why: "other workloads of the namespace are named once it is injected"},
-	{code: "EP007", added: []finding.Code{"CP030"}, why: "other workloads of the namespace are named once it is injected"},
 	{code: "CP034", left: true, why: "the event of the refusal stays until it is old"},
 	{code: "CP025", left: true, why: "a person first makes the ConfigMap; the event of the refusal stays until it is old"},
 	{code: "CP010", left: true, why: "which release the injector gives to new pods was not read"},
