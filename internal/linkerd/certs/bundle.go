@@ -42,7 +42,7 @@ func malformed(p *pass) {
 			f.Evidence = []finding.Evidence{
 				{Field: inRoots(c), Value: fmt.Sprintf("a block of type %s stands before %s", r.Foreign, names(r.Hidden))},
 			}
-			f.Effect = "proxies trust all of them; linkerd check leaves out those after the block"
+			f.Effect = "proxies trust all of them; linkerd check does not see those after the block"
 		default:
 			continue
 		}

@@ -109,7 +109,7 @@ func expiry(p *pass) {
 			}
 		}
 		for _, r := range c.Roots.Certificates {
-			fix := rewriteRoots(c, "a root that has not expired and has signed the issuer, besides those that other clusters still use")
+			fix := rewriteRoots(c, "a root that has not expired and has signed the issuer, and those that other clusters still use")
 			switch {
 			case signers[r.SHA256] && now.After(r.NotAfter) && living == 0:
 				report(r, rootsObject(c), inRoots(c), finding.Error, "the root of the issuer has expired",

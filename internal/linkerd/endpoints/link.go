@@ -456,6 +456,9 @@ func stale(p *pass) {
 		}
 		if uses := l.UsesDestination(); len(uses) > 0 {
 			f.Effect = "it watches " + target(l) + " with the old ones, or not at all: clients of " + finding.List(uses) + " may lose its endpoints"
+			if l.Destination.Owner().WritesAgain() { // which can write without a change of the credentials
+				f.Severity = finding.Warning
+			}
 		} else {
 			f.Severity = finding.Note
 			f.Effect = "none yet: no service of it is reached by remote discovery"

@@ -58,7 +58,7 @@ func prunedOf(p *pass, c *model.Cluster, l *model.Link, key, namespace string) {
 		excluded := append(slices.Clone(l.Spec.ExcludedLabels), key)
 		p.Gather(finding.Finding{
 			Code: "EP122", Severity: finding.Error, Clusters: []string{c.Context}, Object: object,
-			Title: fmt.Sprintf("Argo CD of %s manages the mirror as one of its objects, and deletes it", c.Context),
+			Title: fmt.Sprintf("Argo CD of %s deletes the mirror: it has the label of an Application", c.Context),
 			Evidence: []finding.Evidence{
 				evidence,
 				{Field: "application " + namespace + "/" + value, Value: "prunes what is in none of its manifests"},
@@ -208,10 +208,12 @@ func policies(p *pass) {
 // refused looks at the Servers of the pods behind a service. The names of the containers' ports are
 // not read: where the Service leads to a number, they are taken to be those of the Service's ports.
 func refused(p *pass, c *model.Cluster, l *model.Link, s *corev1.Service, client model.Client, done map[finding.Object]bool) {
+	seen := map[*facts.PodTemplate]bool{} // pods of one workload share theirs
 	for _, pod := range c.Selected(s) {
-		if !model.Meshed(pod) {
+		if seen[pod.PodTemplate] || !model.Meshed(pod) {
 			continue
 		}
+		seen[pod.PodTemplate] = true
 		for _, sp := range s.Spec.Ports {
 			for _, server := range c.ServersOf(pod, numberOf(c, s, sp, pod), cmp.Or(sp.TargetPort.StrVal, sp.Name)) {
 				admission, by := c.Admits(server, client)

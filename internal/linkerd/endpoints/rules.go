@@ -42,7 +42,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Uses:    lead,
 		Run:     rights,
 	}, {
-		Reports: []rule.Report{rule.May("EP106", finding.Error, finding.Note)},
+		Reports: []rule.Report{rule.May("EP106", finding.Error, finding.Warning, finding.Note)},
 		Needs:   needs(resources.Credentials, resources.Pods, resources.Services), Uses: lead,
 		After: []finding.Code{"EP102"}, Run: stale,
 	}, {

@@ -1,8 +1,10 @@
 package linkerdmesh
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -31,7 +33,27 @@ func (m Mesh) CheckUp(_ context.Context, run *mesh.Run) (finding.Result, verdict
 	if len(of.Clusters) == 0 {
 		return finding.Result{}, verdict.Overview{}, nil
 	}
-	return Judge(of, rule.Options{}, run.Areas...).Of(m.Codes(run.Areas...)), overview(of), nil
+	result := Judge(of, rule.Options{}, run.Areas...).Of(m.Codes(run.Areas...))
+	if services, ok := mesh.Wish[mesh.Services](run.Wishes); ok {
+		result.Findings = slices.DeleteFunc(result.Findings, func(f finding.Finding) bool { return !wanted(of, services, f) })
+	}
+	return result, overview(of), nil
+}
+
+// wanted reports whether a finding is about no service, or about one that the user wants.
+func wanted(m *model.Mesh, services mesh.Services, f finding.Finding) bool {
+	if f.Object.Kind != "service" && f.Object.Kind != "endpoints" || !slices.Contains(Mesh{}.Codes(mesh.Endpoints), f.Code) {
+		return true
+	}
+	if services.Namespace != "" && f.Object.Namespace != services.Namespace {
+		return false
+	}
+	c := m.Cluster(cmp.Or(f.ObjectIn, f.Clusters[0]))
+	if services.Selects == nil || c == nil {
+		return true
+	}
+	s := c.Service(f.Object.Namespace, f.Object.Name)
+	return s != nil && services.Selects(s.Labels)
 }
 
 // overview counts what there is of Linkerd in each cluster.

@@ -51,3 +51,28 @@ func TestViews(t *testing.T) {
 		}
 	}
 }
+
+// Services that the user does not want are left out; what is about Links stays.
+func TestServicesThatAreWanted(t *testing.T) {
+	f := linkerdtest.Healthy(t)
+	drop(f, east, resources.MirrorEndpoints, func(e *corev1.Endpoints) bool { return e.Name == "web-west" })
+	drop(f, east, resources.Credentials, func(s *corev1.Secret) bool { return s.Namespace == "linkerd" })
+	for name, c := range map[string]struct {
+		services mesh.Services
+		want     []string
+	}{
+		"all":               {mesh.Services{}, []string{"EP102 error east", "EP111 error east"}},
+		"its namespace":     {mesh.Services{Namespace: "shop"}, []string{"EP102 error east", "EP111 error east"}},
+		"another namespace": {mesh.Services{Namespace: "bank"}, []string{"EP102 error east"}},
+		"its label":         {mesh.Services{Selects: func(l map[string]string) bool { return l["app"] == "web" }}, []string{"EP102 error east", "EP111 error east"}},
+		"another label":     {mesh.Services{Selects: func(l map[string]string) bool { return l["app"] == "cart" }}, []string{"EP102 error east"}},
+	} {
+		got, err := linkerdmesh.Mesh{}.Verify(t.Context(), &mesh.Run{Fleet: f, Areas: []mesh.Area{mesh.Endpoints}, Wishes: []any{c.services}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, summarize(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}

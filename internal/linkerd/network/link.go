@@ -44,6 +44,8 @@ func address(p *pass) {
 		}
 		mirrors, lost := l.Lost()
 		switch {
+		case allAddresses(l.GatewayAddresses()) != allAddresses(g.Balanced()):
+			// A name and an address can be the same, and only a look-up tells.
 		case lost:
 			f.Severity = finding.Error
 			f.Title = fmt.Sprintf("the Link has an address that the gateway of %s no longer has", l.Target.Context)
