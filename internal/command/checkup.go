@@ -58,7 +58,12 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 	flags.StringSliceVar(&c.only, "only", nil, "Check these areas alone: "+strings.Join(areaNames(), ","))
 	flags.StringSliceVar(&c.skip, "skip", nil, "Leave these areas out")
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "Print the last line alone")
-	flags.BoolVar(&c.deep, "deep", false, "Also try the addresses of gateways, and ask proxies for their certificates: slower, and takes more rights")
+	flags.BoolVar(
+		&c.deep,
+		"deep",
+		false,
+		"Also try the addresses of gateways, and ask proxies for their certificates: slower, and takes more rights",
+	)
 	flags.DurationVar(&c.since, "since", mesh.DefaultSince, "How far back restarts count")
 	flags.DurationVar(&c.wait, "wait", 0, "Check again until nothing is found any more, for at most this long, e.g. 5m")
 	for _, name := range []string{"only", "skip"} {

@@ -53,7 +53,12 @@ func (f *Frame) noMesh(fleet *facts.Fleet, result finding.Result) error {
 	if !f.Dumped() {
 		return fmt.Errorf("there is no %s in %s: nothing was checked", strings.Join(names, " or "), where)
 	}
-	text := fmt.Sprintf("--from %s: there is nothing of %s in what was read of %s: nothing was checked", f.From, strings.Join(names, " or "), where)
+	text := fmt.Sprintf(
+		"--from %s: there is nothing of %s in what was read of %s: nothing was checked",
+		f.From,
+		strings.Join(names, " or "),
+		where,
+	)
 	if below := dumpsIn(f.From); len(below) > 0 {
 		text += "; did you mean --from " + strings.Join(below, " or --from ") + "?"
 	} else {

@@ -30,7 +30,8 @@ var colorModes = []string{"auto", "always", "never"}
 func (f *Frame) AddOutput(cmd *cobra.Command, extra ...report.Format) *Output {
 	o := &Output{extra: extra}
 	formats := report.FormatNames(extra...)
-	cmd.Flags().StringVarP(&o.format, "output", "o", string(report.Table), "Output format: "+strings.Join(append(formats, report.Templates...), "|"))
+	cmd.Flags().
+		StringVarP(&o.format, "output", "o", string(report.Table), "Output format: "+strings.Join(append(formats, report.Templates...), "|"))
 	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "Print no headers of tables")
 	cmd.Flags().StringVar(&o.color, "color", colorModes[0],
 		"Use colours: "+strings.Join(colorModes, "|")+"; auto is on a terminal, unless NO_COLOR is set")

@@ -98,7 +98,11 @@ func Lookup(name string) (Entry, error) {
 	code := normalise(name)
 	var near []string
 	area := strings.TrimRight(string(code), "0123456789")
-	if i, found := slices.BinarySearchFunc(entries, code, func(e Entry, c Code) int { return strings.Compare(string(e.Code), string(c)) }); found {
+	if i, found := slices.BinarySearchFunc(
+		entries,
+		code,
+		func(e Entry, c Code) int { return strings.Compare(string(e.Code), string(c)) },
+	); found {
 		return entries[i], nil
 	}
 	for _, e := range entries {

@@ -46,8 +46,15 @@ func BuiltIn(group string) bool {
 }
 
 var builtIn = map[string]bool{
-	corev1.GroupName: true, appsv1.GroupName: true, admissionv1.GroupName: true, authenticationv1.GroupName: true,
-	authorizationv1.GroupName: true, coordinationv1.GroupName: true, discoveryv1.GroupName: true, networkingv1.GroupName: true, rbacv1.GroupName: true,
+	corev1.GroupName:           true,
+	appsv1.GroupName:           true,
+	admissionv1.GroupName:      true,
+	authenticationv1.GroupName: true,
+	authorizationv1.GroupName:  true,
+	coordinationv1.GroupName:   true,
+	discoveryv1.GroupName:      true,
+	networkingv1.GroupName:     true,
+	rbacv1.GroupName:           true,
 }
 
 // custom are the kinds that were registered.

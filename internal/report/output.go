@@ -62,7 +62,11 @@ func ParseFormat(s string, extra ...Format) (Format, error) {
 	if isTemplate(s) {
 		return Format(s), checkTemplate(s)
 	}
-	return "", fmt.Errorf("there is no output format %q; -o takes one of %s", s, strings.Join(append(FormatNames(extra...), Templates...), ", "))
+	return "", fmt.Errorf(
+		"there is no output format %q; -o takes one of %s",
+		s,
+		strings.Join(append(FormatNames(extra...), Templates...), ", "),
+	)
 }
 
 // APIVersion is the version of the machine-readable schema, docs/output.md.

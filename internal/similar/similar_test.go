@@ -9,7 +9,7 @@ import (
 func TestNames(t *testing.T) {
 	names := []string{"default", "shop", "Shop-Prod", "workshop", "kube-system"}
 	for name, want := range map[string][]string{
-		"shp": {"shop"}, "SHOP": {"shop", "workshop", "Shop-Prod"}, "defualt": {"default"}, "billing": nil, "x": nil,
+		"shp": {"shop"}, "SHOP": {"shop", "workshop", "Shop-Prod"}, "deafault": {"default"}, "billing": nil, "x": nil,
 	} {
 		if diff := cmp.Diff(want, Names(name, names, 3)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -51,7 +51,9 @@ func (w *World) rowsOf(apiVersion, kind string) resource.Set {
 // holdsAll reports whether a row has every object of its kind.
 func holdsAll(row resource.Resource) bool {
 	a := row.About()
-	return a.Scope == resource.Cluster && a.Namespace == "" && a.Object == "" && a.Labels == "" && a.Fields == "" && !a.Filtered && a.Sample == 0 && !a.Later
+	return a.Scope == resource.Cluster && a.Namespace == "" && a.Object == "" && a.Labels == "" && a.Fields == "" && !a.Filtered &&
+		a.Sample == 0 &&
+		!a.Later
 }
 
 // held is what rows have of one object; of each row its own form of it.

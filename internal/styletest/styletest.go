@@ -30,7 +30,11 @@ var phrases = []phrase{
 	never(`\banew\b`, ``, "recreate, reinstall, again"),
 	never(`\b(does|do|did) not count\b|\bcounts? (as|for) (a|the|an|its|no)\b`, ``, "is used, is ignored by istiod"),
 	never(`\bannounc(e|es|ed|ing|ement)\b`, ``, "advertise, push"),
-	never(`\b(reads?|sees?|looks? after|follows?) (an?|the|this|that|each|every|other|another|no|any|its|remote|all)( remote| other)? clusters?\b`, `\bread the clusters from\b|\bclusters? (roles?|IDs?)\b`, "watch, discover a cluster"),
+	never(
+		`\b(reads?|sees?|looks? after|follows?) (an?|the|this|that|each|every|other|another|no|any|its|remote|all)( remote| other)? clusters?\b`,
+		`\bread the clusters from\b|\bclusters? (roles?|IDs?)\b`,
+		"watch, discover a cluster",
+	),
 	never(`\btak(e|es|en|ing)\b[^.;:]{1,40}\bfor (its|their) own\b`, ``, "manage a cluster"),
 	never(`\bjudg(e|es|ed|ing|ement|ements)\b`, ``, "check, not checked, unknown"),
 	never(`\bapart\b|\bnot in (this|the) mesh\b`, `\bapart from\b`, "not part of the mesh; distinguish; separate"),
@@ -49,7 +53,11 @@ var phrases = []phrase{
 	never(`\bfor want of\b`, ``, "because X is missing"),
 	never(`\bwithout a word\b`, ``, "silently drops"),
 
-	never(`\bwith (its|their) next certificates?\b|\bwhich else\b`, ``, "without a restart, proxies pick up the new roots when they next renew, within about 12 hours"),
+	never(
+		`\bwith (its|their) next certificates?\b|\bwhich else\b`,
+		``,
+		"without a restart, proxies pick up the new roots when they next renew, within about 12 hours",
+	),
 	never(`\bwhat is no(t a)? read\b`, ``, "anything that is not a read is an access review"),
 	never(`\btrust the one\b|\bnow so\b`, ``, "whichever wrote last decides which one proxies trust and connect to"),
 	never(`\bwhat comes for (it|them)\b`, ``, "advertises nodes that drop gateway traffic"),

@@ -79,7 +79,7 @@ func Causes(q Question) (out []Cause, notes []finding.Finding) {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Cause) int { return q.order(a, b) })
+	slices.SortStableFunc(out, q.order)
 	return out, notes
 }
 

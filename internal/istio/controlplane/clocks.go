@@ -80,7 +80,8 @@ func clocksApart(p pass) {
 			}
 			if off = append(off, k.node); len(off) <= mostShares {
 				f.Evidence = append(f.Evidence, finding.Evidence{
-					Field: "node " + k.node + ", renewTime of its lease", Value: fmt.Sprintf("%s %s most nodes", finding.Age(by), direction),
+					Field: "node " + k.node + ", renewTime of its lease",
+					Value: fmt.Sprintf("%s %s most nodes", finding.Age(by), direction),
 				})
 			}
 		}
@@ -94,8 +95,11 @@ func clocksApart(p pass) {
 		if len(off) > 1 {
 			f.Title = fmt.Sprintf("the clocks of %d nodes are wrong", len(off))
 		}
-		f.Fix = []finding.Step{finding.Say("Set the clock of the node, and see why its time service does not: chrony, or systemd-timesyncd. What its clock says:").By(
-			finding.Kubectl(c.Context, "-n", corev1.NamespaceNodeLease, "get", "lease", off[0], "-o", "yaml"))}
+		f.Fix = []finding.Step{
+			finding.Say("Set the clock of the node, and see why its time service does not: chrony, or systemd-timesyncd. What its clock says:").
+				By(
+					finding.Kubectl(c.Context, "-n", corev1.NamespaceNodeLease, "get", "lease", off[0], "-o", "yaml")),
+		}
 		p.Report(f)
 	}
 }

@@ -41,8 +41,15 @@ func notSetUp(p pass) {
 		plugins := cniPods(c)
 		for _, node := range slices.Sorted(maps.Keys(by)) {
 			f := finding.Finding{
-				Code: "CP035", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.Named("node", node),
-				Title:    fmt.Sprintf("%s of node %s do not start: Istio's CNI plugin did not set them up", finding.Plural(len(by[node]), "pod"), node),
+				Code:     "CP035",
+				Severity: finding.Error,
+				Clusters: []string{c.Context},
+				Object:   finding.Named("node", node),
+				Title: fmt.Sprintf(
+					"%s of node %s do not start: Istio's CNI plugin did not set them up",
+					finding.Plural(len(by[node]), "pod"),
+					node,
+				),
 				Evidence: evidenceOf(sharesOf(by[node], by[node])),
 				Effect:   "they stay in istio-validation, which finds that their traffic would not go through the proxy",
 			}
@@ -50,18 +57,25 @@ func notSetUp(p pass) {
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "istio-cni-node on the node", Value: "none"})
 			} else {
 				f.Evidence = append(f.Evidence, finding.Evidence{
-					Field: "istio-cni-node on the node", Value: fmt.Sprintf("%s, %s, made %s ago", plugin.Name, readiness(plugin), age(p, plugin.Created)),
+					Field: "istio-cni-node on the node",
+					Value: fmt.Sprintf("%s, %s, made %s ago", plugin.Name, readiness(plugin), age(p, plugin.Created)),
 				})
 			}
-			remove := finding.Say("Careful: this deletes the pods, which their workloads recreate. Where the CNI plugin is ready on the node:")
+			remove := finding.Say(
+				"Careful: this deletes the pods, which their workloads recreate. Where the CNI plugin is ready on the node:",
+			)
 			for i, pod := range by[node] {
 				if i < mostShares {
 					remove = remove.By(finding.Kubectl(c.Context, "-n", pod.Namespace, "delete", "pod/"+pod.Name))
 				}
 			}
-			f.Fix = []finding.Step{remove,
-				finding.Say("Leave cni.repair on in the values of the CNI plugin's installation, with the rights that its chart gives: it then sets such " +
-					"pods up by itself.")}
+			f.Fix = []finding.Step{
+				remove,
+				finding.Say(
+					"Leave cni.repair on in the values of the CNI plugin's installation, with the rights that its chart gives: it then sets such " +
+						"pods up by itself.",
+				),
+			}
 			p.Report(f)
 		}
 	}
@@ -145,7 +159,8 @@ func withoutCNI(p pass) {
 		}
 		for _, node := range onNodes(c, by) {
 			plugin := plugins[node.name]
-			if plugin != nil && (plugin.IsReady() || plugin.Ready == "" || p.Model.Fleet.At.Sub(plugin.Created) < settled) || node.isNew(p) {
+			if plugin != nil && (plugin.IsReady() || plugin.Ready == "" || p.Model.Fleet.At.Sub(plugin.Created) < settled) ||
+				node.isNew(p) {
 				continue
 			}
 			p.Report(finding.Finding{

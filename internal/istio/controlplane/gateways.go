@@ -49,7 +49,10 @@ func deadGateways(p pass) {
 	now := p.Model.Fleet.At
 	for _, c := range clusters(p) {
 		for _, g := range gatewayWorkloads(c) {
-			if slices.ContainsFunc(g.pods, func(pod *facts.Pod) bool { return pod.Ready != corev1.ConditionFalse || now.Sub(pod.Created) < settled }) {
+			if slices.ContainsFunc(
+				g.pods,
+				func(pod *facts.Pod) bool { return pod.Ready != corev1.ConditionFalse || now.Sub(pod.Created) < settled },
+			) {
 				continue
 			}
 			f := finding.Finding{
@@ -85,17 +88,24 @@ func notProgrammed(p pass, c *model.Cluster) {
 			continue
 		}
 		f := finding.Finding{
-			Code: "CP065", Severity: finding.Error, Clusters: []string{c.Context}, Object: model.GatewayObject(k),
+			Code:     "CP065",
+			Severity: finding.Error,
+			Clusters: []string{c.Context},
+			Object:   model.GatewayObject(k),
 			Title:    "istiod has not made the Gateway: " + orUnknown(condition.Reason),
-			Evidence: []finding.Evidence{{Field: model.GatewayObject(k).String() + ", condition Programmed", Value: evidence.OrNone(line(condition.Message))}},
-			Effect:   "it takes no requests, or not all that it is meant for",
-			Fix:      []finding.Step{finding.Say("Correct what the message names:").By(remedy.EditKubernetesGateway(c.Context, k))},
+			Evidence: []finding.Evidence{
+				{Field: model.GatewayObject(k).String() + ", condition Programmed", Value: evidence.OrNone(line(condition.Message))},
+			},
+			Effect: "it takes no requests, or not all that it is meant for",
+			Fix:    []finding.Step{finding.Say("Correct what the message names:").By(remedy.EditKubernetesGateway(c.Context, k))},
 		}
 		if strings.HasPrefix(condition.Reason, "Address") {
 			f.Severity, f.Title = finding.Warning, "the Gateway has no address that it asks for"
 			f.Effect = "clients from outside do not reach it by such an address"
-			f.Fix = []finding.Step{finding.Say("See why its Service gets none: a load balancer that is pending, or that the cluster does not have:").By(
-				finding.Kubectl(c.Context, "-n", k.Namespace, "describe", "services", "-l", istio.LabelGatewayName+"="+k.Name))}
+			f.Fix = []finding.Step{
+				finding.Say("See why its Service gets none: a load balancer that is pending, or that the cluster does not have:").By(
+					finding.Kubectl(c.Context, "-n", k.Namespace, "describe", "services", "-l", istio.LabelGatewayName+"="+k.Name)),
+			}
 		}
 		p.Report(f)
 	}
@@ -179,8 +189,11 @@ func deadWaypoints(p pass) {
 				continue // what was read of it is not all
 			case k == nil:
 				f.Title = "the waypoint does not exist"
-				f.Fix = []finding.Step{finding.Say("Create it:").By(
-					finding.Shell("istioctl", "waypoint", "apply", "--context="+c.Context, "--namespace="+name.Namespace, "--name="+name.Name))}
+				f.Fix = []finding.Step{
+					finding.Say("Create it:").By(
+						finding.Shell("istioctl", "waypoint", "apply", "--context="+c.Context, "--namespace="+name.Namespace, "--name="+name.Name),
+					),
+				}
 			case now.Sub(k.CreationTimestamp.Time) < settled:
 				continue
 			default:
@@ -190,7 +203,10 @@ func deadWaypoints(p pass) {
 			}
 			for i, u := range users {
 				if i < mostShares {
-					f.Evidence = append(f.Evidence, finding.Evidence{Field: u.object.String() + ", label " + istio.LabelWaypoint, Value: u.labels[istio.LabelWaypoint]})
+					f.Evidence = append(
+						f.Evidence,
+						finding.Evidence{Field: u.object.String() + ", label " + istio.LabelWaypoint, Value: u.labels[istio.LabelWaypoint]},
+					)
 				}
 			}
 			if n := len(users) - mostShares; n > 0 {
@@ -238,7 +254,9 @@ func wrongWith(p pass, c *model.Cluster, k *api.KubernetesGateway, f *finding.Fi
 		}
 	case condition != nil && condition.Status == metav1.ConditionFalse && now.Sub(condition.LastTransitionTime.Time) >= settled:
 		f.Title = "istiod has not made the waypoint: " + orUnknown(condition.Reason)
-		f.Evidence = []finding.Evidence{{Field: f.Object.String() + ", condition Programmed", Value: evidence.OrNone(line(condition.Message))}}
+		f.Evidence = []finding.Evidence{
+			{Field: f.Object.String() + ", condition Programmed", Value: evidence.OrNone(line(condition.Message))},
+		}
 	case len(pods) > 0 && !slices.ContainsFunc(pods, func(pod *facts.Pod) bool {
 		return pod.Ready != corev1.ConditionFalse || now.Sub(pod.Created) < settled
 	}):

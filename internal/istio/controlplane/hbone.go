@@ -52,17 +52,27 @@ func keptOut(p pass) {
 		for _, policy := range order {
 			pods, at := blocked[policy], ruleWithPorts(policy)
 			p.Report(finding.Finding{
-				Code: "CP054", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.In("networkpolicy", policy.Namespace, policy.Name),
-				Title: fmt.Sprintf("the network policy keeps ambient clients out: it does not let port %d in", hbone),
+				Code:     "CP054",
+				Severity: finding.Error,
+				Clusters: []string{c.Context},
+				Object:   finding.In("networkpolicy", policy.Namespace, policy.Name),
+				Title:    fmt.Sprintf("the network policy keeps ambient clients out: it does not let port %d in", hbone),
 				Evidence: append([]finding.Evidence{
-					{Field: fmt.Sprintf("networkpolicy %s/%s, ports of ingress rule %d", policy.Namespace, policy.Name, at), Value: portsOf(policy.Spec.Ingress[at])},
+					{
+						Field: fmt.Sprintf("networkpolicy %s/%s, ports of ingress rule %d", policy.Namespace, policy.Name, at),
+						Value: portsOf(policy.Spec.Ingress[at]),
+					},
 				}, evidenceOf(sharesOf(pods, all))...),
 				Effect: "where the network plugin enforces network policies, requests of ambient clients to these pods time out",
 				Fix: []finding.Step{finding.Say("Let it in from where the other ports are let in:").By(
 					finding.Kubectl(c.Context, "-n", policy.Namespace, "patch", "networkpolicy/"+policy.Name, "--type=json", "-p",
-						remedy.JSON([]any{map[string]any{
-							"op": "add", "path": fmt.Sprintf("/spec/ingress/%d/ports/-", at), "value": map[string]any{"port": hbone, "protocol": "TCP"},
-						}})))},
+						remedy.JSON([]any{
+							map[string]any{
+								"op":    "add",
+								"path":  fmt.Sprintf("/spec/ingress/%d/ports/-", at),
+								"value": map[string]any{"port": hbone, "protocol": "TCP"},
+							},
+						})))},
 			})
 		}
 	}

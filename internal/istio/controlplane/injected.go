@@ -28,7 +28,8 @@ func podsOf(c *model.Cluster) []*facts.Pod {
 // now, and that are not new.
 func lacking(c *model.Cluster, now time.Time) []*facts.Pod {
 	return slices.DeleteFunc(podsOf(c), func(p *facts.Pod) bool {
-		return !model.Runs(p) || p.Namespace == c.SystemNamespace || p.Labels["app"] == "istiod" || now.Sub(p.Created) < settled || !c.WantsSidecar(p)
+		return !model.Runs(p) || p.Namespace == c.SystemNamespace || p.Labels["app"] == "istiod" || now.Sub(p.Created) < settled ||
+			!c.WantsSidecar(p)
 	})
 }
 
@@ -58,7 +59,10 @@ func withoutProxy(p pass) {
 			return !slices.ContainsFunc(c.TakenBy(o), func(h model.Hook) bool { return o.Created.Before(h.Meta.CreationTimestamp.Time) })
 		})
 		if len(before) > 0 {
-			f.Evidence = append(f.Evidence, finding.Evidence{Field: "of these, made before the webhook was", Value: fmt.Sprint(len(before))})
+			f.Evidence = append(
+				f.Evidence,
+				finding.Evidence{Field: "of these, made before the webhook was", Value: fmt.Sprint(len(before))},
+			)
 		}
 		if cp := c.ManagedBy(); cp != nil {
 			for _, o := range without {
@@ -100,8 +104,11 @@ func autoImage(p pass) {
 			case len(taken) == 0:
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "webhooks that take the pods", Value: "none"})
 				f.Fix = append([]finding.Step{
-					finding.Say("Let a webhook take them: label %s has to be true, or not there in a namespace that is labeled for injection. "+
-						"Set it in the values of the gateway's installation.", istio.InjectKey),
+					finding.Say(
+						"Let a webhook take them: label %s has to be true, or not there in a namespace that is labeled for injection. "+
+							"Set it in the values of the gateway's installation.",
+						istio.InjectKey,
+					),
 				}, remedy.RestartWorkloads(c.Context, []istio.WorkloadRef{s.WorkloadRef})...)
 			default:
 				f.Fix = remedy.RestartWorkloads(c.Context, []istio.WorkloadRef{s.WorkloadRef})
@@ -146,7 +153,8 @@ func endlessJobs(p pass) {
 		}
 		if old > 0 {
 			f.Evidence = append(f.Evidence, finding.Evidence{
-				Field: "nodes whose kubelet is older than 1.33", Value: fmt.Sprintf("%d, as %s: one turns native sidecars off for all", old, oldest),
+				Field: "nodes whose kubelet is older than 1.33",
+				Value: fmt.Sprintf("%d, as %s: one turns native sidecars off for all", old, oldest),
 			})
 		}
 		p.Report(f)

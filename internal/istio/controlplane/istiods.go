@@ -73,7 +73,10 @@ func unscheduled(p pass, c *model.Cluster, object finding.Object, name string, p
 		Code: "CP003", Severity: finding.Error, Clusters: []string{c.Context}, Object: object,
 		Title: "no node takes the pods of " + name,
 		Evidence: []finding.Evidence{
-			{Field: "pods that wait for a node", Value: fmt.Sprintf("%d, for %s; %d others are ready", len(waiting), age(p, first.Unscheduled.Since), ready)},
+			{
+				Field: "pods that wait for a node",
+				Value: fmt.Sprintf("%d, for %s; %d others are ready", len(waiting), age(p, first.Unscheduled.Since), ready),
+			},
 			{Field: "the scheduler says", Value: line(first.Unscheduled.Message)},
 		},
 		Effect: name + " does not run",
@@ -132,7 +135,8 @@ func restarts(p pass) {
 					last = end
 				}
 				f.Evidence = append(f.Evidence, finding.Evidence{
-					Field: "pod " + pod.Name, Value: fmt.Sprintf("%s, exit code %d, %s ago; restarts: %d", ended(end), end.Code, age(p, end.At), s.Restarts),
+					Field: "pod " + pod.Name,
+					Value: fmt.Sprintf("%s, exit code %d, %s ago; restarts: %d", ended(end), end.Code, age(p, end.At), s.Restarts),
 				})
 			}
 			if last == nil {
@@ -144,7 +148,8 @@ func restarts(p pass) {
 			}
 			f.Effect = "while it is away new pods are refused, and proxies get no changes; they keep their configuration"
 			see := finding.Say("See what it said before it ended:").By(
-				finding.Kubectl(c.Context, "-n", i.Istiod.Namespace, "logs", "deployment/"+i.Istiod.Name, "-c", istio.DiscoveryContainer, "--previous"))
+				finding.Kubectl(c.Context, "-n", i.Istiod.Namespace, "logs", "deployment/"+i.Istiod.Name, "-c", istio.DiscoveryContainer, "--previous"),
+			)
 			f.Fix = []finding.Step{see}
 			switch {
 			case last.Reason == "OOMKilled":
@@ -179,9 +184,12 @@ func outOfMemory(f *finding.Finding, i model.Installation, see finding.Step) {
 	}
 	if fix := i.Istiod.FixOf(istio.BugSecretsLeak); fix != "" && len(i.In.Remotes) > 0 {
 		f.Evidence = append(f.Evidence, finding.Evidence{
-			Field: "istiod " + i.Istiod.Version.String(), Value: "each change of a remote secret takes memory that is never freed (istio/istio#57269)",
+			Field: "istiod " + i.Istiod.Version.String(),
+			Value: "each change of a remote secret takes memory that is never freed (istio/istio#57269)",
 		})
-		f.Fix = append([]finding.Step{finding.Say("Upgrade istiod to %s, which frees the memory of remote clusters that changed.", fix)}, f.Fix...)
+		f.Fix = append(
+			[]finding.Step{finding.Say("Upgrade istiod to %s, which frees the memory of remote clusters that changed.", fix)},
+			f.Fix...)
 	}
 }
 
@@ -216,7 +224,8 @@ func notReady(p pass) {
 			longest := now
 			for _, pod := range i.Pods {
 				s := pod.Status(istio.DiscoveryContainer)
-				if s == nil || s.Started.IsZero() || s.Ready || model.IstiodIsReady(pod) || s.Last != nil && now.Sub(s.Last.At) < recent(p.Model) ||
+				if s == nil || s.Started.IsZero() || s.Ready || model.IstiodIsReady(pod) ||
+					s.Last != nil && now.Sub(s.Last.At) < recent(p.Model) ||
 					now.Sub(s.Started) < settled+hangs*time.Duration(len(c.Remotes)) {
 					continue
 				}
@@ -232,13 +241,18 @@ func notReady(p pass) {
 				Code: "CP004", Severity: finding.Error, Clusters: []string{c.Context}, Object: i.Object(),
 				Title: fmt.Sprintf("istiod has run for %s and does not get ready", age(p, longest)),
 				Evidence: []finding.Evidence{
-					{Field: "pods that run and are not ready", Value: fmt.Sprintf("%d of %d: %s", len(slow), len(i.Pods), finding.List(names(slow)))},
+					{
+						Field: "pods that run and are not ready",
+						Value: fmt.Sprintf("%d of %d: %s", len(slow), len(i.Pods), finding.List(names(slow))),
+					},
 				},
 				Effect:   "no Service leads to it: new pods are refused, and proxies get no changes",
 				CausedBy: model.Cause(p, c.Context, finding.Object{}, "SEC025"),
 				Fix: []finding.Step{
-					finding.Say("See what it waits for: \"failed to list\" names a kind that it cannot read, a cluster one that does not answer:").By(
-						finding.Kubectl(c.Context, "-n", i.Istiod.Namespace, "logs", "pod/"+slow[0].Name, "-c", istio.DiscoveryContainer, "--tail=100")),
+					finding.Say("See what it waits for: \"failed to list\" names a kind that it cannot read, a cluster one that does not answer:").
+						By(
+							finding.Kubectl(c.Context, "-n", i.Istiod.Namespace, "logs", "pod/"+slow[0].Name, "-c", istio.DiscoveryContainer, "--tail=100"),
+						),
 				},
 			}
 			if i.Ready() > 0 {
@@ -260,10 +274,16 @@ func noneReady(p pass) {
 				continue
 			}
 			f := finding.Finding{
-				Code: "CP001", Severity: finding.Error, Clusters: []string{c.Context}, Object: i.Object(),
+				Code:     "CP001",
+				Severity: finding.Error,
+				Clusters: []string{c.Context},
+				Object:   i.Object(),
 				Title:    "no replica of istiod is ready",
-				Evidence: []finding.Evidence{{Field: i.Object().String() + ", replicas", Value: fmt.Sprintf("%d, none of them ready", i.Wanted())}},
-				Effect:   "new pods are refused, Istio's objects cannot be changed, and proxies get no changes; their certificates last for at most 24 hours",
+				Evidence: []finding.Evidence{
+					{Field: i.Object().String() + ", replicas", Value: fmt.Sprintf("%d, none of them ready", i.Wanted())},
+				},
+				Effect: "new pods are refused, Istio's objects cannot be changed, and proxies get no changes; " +
+					"their certificates last for at most 24 hours",
 				CausedBy: model.Cause(p, c.Context, i.Object(), "CP003", "CP002", "CP004"),
 				Fix: []finding.Step{finding.Say("See why its pods do not start:").By(
 					finding.Kubectl(c.Context, "-n", i.Istiod.Namespace, "describe", "pods", "-l", istio.IstiodSelector))},

@@ -92,7 +92,10 @@ func pods(p pass, c *model.Cluster, namespace string, hooks []model.Hook) (witho
 func takeNamespace(f *finding.Finding, c *model.Cluster, ns *corev1.Namespace, hooks []model.Hook, without []*facts.Pod) []finding.Step {
 	restart := remedy.RestartWorkloads(c.Context, workloadsOf(sharesOf(without, without)))
 	if h, missing, ok := almost(ns, hooks); ok {
-		f.Evidence = append(f.Evidence, finding.Evidence{Field: h.Object.String() + ", namespaceSelector", Value: "the namespace does not meet: " + missing})
+		f.Evidence = append(
+			f.Evidence,
+			finding.Evidence{Field: h.Object.String() + ", namespaceSelector", Value: "the namespace does not meet: " + missing},
+		)
 		out := []finding.Step{
 			finding.Say("Where a vendor adds the requirement, as AKS does, annotate the webhook with admissions.enforcer/disabled=true."),
 			finding.Say("Else remove the label that the webhook excludes from the namespace. These are its labels:").By(
@@ -105,7 +108,9 @@ func takeNamespace(f *finding.Finding, c *model.Cluster, ns *corev1.Namespace, h
 	switch {
 	case len(revisions) == 0:
 		return []finding.Step{
-			finding.Say("Install the webhook of istiod again: upgrade its installation with the values that it has. Then restart the workloads."),
+			finding.Say(
+				"Install the webhook of istiod again: upgrade its installation with the values that it has. Then restart the workloads.",
+			),
 		}
 	case slices.Contains(revisions, istio.DefaultRevision) && label == istio.LabelRevision:
 		out := []finding.Step{finding.Say("Label the namespace for the revision that is there:").By(
@@ -120,8 +125,11 @@ func takeNamespace(f *finding.Finding, c *model.Cluster, ns *corev1.Namespace, h
 	step := finding.Say("Label the namespace for a revision that is there:")
 	out := append([]finding.Step{step.By(finding.Kubectl(c.Context, args...))}, restart...)
 	tag := cmp.Or(map[string]string{"enabled": istio.DefaultRevision}[value], value)
-	return append(out, finding.Say("Or let tag %s lead to a revision: istioctl tag set %s --revision %s --overwrite. Then restart the workloads.",
-		tag, tag, revisions[0]).Otherwise())
+	return append(
+		out,
+		finding.Say("Or let tag %s lead to a revision: istioctl tag set %s --revision %s --overwrite. Then restart the workloads.",
+			tag, tag, revisions[0]).Otherwise(),
+	)
 }
 
 // almost is the webhook that would take a namespace but for requirements on labels that have nothing
@@ -146,7 +154,8 @@ func takenTwice(p pass) {
 		for _, ns := range namespacesOf(c) {
 			var taking []model.Hook
 			for _, h := range hooks {
-				if h.Known() && h.Takes(ns, nil) && !slices.ContainsFunc(taking, func(o model.Hook) bool { return o.Object == h.Object || sameTarget(o, h) }) {
+				if h.Known() && h.Takes(ns, nil) &&
+					!slices.ContainsFunc(taking, func(o model.Hook) bool { return o.Object == h.Object || sameTarget(o, h) }) {
 					taking = append(taking, h)
 				}
 			}
@@ -159,8 +168,9 @@ func takenTwice(p pass) {
 				Title:  fmt.Sprintf("%d webhooks inject the pods of namespace %s", len(taking), ns.Name),
 				Effect: "new pods get the proxy of " + last.Object.Name + ", which is called last, and settings of both",
 				Fix: []finding.Step{
-					finding.Say("Let one of them take the namespace. See which labels they select, and uninstall the installation that is not wanted:").By(
-						finding.Kubectl(c.Context, "get", "mutatingwebhookconfigurations", "-l", istio.InjectorSelector, "-o", "yaml")),
+					finding.Say("Let one of them take the namespace. See which labels they select, and uninstall the installation that is not wanted:").
+						By(
+							finding.Kubectl(c.Context, "get", "mutatingwebhookconfigurations", "-l", istio.InjectorSelector, "-o", "yaml")),
 				},
 			}
 			for _, h := range taking {
@@ -209,8 +219,13 @@ func contradicting(p pass) {
 					finding.Say("Remove the label for sidecars:").By(without(model.LabelInjection)),
 					finding.Say("Or remove the one for ambient mode:").By(without(istio.LabelDataplaneMode)).Otherwise(),
 				}
-			case injection == "enabled" && revision != "" && leadsElsewhere(c, hooks, ns):
-				f.Title = fmt.Sprintf("namespace %s asks for revision %s, and its label %s goes first", ns.Name, revision, model.LabelInjection)
+			case injection == "enabled" && revision != "" && leadsElsewhere(hooks, ns):
+				f.Title = fmt.Sprintf(
+					"namespace %s asks for revision %s, and its label %s goes first",
+					ns.Name,
+					revision,
+					model.LabelInjection,
+				)
 				f.Effect = "new pods get the proxy of the default revision, and not of " + revision
 				f.Fix = []finding.Step{
 					finding.Say("Remove the label that goes first, then restart the workloads:").By(without(model.LabelInjection)),
@@ -226,7 +241,7 @@ func contradicting(p pass) {
 
 // leadsElsewhere reports whether the revision that a namespace asks for is another installation than
 // the one that injects its pods.
-func leadsElsewhere(c *model.Cluster, hooks []model.Hook, ns *corev1.Namespace) bool {
+func leadsElsewhere(hooks []model.Hook, ns *corev1.Namespace) bool {
 	alone := ns.DeepCopy()
 	delete(alone.Labels, model.LabelInjection)
 	var now, then []string
@@ -260,7 +275,10 @@ func withoutEffect(p pass) {
 				values    []string
 				effect    string
 			}{
-				{model.LabelInjection, "enabled", []string{"enabled", "disabled", ""}, "pods of the namespace are not injected, also those that ask by a label of their own"},
+				{
+					model.LabelInjection, "enabled", []string{"enabled", "disabled", ""},
+					"pods of the namespace are not injected, also those that ask by a label of their own",
+				},
 				{istio.LabelDataplaneMode, "ambient", []string{"ambient", "none", ""}, "the pods of the namespace are not in ambient mode"},
 			} {
 				value := ns.Labels[l.key]
@@ -273,7 +291,8 @@ func withoutEffect(p pass) {
 					Evidence: []finding.Evidence{{Field: "namespace " + ns.Name + ", label " + l.key, Value: value}},
 					Effect:   l.effect,
 					Fix: []finding.Step{
-						finding.Say("Give it the value %s, and restart the workloads:", l.like).By(remedy.LabelNamespace(c.Context, ns.Name, l.key, l.like)),
+						finding.Say("Give it the value %s, and restart the workloads:", l.like).
+							By(remedy.LabelNamespace(c.Context, ns.Name, l.key, l.like)),
 						finding.Say("Or remove it:").By(finding.Kubectl(c.Context, "label", "namespace/"+ns.Name, l.key+"-")).Otherwise(),
 					},
 				}

@@ -88,7 +88,8 @@ func overviewOf(m *model.Mesh, c *model.Cluster) ClusterOverview {
 	if v := kubernetesOf(c); v != nil {
 		out.Kubernetes = fmt.Sprintf("%d.%d", v.Major(), v.Minor())
 	}
-	out.Istiods.Known = resources.Istiods.Of(c.Cluster).Known() && (resources.IstiodPods.Of(c.Cluster).Known() || resources.Pods.Of(c.Cluster).Known())
+	out.Istiods.Known = resources.Istiods.Of(c.Cluster).Known() &&
+		(resources.IstiodPods.Of(c.Cluster).Known() || resources.Pods.Of(c.Cluster).Known())
 	for _, i := range c.Installations() {
 		if i.Istiod.Version != nil {
 			out.Istiod = append(out.Istiod, i.Istiod.Version.String())
@@ -103,7 +104,9 @@ func overviewOf(m *model.Mesh, c *model.Cluster) ClusterOverview {
 	out.Istiod = finding.Distinct(out.Istiod)
 	known := resources.Pods.Of(c.Cluster).Known()
 	_, asked := wasAsked(m)
-	out.Proxies.Known, out.Injected.Known, out.Ztunnels.Known, out.Connected.Known = known, known && knowsInjection(c), known, known && asked
+	out.Proxies.Known, out.Injected.Known, out.Ztunnels.Known, out.Connected.Known = known, known &&
+		knowsInjection(c), known, known &&
+		asked
 	in := map[string]bool{}
 	for _, pod := range c.ProxyPods() {
 		if !model.NeedsConfig(pod) {
@@ -285,7 +288,12 @@ func (o Overview) saysInjection() string {
 		namespaces += c.Namespaces
 		ambient += c.Ambient
 	}
-	text := fmt.Sprintf("%d of %s have their proxy, in %s", s.Good, plural(s.All, "pod", "pods"), plural(namespaces, "namespace", "namespaces"))
+	text := fmt.Sprintf(
+		"%d of %s have their proxy, in %s",
+		s.Good,
+		plural(s.All, "pod", "pods"),
+		plural(namespaces, "namespace", "namespaces"),
+	)
 	if s.All == 0 {
 		text = "no pod is to have a proxy"
 	}
@@ -296,7 +304,11 @@ func (o Overview) saysInjection() string {
 }
 
 func (o Overview) saysProxies() string {
-	ready, connected := o.sum(func(c ClusterOverview) Share { return c.Proxies }), o.sum(func(c ClusterOverview) Share { return c.Connected })
+	ready, connected := o.sum(
+		func(c ClusterOverview) Share { return c.Proxies },
+	), o.sum(
+		func(c ClusterOverview) Share { return c.Connected },
+	)
 	if !ready.Known {
 		return ""
 	}

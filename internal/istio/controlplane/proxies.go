@@ -25,11 +25,26 @@ func proxiesUnready(p pass) {
 		}
 		shares := sharesOf(unready, c.ProxyPods())
 		f := finding.Finding{
-			Code: "CP040", Severity: finding.Warning, Clusters: []string{c.Context}, Object: finding.Kind("proxies"),
+			Code:     "CP040",
+			Severity: finding.Warning,
+			Clusters: []string{c.Context},
+			Object:   finding.Kind("proxies"),
 			Title:    fmt.Sprintf("%d of %d proxies are not ready", len(unready), len(c.ProxyPods())),
 			Evidence: evidenceOf(shares),
 			Effect:   "their pods are not ready either: no Service leads to them",
-			CausedBy: model.Cause(p, c.Context, finding.Object{}, "CP042", "CP045", "CP001", "NET032", "PR010", "CERT014", "CERT010", "EP020"),
+			CausedBy: model.Cause(
+				p,
+				c.Context,
+				finding.Object{},
+				"CP042",
+				"CP045",
+				"CP001",
+				"NET032",
+				"PR010",
+				"CERT014",
+				"CERT010",
+				"EP020",
+			),
 		}
 		if slices.ContainsFunc(shares, func(s share) bool { return s.some == s.all }) {
 			f.Severity = finding.Error
@@ -201,16 +216,23 @@ func onOneReplica(p pass) {
 			}
 		}
 		youngest := istio.LatestStart(c.Cluster)
-		if !known || total < many || float64(largest) <= most*float64(total) || youngest.IsZero() || p.Model.Fleet.At.Sub(youngest) < evens {
+		if !known || total < many || float64(largest) <= most*float64(total) || youngest.IsZero() ||
+			p.Model.Fleet.At.Sub(youngest) < evens {
 			continue
 		}
 		p.Report(finding.Finding{
-			Code: "CP047", Severity: finding.Note, Clusters: []string{c.Context}, Object: finding.In("pod", c.SystemNamespace, of),
+			Code:     "CP047",
+			Severity: finding.Note,
+			Clusters: []string{c.Context},
+			Object:   finding.In("pod", c.SystemNamespace, of),
 			Title:    fmt.Sprintf("%d of %d proxies are connected to one of %d replicas of istiod", largest, total, len(replicas)),
 			Evidence: []finding.Evidence{{Field: "proxies of " + of, Value: fmt.Sprint(largest)}},
 			Effect:   "changes arrive later than they would; if the replica ends, its proxies all connect at once",
-			Fix: []finding.Step{finding.Say("See whether something in front of istiod, such as a gateway or a load balancer, keeps connections on one replica:").By(
-				finding.Kubectl(c.Context, "-n", c.SystemNamespace, "get", "services", "-l", istio.IstiodSelector, "-o", "wide"))},
+			Fix: []finding.Step{
+				finding.Say("See whether something in front of istiod, such as a gateway or a load balancer, keeps connections on one replica:").
+					By(
+						finding.Kubectl(c.Context, "-n", c.SystemNamespace, "get", "services", "-l", istio.IstiodSelector, "-o", "wide")),
+			},
 		})
 	}
 }

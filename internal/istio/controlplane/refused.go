@@ -50,7 +50,19 @@ func podsRefused(p pass) {
 		if len(byWebhook) > 0 {
 			f := refusal(p, c, "CP024", byWebhook)
 			f.Object, f.Title = finding.Kind("injection webhook"), webhookFails(byWebhook[0].Cause)
-			f.CausedBy = model.Cause(p, c.Context, finding.Object{}, "CP001", "PR012", "PR002", "PR001", "CP022", "CERT037", "CP025", "PR014")
+			f.CausedBy = model.Cause(
+				p,
+				c.Context,
+				finding.Object{},
+				"CP001",
+				"PR012",
+				"PR002",
+				"PR001",
+				"CP022",
+				"CERT037",
+				"CP025",
+				"PR014",
+			)
 			if f.Fix = reachable(c, byWebhook[0].Cause); f.CausedBy != "" {
 				f.Fix = remedy.ByItsCause()
 			}
@@ -63,8 +75,10 @@ func podsRefused(p pass) {
 			f.Fix = []finding.Step{
 				finding.Say("See what the quota allows, and what is used:").By(
 					finding.Kubectl(c.Context, "-n", byQuota[0].Of.Namespace, "describe", "resourcequotas")),
-				finding.Say("Raise it by what a proxy asks for; or set requests and limits of proxies, in global.proxy.resources of the values of " +
-					"istiod's installation."),
+				finding.Say(
+					"Raise it by what a proxy asks for; or set requests and limits of proxies, in global.proxy.resources of the values of " +
+						"istiod's installation.",
+				),
 			}
 			p.Report(f)
 		}
@@ -97,9 +111,11 @@ func reachable(c *model.Cluster, cause model.RefusalCause) []finding.Step {
 			By(remedy.VerifyCertificates([]string{c.Context}))}
 	case model.WebhookTimeout:
 		return []finding.Step{
-			finding.Say("Let the API server connect to TCP port %d of the nodes: by a firewall rule on GKE with private nodes, by the security group "+
-				"of the nodes on EKS. Where it has no route to pods, as with an overlay network on EKS, run istiod on the network of its node.",
-				model.PortInjection),
+			finding.Say(
+				"Let the API server connect to TCP port %d of the nodes: by a firewall rule on GKE with private nodes, by the security group "+
+					"of the nodes on EKS. Where it has no route to pods, as with an overlay network on EKS, run istiod on the network of its node.",
+				model.PortInjection,
+			),
 			see,
 		}
 	case model.WebhookUnreachable:
@@ -154,8 +170,10 @@ func sidecarSpoiled(p pass) {
 			})
 			f.Fix = []finding.Step{
 				finding.Say("Update the product of that webhook to a release that knows Kubernetes 1.28."),
-				finding.Say("Or give the pods of its workloads annotation %s: \"false\" in their template: the sidecar is then an ordinary container.",
-					istio.AnnotationNativeSidecar),
+				finding.Say(
+					"Or give the pods of its workloads annotation %s: \"false\" in their template: the sidecar is then an ordinary container.",
+					istio.AnnotationNativeSidecar,
+				),
 			}
 			p.Report(f)
 		}

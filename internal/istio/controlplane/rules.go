@@ -28,7 +28,14 @@ func Rules() []*rule.Rule[*model.Mesh] {
 }
 
 // runs is what tells how an istiod runs, and who needs it.
-var runs = []rule.Need{resources.Istiods, resources.IstiodPods, resources.Pods, resources.Namespaces, resources.MutatingWebhooks, resources.Services}
+var runs = []rule.Need{
+	resources.Istiods,
+	resources.IstiodPods,
+	resources.Pods,
+	resources.Namespaces,
+	resources.MutatingWebhooks,
+	resources.Services,
+}
 
 func with(needs ...rule.Need) []rule.Need { return append(append([]rule.Need{}, runs...), needs...) }
 

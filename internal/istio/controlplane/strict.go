@@ -83,7 +83,10 @@ func strictBeforeAPIServer(p pass) {
 					Title: "the API server calls pods that take mutual TLS of the mesh alone",
 					Evidence: []finding.Evidence{
 						{Field: k.object.String() + ", service", Value: fmt.Sprintf("%s/%s, port %d", k.to.Namespace, k.to.Name, k.port)},
-						{Field: istio.WorkloadOf(pod).String() + fmt.Sprintf(", mode of port %d", port), Value: a.Mode + ", by peerauthentication " + a.From},
+						{
+							Field: istio.WorkloadOf(pod).String() + fmt.Sprintf(", mode of port %d", port),
+							Value: a.Mode + ", by peerauthentication " + a.From,
+						},
 					},
 					Effect: k.effect,
 					Fix:    permissive(c, cp, service, pod, port),
@@ -143,11 +146,14 @@ func permissive(c *model.Cluster, cp *model.ControlPlane, s *corev1.Service, p *
 	peers := resources.PeerAuthentications.Of(cp.Cluster.Cluster).Value
 	for i := range peers {
 		pa := &peers[i]
-		if pa.Namespace != p.Namespace || pa.Spec.Selector == nil || len(pa.Spec.Selector.MatchLabels) == 0 || !within(pa.Spec.Selector.MatchLabels, p.Labels) {
+		if pa.Namespace != p.Namespace || pa.Spec.Selector == nil || len(pa.Spec.Selector.MatchLabels) == 0 ||
+			!within(pa.Spec.Selector.MatchLabels, p.Labels) {
 			continue
 		}
-		return []finding.Step{say.By(finding.Kubectl(cp.Cluster.Context, "-n", pa.Namespace, "patch", "peerauthentications."+api.SecurityGroup+"/"+pa.Name,
-			"--type=merge", "-p", remedy.JSON(map[string]any{"spec": map[string]any{"portLevelMtls": modes}})))}
+		return []finding.Step{
+			say.By(finding.Kubectl(cp.Cluster.Context, "-n", pa.Namespace, "patch", "peerauthentications."+api.SecurityGroup+"/"+pa.Name,
+				"--type=merge", "-p", remedy.JSON(map[string]any{"spec": map[string]any{"portLevelMtls": modes}}))),
+		}
 	}
 	if cp.Cluster != c {
 		say = finding.Say("Let port %d take plain text as well, in %s, whose control plane configures the pods:", port, cp.Cluster.Context)
@@ -212,7 +218,14 @@ func namespacesWithSidecars(c *model.Cluster) []string {
 
 // disagreement says how sidecars and the pods behind a port of a Service disagree; false where they do
 // not, for any client.
-func disagreement(c *model.Cluster, cp *model.ControlPlane, s *corev1.Service, sp corev1.ServicePort, pods []*facts.Pod, clients []string) (finding.Finding, bool) {
+func disagreement(
+	c *model.Cluster,
+	cp *model.ControlPlane,
+	s *corev1.Service,
+	sp corev1.ServicePort,
+	pods []*facts.Pod,
+	clients []string,
+) (finding.Finding, bool) {
 	port, known := targetOf(c, s, sp.Port)
 	if !known {
 		return finding.Finding{}, false
@@ -240,21 +253,29 @@ func disagreement(c *model.Cluster, cp *model.ControlPlane, s *corev1.Service, s
 			f.Title = "a DestinationRule turns mutual TLS off for pods that take nothing else"
 			f.Evidence = []finding.Evidence{rule, takes}
 			f.Effect = fmt.Sprintf("requests of sidecars in %s are reset", client)
-			f.Fix = []finding.Step{editRule(cp, from[0], "Set its TLS mode to "+api.TLSIstioMutual+", or remove tls from it: sidecars then use mutual TLS by themselves:")}
+			f.Fix = []finding.Step{
+				editRule(
+					cp,
+					from[0],
+					"Set its TLS mode to "+api.TLSIstioMutual+", or remove tls from it: sidecars then use mutual TLS by themselves:",
+				),
+			}
 			return f, true
 		case len(strict) == len(pods) && !set && cp.MeshWide(s.Namespace).Mode == api.MTLSDisable:
 			wide := cp.MeshWide(s.Namespace)
 			f.Title = "sidecars send plain text to pods that take mutual TLS alone"
 			f.Evidence = []finding.Evidence{{Field: "peerauthentication " + wide.From + ", mode of the namespace", Value: wide.Mode}, takes}
 			f.Effect = "istiod lets clients go by the mode of the namespace: their requests are reset (istio/istio#56084)"
-			f.Fix = []finding.Step{finding.Say("Tell sidecars to use mutual TLS for the Service:").By(remedy.Apply(cp.Cluster.Context, map[string]any{
-				"apiVersion": api.NetworkingGroup + "/v1", "kind": "DestinationRule",
-				"metadata": map[string]any{"name": s.Name + "-mtls", "namespace": s.Namespace},
-				"spec": map[string]any{
-					"host":          s.Name + "." + s.Namespace + ".svc.cluster.local",
-					"trafficPolicy": map[string]any{"tls": map[string]any{"mode": api.TLSIstioMutual}},
-				},
-			}))}
+			f.Fix = []finding.Step{
+				finding.Say("Tell sidecars to use mutual TLS for the Service:").By(remedy.Apply(cp.Cluster.Context, map[string]any{
+					"apiVersion": api.NetworkingGroup + "/v1", "kind": "DestinationRule",
+					"metadata": map[string]any{"name": s.Name + "-mtls", "namespace": s.Namespace},
+					"spec": map[string]any{
+						"host":          s.Name + "." + s.Namespace + ".svc.cluster.local",
+						"trafficPolicy": map[string]any{"tls": map[string]any{"mode": api.TLSIstioMutual}},
+					},
+				})),
+			}
 			return f, true
 		case len(bare) == len(pods) && set && mode == api.TLSIstioMutual:
 			f.Title = "a DestinationRule asks for mutual TLS, and no pod of the Service has a proxy"
@@ -271,5 +292,6 @@ func disagreement(c *model.Cluster, cp *model.ControlPlane, s *corev1.Service, s
 // editRule is the step that edits a DestinationRule, namespace/name.
 func editRule(cp *model.ControlPlane, rule, say string) finding.Step {
 	namespace, name, _ := strings.Cut(rule, "/")
-	return finding.Say("%s", say).By(finding.Kubectl(cp.Cluster.Context, "-n", namespace, "edit", "destinationrules."+api.NetworkingGroup+"/"+name))
+	return finding.Say("%s", say).
+		By(finding.Kubectl(cp.Cluster.Context, "-n", namespace, "edit", "destinationrules."+api.NetworkingGroup+"/"+name))
 }

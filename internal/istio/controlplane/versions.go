@@ -21,7 +21,18 @@ var kubelet = version.MustParseGeneric("1.33")
 
 // minimum is the oldest release of Kubernetes that a release of Istio starts on
 // (istioctl/pkg/install/k8sversion/version.go, MinK8SVersion).
-var minimum = map[uint]string{22: "1.26", 23: "1.26", 24: "1.28", 25: "1.28", 26: "1.29", 27: "1.29", 28: "1.29", 29: "1.30", 30: "1.32", 31: "1.32"}
+var minimum = map[uint]string{
+	22: "1.26",
+	23: "1.26",
+	24: "1.28",
+	25: "1.28",
+	26: "1.29",
+	27: "1.29",
+	28: "1.29",
+	29: "1.30",
+	30: "1.32",
+	31: "1.32",
+}
 
 // tooOld: Kubernetes is older than what the installed release of Istio is made for.
 func tooOld(p pass) {
@@ -40,14 +51,25 @@ func tooOld(p pass) {
 				continue
 			}
 			f := finding.Finding{
-				Code: "CP012", Severity: finding.Warning, Clusters: []string{c.Context}, Object: i.Object(),
-				Title: fmt.Sprintf("Kubernetes %d.%d is older than what Istio %d.%d is made for", server.Major(), server.Minor(), v.Major(), v.Minor()),
+				Code:     "CP012",
+				Severity: finding.Warning,
+				Clusters: []string{c.Context},
+				Object:   i.Object(),
+				Title: fmt.Sprintf(
+					"Kubernetes %d.%d is older than what Istio %d.%d is made for",
+					server.Major(),
+					server.Minor(),
+					v.Major(),
+					v.Minor(),
+				),
 				Evidence: []finding.Evidence{
 					{Field: "version of the API server", Value: resources.Version.Of(c.Cluster).Value.GitVersion},
 					{Field: fmt.Sprintf("the least that Istio %d.%d is made for", v.Major(), v.Minor()), Value: minimum[v.Minor()]},
 				},
 				Effect: "istiod may not start after its next upgrade, or miss what it needs of the API server",
-				Fix:    []finding.Step{finding.Say("Upgrade Kubernetes to %s or later before the next upgrade of Istio.", minimum[v.Minor()])},
+				Fix: []finding.Step{
+					finding.Say("Upgrade Kubernetes to %s or later before the next upgrade of Istio.", minimum[v.Minor()]),
+				},
 			}
 			if i.Ready() == 0 && i.Used() && isDown(i) {
 				f.Severity, f.Effect = finding.Error, "istiod does not start"
@@ -118,8 +140,16 @@ func unsupported(p pass) {
 			shares := sharesOf(s.pods, c.ProxyPods())
 			release := fmt.Sprintf("%d.%d", s.proxy.Major(), s.proxy.Minor())
 			f := finding.Finding{
-				Code: "CP010", Severity: finding.Warning, Clusters: []string{c.Context}, Object: finding.Named("proxies of release", release),
-				Title:    fmt.Sprintf("%s of release %s are too old for istiod %s", plural(len(s.pods), "proxy", "proxies"), release, s.istiod),
+				Code:     "CP010",
+				Severity: finding.Warning,
+				Clusters: []string{c.Context},
+				Object:   finding.Named("proxies of release", release),
+				Title: fmt.Sprintf(
+					"%s of release %s are too old for istiod %s",
+					plural(len(s.pods), "proxy", "proxies"),
+					release,
+					s.istiod,
+				),
 				Evidence: evidenceOf(shares),
 				Effect:   "they may refuse what istiod sends them, or not connect",
 				Fix:      remedy.RestartWorkloads(c.Context, workloadsOf(shares)),
@@ -128,7 +158,12 @@ func unsupported(p pass) {
 				f.Title = fmt.Sprintf("a proxy of release %s is too old for istiod %s", release, s.istiod)
 			}
 			if s.ahead() {
-				f.Title = strings.Replace(strings.Replace(f.Title, "are too old", "are newer than supported", 1), "is too old", "is newer than supported", 1)
+				f.Title = strings.Replace(
+					strings.Replace(f.Title, "are too old", "are newer than supported", 1),
+					"is too old",
+					"is newer than supported",
+					1,
+				)
 				f.Title = strings.Replace(f.Title, "supported for istiod", "supported by istiod", 1)
 				f.Fix = []finding.Step{finding.Say("Upgrade istiod to %s first. Proxies are upgraded after it.", release)}
 			}
@@ -189,8 +224,17 @@ func apart(p pass) {
 		return
 	}
 	p.Report(finding.Finding{
-		Code: "CP015", Severity: finding.Warning, Clusters: []string{oldest.Context, newest.Context}, Object: finding.Kind("istiod"),
-		Title: fmt.Sprintf("the control planes of one mesh are of releases %d.%d and %d.%d", low.Major(), low.Minor(), high.Major(), high.Minor()),
+		Code:     "CP015",
+		Severity: finding.Warning,
+		Clusters: []string{oldest.Context, newest.Context},
+		Object:   finding.Kind("istiod"),
+		Title: fmt.Sprintf(
+			"the control planes of one mesh are of releases %d.%d and %d.%d",
+			low.Major(),
+			low.Minor(),
+			high.Major(),
+			high.Minor(),
+		),
 		Evidence: []finding.Evidence{
 			{Cluster: oldest.Context, Field: "istiod that most proxies use", Value: low.String()},
 			{Cluster: newest.Context, Field: "istiod that most proxies use", Value: high.String()},
@@ -243,7 +287,13 @@ func agents(p pass) {
 		}
 		for _, name := range []string{"ztunnel", "istio-cni-node"} {
 			for _, minor := range slices.Sorted(maps.Keys(of[name])) {
-				f.Evidence = append(f.Evidence, finding.Evidence{Field: name + " of release 1." + fmt.Sprint(minor), Value: finding.Plural(len(of[name][minor]), "pod")})
+				f.Evidence = append(
+					f.Evidence,
+					finding.Evidence{
+						Field: name + " of release 1." + fmt.Sprint(minor),
+						Value: finding.Plural(len(of[name][minor]), "pod"),
+					},
+				)
 			}
 		}
 		p.Report(f)

@@ -28,7 +28,8 @@ func matters(c *model.Cluster, h model.Hook) bool {
 		return h.IsForIstio()
 	}
 	for _, ns := range namespacesOf(c) {
-		if h.Takes(ns, nil) || slices.ContainsFunc(c.PodsIn(ns.Name), func(p *facts.Pod) bool { return istio.HasProxy(p) && h.Takes(ns, p.Labels) }) {
+		if h.Takes(ns, nil) ||
+			slices.ContainsFunc(c.PodsIn(ns.Name), func(p *facts.Pod) bool { return istio.HasProxy(p) && h.Takes(ns, p.Labels) }) {
 			return true
 		}
 	}
@@ -78,10 +79,13 @@ func withoutEndpoints(p pass) {
 			}
 			if service == nil {
 				f.Title = "the webhook calls a Service that does not exist"
-				f.Fix = []finding.Step{finding.Say("Upgrade the installation of istiod with the values that it has: it recreates the Service.")}
+				f.Fix = []finding.Step{
+					finding.Say("Upgrade the installation of istiod with the values that it has: it recreates the Service."),
+				}
 			} else {
 				f.Evidence = append(f.Evidence, finding.Evidence{
-					Field: "service " + name.Namespace + "/" + name.Name + ", selected pods", Value: fmt.Sprintf("%d, none of them ready", len(c.SelectedPods(service))),
+					Field: "service " + name.Namespace + "/" + name.Name + ", selected pods",
+					Value: fmt.Sprintf("%d, none of them ready", len(c.SelectedPods(service))),
 				})
 			}
 			if f.CausedBy != "" {
@@ -144,8 +148,11 @@ func leftOver(p pass) {
 				f.Title = "a webhook that checks Istio's objects calls an installation that is gone"
 				f.Fix = []finding.Step{
 					remove,
-					finding.Say("Then let the revision that is there check them: istioctl tag set default --revision %s, or defaultRevision in the values of "+
-						"chart base.", installedRevisions(c)[0]),
+					finding.Say(
+						"Then let the revision that is there check them: istioctl tag set default --revision %s, or defaultRevision in the values of "+
+							"chart base.",
+						installedRevisions(c)[0],
+					),
 				}
 			}
 			if o := owner.Of(&h.Meta); o.Known() && o.Tool != owner.Istiod {
@@ -175,7 +182,8 @@ const opens = 10 * time.Minute
 func staysOpen(p pass) {
 	for _, c := range clusters(p) {
 		for _, h := range c.ValidatorHooks() {
-			if h.Fails || len(h.Client.CABundle) == 0 || p.Model.Fleet.At.Sub(h.Meta.CreationTimestamp.Time) < opens || !writtenLastByIstiod(h) {
+			if h.Fails || len(h.Client.CABundle) == 0 || p.Model.Fleet.At.Sub(h.Meta.CreationTimestamp.Time) < opens ||
+				!writtenLastByIstiod(h) {
 				continue
 			}
 			i, ok := c.AnsweredBy(h)
@@ -186,13 +194,19 @@ func staysOpen(p pass) {
 				Code: "CP024", Severity: finding.Warning, Clusters: []string{c.Context}, Object: h.Object,
 				Title: "istiod has not been able to close its validating webhook: the API server may not reach it",
 				Evidence: []finding.Evidence{
-					{Field: h.Object.String() + ", failurePolicy", Value: "Ignore, written by istiod last; made " + age(p, h.Meta.CreationTimestamp.Time) + " ago"},
+					{
+						Field: h.Object.String() + ", failurePolicy",
+						Value: "Ignore, written by istiod last; made " + age(p, h.Meta.CreationTimestamp.Time) + " ago",
+					},
 					{Field: i.Object().String(), Value: fmt.Sprintf("%d of %d ready", i.Ready(), i.Wanted())},
 				},
 				Effect: "invalid objects of Istio get in; if the API server does not reach port 15017 of istiod, new pods are refused too",
 				Fix: []finding.Step{
-					finding.Say("Let the API server connect to TCP port %d of the nodes: by a firewall rule on GKE with private nodes, by the "+
-						"security group of the nodes on EKS.", model.PortInjection),
+					finding.Say(
+						"Let the API server connect to TCP port %d of the nodes: by a firewall rule on GKE with private nodes, by the "+
+							"security group of the nodes on EKS.",
+						model.PortInjection,
+					),
 				},
 			})
 		}
@@ -231,7 +245,9 @@ func unchecked(p pass) {
 			Effect: "one that is invalid gets in, and is noticed when proxies refuse it, or restart",
 			Fix: []finding.Step{
 				finding.Say("Check what is there:").By(finding.Shell("istioctl", "analyze", "--context="+c.Context, "--all-namespaces")),
-				finding.Say("Let the webhook refuse what is invalid: leave base.validationFailurePolicy unset in the values of the installation."),
+				finding.Say(
+					"Let the webhook refuse what is invalid: leave base.validationFailurePolicy unset in the values of the installation.",
+				),
 			},
 		}
 		for _, h := range hooks {

@@ -93,12 +93,3 @@ func workloadsOf(shares []share) []istio.WorkloadRef {
 	}
 	return out
 }
-
-// some counts the pods of shares.
-func some(shares []share) int {
-	n := 0
-	for _, s := range shares {
-		n += s.some
-	}
-	return n
-}

@@ -75,8 +75,12 @@ func otherNetwork(p pass) {
 		f := g.finding("NET013", finding.Error, fmt.Sprintf("the gateway is labeled for network %s but its pods are on %s", g.Network, own))
 		f.Evidence = append([]finding.Evidence{g.label()}, evidence.OfWorkloads(groups)...)
 		f.Evidence = append(f.Evidence, evidence.SystemLabel(g.Cluster))
-		f.Effect = fmt.Sprintf("requests for %s come to a gateway that treats the pods of %s as local, and forwards requests for others to other "+
-			"gateways or not at all", g.Network, own)
+		f.Effect = fmt.Sprintf(
+			"requests for %s come to a gateway that treats the pods of %s as local, and forwards requests for others to other "+
+				"gateways or not at all",
+			g.Network,
+			own,
+		)
 		if slices.Contains(g.Cluster.Network().Homes(), own) && g.Labeled {
 			f.Fix = []finding.Step{finding.Say("Give the Service the network of its pods:").By(g.labelNetwork(own))}
 		} else {
@@ -103,13 +107,19 @@ func networkOfNobody(p pass) {
 		own := c.Network().Home()
 		f := g.finding("GW034", finding.Error, fmt.Sprintf("the gateway leads to %s, and nothing in the cluster is on it", g.Network))
 		f.Evidence = []finding.Evidence{g.label(), {Field: "network of the cluster", Value: strings.Join(c.Network().Homes(), ", ")}}
-		f.Effect = fmt.Sprintf("requests from other networks for %s come here and end here, and %s is not reached through it", g.Network, own)
+		f.Effect = fmt.Sprintf(
+			"requests from other networks for %s come here and end here, and %s is not reached through it",
+			g.Network,
+			own,
+		)
 		if g.Labeled {
 			f.Fix = []finding.Step{finding.Say("Give the Service the network of the cluster:").By(g.labelNetwork(own))}
 			if len(g.Pods) > 0 && model.Variable(g.Pods[0], istio.EnvProxyNetwork) != own {
 				// The Service alone would lead to pods that take the cluster for another network (NET013).
-				f.Fix = []finding.Step{finding.Say("Set networkGateway to %s in the values of the gateway's installation, and global.network "+
-					"where it is set there: its Service and its pods then get the network of the cluster together.", own)}
+				f.Fix = []finding.Step{
+					finding.Say("Set networkGateway to %s in the values of the gateway's installation, and global.network "+
+						"where it is set there: its Service and its pods then get the network of the cluster together.", own),
+				}
 			}
 		} else {
 			f.Fix = []finding.Step{finding.Say("Remove the gateway from meshNetworks in the mesh config.")}
@@ -142,7 +152,10 @@ func forwardsEverywhere(p pass) {
 		if len(set.Run) > 0 {
 			f.Fix = []finding.Step{set}
 		}
-		f.Fix = append(f.Fix, finding.Say("Set networkGateway to %s in the values of the gateway's installation, so that it stays.", g.Network))
+		f.Fix = append(
+			f.Fix,
+			finding.Say("Set networkGateway to %s in the values of the gateway's installation, so that it stays.", g.Network),
+		)
 		p.Report(f)
 	}
 }
@@ -206,7 +219,9 @@ func noReadyPod(p pass) {
 			f.Fix = []finding.Step{finding.Say("See why they are not ready:").
 				By(show, finding.Kubectl(g.Cluster.Context, "-n", g.Pods[0].Namespace, "describe", "pod/"+g.Pods[0].Name))}
 		} else if f.Evidence[1].Value = "none"; !g.refused(p, &f) {
-			f.Fix = []finding.Step{finding.Say("Scale the gateway's workload up, or correct the selector, so that this lists its pods:").By(show)}
+			f.Fix = []finding.Step{
+				finding.Say("Scale the gateway's workload up, or correct the selector, so that this lists its pods:").By(show),
+			}
 		}
 		p.Report(f)
 	}

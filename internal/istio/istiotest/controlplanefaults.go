@@ -90,18 +90,18 @@ func exit(code int32, reason string, at time.Duration) *corev1.ContainerStateTer
 	return &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason, StartedAt: ago(at + time.Hour), FinishedAt: ago(at)}
 }
 
-// eachProxy changes the pods of a workload of namespace sample, and the state of their proxies.
-func (c *Cluster) eachProxy(workload string, change func(*corev1.Pod, *corev1.ContainerStatus)) {
+// eachProxy changes the pods of workload httpbin of namespace sample, and the state of their proxies.
+func (c *Cluster) eachProxy(change func(*corev1.Pod, *corev1.ContainerStatus)) {
 	for _, p := range c.Network.Pods {
-		if p.Labels["app"] == workload {
+		if p.Labels["app"] == "httpbin" {
 			change(p, &p.Status.ContainerStatuses[0])
 		}
 	}
 }
 
-// bare takes the proxy away from the pods of a workload.
-func (c *Cluster) bare(workload string) {
-	c.eachProxy(workload, func(p *corev1.Pod, s *corev1.ContainerStatus) {
+// bare takes the proxy away from the pods of workload httpbin.
+func (c *Cluster) bare() {
+	c.eachProxy(func(p *corev1.Pod, s *corev1.ContainerStatus) {
 		inject(p, "")
 		delete(p.Labels, istio.LabelTLSMode)
 		p.Spec.Containers[0].Name, s.Name = "app", "app"
@@ -114,7 +114,8 @@ func unready(p *corev1.Pod, s *corev1.ContainerStatus) {
 }
 
 // ingressPod gives the cluster an ingress gateway, as Istio's chart makes it.
-func (c *Cluster) ingressPod(label string) *corev1.Pod {
+func (c *Cluster) ingressPod() *corev1.Pod {
+	const label = "ingress"
 	p := c.pod(System, "istio-"+label, 0, "10.0.0.150", map[string]string{"app": "istio-" + label, "istio": label})
 	p.Status.StartTime = &p.CreationTimestamp
 	p.Status.ContainerStatuses = []corev1.ContainerStatus{{
@@ -138,8 +139,9 @@ func (c *Cluster) listens(selector, gateway string) {
 		}})
 }
 
-// admits gives the cluster a webhook of another product, behind the pods of a workload.
-func (c *Cluster) admits(workload string, policy admissionv1.FailurePolicyType) {
+// admits gives the cluster a webhook of another product, behind the pods of workload httpbin.
+func (c *Cluster) admits(policy admissionv1.FailurePolicyType) {
+	const workload = "httpbin"
 	c.Serve(workload)
 	s := c.Service(workload)
 	s.Spec.Ports[0].Port, s.Spec.Ports[0].Name = 443, ""
@@ -194,9 +196,9 @@ func canaryService() *corev1.Service {
 	}}
 }
 
-func waypointGateway(labels map[string]string, status metav1.ConditionStatus, reason string) *api.KubernetesGateway {
+func waypointGateway(status metav1.ConditionStatus, reason string) *api.KubernetesGateway {
 	return &api.KubernetesGateway{
-		ObjectMeta: meta("sample", "waypoint", labels),
+		ObjectMeta: meta("sample", "waypoint", nil),
 		Spec:       api.KubernetesGatewaySpec{GatewayClassName: api.ClassWaypoint, Listeners: []api.Listener{{Name: "mesh", Port: istio.HBONEPort, Protocol: "HBONE"}}},
 		Status: api.KubernetesGatewayStatus{Conditions: []metav1.Condition{{
 			Type: "Programmed", Status: status, Reason: reason, Message: "why", LastTransitionTime: ago(time.Hour),
@@ -335,7 +337,7 @@ var webhookFaults = []ControlPlaneCase{
 var injectionFaults = []ControlPlaneCase{
 	cp("a revision with a name, and namespaces that ask for none", installed(func(c *Cluster) {
 		c.named(map[string]string{"istio-injection": "enabled"})
-		c.bare("httpbin")
+		c.bare()
 	}), "CP020 error east"),
 	cp("a revision that is gone, before the next restart", installed(func(c *Cluster) {
 		c.Namespaces["sample"] = map[string]string{istio.LabelRevision: "1-28-0"}
@@ -346,16 +348,16 @@ var injectionFaults = []ControlPlaneCase{
 			s.MatchExpressions = append(s.MatchExpressions, metav1.LabelSelectorRequirement{Key: "control-plane", Operator: metav1.LabelSelectorOpDoesNotExist})
 		}
 		c.Namespaces["sample"]["control-plane"] = "kubeflow"
-		c.bare("httpbin")
+		c.bare()
 	}), "CP020 error east"),
 	cp("two webhooks for one namespace", installed(func(c *Cluster) {
 		other := c.Injector("", "istiod-canary")
 		other.Name, other.Labels[istio.LabelRevision] = "istio-sidecar-injector-canary", "canary"
 		c.Network.add(other, canaryService())
 	}), "CP021 warning east"),
-	cp("a pod without its proxy", installed(func(c *Cluster) { c.bare("httpbin") }), "CP030 warning east"),
+	cp("a pod without its proxy", installed(func(c *Cluster) { c.bare() }), "CP030 warning east"),
 	cp("a pod without its proxy, and STRICT", installed(func(c *Cluster) {
-		c.bare("httpbin")
+		c.bare()
 		c.Network.add(strict())
 	}), "CP030 error east"),
 	cp("labels for two revisions", installed(func(c *Cluster) {
@@ -366,7 +368,7 @@ var injectionFaults = []ControlPlaneCase{
 		c.Namespaces["batch"] = map[string]string{"istio-injection": "true"}
 	}), "CP032 warning east"),
 	cp("a gateway that nothing injected", installed(func(c *Cluster) {
-		p := c.ingressPod("ingress")
+		p := c.ingressPod()
 		p.Spec.Containers[0].Image = "auto"
 		p.Status.Phase = corev1.PodPending
 		p.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}
@@ -374,7 +376,7 @@ var injectionFaults = []ControlPlaneCase{
 	}), "CP033 error east", "CP065 error east < CP033"),
 	cp("pods that the CNI plugin did not set up", installed(func(c *Cluster) {
 		c.cni("1.29.1")
-		c.eachProxy("httpbin", func(p *corev1.Pod, s *corev1.ContainerStatus) {
+		c.eachProxy(func(p *corev1.Pod, s *corev1.ContainerStatus) {
 			p.Spec.InitContainers = []corev1.Container{{Name: istio.ValidateContainer, Image: "registry.example/istio/proxyv2:1.29.1"}}
 			p.Status.Phase = corev1.PodPending
 			unready(p, s)
@@ -386,7 +388,7 @@ var injectionFaults = []ControlPlaneCase{
 		})
 	}), "CP035 error east"),
 	cp("a job that cannot end", installed(func(c *Cluster) {
-		c.eachProxy("httpbin", func(p *corev1.Pod, _ *corev1.ContainerStatus) {
+		c.eachProxy(func(p *corev1.Pod, _ *corev1.ContainerStatus) {
 			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "report", UID: "0", Controller: ptr(true)}}
 			p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{
 				Name: "report", State: corev1.ContainerState{Terminated: exit(0, "Completed", time.Hour)},
@@ -409,7 +411,7 @@ var injectionFaults = []ControlPlaneCase{
 		}
 	}), "CP051 error east"),
 	cp("an ambient pod that is not captured", installedAmbient(func(c *Cluster) {
-		c.eachProxy("httpbin", func(p *corev1.Pod, _ *corev1.ContainerStatus) { p.Annotations = nil })
+		c.eachProxy(func(p *corev1.Pod, _ *corev1.ContainerStatus) { p.Annotations = nil })
 	}), "CP052 warning east"),
 	cp("a CNI plugin of another release than ztunnel", installedAmbient(func(c *Cluster) { c.cni("1.27.3") }), "CP055 warning east"),
 }
@@ -426,27 +428,27 @@ func refuses(pod string) func(string, *facts.ConnectedProxy) {
 
 var proxyFaults = []ControlPlaneCase{
 	cp("proxies three releases behind", installed(func(c *Cluster) {
-		c.eachProxy("httpbin", func(p *corev1.Pod, _ *corev1.ContainerStatus) {
+		c.eachProxy(func(p *corev1.Pod, _ *corev1.ContainerStatus) {
 			p.Spec.Containers[0].Image = "registry.example/istio/proxyv2:1.26.2"
 		})
 	}), "CP010 warning east"),
 	cp("a proxy ahead of its istiod", installed(func(c *Cluster) {
-		c.eachProxy("httpbin", func(p *corev1.Pod, _ *corev1.ContainerStatus) {
+		c.eachProxy(func(p *corev1.Pod, _ *corev1.ContainerStatus) {
 			p.Spec.Containers[0].Image = "registry.example/istio/proxyv2:1.30.0"
 		})
 	}), "CP010 warning east"),
 	{Case: Case{Name: "a proxy that refuses its listeners", Fleet: installed(func(*Cluster) {}), Want: []string{"CP042 error east"}}, Answer: refuses("httpbin-5d5c8b9f7-00003")},
 	{Case: Case{Name: "an old proxy that refuses its listeners", Fleet: installed(func(c *Cluster) {
-		c.eachProxy("httpbin", func(p *corev1.Pod, _ *corev1.ContainerStatus) {
+		c.eachProxy(func(p *corev1.Pod, _ *corev1.ContainerStatus) {
 			p.Spec.Containers[0].Image = "registry.example/istio/proxyv2:1.26.2"
 		})
 	}), Want: []string{"CP010 error east", "CP042 error east < CP010"}}, Answer: refuses("httpbin-5d5c8b9f7-00003")},
 	{Case: Case{Name: "a proxy that refuses, and nothing checks objects", Fleet: installed(func(c *Cluster) {
 		c.Network.Drop(c.Validator("istiod-default-validator"), c.Validator("istio-validator-"+System))
 	}), Want: []string{"CP027 warning east", "CP042 error east"}}, Answer: refuses("httpbin-5d5c8b9f7-00003")},
-	cp("proxies that are not ready", installed(func(c *Cluster) { c.eachProxy("httpbin", unready) }), "CP040 error east"),
+	cp("proxies that are not ready", installed(func(c *Cluster) { c.eachProxy(unready) }), "CP040 error east"),
 	cp("proxies that run out of memory", installed(func(c *Cluster) {
-		c.eachProxy("httpbin", func(_ *corev1.Pod, s *corev1.ContainerStatus) {
+		c.eachProxy(func(_ *corev1.Pod, s *corev1.ContainerStatus) {
 			s.RestartCount, s.LastTerminationState.Terminated = 2, exit(137, "OOMKilled", 2*time.Hour)
 		})
 	}), "CP045 warning east"),
@@ -456,17 +458,17 @@ var trafficFaults = []ControlPlaneCase{
 	cp("a waypoint that does not exist", installedAmbient(func(c *Cluster) { c.Namespaces["sample"][istio.LabelWaypoint] = "waypoint" }), "CP053 warning east"),
 	cp("a waypoint that is not made, with a policy", installedAmbient(func(c *Cluster) {
 		c.Namespaces["sample"][istio.LabelWaypoint] = "waypoint"
-		c.Network.add(waypointGateway(nil, metav1.ConditionFalse, "Invalid"), &api.AuthorizationPolicy{ObjectMeta: inSample("readers"), Spec: api.AuthorizationPolicySpec{
+		c.Network.add(waypointGateway(metav1.ConditionFalse, "Invalid"), &api.AuthorizationPolicy{ObjectMeta: inSample("readers"), Spec: api.AuthorizationPolicySpec{
 			TargetRefs: []api.TargetRef{{Group: api.GatewayGroup, Kind: "Gateway", Name: "waypoint"}},
 		}})
 	}), "CP053 error east"),
 	cp("a policy without the port of ambient clients", installedAmbient(func(c *Cluster) { c.Network.add(ingressOnly(5000)) }), "CP054 error east"),
 	cp("STRICT before an admission webhook", installed(func(c *Cluster) {
-		c.admits("httpbin", admissionv1.Fail)
+		c.admits(admissionv1.Fail)
 		c.Network.add(strict())
 	}), "CP060 error east"),
 	cp("STRICT before a webhook that fails open", installed(func(c *Cluster) {
-		c.admits("httpbin", admissionv1.Ignore)
+		c.admits(admissionv1.Ignore)
 		c.Network.add(strict())
 	}), "CP060 warning east"),
 	cp("STRICT before an API of the cluster", installed(func(c *Cluster) {
@@ -487,24 +489,24 @@ var trafficFaults = []ControlPlaneCase{
 	}), "CP061 error east"),
 	cp("a Gateway for a gateway of another name", installed(func(c *Cluster) {
 		c.Serve("helloworld")
-		c.ingressPod("ingress")
+		c.ingressPod()
 		c.listens("ingressgateway", "shop")
 	}), "CP064 error east"),
 	cp("a VirtualService for a Gateway that is not there", installed(func(c *Cluster) {
 		c.Serve("helloworld")
-		c.ingressPod("ingress")
+		c.ingressPod()
 		c.listens("ingress", "istio-ingress/shop")
 	}), "CP064 error east"),
 	cp("a VirtualService for a Service that is not there", installed(func(c *Cluster) {
-		c.ingressPod("ingress")
+		c.ingressPod()
 		c.listens("ingress", "shop")
 	}), "CP064 warning east"),
 	cp("an ingress gateway that is not ready", installed(func(c *Cluster) {
-		p := c.ingressPod("ingress")
+		p := c.ingressPod()
 		p.Status.Conditions[0].Status = corev1.ConditionFalse
 	}), "CP065 error east"),
 	cp("a Gateway that istiod cannot make", installed(func(c *Cluster) {
-		k := waypointGateway(nil, metav1.ConditionFalse, "Invalid")
+		k := waypointGateway(metav1.ConditionFalse, "Invalid")
 		k.Name, k.Spec.GatewayClassName = "shop", api.ClassIstio
 		c.Network.add(k)
 	}), "CP065 error east"),

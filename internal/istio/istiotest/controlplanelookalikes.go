@@ -51,7 +51,7 @@ func upgrading(c *Cluster) {
 	slice.Endpoints[0].TargetRef.Name = "istiod-1-30-0-0"
 	c.Network.add(slice)
 	c.Namespaces["sample"] = map[string]string{istio.LabelRevision: "1-30-0"}
-	c.eachProxy("httpbin", func(p *corev1.Pod, _ *corev1.ContainerStatus) {
+	c.eachProxy(func(p *corev1.Pod, _ *corev1.ContainerStatus) {
 		p.Spec.Containers[0].Image = "registry.example/istio/proxyv2:1.30.0"
 		p.Labels[istio.LabelRevision] = "1-30-0"
 	})
@@ -71,7 +71,7 @@ var ControlPlaneHealthy = []ControlPlaneCase{
 	cp("a canary upgrade half way", installed(upgrading)),
 	cp("an istiod that has just started", installed(func(c *Cluster) {
 		c.down()
-		c.EachIstiod(func(d *appsv1.Deployment, p *corev1.Pod) {
+		c.EachIstiod(func(_ *appsv1.Deployment, p *corev1.Pod) {
 			p.CreationTimestamp = ago(time.Minute)
 			if len(p.Status.ContainerStatuses) > 0 {
 				p.Status.ContainerStatuses[0].State.Running.StartedAt = ago(50 * time.Second)
@@ -197,7 +197,7 @@ var ControlPlaneHealthy = []ControlPlaneCase{
 	})),
 	cp("a pod that the CNI plugin is about to repair", installed(func(c *Cluster) {
 		c.cni("1.29.1")
-		c.eachProxy("httpbin", func(p *corev1.Pod, s *corev1.ContainerStatus) {
+		c.eachProxy(func(p *corev1.Pod, s *corev1.ContainerStatus) {
 			p.CreationTimestamp, p.Status.StartTime, p.Status.Phase = ago(time.Minute), ptr(ago(time.Minute)), corev1.PodPending
 			unready(p, s)
 			s.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}
@@ -233,7 +233,7 @@ var ControlPlaneHealthy = []ControlPlaneCase{
 		}
 	})),
 	cp("an application that runs out of memory, and a proxy that did so long ago", installed(func(c *Cluster) {
-		c.eachProxy("httpbin", func(p *corev1.Pod, s *corev1.ContainerStatus) {
+		c.eachProxy(func(p *corev1.Pod, s *corev1.ContainerStatus) {
 			s.RestartCount, s.LastTerminationState.Terminated = 1, exit(137, "OOMKilled", 48*time.Hour)
 			p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{
 				Name: "app", RestartCount: 9, LastTerminationState: corev1.ContainerState{Terminated: exit(137, "OOMKilled", time.Minute)},
@@ -257,7 +257,7 @@ var ControlPlaneHealthy = []ControlPlaneCase{
 		c.Namespaces["sample"][istio.LabelWaypoint] = "none"
 		c.Namespaces["other"] = map[string]string{istio.LabelWaypoint: "waypoint"}
 		c.Namespaces["young"] = map[string]string{istio.LabelDataplaneMode: "ambient", istio.LabelWaypoint: "waypoint", "istio.io/use-waypoint-namespace": "sample"}
-		k := waypointGateway(nil, metav1.ConditionUnknown, "Pending")
+		k := waypointGateway(metav1.ConditionUnknown, "Pending")
 		k.CreationTimestamp = ago(30 * time.Second)
 		c.Network.add(k)
 	})),
@@ -267,14 +267,14 @@ var ControlPlaneHealthy = []ControlPlaneCase{
 		c.Network.add(ingressOnly(5000, istio.HBONEPort), nobody)
 	})),
 	cp("STRICT, and a webhook that is spared", installed(func(c *Cluster) {
-		c.admits("httpbin", admissionv1.Fail)
-		c.eachProxy("httpbin", func(p *corev1.Pod, _ *corev1.ContainerStatus) {
+		c.admits(admissionv1.Fail)
+		c.eachProxy(func(p *corev1.Pod, _ *corev1.ContainerStatus) {
 			metav1.SetMetaDataAnnotation(&p.ObjectMeta, istio.AnnotationExcludedInbound, "9443, 5000")
 		})
 		c.Network.add(strict())
 	})),
 	cp("STRICT, and a webhook with a port for the API server", installed(func(c *Cluster) {
-		c.admits("httpbin", admissionv1.Fail)
+		c.admits(admissionv1.Fail)
 		spared := peers(api.MTLSStrict)
 		spared.Name, spared.Spec.Selector = "httpbin", &api.WorkloadSelector{MatchLabels: map[string]string{"app": "httpbin"}}
 		spared.Spec.PortLevelMTLS = map[string]api.MutualTLS{"5000": {Mode: api.MTLSPermissive}}
@@ -311,9 +311,9 @@ var ControlPlaneHealthy = []ControlPlaneCase{
 		return f
 	}),
 	cp("gateways of others, and one that has just started", installed(func(c *Cluster) {
-		p := c.ingressPod("ingress")
+		p := c.ingressPod()
 		p.Status.Conditions[0].Status, p.CreationTimestamp = corev1.ConditionFalse, ago(time.Minute)
-		other := waypointGateway(nil, metav1.ConditionFalse, "Invalid")
+		other := waypointGateway(metav1.ConditionFalse, "Invalid")
 		other.Name, other.Spec.GatewayClassName = "nginx", "nginx"
 		c.Network.add(other)
 	})),

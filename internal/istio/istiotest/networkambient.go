@@ -130,7 +130,7 @@ var ambientHealthy = []Case{
 		inEast.Labels[istio.LabelWaypoint] = "waypoint"
 		west.Namespaces["sample"][istio.LabelWaypoint] = "wp"
 		for name, c := range map[string]*Cluster{"waypoint": east, "wp": west} {
-			k := waypointGateway(nil, metav1.ConditionTrue, "Programmed")
+			k := waypointGateway(metav1.ConditionTrue, "Programmed")
 			k.Name = name
 			c.Network.add(k)
 		}

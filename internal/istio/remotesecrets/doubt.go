@@ -23,7 +23,11 @@ func sideUnknown(m *model.Mesh, r *model.RemoteSecret) finding.Reason {
 		return notAsked(m)
 	}
 	if !r.Sure() {
-		nowhere := fmt.Sprintf("no context of the fleet leads to cluster %s at %s", r.ClusterID, cmp.Or(r.Server, "an address that is not known"))
+		nowhere := fmt.Sprintf(
+			"no context of the fleet leads to cluster %s at %s",
+			r.ClusterID,
+			cmp.Or(r.Server, "an address that is not known"),
+		)
 		return cmp.Or(accountUnknown(m, r), finding.Because(nowhere))
 	}
 	if side := r.Side(); side.State != facts.OK {
@@ -42,7 +46,13 @@ func accountUnknown(m *model.Mesh, r *model.RemoteSecret) finding.Reason {
 		a, asked := m.Seen.Sides[c.Context].Value.Accounts[r.Identity]
 		if asked && c != r.In && !a.UID.Known() {
 			namespace, name, _ := istio.ServiceAccount(r.Identity)
-			what := fmt.Sprintf("whether the secret for %s leads to %s: serviceaccount %s/%s there", r.ClusterID, c.Context, namespace, name)
+			what := fmt.Sprintf(
+				"whether the secret for %s leads to %s: serviceaccount %s/%s there",
+				r.ClusterID,
+				c.Context,
+				namespace,
+				name,
+			)
 			return rule.Unread(what, a.UID.State, a.UID.Why())
 		}
 	}
@@ -51,7 +61,10 @@ func accountUnknown(m *model.Mesh, r *model.RemoteSecret) finding.Reason {
 
 // targetUnknown says why it is not known to which context a remote secret leads.
 func targetUnknown(m *model.Mesh, r *model.RemoteSecret) finding.Reason {
-	return cmp.Or(accountUnknown(m, r), finding.Because(fmt.Sprintf("it is unknown which context of the fleet leads to cluster %s", r.ClusterID)))
+	return cmp.Or(
+		accountUnknown(m, r),
+		finding.Because(fmt.Sprintf("it is unknown which context of the fleet leads to cluster %s", r.ClusterID)),
+	)
 }
 
 // askedOnce is the reason where a difference was seen once, which may be a change under way.

@@ -20,6 +20,7 @@ func (Mesh) Presence(c *facts.Cluster) mesh.Presence {
 		return mesh.Presence{Found: true}
 	case model.Maybe:
 		return mesh.Presence{Unknown: why}
+	case model.Not:
 	}
 	evidence := finding.Evidence{Field: "configmap " + resources.ConfigMapConfig, Value: "in no namespace"}
 	if why, lacks := rule.Lacks(c, resources.Config); lacks {

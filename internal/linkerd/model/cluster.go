@@ -228,15 +228,15 @@ func fingerprintsOf(text []byte) []string {
 // WorkloadOf is the workload that made a pod.
 func WorkloadOf(p *facts.Pod) finding.Object {
 	kind, name := strings.ToLower(p.Owner.Kind), p.Owner.Name
-	switch {
-	case kind == "replicaset":
+	switch kind {
+	case "replicaset":
 		if hash := p.Labels["pod-template-hash"]; hash != "" {
 			if trimmed, ok := strings.CutSuffix(name, "-"+hash); ok {
 				return finding.In("deployment", p.Namespace, trimmed)
 			}
 		}
 		return finding.In("replicaset", p.Namespace, name)
-	case kind == "":
+	case "":
 		return finding.In("pod", p.Namespace, p.Name)
 	default:
 		return finding.In(kind, p.Namespace, name)

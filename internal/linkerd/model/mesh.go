@@ -80,7 +80,7 @@ func (m *Mesh) Cluster(context string) *Cluster {
 
 // Given is what the run knows besides the facts, by its type; false where the run has none.
 func Given[T any](m *Mesh) (T, bool) {
-	for _, g := range m.Options.Given {
+	for _, g := range m.Given {
 		if value, ok := g.(T); ok {
 			return value, true
 		}

@@ -85,7 +85,7 @@ func lastWrite(m *metav1.ObjectMeta) string {
 		if f.Time == nil || !f.Time.After(last) {
 			continue
 		}
-		if f.FieldsV1 == nil || ownsCredentials(string(f.FieldsV1.Raw)) {
+		if f.FieldsV1 == nil || ownsCredentials(f.FieldsV1.GetRawString()) {
 			last = f.Time.Time
 		}
 	}

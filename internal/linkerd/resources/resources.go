@@ -319,10 +319,12 @@ var (
 		func(s *api.ServiceProfile) *api.ServiceProfile {
 			return &api.ServiceProfile{ObjectMeta: resource.OwnedMeta(&s.ObjectMeta), Spec: s.Spec}
 		})
-	Applications = resource.All[api.ApplicationList](rare(custom(api.ArgoGroup, "Application", "applications", "argocd-applications", "v1alpha1")),
+	Applications = resource.All[api.ApplicationList](
+		rare(custom(api.ArgoGroup, "Application", "applications", "argocd-applications", "v1alpha1")),
 		func(a *api.Application) *api.Application {
 			return &api.Application{ObjectMeta: resource.BareMeta(&a.ObjectMeta), Spec: a.Spec}
-		})
+		},
+	)
 )
 
 // rare is a row of a kind of which most clusters have no object.
@@ -345,8 +347,14 @@ var (
 		return out
 	})
 	ClusterRoles = resource.List[rbacv1.ClusterRoleList](resource.About{
-		Name: "cluster roles of the multicluster extension", File: "clusterroles-multicluster", Kind: "ClusterRole",
-		Group: rbacv1.GroupName, Resource: "clusterroles", Versions: v1, Labels: LabelExtension + "=" + ExtensionMulticluster, Where: Config,
+		Name:     "cluster roles of the multicluster extension",
+		File:     "clusterroles-multicluster",
+		Kind:     "ClusterRole",
+		Group:    rbacv1.GroupName,
+		Resource: "clusterroles",
+		Versions: v1,
+		Labels:   LabelExtension + "=" + ExtensionMulticluster,
+		Where:    Config,
 	}, resource.Belonging[*rbacv1.ClusterRole]{
 		Belongs: func(_ *facts.Cluster, r *rbacv1.ClusterRole) bool { return isExtension(r.Labels) },
 		Shows:   func(r *rbacv1.ClusterRole) bool { return isExtension(r.Labels) },

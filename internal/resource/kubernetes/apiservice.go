@@ -39,7 +39,7 @@ type APIServiceList struct {
 
 // DeepCopyObject makes a copy that shares nothing.
 func (a *APIService) DeepCopyObject() runtime.Object {
-	out := &APIService{TypeMeta: a.TypeMeta, ObjectMeta: *a.ObjectMeta.DeepCopy(), Spec: a.Spec}
+	out := &APIService{TypeMeta: a.TypeMeta, ObjectMeta: *a.DeepCopy(), Spec: a.Spec}
 	if from := a.Spec.Service; from != nil {
 		service := *from
 		if from.Port != nil {
@@ -53,7 +53,7 @@ func (a *APIService) DeepCopyObject() runtime.Object {
 
 // DeepCopyObject makes a copy that shares nothing.
 func (l *APIServiceList) DeepCopyObject() runtime.Object {
-	out := &APIServiceList{TypeMeta: l.TypeMeta, ListMeta: *l.ListMeta.DeepCopy()}
+	out := &APIServiceList{TypeMeta: l.TypeMeta, ListMeta: *l.DeepCopy()}
 	for i := range l.Items {
 		if item, ok := l.Items[i].DeepCopyObject().(*APIService); ok {
 			out.Items = append(out.Items, *item)

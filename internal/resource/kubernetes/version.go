@@ -25,12 +25,12 @@ type ServerVersionList struct {
 
 // DeepCopyObject makes a copy that shares nothing.
 func (v *ServerVersion) DeepCopyObject() runtime.Object {
-	return &ServerVersion{TypeMeta: v.TypeMeta, ObjectMeta: *v.ObjectMeta.DeepCopy(), GitVersion: v.GitVersion}
+	return &ServerVersion{TypeMeta: v.TypeMeta, ObjectMeta: *v.DeepCopy(), GitVersion: v.GitVersion}
 }
 
 // DeepCopyObject makes a copy that shares nothing.
 func (l *ServerVersionList) DeepCopyObject() runtime.Object {
-	out := &ServerVersionList{TypeMeta: l.TypeMeta, ListMeta: *l.ListMeta.DeepCopy()}
+	out := &ServerVersionList{TypeMeta: l.TypeMeta, ListMeta: *l.DeepCopy()}
 	for i := range l.Items {
 		if item, ok := l.Items[i].DeepCopyObject().(*ServerVersion); ok {
 			out.Items = append(out.Items, *item)
