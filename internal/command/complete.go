@@ -44,16 +44,15 @@ func (f *Frame) completeContexts(_ *cobra.Command, _ []string, typed string) ([]
 }
 
 func completeCodes(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
 	entries, err := finding.Catalogue()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	out := make([]string, len(entries))
-	for i, e := range entries {
-		out[i] = cobra.CompletionWithDesc(string(e.Code), e.Meaning)
+	var out []string
+	for _, e := range entries {
+		if !slices.Contains(args, string(e.Code)) {
+			out = append(out, cobra.CompletionWithDesc(string(e.Code), e.Meaning))
+		}
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
 }

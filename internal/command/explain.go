@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,13 +16,16 @@ import (
 
 func (f *Frame) newExplain() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "explain [CODE]",
-		Short: "Explain a finding's code, or list all codes",
-		Long: `Explain a finding's code: its symptom, cause, evidence and fix, and where the rule
-comes from, and last which rights its rules use. Without a code it lists all codes of all
-plugins. A code can be written as CERT004, CERT-04 or cert4.`,
-		Example:           "  %[1]s explain CERT004\n  %[1]s explain",
-		Args:              cobra.MaximumNArgs(1),
+		Use:   "explain [CODE|AREA]...",
+		Short: "Explain codes of findings, or list those of an area or all",
+		Long: `Explain the code of a finding: its fix, symptom, cause and evidence, where the rule comes
+from, and which rights its rules use. A code can be written as CERT004, CERT-04 or cert4.
+
+An area lists its codes: the letters of codes, such as GW, or a name, such as trust. So
+does no argument at all, with all codes of all plugins.
+
+On a terminal the page is shown by the program in PAGER, or by less.`,
+		Example:           "  %[1]s explain CERT004\n  %[1]s explain GW\n  %[1]s explain",
 		ValidArgsFunction: completeCodes,
 	}
 	output := f.AddOutput(cmd)
@@ -30,20 +34,36 @@ plugins. A code can be written as CERT004, CERT-04 or cert4.`,
 		if err != nil {
 			return err
 		}
-		entries, err := finding.Catalogue()
+		entries, whole, err := explained(args)
 		if err != nil {
 			return err
 		}
-		if len(args) == 1 {
-			entry, err := finding.Lookup(args[0])
-			if err != nil {
-				return err
-			}
-			entries = []finding.Entry{entry}
-		}
-		return f.explain(entries, format, output, len(args) == 1)
+		return f.explain(entries, format, output, whole)
 	}
 	return cmd
+}
+
+// explained are the entries that arguments name, each once, all without arguments. whole: they are
+// named by their codes alone, and not by an area.
+func explained(args []string) (entries []finding.Entry, whole bool, err error) {
+	if len(args) == 0 {
+		entries, err = finding.Catalogue()
+		return entries, false, err
+	}
+	whole = true
+	for _, arg := range args {
+		found, isCode, err := finding.Find(arg)
+		if err != nil {
+			return nil, false, err
+		}
+		whole = whole && isCode
+		for _, e := range found {
+			if !slices.ContainsFunc(entries, func(o finding.Entry) bool { return o.Code == e.Code }) {
+				entries = append(entries, e)
+			}
+		}
+	}
+	return entries, whole, nil
 }
 
 // explanation is the document of "explain".
@@ -140,16 +160,33 @@ func (f *Frame) explain(entries []finding.Entry, format report.Format, output *O
 	default: // a page, or a table
 	}
 	if whole {
-		text := entries[0].Text
-		if rights := reads(f.Plugin.needs(entries[0].Code)); rights != "" {
-			text += "\nReads: " + rights + ".\n"
-		}
-		_, err := fmt.Fprint(f.Out, text)
-		return err
+		return f.manual(entries, output)
 	}
 	var rows [][]string
 	for _, e := range entries {
 		rows = append(rows, []string{string(e.Code), e.Meaning})
 	}
 	return f.Page(output).Table([]string{"CODE", "MEANING"}, rows)
+}
+
+// manual prints whole pages: as they are, or on a terminal as a manual.
+func (f *Frame) manual(entries []finding.Entry, output *Output) error {
+	_, isTerminal := f.terminal()
+	var out bytes.Buffer
+	page := report.NewPage(&out, f.Page(output).Color, 0, true)
+	for i, e := range entries {
+		text := e.Text
+		if rights := reads(f.Plugin.needs(e.Code)); rights != "" {
+			text += "\nReads: " + rights + ".\n"
+		}
+		if i > 0 {
+			out.WriteByte('\n')
+		}
+		if isTerminal || page.Color {
+			page.Manual(text)
+		} else {
+			out.WriteString(text)
+		}
+	}
+	return f.paged(out.Bytes())
 }

@@ -51,8 +51,7 @@ func (o *Output) Format() (report.Format, error) {
 // Page is where text for people goes.
 func (f *Frame) Page(o *Output) *report.Page {
 	width := 0
-	file, isFile := f.outFile()
-	terminal := isFile && term.IsTerminal(int(file.Fd()))
+	file, terminal := f.terminal()
 	if terminal {
 		if w, _, err := term.GetSize(int(file.Fd())); err == nil {
 			width = w

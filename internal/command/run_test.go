@@ -175,9 +175,8 @@ func TestErrorsEndWithAHint(t *testing.T) {
 		"arguments where there are none": {
 			[]string{"judge", "east"}, "error: unknown command \"east\" for \"kubectl mesh-test judge\"\nSee 'kubectl mesh-test judge --help'\n",
 		},
-		"too many arguments": {[]string{"explain", "CERT001", "CERT002"}, "error: accepts at most 1 arg(s), received 2\nSee 'kubectl mesh-test explain --help'\n"},
-		"too few arguments":  {[]string{"dump"}, "error: dump wants one argument: the folder to write\nSee 'kubectl mesh-test dump --help'\n"},
-		"an unknown flag":    {[]string{"judge", "--nope"}, "error: unknown flag: --nope\nSee 'kubectl mesh-test judge --help'\n"},
+		"too few arguments": {[]string{"dump"}, "error: dump wants one argument: the folder to write\nSee 'kubectl mesh-test dump --help'\n"},
+		"an unknown flag":   {[]string{"judge", "--nope"}, "error: unknown flag: --nope\nSee 'kubectl mesh-test judge --help'\n"},
 		"a flag without value": {
 			[]string{"judge", "-o"}, "error: flag needs an argument: 'o' in -o\nSee 'kubectl mesh-test judge --help'\n",
 		},
@@ -302,6 +301,21 @@ func TestExplain(t *testing.T) {
 	}
 	if doc, _, _ := run(t, "explain", "CERT002", "-o", "json"); !strings.Contains(doc, `"kind": "Explanation"`) || strings.Count(doc, `"code":`) != 1 {
 		t.Errorf("as a document:\n%s", doc)
+	}
+
+	area, _, _ := run(t, "explain", "gw")
+	if !strings.Contains(area, "\nGW002 ") || strings.Contains(area, "\nCERT") || !strings.HasPrefix(area, "CODE") {
+		t.Errorf("an area by letters:\n%s", area)
+	}
+	if trust, _, _ := run(t, "explain", "trust", "-o", "name"); !strings.Contains(trust, "CERT002\n") || strings.Contains(trust, "GW002") {
+		t.Errorf("an area by name:\n%s", trust)
+	}
+	other, _, _ := run(t, "explain", "GW002")
+	if both, _, _ := run(t, "explain", "CERT002", "gw2", "cert-02"); both != page+"\n"+other {
+		t.Errorf("two codes:\n%s", both)
+	}
+	if colored, _, _ := run(t, "explain", "CERT002", "--color", "always"); !strings.HasPrefix(colored, "\x1b[1mCERT002: ") || strings.Contains(colored, "```") {
+		t.Errorf("as a manual:\n%s", colored)
 	}
 
 	_, stderr, code := run(t, "explain", "CERT999")

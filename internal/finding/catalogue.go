@@ -116,6 +116,28 @@ func Lookup(name string) (Entry, error) {
 	return Entry{}, fmt.Errorf("there is no finding code %q; of this area there are %s", name, strings.Join(near, ", "))
 }
 
+// Find finds a code as Lookup does, or the codes of an area: those that begin with the letters, such
+// as GW, or those of a part of the mesh, such as trust or control-plane.
+func Find(name string) (entries []Entry, isCode bool, err error) {
+	all, err := Catalogue()
+	if err != nil {
+		return nil, false, err
+	}
+	prefix := normalise(name)
+	for _, e := range all {
+		if strings.TrimRight(string(e.Code), "0123456789") == string(prefix) || e.Area.Slug() == slug(name) {
+			entries = append(entries, e)
+		}
+	}
+	if len(entries) > 0 {
+		return entries, false, nil
+	}
+	entry, err := Lookup(name)
+	return []Entry{entry}, true, err
+}
+
+func slug(name string) string { return Area(strings.ToLower(strings.TrimSpace(name))).Slug() }
+
 func normalise(name string) Code {
 	s := strings.ToUpper(strings.NewReplacer("-", "", "_", "", " ", "").Replace(name))
 	digits := s[len(strings.TrimRight(s, "0123456789")):]
