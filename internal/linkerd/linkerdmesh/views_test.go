@@ -4,13 +4,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdmesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // Views list what there is, and name what the rules find.

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,22 +88,38 @@ func AllRecorded(t *testing.T) []*Recorded {
 // Facts are those of the fleet.
 func (r *Recorded) Facts(t *testing.T) *facts.Fleet {
 	t.Helper()
-	fleet, err := r.Case.Facts(files(t), resources.All)
-	if err != nil {
-		t.Fatal(err)
+	return factsOf(t, r.Case)
+}
+
+// read are the facts of fleets by name: to decode them takes most of a test's time.
+var (
+	reading sync.Mutex
+	read    = map[string]*facts.Fleet{}
+)
+
+// factsOf are the facts of a fleet. Clusters are copies, whose reads can be replaced.
+func factsOf(t *testing.T, c *cases.Case) *facts.Fleet {
+	t.Helper()
+	reading.Lock()
+	defer reading.Unlock()
+	fleet := read[c.Name]
+	if fleet == nil {
+		var err error
+		if fleet, err = c.Facts(files(t), resources.All); err != nil {
+			t.Fatal(err)
+		}
+		read[c.Name] = fleet
 	}
-	return fleet
+	out := *fleet
+	out.Clusters = slices.Clone(fleet.Clusters)
+	return &out
 }
 
 // Healthy is the fleet of which all others are changes: two clusters, each linked to the other.
 func Healthy(t *testing.T) *facts.Fleet {
 	t.Helper()
 	base := &cases.Case{Name: "bases/two-clusters", Fleet: cases.Fleet{Base: "two-clusters"}}
-	fleet, err := base.Facts(files(t), resources.All)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fleet
+	return factsOf(t, base)
 }
 
 // checkName is the name of a check in the catalogue: L5D-NET-002.
