@@ -93,7 +93,7 @@ vulnerabilities: ## Look for known vulnerabilities in what the plugins call; wit
 .PHONY: unit
 unit: build ## Unit tests and scripts, with the race detector
 	@CGO_ENABLED=1 go test -race -timeout 30m ./...
-	@go test -run 'TestFixesDoNoHarm|TestWholeIsTheSumOfItsAreas' ./internal/istio/istiomesh
+	@go test -run 'TestFixesDoNoHarm|TestWholeIsTheSumOfItsAreas|TestWordsOfFindings' ./internal/istio/istiomesh
 
 .PHONY: cases
 cases: ## Judge the fleets of public reports and healthy setups in cases/, and print how many are right

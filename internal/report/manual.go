@@ -19,7 +19,7 @@ func (p *Page) Manual(markdown string) {
 		switch {
 		case strings.HasPrefix(strings.TrimSpace(line), "```"):
 			isCode = !isCode
-			indent = line[:strings.Index(line, "`")]
+			indent, _, _ = strings.Cut(line, "`")
 		case isCode:
 			fmt.Fprintln(p.w, strings.TrimRight(indent+"  "+p.style(printable.Line(strings.TrimPrefix(line, indent)), color.FgCyan), " "))
 		case strings.HasPrefix(heading, " ") && heading != line:

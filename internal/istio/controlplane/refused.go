@@ -130,7 +130,8 @@ func reachable(c *model.Cluster, cause model.RefusalCause) []finding.Step {
 // NET_RAW (https://kubernetes.io/docs/concepts/security/pod-security-standards/).
 func podSecurity(p pass) {
 	for _, c := range clusters(p) {
-		for namespace, all := range byNamespace(refusing(c, func(r model.Refusal) bool { return r.Cause == model.PodSecurity && r.NamesProxy() })) {
+		forbidden := refusing(c, func(r model.Refusal) bool { return r.Cause == model.PodSecurity && r.NamesProxy() })
+		for namespace, all := range byNamespace(forbidden) {
 			f := refusal(p, c, "CP034", all)
 			f.Object = finding.Named("namespace", namespace)
 			f.Title = fmt.Sprintf("the Pod Security level of namespace %s forbids what the injector adds", namespace)

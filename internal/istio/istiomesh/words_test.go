@@ -25,6 +25,9 @@ func sentences(f finding.Finding) []string {
 
 // What is said of every fixture and case has the words of the project. Titles fit a line.
 func TestWordsOfFindings(t *testing.T) {
+	if raceDetector {
+		t.Skip("it is one goroutine; make unit runs it without the race detector")
+	}
 	const titleWidth = 115
 	refused, texts := map[string]string{}, map[string]bool{}
 	wide := map[finding.Code]string{}
