@@ -55,6 +55,7 @@ type Cluster struct {
 	endpointSlices func() map[istio.ObjectName][]*discoveryv1.EndpointSlice
 	pods           func() map[istio.ObjectName]*facts.Pod
 	podsIn         func() map[string][]*facts.Pod
+	podsWith       func() map[label][]*facts.Pod
 }
 
 func newCluster(m *Mesh, f *facts.Cluster) *Cluster {

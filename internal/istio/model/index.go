@@ -46,14 +46,24 @@ func (c *Cluster) PodsIn(namespace string) []*facts.Pod { return c.podsIn()[name
 
 // SelectedPods are the pods that run and that the selector of a Service takes.
 func (c *Cluster) SelectedPods(s *corev1.Service) []*facts.Pod {
+	var fewest []*facts.Pod // those with one of the labels: many rules ask for each of thousands of Services
+	first := true
+	for k, v := range s.Spec.Selector {
+		if pods := c.podsWith()[label{s.Namespace, k, v}]; first || len(pods) < len(fewest) {
+			fewest, first = pods, false
+		}
+	}
 	var out []*facts.Pod
-	for _, p := range c.PodsIn(s.Namespace) {
+	for _, p := range fewest {
 		if Runs(p) && selects(s.Spec.Selector, p.Labels) {
 			out = append(out, p)
 		}
 	}
 	return out
 }
+
+// label is one that pods of a namespace have.
+type label struct{ namespace, key, value string }
 
 // selects reports whether a selector that is not empty takes labels.
 func selects(selector, labels map[string]string) bool {
@@ -113,6 +123,17 @@ func (c *Cluster) index() {
 		for i := range resources.Pods.Of(c.Cluster).Value {
 			p := &resources.Pods.Of(c.Cluster).Value[i]
 			out[p.Namespace] = append(out[p.Namespace], p)
+		}
+		return out
+	})
+	c.podsWith = sync.OnceValue(func() map[label][]*facts.Pod {
+		out := map[label][]*facts.Pod{}
+		for i := range resources.Pods.Of(c.Cluster).Value {
+			p := &resources.Pods.Of(c.Cluster).Value[i]
+			for k, v := range p.Labels {
+				of := label{p.Namespace, k, v}
+				out[of] = append(out[of], p)
+			}
 		}
 		return out
 	})

@@ -178,9 +178,7 @@ func (c *Cluster) AnyPodBehind(s *corev1.Service, is func(*facts.Pod) bool) bool
 			}
 		}
 	}
-	return len(s.Spec.Selector) > 0 && slices.ContainsFunc(c.PodsIn(s.Namespace), func(p *facts.Pod) bool {
-		return selects(s.Spec.Selector, p.Labels) && Runs(p) && is(p)
-	})
+	return slices.ContainsFunc(c.SelectedPods(s), is)
 }
 
 // podAt is the pod of an endpoint; nil where there is none
