@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
@@ -195,12 +196,12 @@ func reviewToken(ctx context.Context, a *survey.API, token string) facts.Review 
 		return review
 	}
 	if answer.Status.Authenticated {
-		review.Token.Value = resources.Clipped(answer.Status.User.Username)
+		review.Token.Value = resource.Clipped(answer.Status.User.Username)
 		return review
 	}
 	review.Refused = "the API server does not accept it"
 	if said := answer.Status.Error; said != "" && !strings.Contains(said, token) {
-		review.Refused = resources.Clipped(said)
+		review.Refused = resource.Clipped(said)
 	}
 	return review
 }
@@ -225,7 +226,7 @@ func (c credential) distrusts(chain []*x509.Certificate) string {
 	if err == nil {
 		return ""
 	}
-	return resources.Clipped(err.Error())
+	return resource.Clipped(err.Error())
 }
 
 // shown remembers the certificates of the server that answered.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
@@ -100,8 +100,8 @@ func tokenSecret(ctx context.Context, a *survey.API, namespace, name string) (fa
 		return facts.TokenSecret{}, fmt.Errorf("the metadata of a secret cannot be read")
 	}
 	return facts.TokenSecret{
-		AccountUID:   resources.Clipped(m.Annotations[corev1.ServiceAccountUIDKey]),
-		InvalidSince: resources.Clipped(m.Labels["kubernetes.io/legacy-token-invalid-since"]),
+		AccountUID:   resource.Clipped(m.Annotations[corev1.ServiceAccountUIDKey]),
+		InvalidSince: resource.Clipped(m.Labels["kubernetes.io/legacy-token-invalid-since"]),
 	}, nil
 }
 

@@ -22,7 +22,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
@@ -108,8 +108,8 @@ func (c credential) try(ctx context.Context, servers []string) facts.Connected {
 		[]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`), &who)
 	out := facts.Connected{
 		Outcome: facts.ConnectAccepted,
-		UID:     resources.Clipped(string(ns.UID)),
-		User:    resources.Clipped(who.Status.UserInfo.Username),
+		UID:     resource.Clipped(string(ns.UID)),
+		User:    resource.Clipped(who.Status.UserInfo.Username),
 	}
 	switch {
 	case status == http.StatusUnauthorized:

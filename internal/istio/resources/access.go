@@ -1,22 +1,18 @@
 package resources
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
-	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // annotationAccess holds, in a trimmed remote secret, the facts.Access of the
@@ -26,11 +22,8 @@ const annotationAccess = "access.kubectl-mesh.dev/"
 // most is how large a kubeconfig may be, in bytes: API servers take no larger Secrets.
 const most = 1 << 20
 
-// Bounds of what is kept of texts that somebody else wrote.
-const (
-	mostClaim        = 256
-	mostCertificates = 32
-)
+// mostCertificates are kept of a bundle that somebody else wrote.
+const mostCertificates = 32
 
 // accessOf is what a trimmed Secret says of a data key, or what the kubeconfig does.
 func accessOf(kubeconfig []byte, m *metav1.ObjectMeta, id string) facts.Access {
@@ -80,11 +73,11 @@ func reduceAccess(kubeconfig []byte) facts.Access {
 	}
 	out := facts.Access{
 		CA: fingerprints(cluster.CertificateAuthorityData), Insecure: cluster.InsecureSkipTLSVerify,
-		ServerName: Clipped(cluster.TLSServerName), Proxy: cluster.ProxyURL != "",
+		ServerName: resource.Clipped(cluster.TLSServerName), Proxy: cluster.ProxyURL != "",
 	}
 	out.Kind = AuthKind(user)
 	if user != nil {
-		out.Token = claims(user.Token)
+		out.Token = resource.ClaimsOf(user.Token)
 		if c := Certificates(user.ClientCertificateData); len(c) > 0 {
 			out.CertificateEnds = c[0].NotAfter.UTC()
 		}
@@ -100,7 +93,7 @@ func AuthKind(user *clientcmdapi.AuthInfo) string {
 	case user.Exec != nil:
 		return "exec"
 	case user.AuthProvider != nil:
-		return "auth provider " + Clipped(user.AuthProvider.Name)
+		return "auth provider " + resource.Clipped(user.AuthProvider.Name)
 	case user.TokenFile != "":
 		return "token file"
 	case user.Token != "":
@@ -113,75 +106,6 @@ func AuthKind(user *clientcmdapi.AuthInfo) string {
 		return "password"
 	}
 	return "none"
-}
-
-// claims are those of a JSON web token that are kept, of both kinds that
-// Kubernetes issues; nil where it is none.
-func claims(token string) *facts.TokenClaims {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return nil
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return nil
-	}
-	var c struct {
-		Subject string      `json:"sub"`
-		Issuer  string      `json:"iss"`
-		Issued  json.Number `json:"iat"`
-		Expires json.Number `json:"exp"`
-		UID     string      `json:"kubernetes.io/serviceaccount/service-account.uid"`
-		Secret  string      `json:"kubernetes.io/serviceaccount/secret.name"`
-		Bound   struct {
-			Account struct {
-				UID string `json:"uid"`
-			} `json:"serviceaccount"`
-			Secret struct {
-				Name string `json:"name"`
-			} `json:"secret"`
-		} `json:"kubernetes.io"`
-	}
-	decoder := json.NewDecoder(bytes.NewReader(payload))
-	decoder.UseNumber()
-	if decoder.Decode(&c) != nil {
-		return nil
-	}
-	out := &facts.TokenClaims{
-		Subject: Clipped(c.Subject), Issuer: Clipped(c.Issuer), IssuedAt: seconds(c.Issued), Expires: seconds(c.Expires),
-		AccountUID: Clipped(first(c.UID, c.Bound.Account.UID)), Secret: Clipped(first(c.Secret, c.Bound.Secret.Name)),
-	}
-	if *out == (facts.TokenClaims{}) {
-		return nil
-	}
-	return out
-}
-
-// seconds is a time of a token; zero for what is none that a document can hold.
-func seconds(n json.Number) time.Time {
-	const latest = 253402300799 // the end of the year 9999
-	if f, err := n.Float64(); err == nil && f > 0 && f < latest {
-		return time.Unix(int64(f), 0).UTC()
-	}
-	return time.Time{}
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
-// Clipped is a text that somebody else wrote, on one line and of bounded length.
-func Clipped(s string) string {
-	s = printable.Line(s)
-	if len(s) > mostClaim {
-		return strings.ToValidUTF8(s[:mostClaim], "") + "…"
-	}
-	return s
 }
 
 // Certificates are those of a PEM bundle, as far as they can be read.

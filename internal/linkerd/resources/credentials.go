@@ -2,9 +2,7 @@ package resources
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -17,7 +15,6 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
@@ -138,7 +135,7 @@ func reduceKubeconfig(s *corev1.Secret) Kubeconfig {
 	out.CA, out.Insecure = fingerprints(cluster.CertificateAuthorityData), cluster.InsecureSkipTLSVerify
 	out.Kind = "none"
 	if user := config.AuthInfos[context.AuthInfo]; user != nil {
-		out.Kind, out.Token = authKind(user), claimsOf(user.Token)
+		out.Kind, out.Token = authKind(user), resource.ClaimsOf(user.Token)
 	}
 	if out.Kind == "none" {
 		out.Problem = "the kubeconfig has no credential"
@@ -174,64 +171,5 @@ func fingerprints(text []byte) []string {
 	return out
 }
 
-// Bounds of what is kept of texts that somebody else wrote.
-const (
-	mostCertificates = 32
-	mostClaim        = 256
-)
-
-// claimsOf are what a JSON web token of a service account says, whose signature is not looked
-// at; nil where it is none.
-func claimsOf(token string) *facts.TokenClaims {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return nil
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return nil
-	}
-	var c struct {
-		Subject string  `json:"sub"`
-		Issuer  string  `json:"iss"`
-		Issued  float64 `json:"iat"`
-		Expires float64 `json:"exp"`
-		UID     string  `json:"kubernetes.io/serviceaccount/service-account.uid"`
-		Secret  string  `json:"kubernetes.io/serviceaccount/secret.name"`
-		Bound   struct {
-			Account struct {
-				UID string `json:"uid"`
-			} `json:"serviceaccount"`
-			Secret struct {
-				Name string `json:"name"`
-			} `json:"secret"`
-		} `json:"kubernetes.io"`
-	}
-	if json.Unmarshal(payload, &c) != nil {
-		return nil
-	}
-	out := &facts.TokenClaims{
-		Subject: clipped(c.Subject), Issuer: clipped(c.Issuer), IssuedAt: seconds(c.Issued), Expires: seconds(c.Expires),
-		AccountUID: clipped(cmp.Or(c.UID, c.Bound.Account.UID)), Secret: clipped(cmp.Or(c.Secret, c.Bound.Secret.Name)),
-	}
-	if *out == (facts.TokenClaims{}) {
-		return nil
-	}
-	return out
-}
-
-func seconds(n float64) time.Time {
-	const latest = 253402300799 // the end of the year 9999
-	if n > 0 && n < latest {
-		return time.Unix(int64(n), 0).UTC()
-	}
-	return time.Time{}
-}
-
-func clipped(s string) string {
-	s = printable.Line(s)
-	if len(s) > mostClaim {
-		return strings.ToValidUTF8(s[:mostClaim], "") + "…"
-	}
-	return s
-}
+// mostCertificates are kept of a bundle that somebody else wrote.
+const mostCertificates = 32
