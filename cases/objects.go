@@ -246,7 +246,7 @@ func (o objects) decode() ([]runtime.Object, error) {
 		if err != nil {
 			return nil, err
 		}
-		decoded, _, err := kinds.Codecs.UniversalDeserializer().Decode(text, nil, nil)
+		decoded, _, err := kinds.Codecs().UniversalDeserializer().Decode(text, nil, nil)
 		switch {
 		case runtime.IsNotRegisteredError(err):
 			continue

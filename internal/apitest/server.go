@@ -135,12 +135,12 @@ func parse(path string) (question, bool) {
 }
 
 // versions are those of all kinds. They are looked up when they are first needed: rows register kinds.
-var versions = sync.OnceValue(kinds.Scheme.PrioritizedVersionsAllGroups)
+var versions = sync.OnceValue(func() []schema.GroupVersion { return kinds.Scheme().PrioritizedVersionsAllGroups() })
 
 // listKinds are the kinds of lists by resource.
 var listKinds = sync.OnceValue(func() map[string]string {
 	out := map[string]string{}
-	for kind := range kinds.Scheme.AllKnownTypes() {
+	for kind := range kinds.Scheme().AllKnownTypes() {
 		if name, ok := strings.CutSuffix(kind.Kind, "List"); ok && name != "" {
 			out[pluralOf(kind.GroupVersion().WithKind(name))] = kind.Kind
 		}
@@ -168,7 +168,7 @@ type found struct {
 func (s *Server) find(q question, labelled labels.Selector, named fields.Selector) []found {
 	var out []found
 	for _, o := range s.Objects {
-		gvks, _, err := kinds.Scheme.ObjectKinds(o)
+		gvks, _, err := kinds.Scheme().ObjectKinds(o)
 		if err != nil {
 			continue
 		}

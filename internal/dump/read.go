@@ -280,7 +280,7 @@ func decode(text []byte) ([]runtime.Object, error) {
 }
 
 func decodeOne(raw []byte) ([]runtime.Object, error) {
-	o, gvk, err := kinds.Codecs.UniversalDeserializer().Decode(raw, nil, nil)
+	o, gvk, err := kinds.Codecs().UniversalDeserializer().Decode(raw, nil, nil)
 	switch {
 	case runtime.IsNotRegisteredError(err):
 		return nil, nil

@@ -111,7 +111,7 @@ func manifests(objects []runtime.Object) ([]byte, error) {
 	var out bytes.Buffer
 	for i, o := range objects {
 		o = o.DeepCopyObject()
-		gvks, _, err := kinds.Scheme.ObjectKinds(o)
+		gvks, _, err := kinds.Scheme().ObjectKinds(o)
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,8 @@
 package kinds
 
 import (
+	"sync"
+
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -20,25 +22,32 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 )
 
-// Scheme holds the kinds; Codecs and ParameterCodec are those of it.
+// Scheme holds the kinds; Codecs and ParameterCodec are those of it. They are made when
+// something of a cluster or of a dump is first read: to make them takes longer than most of
+// what a plugin does before.
 var (
-	Scheme         = runtime.NewScheme()
-	Codecs         = serializer.NewCodecFactory(Scheme)
-	ParameterCodec = runtime.NewParameterCodec(Scheme)
+	Scheme = sync.OnceValue(func() *runtime.Scheme {
+		scheme := runtime.NewScheme()
+		metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
+		for _, add := range []func(*runtime.Scheme) error{
+			admissionv1.AddToScheme,
+			appsv1.AddToScheme,
+			authenticationv1.AddToScheme,
+			authorizationv1.AddToScheme,
+			coordinationv1.AddToScheme,
+			corev1.AddToScheme,
+			discoveryv1.AddToScheme,
+			networkingv1.AddToScheme,
+			rbacv1.AddToScheme,
+		} {
+			utilruntime.Must(add(scheme))
+		}
+		AddCustom(scheme)
+		return scheme
+	})
+	Codecs         = sync.OnceValue(func() serializer.CodecFactory { return serializer.NewCodecFactory(Scheme()) })
+	ParameterCodec = sync.OnceValue(func() runtime.ParameterCodec { return runtime.NewParameterCodec(Scheme()) })
 )
-
-func init() {
-	metav1.AddToGroupVersion(Scheme, schema.GroupVersion{Version: "v1"})
-	utilruntime.Must(admissionv1.AddToScheme(Scheme))
-	utilruntime.Must(appsv1.AddToScheme(Scheme))
-	utilruntime.Must(authenticationv1.AddToScheme(Scheme))
-	utilruntime.Must(authorizationv1.AddToScheme(Scheme))
-	utilruntime.Must(coordinationv1.AddToScheme(Scheme))
-	utilruntime.Must(corev1.AddToScheme(Scheme))
-	utilruntime.Must(discoveryv1.AddToScheme(Scheme))
-	utilruntime.Must(networkingv1.AddToScheme(Scheme))
-	utilruntime.Must(rbacv1.AddToScheme(Scheme))
-}
 
 // BuiltIn reports whether a group is one of Kubernetes' own, whose objects travel as protobuf.
 func BuiltIn(group string) bool {
@@ -72,7 +81,6 @@ func Register(group string, versions []string, kind string, object, list runtime
 		}
 	}
 	custom = append(custom, add)
-	add(Scheme)
 }
 
 // AddCustom adds the custom kinds to another scheme.

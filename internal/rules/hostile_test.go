@@ -163,7 +163,7 @@ func parsed(t *testing.T, name string, code finding.Code, c finding.Command) {
 func document(t *testing.T, o runtime.Object) any {
 	t.Helper()
 	o = o.DeepCopyObject()
-	kind, _, err := kinds.Scheme.ObjectKinds(o)
+	kind, _, err := kinds.Scheme().ObjectKinds(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func object(document any) runtime.Object {
 	if err != nil {
 		return nil
 	}
-	o, _, err := kinds.Codecs.UniversalDeserializer().Decode(text, nil, nil)
+	o, _, err := kinds.Codecs().UniversalDeserializer().Decode(text, nil, nil)
 	if err != nil {
 		return nil
 	}

@@ -31,7 +31,7 @@ type API struct {
 // Connect prepares the clients; nothing is sent yet.
 func Connect(config *rest.Config) (*API, error) {
 	config = rest.CopyConfig(config)
-	config.NegotiatedSerializer = kinds.Codecs.WithoutConversion()
+	config.NegotiatedSerializer = kinds.Codecs().WithoutConversion()
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	if config.Dial == nil {

@@ -31,7 +31,7 @@ type listing struct {
 // ask asks for one page.
 func (l listing) ask(ctx context.Context, options metav1.ListOptions) rest.Result {
 	return Do(ctx, l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource(l.resource).
-		VersionedParams(&options, kinds.ParameterCodec))
+		VersionedParams(&options, kinds.ParameterCodec()))
 }
 
 // all hands over the items of all pages, one after another. At most two
@@ -155,7 +155,7 @@ func one(result rest.Result, object runtime.Object, name string) error {
 // checkKind is an error where an answer says that it is of another kind than the object to decode
 // it into. An error of the API server, kind Status, is left to the decoder.
 func checkKind(body []byte, object runtime.Object) error {
-	known, _, err := kinds.Scheme.ObjectKinds(object)
+	known, _, err := kinds.Scheme().ObjectKinds(object)
 	if err != nil {
 		return err
 	}

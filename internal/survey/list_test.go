@@ -30,13 +30,13 @@ func configMaps(more string, names ...string) *corev1.ConfigMapList {
 func encoded(t testing.TB, o runtime.Object, contentType string) []byte {
 	t.Helper()
 	if contentType == runtime.ContentTypeProtobuf {
-		body, err := runtime.Encode(protobuf.NewSerializer(kinds.Scheme, kinds.Scheme), o)
+		body, err := runtime.Encode(protobuf.NewSerializer(kinds.Scheme(), kinds.Scheme()), o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return body
 	}
-	body, err := runtime.Encode(kinds.Codecs.LegacyCodec(corev1.SchemeGroupVersion), o)
+	body, err := runtime.Encode(kinds.Codecs().LegacyCodec(corev1.SchemeGroupVersion), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func listMetadata(
 	options.Limit = pageSize
 	for {
 		text, err := Raw(Do(ctx, c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resources).
-			VersionedParams(&options, kinds.ParameterCodec).SetHeader("Accept", onlyMetadata)))
+			VersionedParams(&options, kinds.ParameterCodec()).SetHeader("Accept", onlyMetadata)))
 		if err != nil {
 			return err
 		}

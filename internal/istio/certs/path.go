@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math/big"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
@@ -31,7 +32,7 @@ func findPaths(c pki.Certificate, intermediates, roots []pki.Certificate, usages
 }
 
 // standIn signs in the place of an istiod whose key is, rightly, not at hand.
-var standIn = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+var standIn = sync.OnceValue(func() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)) })
 
 // workloadPaths verifies a workload's certificate as a peer does: it is signed
 // by signer, and comes with the intermediates (security/pkg/server/ca/server.go,
@@ -42,12 +43,12 @@ func workloadPaths(signer pki.Certificate, intermediates, roots []pki.Certificat
 	withKey := func(c pki.Certificate) *x509.Certificate {
 		t := timeless(c)
 		if sameAuthority(c, signer) {
-			t.PublicKey, t.PublicKeyAlgorithm = standIn.Public(), x509.Ed25519
+			t.PublicKey, t.PublicKeyAlgorithm = standIn().Public(), x509.Ed25519
 		}
 		return t
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: always, NotAfter: always}
-	der, err := x509.CreateCertificate(nil, template, withKey(signer), standIn.Public(), standIn) // Ed25519 needs no randomness
+	der, err := x509.CreateCertificate(nil, template, withKey(signer), standIn().Public(), standIn()) // Ed25519 needs no randomness
 	if err != nil {
 		return nil, err
 	}

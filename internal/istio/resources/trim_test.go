@@ -249,7 +249,7 @@ func TestWhatIsKept(t *testing.T) {
 func TestWhatIsNeverKept(t *testing.T) {
 	never := []string{".FieldsV1", ".Command[", ".Args[", ".EnvFrom[", ".ValueFrom", ".Lifecycle", "Probe", ".SecurityContext"}
 	seen := 0
-	for kind, typ := range kinds.Scheme.AllKnownTypes() {
+	for kind, typ := range kinds.Scheme().AllKnownTypes() {
 		object, ok := reflect.New(typ).Interface().(runtime.Object)
 		if !ok || strings.HasSuffix(kind.Kind, "List") || recursive(typ, nil) {
 			continue

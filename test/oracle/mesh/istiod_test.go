@@ -153,7 +153,7 @@ func policies(t testing.TB, own *topology.Cluster, selected func(any) bool) []co
 }
 
 func groupOf(t testing.TB, o runtime.Object) string {
-	gvks, _, err := kinds.Scheme.ObjectKinds(o)
+	gvks, _, err := kinds.Scheme().ObjectKinds(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func groupOf(t testing.TB, o runtime.Object) string {
 // manifest is an object as people write it.
 func manifest(t testing.TB, o runtime.Object) []byte {
 	o = o.DeepCopyObject()
-	gvks, _, err := kinds.Scheme.ObjectKinds(o)
+	gvks, _, err := kinds.Scheme().ObjectKinds(o)
 	if err != nil {
 		t.Fatal(err)
 	}
