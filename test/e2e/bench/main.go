@@ -16,7 +16,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
@@ -30,22 +29,22 @@ const (
 	mostTrips  = 5    // round trips of the slowest cluster
 )
 
-const (
-	rtt    = 100 * time.Millisecond
-	rounds = 15
-)
+const rtt = 100 * time.Millisecond
 
 func main() {
 	bin := flag.String("binaries", "bin", "the folder of the plugins")
-	only := flag.String("run", "", "measure only what this regular expression matches: start, kubectl, far, networks, endpoints")
+	only := flag.String("run", "", "measure only parts whose name this regular expression matches: start, diff, far, networks, endpoints, check")
+	rounds := flag.Int("rounds", 15, "how often each command runs, but for large fleets")
+	slack := flag.Float64("slack", 1, "multiply the limits by this, for a machine that is busy with other things")
 	flag.Parse()
-	if err := bench(context.Background(), *bin, *only); err != nil {
+	b := &table{w: os.Stdout, slack: *slack}
+	if err := bench(context.Background(), b, *bin, *only, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func bench(ctx context.Context, bin, only string) error {
+func bench(ctx context.Context, b *table, bin, only string, rounds int) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
 		return err
@@ -64,33 +63,41 @@ func bench(ctx context.Context, bin, only string) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", measure, "./bench/measure").CombinedOutput(); err != nil {
 		return fmt.Errorf("building what measures: %w\n%s", err, out)
 	}
-	r := runner{home: home, measure: measure}
+	r := runner{home: home, measure: measure, rounds: rounds}
 
-	b := &table{w: tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)}
-	fmt.Printf("Medians of %d rounds, the commands in turn; %s/%s, %d CPUs.\n\n", rounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	fmt.Fprintln(b.w, "WHAT\tMEASURED\tAGAINST\tRATIO\tLIMIT\t")
+	fmt.Fprintf(b.w, "Medians of %d rounds (%d on large fleets), the commands in turn; %s/%s, %d CPUs.\n\n",
+		rounds, scaleRounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	b.head()
 	plugin := func(name string) string { return filepath.Join(bin, "kubectl-mesh_"+name) }
 	for _, part := range []struct {
-		name    string
+		names   []string // measured on one fleet
 		measure func() error
 	}{
-		{"start", func() error { return startUp(ctx, b, r, bin, kubectl) }},
-		{"kubectl", func() error {
-			return onSmallFleet(ctx, func(fleet *bed.Fleet) error { return againstKubectl(ctx, b, r, plugin("certs"), kubectl, fleet) })
+		{[]string{"start"}, func() error { return startUp(ctx, b, r, bin, kubectl) }},
+		{[]string{"diff", "far"}, func() error {
+			return onSmallFleet(ctx, b, func(fleet *bed.Fleet) error {
+				if wanted.MatchString("diff") {
+					if err := againstKubectl(ctx, b, r, plugin("certs"), kubectl, fleet); err != nil {
+						return err
+					}
+				}
+				if wanted.MatchString("far") {
+					return farClusters(ctx, b, r, plugin("certs"), fleet)
+				}
+				return nil
+			})
 		}},
-		{"far", func() error {
-			return onSmallFleet(ctx, func(fleet *bed.Fleet) error { return farClusters(ctx, b, r, plugin("certs"), fleet) })
+		{[]string{"networks"}, func() error { return scaleNetworks(ctx, b, r, plugin("network"), kubectl) }},
+		{[]string{"endpoints", "check"}, func() error {
+			return scaleEndpoints(ctx, b, r, plugin("endpoints"), plugin("check"), kubectl, wanted.MatchString)
 		}},
-		{"networks", func() error { return scaleNetworks(ctx, b, r, plugin("network"), kubectl) }},
-		{"endpoints", func() error { return scaleEndpoints(ctx, b, r, plugin("endpoints"), plugin("check"), kubectl) }},
 	} {
-		if wanted.MatchString(part.name) {
+		if slices.ContainsFunc(part.names, wanted.MatchString) {
 			if err := part.measure(); err != nil {
 				return err
 			}
 		}
 	}
-	_ = b.w.Flush()
 	if b.broken > 0 {
 		return fmt.Errorf("%d limits are broken", b.broken)
 	}
@@ -98,8 +105,10 @@ func bench(ctx context.Context, bin, only string) error {
 }
 
 // onSmallFleet runs what measures on two healthy clusters.
-func onSmallFleet(ctx context.Context, measure func(*bed.Fleet) error) error {
+func onSmallFleet(ctx context.Context, b *table, measure func(*bed.Fleet) error) error {
+	done := b.prepares("starting two clusters")
 	fleet, err := bed.StartScenario(ctx, "healthy", bed.Config{})
+	done()
 	if err != nil {
 		return err
 	}
@@ -114,7 +123,7 @@ func againstKubectl(ctx context.Context, b *table, r runner, binary, kubectl str
 	}
 	byHand := fmt.Sprintf("diff <(%s) <(%s)", get("east"), get("west"))
 	var ours, theirs, theirOne []usage
-	for i := range rounds + 1 {
+	for i := range r.rounds + 1 {
 		for _, c := range []struct {
 			out  *[]usage
 			args []string
@@ -132,9 +141,8 @@ func againstKubectl(ctx context.Context, b *table, r runner, binary, kubectl str
 			}
 		}
 	}
-	wall, memory := func(u usage) float64 { return u.wall.Seconds() }, func(u usage) float64 { return float64(u.memory) }
-	b.row("mesh-certs diff, wall time, against two kubectl and diff", median(ours, wall), median(theirs, wall), seconds, mostTime)
-	b.row("mesh-certs diff, peak memory, against one of these kubectl", median(ours, memory), median(theirOne, memory), megabytes, mostMemory)
+	b.against("mesh-certs diff, wall time, against two kubectl and diff", ours, theirs, wallTime, mostTime)
+	b.against("mesh-certs diff, peak memory, against one of these kubectl", ours, theirOne, peakMemory, mostMemory)
 	return nil
 }
 
@@ -158,7 +166,7 @@ func farClusters(ctx context.Context, b *table, r runner, binary string, fleet *
 	}
 	for _, command := range []string{"diff", "verify"} {
 		var two, twenty []usage
-		for range rounds {
+		for range r.rounds {
 			for n, out := range map[int]*[]usage{2: &two, 20: &twenty} {
 				u, err := r.run(ctx, kubeconfig, binary, command, "--contexts", strings.Join(names[:n], ","))
 				if err != nil {
@@ -167,20 +175,13 @@ func farClusters(ctx context.Context, b *table, r runner, binary string, fleet *
 				*out = append(*out, u)
 			}
 		}
-		wall := func(u usage) float64 { return u.wall.Seconds() }
 		growth, trips := 1+mostGrowth, float64(mostTrips)
 		if command == "verify" {
 			// No limit: its 220 requests keep the two servers busy, and they are on this machine.
 			growth, trips = math.Inf(1), math.Inf(1)
 		}
-		b.row(
-			fmt.Sprintf("mesh-certs %s, %s away, 20 clusters against 2", command, rtt),
-			median(twenty, wall),
-			median(two, wall),
-			seconds,
-			growth,
-		)
-		b.row(fmt.Sprintf("mesh-certs %s, %s away, 20 clusters, round trips", command, rtt), median(twenty, wall), rtt.Seconds(), seconds, trips)
+		b.against(fmt.Sprintf("mesh-certs %s, %s away, 20 clusters against 2", command, rtt), twenty, two, wallTime, growth)
+		b.fixed(fmt.Sprintf("mesh-certs %s, %s away, 20 clusters, in round trips", command, rtt), twenty, wallTime, rtt.Seconds(), trips)
 	}
 	return nil
 }
@@ -192,7 +193,10 @@ type usage struct {
 }
 
 // runner runs commands by way of measure, in a home directory of their own.
-type runner struct{ home, measure string }
+type runner struct {
+	home, measure string
+	rounds        int
+}
 
 func (r runner) run(ctx context.Context, kubeconfig string, args ...string) (usage, error) {
 	cmd := exec.CommandContext(ctx, r.measure, args...)
@@ -207,35 +211,4 @@ func (r runner) run(ctx context.Context, kubeconfig string, args ...string) (usa
 		return usage{}, fmt.Errorf("what %s says cannot be read: %w", r.measure, err)
 	}
 	return u, nil
-}
-
-func median(all []usage, of func(usage) float64) float64 {
-	values := make([]float64, len(all))
-	for i, u := range all {
-		values[i] = of(u)
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
-}
-
-func seconds(v float64) string   { return fmt.Sprintf("%.0f ms", v*1000) }
-func megabytes(v float64) string { return fmt.Sprintf("%.1f MB", v/1e6) }
-
-// table is what was measured, against what it was held.
-type table struct {
-	w      *tabwriter.Writer
-	broken int
-}
-
-func (b *table) row(what string, measured, against float64, unit func(float64) string, limit float64) {
-	verdict := "ok"
-	if measured > limit*against {
-		verdict = "BROKEN"
-		b.broken++
-	}
-	most := fmt.Sprintf("%.2f", limit)
-	if math.IsInf(limit, 1) {
-		most, verdict = "-", ""
-	}
-	fmt.Fprintf(b.w, "%s\t%s\t%s\t%.2f\t%s\t%s\n", what, unit(measured), unit(against), measured/against, most, verdict)
 }

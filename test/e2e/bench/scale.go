@@ -69,6 +69,7 @@ func scaleNames() []string {
 // reads the pods of one of its clusters in chunks.
 func scaleNetworks(ctx context.Context, b *table, r runner, binary, kubectl string) (err error) {
 	names := scaleNames()
+	done := b.prepares(fmt.Sprintf("filling %d clusters with %d pods each", scaleClusters, scalePods))
 	fleet, err := bed.Start(ctx, bed.Config{Clusters: names})
 	if err != nil {
 		return err
@@ -77,6 +78,7 @@ func scaleNetworks(ctx context.Context, b *table, r runner, binary, kubectl stri
 	if err := fill(ctx, fleet, names); err != nil {
 		return err
 	}
+	done()
 	return b.scale(ctx, r, fleet, comparison{
 		what: fmt.Sprintf("mesh-network verify, %d clusters of %d pods", scaleClusters, scalePods),
 		ours: []string{binary, "verify", "--timeout", "2m", "--contexts", strings.Join(names, ",")}, among: names,
@@ -97,6 +99,7 @@ type comparison struct {
 // scale measures both in turn.
 func (b *table) scale(ctx context.Context, r runner, fleet *bed.Fleet, c comparison) error {
 	var err error
+	done := b.prepares("waiting until " + c.what + " finds nothing")
 	for deadline := time.Now().Add(settles); ; time.Sleep(10 * time.Second) { // control planes have much to read
 		if _, err = r.run(ctx, fleet.Kubeconfig(), c.ours...); err == nil {
 			break
@@ -105,6 +108,7 @@ func (b *table) scale(ctx context.Context, r runner, fleet *bed.Fleet, c compari
 			return fmt.Errorf("%s finds something in a healthy fleet: %w", c.what, err)
 		}
 	}
+	done()
 	var ours, theirs []usage
 	for i := range scaleRounds + 1 {
 		for _, run := range []struct {
@@ -120,16 +124,12 @@ func (b *table) scale(ctx context.Context, r runner, fleet *bed.Fleet, c compari
 			}
 		}
 	}
-	wall, memory := func(u usage) float64 { return u.wall.Seconds() }, func(u usage) float64 { return float64(u.memory) }
-	b.row(
+	b.against(
 		c.what+", wall time, against "+cmp.Or(c.against, "kubectl get "+strings.Join(c.theirs[4:], " ")+" on one"),
-		median(ours, wall),
-		median(theirs, wall),
-		seconds,
-		c.time,
+		ours, theirs, wallTime, c.time,
 	)
-	b.row(c.what+", peak memory, against "+megabytes(c.memory), median(ours, memory), c.memory, megabytes, 1)
-	b.note(cmp.Or(c.against, "kubectl")+"'s peak memory", megabytes(median(theirs, memory)), "")
+	b.fixed(c.what+", peak memory, against what is allowed", ours, peakMemory, c.memory, 1)
+	b.note(cmp.Or(c.against, "kubectl")+", peak memory", megabytes(middle(theirs, peakMemory.of)), "")
 
 	requests, read, err := count(ctx, r, fleet, c.among, c.ours...)
 	if err != nil {
@@ -150,7 +150,7 @@ func (b *table) scale(ctx context.Context, r runner, fleet *bed.Fleet, c compari
 
 // scaleEndpoints puts mesh-endpoints verify on a large fleet with real control planes beside
 // kubectl get services,endpointslices,pods -A, and mesh-check beside it.
-func scaleEndpoints(ctx context.Context, b *table, r runner, binary, check, kubectl string) (err error) {
+func scaleEndpoints(ctx context.Context, b *table, r runner, binary, check, kubectl string, wanted func(string) bool) (err error) {
 	const namespace, model = "sample", "model"
 	top := topology.Topology{Everywhere: topology.Contents{
 		Namespaces: []topology.Namespace{{Name: namespace, Labels: map[string]string{"istio-injection": "enabled"}}},
@@ -164,6 +164,8 @@ func scaleEndpoints(ctx context.Context, b *table, r runner, binary, check, kube
 			Contents: topology.Contents{Gateways: []topology.Gateway{{IPs: []string{fmt.Sprintf("127.1.0.%d", i+1)}}}},
 		})
 	}
+	size := fmt.Sprintf("%d clusters of %d services and %d pods", scaleClusters, scaleServices, scalePods)
+	done := b.prepares("filling " + size + ", with their control planes")
 	fleet, err := bed.StartTopology(ctx, top, bed.Config{})
 	if err != nil {
 		return err
@@ -187,15 +189,20 @@ func scaleEndpoints(ctx context.Context, b *table, r runner, binary, check, kube
 		}
 		defer func() { _ = connection.Close() }()
 	}
+	done()
 	flags := []string{"--timeout", "2m", "--contexts", strings.Join(names, ",")}
 	verify := append([]string{binary, "verify"}, flags...)
-	size := fmt.Sprintf("%d clusters of %d services and %d pods", scaleClusters, scaleServices, scalePods)
-	if err := b.scale(ctx, r, fleet, comparison{
-		what: "mesh-endpoints verify, " + size, ours: verify, among: names,
-		theirs: []string{kubectl, "--context", names[0], "get", "services,endpointslices,pods", "-A"},
-		time:   mostEndpointsTime, memory: mostEndpointsMemory,
-	}); err != nil {
-		return err
+	if wanted("endpoints") {
+		if err := b.scale(ctx, r, fleet, comparison{
+			what: "mesh-endpoints verify, " + size, ours: verify, among: names,
+			theirs: []string{kubectl, "--context", names[0], "get", "services,endpointslices,pods", "-A"},
+			time:   mostEndpointsTime, memory: mostEndpointsMemory,
+		}); err != nil {
+			return err
+		}
+	}
+	if !wanted("check") {
+		return nil
 	}
 	return b.scale(ctx, r, fleet, comparison{
 		what: "mesh-check, " + size, ours: append([]string{check}, flags...), among: names,
@@ -453,9 +460,4 @@ func (u *upgrading) RoundTrip(request *http.Request) (*http.Response, error) {
 		return u.upgraded.RoundTrip(request)
 	}
 	return u.plain.RoundTrip(request)
-}
-
-// note is a row of what has no limit.
-func (b *table) note(what, measured, against string) {
-	fmt.Fprintf(b.w, "%s\t%s\t%s\t\t-\t\n", what, measured, against)
 }

@@ -25,7 +25,7 @@ func startUp(ctx context.Context, b *table, r runner, dir, kubectl string) error
 	}
 	var theirs []usage
 	ours := make([][]usage, len(plugins))
-	for range rounds {
+	for range r.rounds {
 		u, err := r.run(ctx, os.DevNull, kubectl, "version", "--client")
 		if err != nil {
 			return err
@@ -39,16 +39,15 @@ func startUp(ctx context.Context, b *table, r runner, dir, kubectl string) error
 			ours[i] = append(ours[i], u)
 		}
 	}
-	wall, memory := func(u usage) float64 { return u.wall.Seconds() }, func(u usage) float64 { return float64(u.memory) }
 	for i, plugin := range plugins {
 		name := filepath.Base(plugin)
 		info, err := os.Stat(plugin)
 		if err != nil {
 			return err
 		}
-		b.row(name+" version, wall time, against kubectl version --client", median(ours[i], wall), median(theirs, wall), seconds, mostStartup)
-		b.row(name+" version, peak memory, against the same", median(ours[i], memory), median(theirs, memory), megabytes, mostStartup)
-		b.row(name+", size, against what is allowed", float64(info.Size()), mostSize, megabytes, 1)
+		b.against(name+" version, wall time, against kubectl version --client", ours[i], theirs, wallTime, mostStartup)
+		b.against(name+" version, peak memory, against the same", ours[i], theirs, peakMemory, mostStartup)
+		b.fixed(name+", size, against what is allowed", []usage{{memory: info.Size()}}, peakMemory, mostSize, 1)
 	}
 	return nil
 }
