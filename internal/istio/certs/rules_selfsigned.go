@@ -57,6 +57,7 @@ func unrelatedSelfSigned(p *pass) {
 	// another one's plugged-in CA is not in use.
 	others = slices.DeleteFunc(others, func(i int) bool { return hasOwnFault(p, t.authorities[i]) })
 	if len(these)+len(others) < 2 {
+		t.unrelatedMeshes(p)
 		return
 	}
 	f := finding.Finding{
@@ -76,6 +77,31 @@ func unrelatedSelfSigned(p *pass) {
 	}
 	f.Fix = commonRoot("CERT001", selfSigned...)
 	p.Report(f)
+}
+
+// unrelatedMeshes tells of clusters that run on roots of their own, and that nothing makes one
+// mesh: as it should be where they stand alone, and the first thing to change where they are
+// to be joined.
+func (t *trust) unrelatedMeshes(p *pass) {
+	var alone []*authority
+	for i, a := range t.authorities {
+		for k, other := range t.authorities {
+			if runsOnSelfSigned(a) && runsOnSelfSigned(other) && t.ofTwoMeshes(i, k) && t.distrusts(i, k) && t.distrusts(k, i) {
+				alone = append(alone, a)
+				break
+			}
+		}
+	}
+	if len(alone) < 2 {
+		return
+	}
+	p.Report(finding.Finding{
+		Code: "CERT001", Severity: finding.Note, Clusters: contexts(alone),
+		Title:  fmt.Sprintf("%s run on self-signed roots of their own, and nothing makes them one mesh", finding.List(contexts(alone))),
+		Effect: "none while each stands alone; joined as they are, they would not trust each other",
+		Fix: append([]finding.Step{finding.Say("Nothing is to do if they are meshes of their own. To join them, begin with a common root.")},
+			commonRoot("CERT001", alone...)...),
+	})
 }
 
 // externalBesideIstiod: an external CA signs in one cluster, and istiod in another.

@@ -11,7 +11,8 @@ import (
 // trust is the CAs of the clusters that were reached, and who trusts whom. It is worked
 // out once a run.
 type trust struct {
-	now time.Time
+	now  time.Time
+	mesh *model.Mesh
 	// authorities are in the order of the fleet.
 	authorities []*authority
 	// relations are indexed [from][to] like authorities.
@@ -23,7 +24,7 @@ type trust struct {
 func trustOf(m *model.Mesh) *trust { return model.Derived(m, newTrust) }
 
 func newTrust(m *model.Mesh) *trust {
-	t := &trust{now: m.Fleet.At}
+	t := &trust{now: m.Fleet.At, mesh: m}
 	for i := range m.Fleet.Clusters {
 		if m.Fleet.Clusters[i].Unreached == nil {
 			t.authorities = append(t.authorities, newAuthority(m.Fleet, i))
@@ -40,9 +41,20 @@ func (t *trust) of(c *model.Cluster) *authority {
 	return t.authorities[i]
 }
 
+// ofTwoMeshes reports whether two clusters are of two meshes, or of none: they need not trust one
+// another.
+func (t *trust) ofTwoMeshes(x, y int) bool {
+	return t.mesh.KnownApart(t.mesh.Cluster(t.authorities[x].Context), t.mesh.Cluster(t.authorities[y].Context))
+}
+
 // refuses reports whether the workloads of one cluster refuse the certificates of
 // another. Where one has no root at all, trust is not what has to be fixed.
 func (t *trust) refuses(from, to int) bool {
+	return t.distrusts(from, to) && !t.ofTwoMeshes(from, to)
+}
+
+// distrusts is refuses for clusters that need not be of one mesh.
+func (t *trust) distrusts(from, to int) bool {
 	r := t.relations[from][to]
 	return from != to && r.Verdict == Distrusts && !r.Confused && !t.authorities[from].rootless() && !t.authorities[to].rootless()
 }

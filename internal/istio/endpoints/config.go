@@ -120,13 +120,46 @@ func configOf(c *model.Cluster, namespace string) map[finding.Object]string {
 	}
 	for i := range resources.AuthorizationPolicies.Of(c.Cluster).Value {
 		o := &resources.AuthorizationPolicies.Of(c.Cluster).Value[i]
-		put("authorizationpolicy", &o.ObjectMeta, o.Spec)
+		put("authorizationpolicy", &o.ObjectMeta, principalsOfMesh(o.Spec, c))
 	}
 	for i := range resources.Sidecars.Of(c.Cluster).Value {
 		o := &resources.Sidecars.Of(c.Cluster).Value[i]
 		put("sidecar", &o.ObjectMeta, o.Spec)
 	}
 	return out
+}
+
+// principalsOfMesh is a policy with one name for all trust domains that the cluster's istiod
+// takes for its own: those of its aliases, and cluster.local, mean the same
+// (pilot/pkg/security/trustdomain/bundle.go). So that a policy may name the clients of its own
+// cluster in each.
+func principalsOfMesh(spec api.AuthorizationPolicySpec, c *model.Cluster) api.AuthorizationPolicySpec {
+	own := []string{"cluster.local"}
+	for _, cp := range c.ControlPlanes {
+		own = append(append(own, cp.Mesh.TrustDomain), cp.Mesh.TrustDomainAliases...)
+	}
+	renamed := func(principals []string) []string {
+		principals = slices.Clone(principals)
+		for i, p := range principals {
+			if domain, rest, ok := strings.Cut(p, "/"); ok && slices.Contains(own, domain) {
+				principals[i] = own[0] + "/" + rest
+			}
+		}
+		return principals
+	}
+	spec.Rules = slices.Clone(spec.Rules)
+	for i := range spec.Rules {
+		from := slices.Clone(spec.Rules[i].From)
+		for k := range from {
+			if s := from[k].Source; s != nil {
+				source := *s
+				source.Principals, source.NotPrincipals = renamed(s.Principals), renamed(s.NotPrincipals)
+				from[k].Source = &source
+			}
+		}
+		spec.Rules[i].From = from
+	}
+	return spec
 }
 
 // hashLabels are those by which a controller tells the pods of two versions of a workload,

@@ -68,20 +68,28 @@ func trusted(m *model.Mesh) string {
 		}
 	}
 	text += ", until " + first.Format(time.DateOnly)
-	trusts := 0
+	trusts, wanted := 0, 0
 	for _, t := range c.Trust {
+		if m.KnownApart(m.Cluster(t.From), m.Cluster(t.To)) {
+			continue
+		}
+		wanted++
 		if t.Verdict == certs.Trusts {
 			trusts++
 		}
 	}
 	switch {
 	case len(c.Trust) == 0:
+	case wanted == 0:
+		text += "; no cluster has to trust another"
 	case trusts == len(c.Trust) && len(c.Clusters) == 2:
 		text += "; both clusters trust each other"
 	case trusts == len(c.Trust):
 		text += fmt.Sprintf("; all %d clusters trust one another", len(c.Clusters))
+	case trusts == wanted:
+		text += "; all clusters of one mesh trust one another"
 	default:
-		text += fmt.Sprintf("; %d of %d directions trust", trusts, len(c.Trust))
+		text += fmt.Sprintf("; %d of %d directions trust", trusts, wanted)
 	}
 	return text
 }

@@ -171,6 +171,13 @@ var endpointFaults = []EndpointCase{
 		east.Network.More = append(east.Network.More, outlierDetection())
 		west.Network.More = append(west.Network.More, rule(nil))
 	})}, Paths: []string{}},
+	{Case: Case{Name: "policies for the trust domain of each cluster", Fleet: serving(func(f *Fleet, _, _ *Cluster) {
+		for _, c := range f.Clusters {
+			other := map[string]string{"east": "west.local", "west": "east.local"}[c.Name]
+			c.Mesh["istio"]["trustDomain"], c.Mesh["istio"]["trustDomainAliases"] = c.Name+".local", []string{other}
+			c.Network.More = append(c.Network.More, allow(api.AuthorizationSource{Principals: []string{c.Name + ".local/ns/sample/sa/default"}}))
+		}
+	})}, Paths: []string{}},
 	{Case: Case{Name: "a policy for one trust domain", Want: []string{"EP019 warning west", "EP051 note east,west"}, Fleet: serving(func(_ *Fleet, east, west *Cluster) {
 		east.Mesh["istio"]["trustDomain"] = "east.local"
 		west.Network.More = append(west.Network.More, allow(api.AuthorizationSource{Principals: []string{"cluster.local/ns/sample/sa/default"}}))

@@ -261,6 +261,15 @@ var Faults = []Case{
 		Fleet: change(func(_ *Fleet, east, west *Cluster) { east.SelfSign(); west.SelfSign() }),
 	},
 	{
+		Name: "self-signed, and nothing joins them", Want: []string{"CERT001 note east,west"},
+		Fleet: change(func(_ *Fleet, east, west *Cluster) {
+			for _, c := range []*Cluster{east, west} {
+				c.SelfSign()
+				c.Remotes = nil
+			}
+		}),
+	},
+	{
 		Name: "cacerts that istiod generated", Want: []string{"CERT013 error west", "CERT001 error west,east < CERT013", "CERT002 error east,west < CERT001"},
 		Fleet: change(func(_ *Fleet, _, west *Cluster) { west.generate() }),
 	},

@@ -546,7 +546,7 @@ var RemoteFaults = []RemoteCase{
 		c := w.Cluster("east")
 		resources.RemoteSecrets.Edit(c).Value = append(resources.RemoteSecrets.Of(c).Value, s)
 		say(w, "east", "config", s)
-	}), []string{"SEC007 error east", "SEC024 warning east"}},
+	}), []string{"SEC007 error east", "SEC024 note east"}},
 	{"a cluster that is gone holds up istiod", after(func(w RemoteWorld) {
 		s := *w.Secret("east", "west")
 		s.Name, s.ClusterID, s.Server = "old", "old", "https://old.example:6443"

@@ -122,6 +122,12 @@ func (m *Mesh) Links() []Link { return slices.Clone(m.links) }
 // Same reports whether two clusters are of one mesh, or ought to be.
 func (m *Mesh) Same(a, b *Cluster) bool { return m.group[a] == m.group[b] }
 
+// KnownApart reports whether two clusters are not of one mesh, and nothing that was not read
+// could say otherwise.
+func (m *Mesh) KnownApart(a, b *Cluster) bool {
+	return !m.Same(a, b) && len(a.Membership.Unread)+len(b.Membership.Unread) == 0
+}
+
 // join puts the clusters into meshes.
 func (m *Mesh) join() {
 	m.group = make(map[*Cluster]int, len(m.Clusters))

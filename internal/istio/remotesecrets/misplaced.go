@@ -52,7 +52,7 @@ func unusedByExternal(r *model.RemoteSecret) finding.Finding {
 
 func kubeconfigAsCluster(r *model.RemoteSecret) finding.Finding {
 	return finding.Finding{
-		Code: "SEC024", Severity: finding.Warning, Clusters: []string{r.In.Context}, Object: r.Object(),
+		Code: "SEC024", Severity: finding.Note, Clusters: []string{r.In.Context}, Object: r.Object(),
 		Title:    "istiod uses the kubeconfig of an external control plane as a remote cluster called config",
 		Evidence: []finding.Evidence{serverOf(r), {Field: r.Object().String() + ", label " + istio.MultiClusterLabel, Value: "true"}},
 		Effect:   "the endpoints of that cluster are there twice, and a cluster config appears in metrics and locality rules",

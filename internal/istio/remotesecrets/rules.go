@@ -26,7 +26,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 	after := func(codes ...finding.Code) []finding.Code { return codes }
 	uses := func(further ...rule.Need) []rule.Need { return append(known[:len(known):len(known)], further...) }
 	out := []*rule.Rule[*model.Mesh]{
-		{Reports: reports(rule.May("SEC024", finding.Error, finding.Warning)), Uses: uses(resources.SystemSecrets), Run: externalControlPlanes},
+		{Reports: reports(rule.May("SEC024", finding.Error, finding.Note)), Uses: uses(resources.SystemSecrets), Run: externalControlPlanes},
 		{Reports: reports(rule.May("SEC002", finding.Error, finding.Warning)), Uses: uses(resources.StraySecrets), Run: misplacedSecrets},
 		{Reports: reports(rule.May("SEC003", finding.Error)), Uses: uses(resources.StraySecrets, resources.SystemSecrets), Run: unlabeledSecrets},
 		{Reports: reports(rule.May("SEC026", finding.Note), rule.May("SEC008", finding.Error)), Uses: uses(), Run: unusableKubeconfigs},

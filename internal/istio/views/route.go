@@ -41,7 +41,7 @@ func (d *drawing) routes(unreached []string) []Route {
 
 // mayBeOne reports whether two clusters are of one mesh, or may be.
 func (d *drawing) mayBeOne(a, b *model.Cluster) bool {
-	return d.mesh.Same(a, b) || len(a.Membership.Unread)+len(b.Membership.Unread) > 0
+	return !d.mesh.KnownApart(a, b)
 }
 
 // newRoute is one of which nothing is known.
