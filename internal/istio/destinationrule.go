@@ -192,3 +192,39 @@ func (d *destinationRules) candidates(client, host, namespace string) []*mergedR
 	}
 	return nil
 }
+
+// RepeatedSubset is a name that two subsets of a DestinationRule have.
+type RepeatedSubset struct {
+	Rule   ObjectName
+	Subset string
+	// All are the names of the rule's subsets, in its order.
+	All []string
+}
+
+// RepeatedSubsets are those of the rules that a client has for the Services that it sees, each
+// once. Of rules that are merged the first keeps its subsets, and the others add what has
+// another name (pilot/pkg/model/destination_rule.go, mergeDestinationRule).
+func (v *View) RepeatedSubsets(client Source) []RepeatedSubset {
+	var out []RepeatedSubset
+	seen := map[*mergedRule]bool{}
+	for _, s := range v.Services() {
+		r := v.rules.of(client, s.Host(), s.Namespace)
+		if r == nil || seen[r] {
+			continue
+		}
+		seen[r] = true
+		var names []string
+		repeated := ""
+		for _, subset := range r.spec.Subsets {
+			if slices.Contains(names, subset.Name) && repeated == "" {
+				repeated = subset.Name
+			}
+			names = append(names, subset.Name)
+		}
+		if repeated != "" {
+			namespace, name, _ := strings.Cut(r.from[0], "/")
+			out = append(out, RepeatedSubset{Rule: ObjectName{namespace, name}, Subset: repeated, All: names})
+		}
+	}
+	return out
+}

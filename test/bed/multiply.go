@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"reflect"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -72,31 +73,51 @@ func Multiply[T any, P interface {
 	})
 }
 
-// ask asks etcd through its gateway for JSON.
+// etcd answers with 503 while it is not able to write as fast as it is asked to.
+const (
+	etcdTries = 30
+	etcdPause = time.Second
+)
+
+// ask asks etcd through its gateway for JSON, again while it is busy.
 func (e *etcd) ask(ctx context.Context, what string, question, into any) error {
 	body, err := json.Marshal(question)
 	if err != nil {
 		return err
 	}
+	for try := 1; ; try++ {
+		busy, err := e.askOnce(ctx, what, body, into)
+		if !busy || try == etcdTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(etcdPause):
+		}
+	}
+}
+
+func (e *etcd) askOnce(ctx context.Context, what string, body []byte, into any) (busy bool, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url+"/v3/kv/"+what, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return false, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("etcd answers %s: %s", answer.Status, text)
+		return answer.StatusCode == http.StatusServiceUnavailable, fmt.Errorf("etcd answers %s: %s", answer.Status, text)
 	}
 	if into == nil {
-		return nil
+		return false, nil
 	}
-	return json.Unmarshal(text, into)
+	return false, json.Unmarshal(text, into)
 }

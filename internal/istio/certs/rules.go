@@ -91,7 +91,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{Reports: one("CERT013", finding.Error), Needs: istiods, Uses: roots, Run: generatedBundles},
 		{
 			Reports: one("CERT001", finding.Error, finding.Note), Needs: istiods, Uses: roots,
-			After: []finding.Code{"CERT004", "CERT013", "CERT038"}, Run: unrelatedSelfSigned,
+			After: []finding.Code{"CERT004", "CERT013", "CERT016", "CERT038"}, Run: unrelatedSelfSigned,
 		},
 		{Reports: one("CERT020", finding.Error), Needs: istiods, Uses: roots, Run: externalBesideIstiod},
 		{

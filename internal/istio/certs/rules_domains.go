@@ -39,7 +39,7 @@ func furtherRootsNotInEffect(p *pass) {
 				Code: "CERT016", Severity: finding.Error, Clusters: []string{a.Context},
 				Object:   finding.In("configmap", a.SystemNamespace, mesh.ConfigMap),
 				Title:    "the further roots in caCertificates of the mesh config are not in effect",
-				Evidence: append([]finding.Evidence{{Field: "caCertificates", Value: fmt.Sprintf("%d entries", len(anchors))}}, why...),
+				Evidence: append([]finding.Evidence{{Field: "caCertificates", Value: finding.Plural(len(anchors), "item")}}, why...),
 				Effect:   "workloads do not trust these roots, though the mesh config says so",
 				Fix:      a.takeAnchors(mesh),
 			})
@@ -97,7 +97,7 @@ func (t *trust) anchorsForAmbient(p *pass, a *authority, mesh istio.MeshConfig, 
 		Object: finding.In("configmap", a.SystemNamespace, mesh.ConfigMap),
 		Title:  "the further roots in caCertificates of the mesh config do not reach ambient workloads",
 		Evidence: []finding.Evidence{
-			{Field: "caCertificates", Value: fmt.Sprintf("%d entries", len(anchors))},
+			{Field: "caCertificates", Value: finding.Plural(len(anchors), "item")},
 			{Field: "namespaces in ambient mode", Value: strings.Join(namespaces, ", ")},
 			{Field: "configmap " + istio.RootCertConfigMap, Value: describeAll(a.published.Certificates)},
 		},

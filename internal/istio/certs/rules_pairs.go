@@ -235,3 +235,16 @@ func (t *trust) anchored(r refusal) bool {
 	}
 	return true
 }
+
+// wouldTrust reports whether clusters would trust one another, if what their mesh configs say
+// were in effect for all workloads.
+func (t *trust) wouldTrust(clusters []int) bool {
+	for _, i := range clusters {
+		for _, k := range clusters {
+			if t.refuses(i, k) && !t.anchored(refusal{refusing: []int{i}, refused: []int{k}}) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -70,7 +70,11 @@ func unrelatedSelfSigned(p *pass) {
 			finding.List(names(t.authorities, these)), finding.List(names(t.authorities, others)))
 	}
 	f.CausedBy = cause(p, names(t.authorities, these), "CERT013", "CERT038")
-	f.Evidence = t.whatSigns(append(slices.Clone(these), others...))
+	all := append(slices.Clone(these), others...)
+	if id := cause(p, names(t.authorities, all), "CERT016"); id != "" && t.wouldTrust(all) {
+		f.CausedBy = id
+	}
+	f.Evidence = t.whatSigns(all)
 	var selfSigned []*authority
 	for _, i := range these {
 		selfSigned = append(selfSigned, t.authorities[i])

@@ -56,7 +56,7 @@ func (d differences) find(namespaces ...string) {
 			}
 		}
 	}
-	config := make([]map[finding.Object]string, len(primaries))
+	config := make([]map[finding.Object]said, len(primaries))
 	for _, namespace := range namespaces {
 		for i, c := range primaries {
 			config[i] = configOf(c, namespace)
@@ -68,8 +68,8 @@ func (d differences) find(namespaces ...string) {
 				}
 				for _, object := range objectsOf(config[i]) {
 					a, b := config[i][object], config[k][object]
-					if b != "" && a != b {
-						d.report(differingConfig(object, primaries[i], primaries[k], a, b))
+					if b != (said{}) && a.spec != b.spec && a.means != b.means {
+						d.report(differingConfig(object, primaries[i], primaries[k], a.spec, b.spec))
 					}
 				}
 			}
@@ -90,19 +90,23 @@ func differingConfig(object finding.Object, first, second *model.Cluster, a, b s
 	}
 }
 
-func objectsOf(m map[finding.Object]string) []finding.Object {
+// said is what an object says, and what it means to the control plane of its cluster.
+type said struct{ spec, means string }
+
+func objectsOf(m map[finding.Object]said) []finding.Object {
 	return slices.SortedFunc(maps.Keys(m), func(a, b finding.Object) int { return strings.Compare(a.String(), b.String()) })
 }
 
 // configOf is what a cluster's control plane is told about a namespace: the specs of objects,
 // without those that a controller of the cluster makes, such as Flagger.
-func configOf(c *model.Cluster, namespace string) map[finding.Object]string {
-	out := map[finding.Object]string{}
-	put := func(kind string, m *metav1.ObjectMeta, spec any) {
+func configOf(c *model.Cluster, namespace string) map[finding.Object]said {
+	out := map[finding.Object]said{}
+	meaning := func(kind string, m *metav1.ObjectMeta, spec, means any) {
 		if m.Namespace == namespace && owner.Of(m).Tool != owner.Controller {
-			out[finding.In(kind, m.Namespace, m.Name)] = remedy.JSON(spec)
+			out[finding.In(kind, m.Namespace, m.Name)] = said{remedy.JSON(spec), remedy.JSON(means)}
 		}
 	}
+	put := func(kind string, m *metav1.ObjectMeta, spec any) { meaning(kind, m, spec, spec) }
 	for i := range resources.DestinationRules.Of(c.Cluster).Value {
 		o := &resources.DestinationRules.Of(c.Cluster).Value[i]
 		put("destinationrule", &o.ObjectMeta, ruleByPeople(o.Spec))
@@ -120,7 +124,7 @@ func configOf(c *model.Cluster, namespace string) map[finding.Object]string {
 	}
 	for i := range resources.AuthorizationPolicies.Of(c.Cluster).Value {
 		o := &resources.AuthorizationPolicies.Of(c.Cluster).Value[i]
-		put("authorizationpolicy", &o.ObjectMeta, principalsOfMesh(o.Spec, c))
+		meaning("authorizationpolicy", &o.ObjectMeta, o.Spec, principalsOfMesh(o.Spec, c))
 	}
 	for i := range resources.Sidecars.Of(c.Cluster).Value {
 		o := &resources.Sidecars.Of(c.Cluster).Value[i]

@@ -30,7 +30,7 @@ func (w *walk) networks() Verdict {
 	}
 	if v := w.each(stepNetwork, func(p *port) (finding.Finding, bool) {
 		if network, ok := unreachable(p); ok {
-			return w.noGateway(network), true
+			return w.leftOut(network), true
 		}
 		unroutable := w.unroutable(p)
 		if len(unroutable) == 0 {
@@ -98,6 +98,7 @@ func isNodePort(s *corev1.Service) bool { return s != nil && s.Spec.Type == core
 func (w *walk) causeOfNoGateway(network string) string {
 	object := finding.Named("network", network)
 	return cmp.Or(
+		w.known.about(object, []string{w.source.Context}, "GW018"),
 		w.known.about(object, []string{w.to.Context}, "GW001"),
 		w.known.about(object, nil, "GW001"),
 		w.known.about(finding.Object{}, []string{w.to.Context}, addressFaults...))
@@ -196,6 +197,16 @@ func (w *walk) noGateway(network string) finding.Finding {
 	if f.CausedBy = w.causeOfNoGateway(network); f.CausedBy != "" {
 		f.Fix = remedy.ByItsCause()
 	}
+	return f
+}
+
+// leftOut: no gateway of the network is one that the source can use, by the family of its
+// address or by what it takes. istiod then leaves the endpoints out.
+func (w *walk) leftOut(network string) finding.Finding {
+	f := w.noGateway(network)
+	f.Title = fmt.Sprintf("%s knows no gateway of network %s that clients in %s can use, and leaves out its endpoints",
+		istiodOf(w.cp), network, w.source.Context)
+	f.Effect = fmt.Sprintf("clients in %s get no endpoint of %s", w.source.Context, w.to.Context)
 	return f
 }
 

@@ -136,6 +136,11 @@ func podRules() []*rule.Rule[*model.Mesh] {
 		After:   []finding.Code{"PR014", "NET032", "PR012", "PR002", "CP003", "CP033", "CP040", "CP024"},
 		Run:     noReadyPod,
 	}, {
+		Reports: []rule.Report{rule.May("GW043", finding.Error)},
+		Needs:   append(slices.Clone(listeners), resources.Namespaces, resources.MeshConfigs, resources.RemoteSecrets),
+		Uses:    []rule.Need{resources.DestinationRules},
+		Run:     repeatedSubsets,
+	}, {
 		Reports: []rule.Report{rule.May("GW032", fails...)},
 		Needs:   []rule.Need{resources.Services, resources.Pods, resources.Nodes},
 		Run:     localTrafficPolicy,

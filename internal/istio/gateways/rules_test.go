@@ -45,8 +45,9 @@ func TestNothingReadIsNothingFound(t *testing.T) {
 
 func TestEachReadAlone(t *testing.T) {
 	area().EachReadAlone(t, istiotest.NetworkHealthy, func(_ *istiotest.Cluster, row resource.Resource) bool {
-		// They are read of the clusters that need them.
-		return row == resource.Resource(resources.GatewayEvents)
+		// Events are read of the clusters that need them, and rules for destinations concern
+		// those with a gateway for sidecars.
+		return row == resource.Resource(resources.GatewayEvents) || row == resource.Resource(resources.DestinationRules)
 	})
 }
 

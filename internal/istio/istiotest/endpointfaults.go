@@ -18,6 +18,13 @@ func rule(policy *api.TrafficPolicy, subsets ...api.Subset) *api.DestinationRule
 	}
 }
 
+// ofGateway is a rule for the gateway's own Service, which every fleet with networks has.
+func ofGateway(subsets ...api.Subset) *api.DestinationRule {
+	r := rule(nil, subsets...)
+	r.Namespace, r.Spec.Host = System, "istio-eastwestgateway"
+	return r
+}
+
 // outlierDetection turns failover between localities on.
 func outlierDetection() *api.DestinationRule {
 	return rule(&api.TrafficPolicy{OutlierDetection: &api.OutlierDetection{}})

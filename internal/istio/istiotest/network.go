@@ -292,6 +292,16 @@ var NetworkHealthy = slices.Concat(networkHealthy, workloadHealthy, pathHealthy,
 
 // networkHealthy are those that resemble faults of networks and their gateways.
 var networkHealthy = []Case{
+	{Name: "two rules for one host with a subset of the same name", Fleet: networked(func(_ *Fleet, _, west *Cluster) {
+		first, second := ofGateway(api.Subset{Name: "v1"}), ofGateway(api.Subset{Name: "v1"}, api.Subset{Name: "v2"})
+		second.Name = "second"
+		west.Network.More = append(west.Network.More, first, second)
+	})},
+	{Name: "two subsets of one name for a host that nobody has", Fleet: networked(func(_ *Fleet, _, west *Cluster) {
+		r := ofGateway(api.Subset{Name: "v1"}, api.Subset{Name: "v1"})
+		r.Spec.Host = "api.example.com"
+		west.Network.More = append(west.Network.More, r)
+	})},
 	{Name: "two networks", Fleet: func() *Fleet { return Networked("east", "west") }},
 	{Name: "three networks", Fleet: func() *Fleet { return Networked("east", "north", "west") }},
 	{Name: "one network without a name", Fleet: func() *Fleet { return OneNetwork("", "east", "west") }},

@@ -226,6 +226,9 @@ var networkFaults = []Case{
 		}
 		delete(west.SystemLabels, "mesh")
 	})},
+	{Name: "two subsets of one name", Want: []string{"GW043 error west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
+		west.Network.More = append(west.Network.More, ofGateway(api.Subset{Name: "v1"}, api.Subset{Name: "v2"}, api.Subset{Name: "v1"}))
+	})},
 	{Name: "pods with IPv6 alone", Want: []string{"GW018 error east"}, Fleet: networked(func(_ *Fleet, east, _ *Cluster) {
 		for i, p := range east.Network.Pods {
 			p.Status.PodIP = fmt.Sprintf("fd00::%d", i+1)

@@ -32,7 +32,13 @@ func injectedNetworks(p *rule.Pass[*model.Mesh]) {
 			{n.Pods, "most sidecars, " + istio.EnvProxyNetwork}, {n.InjectionPath, "injection webhook, net"}, {n.Injector, ""},
 		} {
 			if injected.network != "" && injected.network != n.Namespace {
-				p.Report(injectedOther(c, injected.network, injected.from))
+				f := injectedOther(c, injected.network, injected.from)
+				if n.InjectionPath == "" { // the injector gives the pods of other clusters its own network
+					if f.CausedBy = model.Cause(p, c.Context, finding.Object{}, "PR003"); f.CausedBy != "" {
+						f.Fix = remedy.ByItsCause()
+					}
+				}
+				p.Report(f)
 				break
 			}
 		}

@@ -19,6 +19,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Reports: []rule.Report{rule.May("NET006", finding.Error)},
 			Needs:   []rule.Need{resources.Pods, resources.Namespaces, resources.Webhooks},
 			Uses:    []rule.Need{resources.Injectors},
+			After:   []finding.Code{"PR003"},
 			Run:     injectedNetworks,
 		},
 		{

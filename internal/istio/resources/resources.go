@@ -52,7 +52,9 @@ var (
 	// Leads are read of the clusters in which the others show them to be needed.
 	Leads = resource.Set{GatewayEvents, SystemSlices, ReaderRights}
 	// NetworkRules is what the rules of package network read besides.
-	NetworkRules = resource.Join(Networks, Gateways, RootCert, NetworkPolicies, Injectors, WorkloadEntries, ServiceEntries, Leads)
+	NetworkRules = resource.Join(
+		Networks, Gateways, RootCert, NetworkPolicies, Injectors, WorkloadEntries, ServiceEntries, DestinationRules, Leads,
+	)
 	// Mesh is everything that tells which endpoints a proxy is given.
 	Mesh = resource.Join(Networks, ReaderAccess, EndpointSlices, PeerAuthentications, DestinationRules, Gateways)
 	// Policies is what tells who knows a service, and who may call it.
