@@ -52,7 +52,7 @@ func run(fleet *facts.Fleet, command string) (finding.Result, error) {
 	if service != "" {
 		name, namespace, _ := strings.Cut(service, ".")
 		of.Areas = []mesh.Area{mesh.Network, mesh.Endpoints}
-		_, result, err := istiomesh.Diagnose(ctx, of, namespace, name)
+		_, result, err := istiomesh.Mesh{}.Diagnose(ctx, of, namespace, name)
 		return result, err
 	}
 	of.Areas = []mesh.Area{mesh.Area(area)}

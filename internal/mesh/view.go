@@ -1,6 +1,13 @@
 package mesh
 
-import "github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+import (
+	"context"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
+)
 
 // View is what a command lists.
 type View string
@@ -30,4 +37,30 @@ type Section struct {
 	Names []string `json:"-"`
 	// Gaps say what is missing, each in a line that begins with its context.
 	Gaps []string `json:"gaps,omitempty"`
+}
+
+// Diagnoser is a mesh that says why a service is, or is not, reached.
+type Diagnoser interface {
+	Mesh
+	// DiagnosisResources are the rows that a diagnosis reads.
+	DiagnosisResources() resource.Set
+	// Diagnose says what becomes of requests for a service from each cluster to each other
+	// one. An error is about what the user wants.
+	Diagnose(ctx context.Context, run *Run, namespace, name string) (*view.Diagnosis, finding.Result, error)
+}
+
+// Mapper is a mesh that is drawn.
+type Mapper interface {
+	Mesh
+	// Map is who reaches whom in the fleet of a run, and through which gateways.
+	Map(ctx context.Context, run *Run) (view.NetworkMap, error)
+}
+
+// Comparer is a mesh whose clusters trust roots that are compared.
+type Comparer interface {
+	Mesh
+	// RootResources are the rows that tell the roots.
+	RootResources() resource.Set
+	// CompareRoots says which roots the workloads of which clusters trust, and who trusts whom.
+	CompareRoots(fleet *facts.Fleet) view.Comparison
 }

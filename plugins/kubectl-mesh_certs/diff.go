@@ -7,10 +7,9 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 func newDiff(f *command.Frame) *cobra.Command {
@@ -32,15 +31,15 @@ them a cluster that could not be read.`,
 		if err != nil {
 			return err
 		}
-		fleet, err := f.Gather(cmd.Context(), resources.Roots)
+		fleet, err := f.Gather(cmd.Context(), f.RootRows())
 		if err != nil {
 			return err
 		}
 		if len(fleet.Clusters) < 2 {
 			return fmt.Errorf("there is only one cluster to compare, %s; name two or more with --contexts", fleet.Clusters[0].Context)
 		}
-		comparison := certs.Compare(fleet)
-		if err := printComparison(f, output, format, fleet, comparison); err != nil {
+		comparison, meshes := f.CompareRoots(fleet)
+		if err := printComparison(f, output, format, fleet, comparison, meshes); err != nil {
 			return err
 		}
 		return differs(comparison)
@@ -49,7 +48,7 @@ them a cluster that could not be read.`,
 }
 
 // differs is the error with the exit code of diff(1).
-func differs(c certs.Comparison) error {
+func differs(c view.Comparison) error {
 	for _, cluster := range c.Clusters {
 		if cluster.Unknown != "" {
 			return command.ExitCode(command.ExitFailed)
@@ -64,10 +63,12 @@ func differs(c certs.Comparison) error {
 // comparisonDocument is what -o json and yaml print.
 type comparisonDocument struct {
 	report.Meta
-	certs.Comparison
+	view.Comparison
 }
 
-func printComparison(f *command.Frame, output *command.Output, format report.Format, fleet *facts.Fleet, c certs.Comparison) error {
+func printComparison(
+	f *command.Frame, output *command.Output, format report.Format, fleet *facts.Fleet, c view.Comparison, meshes int,
+) error {
 	switch format.Kind() {
 	case report.JSON, report.YAML:
 		return report.Encode(f.Out, format, comparisonDocument{report.NewMeta("RootComparison"), c})
@@ -87,7 +88,10 @@ func printComparison(f *command.Frame, output *command.Output, format report.For
 			fmt.Fprintf(f.ErrOut, "error: %s\n", printable.Line(cluster.Context+": "+cluster.Unreached.Reason))
 		}
 	}
-	if c.Same {
+	switch {
+	case c.Same && meshes > 1:
+		fmt.Fprintf(f.ErrOut, "The %d clusters trust the same roots, and one another, within each of %d meshes.\n", len(c.Clusters), meshes)
+	case c.Same:
 		fmt.Fprintf(f.ErrOut, "%d clusters trust the same roots, and one another.\n", len(c.Clusters))
 	}
 	return nil

@@ -9,14 +9,14 @@ import (
 
 	"github.com/fatih/color"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // printDiff writes how roots differ: like diff(1) for two clusters, as
 // tables for more.
-func printDiff(p *report.Page, c certs.Comparison, wide bool) error {
+func printDiff(p *report.Page, c view.Comparison, wide bool) error {
 	if c.Same && !wide {
 		return nil
 	}
@@ -37,9 +37,9 @@ func printDiff(p *report.Page, c certs.Comparison, wide bool) error {
 }
 
 // twoSides writes the roots of two clusters as diff -u would.
-func twoSides(p *report.Page, c certs.Comparison, wide bool) {
+func twoSides(p *report.Page, c view.Comparison, wide bool) {
 	left, right := c.Clusters[0], c.Clusters[1]
-	for i, side := range []certs.ClusterRoots{left, right} {
+	for i, side := range []view.ClusterRoots{left, right} {
 		mark, style := "--- ", color.FgRed
 		if i == 1 {
 			mark, style = "+++ ", color.FgGreen
@@ -64,7 +64,7 @@ func twoSides(p *report.Page, c certs.Comparison, wide bool) {
 	p.Blank()
 	for _, r := range c.Trust {
 		style := []color.Attribute{color.FgGreen}
-		if r.Verdict != certs.Trusts {
+		if r.Verdict != view.Trusts {
 			style[0] = color.FgRed
 		}
 		p.Wrapped("", verdict(r), style...)
@@ -72,12 +72,12 @@ func twoSides(p *report.Page, c certs.Comparison, wide bool) {
 }
 
 // verdict is a relation as a sentence.
-func verdict(r certs.Relation) string {
-	says := map[certs.Verdict]string{certs.Trusts: "trusts", certs.Distrusts: "does not trust", certs.Undecided: "may or may not trust"}
+func verdict(r view.Relation) string {
+	says := map[view.Trust]string{view.Trusts: "trusts", view.Distrusts: "does not trust", view.Undecided: "may or may not trust"}
 	return fmt.Sprintf("%s %s %s: %s", r.From, says[r.Verdict], r.To, r.Reason)
 }
 
-func describe(r certs.Root, wide bool) string {
+func describe(r view.Root, wide bool) string {
 	sha := pki.Short(r.SHA256)
 	if wide {
 		sha = r.SHA256
@@ -86,7 +86,7 @@ func describe(r certs.Root, wide bool) string {
 }
 
 // rootTable has a row for each root.
-func rootTable(p *report.Page, c certs.Comparison, wide bool) error {
+func rootTable(p *report.Page, c view.Comparison, wide bool) error {
 	var rows [][]string
 	for _, r := range c.Roots {
 		sha := pki.Short(r.SHA256)
@@ -112,17 +112,17 @@ func rootTable(p *report.Page, c certs.Comparison, wide bool) error {
 }
 
 // trustTable says for each cluster which others it trusts.
-func trustTable(p *report.Page, c certs.Comparison) error {
+func trustTable(p *report.Page, c view.Comparison) error {
 	var rows [][]string
 	for _, from := range c.Clusters {
-		by := map[certs.Verdict][]string{}
+		by := map[view.Trust][]string{}
 		for _, r := range c.Trust {
 			if r.From == from.Cluster {
 				by[r.Verdict] = append(by[r.Verdict], r.To)
 			}
 		}
 		n := len(c.Clusters) - 1
-		rows = append(rows, []string{from.Cluster, some(by[certs.Trusts], n), some(by[certs.Distrusts], n), some(by[certs.Undecided], n)})
+		rows = append(rows, []string{from.Cluster, some(by[view.Trusts], n), some(by[view.Distrusts], n), some(by[view.Undecided], n)})
 	}
 	return p.Table([]string{"CLUSTER", "TRUSTS", "DOES NOT TRUST", "UNKNOWN"}, rows)
 }

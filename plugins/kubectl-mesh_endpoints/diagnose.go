@@ -11,11 +11,10 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 func newDiagnose(f *command.Frame) *cobra.Command {
@@ -35,6 +34,10 @@ whether that pod's proxy is connected to it, and what it still has of clusters t
 read any more. Where a path leads there, the proxy is asked, by port-forward or exec, whether
 it holds something against the endpoints. -o wide shows every step and every endpoint.
 
+Of Linkerd it follows each Link: export, mirror, credentials, gateway, trust and policies, to
+what the destination controller gives to clients. Name the service as its own cluster does
+(cart), or as others do (cart-west, cart-federated).
+
 Exit codes: 0 when all paths lead there or stay away on purpose, 1 when one is broken, 2 when
 it cannot be told.`,
 		Example: "  %[1]s diagnose cart.shop --contexts east,west\n  %[1]s diagnose cart -n shop -o wide\n  %[1]s diagnose cart.shop -o json",
@@ -53,7 +56,7 @@ it cannot be told.`,
 		if err != nil {
 			return err
 		}
-		fleet, err := f.Gather(cmd.Context(), f.Resources(nil, areas...))
+		fleet, err := f.Gather(cmd.Context(), command.DiagnosisRows(f.Plugin.Meshes))
 		if err != nil {
 			return err
 		}
@@ -65,7 +68,7 @@ it cannot be told.`,
 		if err != nil {
 			return err
 		}
-		d, result, err := istiomesh.Diagnose(cmd.Context(), f.Run(fleet, areas...), to.Namespace, to.Name)
+		d, result, err := f.Diagnose(cmd.Context(), fleet, to.Namespace, to.Name)
 		if err != nil {
 			return err
 		}
@@ -87,11 +90,11 @@ it cannot be told.`,
 }
 
 // exitOf is the exit code of a diagnosis.
-func exitOf(d *endpoints.Diagnosis) error {
+func exitOf(d *view.Diagnosis) error {
 	switch v := d.Verdict(); {
 	case v.Failed():
 		return command.ExitCode(command.ExitFindings)
-	case v == endpoints.Unknown:
+	case v == view.Unknown:
 		return command.ExitCode(command.ExitFailed)
 	}
 	return nil
@@ -109,14 +112,14 @@ func sayUnreached(f *command.Frame, fleet *facts.Fleet) {
 // diagnosisDocument is what -o json and yaml print.
 type diagnosisDocument struct {
 	report.Meta
-	At      time.Time         `json:"at"`
-	Verdict endpoints.Verdict `json:"verdict"`
-	*endpoints.Diagnosis
+	At      time.Time    `json:"at"`
+	Verdict view.Verdict `json:"verdict"`
+	*view.Diagnosis
 	Findings []report.IdentifiedFinding `json:"findings"`
 	Unknowns []finding.Unknown          `json:"unknowns"`
 }
 
-func newDiagnosisDocument(fleet *facts.Fleet, d *endpoints.Diagnosis, result finding.Result) diagnosisDocument {
+func newDiagnosisDocument(fleet *facts.Fleet, d *view.Diagnosis, result finding.Result) diagnosisDocument {
 	r := report.NewReport("", fleet, result)
 	return diagnosisDocument{
 		Meta: report.NewMeta("Diagnosis"), At: r.At, Verdict: d.Verdict(), Diagnosis: d, Findings: r.Findings, Unknowns: r.Unknowns,

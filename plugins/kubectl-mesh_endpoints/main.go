@@ -41,6 +41,7 @@ cluster and those that its remote secrets name.`,
   %[1]s explain EP003`,
 	Meshes: rules.Meshes(),
 	Areas:  areas,
+	Reads:  command.DiagnosisRows(rules.Meshes()),
 	Heap:   170 << 20, // what istiods say of tens of thousands of endpoints
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newDiagnose(f), newSecrets(f), newList(f)}

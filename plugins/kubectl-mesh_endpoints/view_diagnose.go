@@ -11,24 +11,24 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // verdictWords are the verdicts as they are printed.
-var verdictWords = map[endpoints.Verdict]string{
-	endpoints.Broken: "BROKEN", endpoints.Partial: "PARTIAL", endpoints.Unknown: "unknown",
-	endpoints.Local: "local", endpoints.Nothing: "nothing", endpoints.Reaches: "reaches",
+var verdictWords = map[view.Verdict]string{
+	view.Broken: "BROKEN", view.Partial: "PARTIAL", view.Unknown: "unknown",
+	view.Local: "local", view.Nothing: "nothing", view.Reaches: "reaches",
 }
 
-var verdictStyles = map[endpoints.Verdict][]color.Attribute{
-	endpoints.Broken: {color.FgRed, color.Bold}, endpoints.Partial: {color.FgYellow, color.Bold}, endpoints.Unknown: {color.FgYellow},
-	endpoints.Reaches: {color.FgGreen},
+var verdictStyles = map[view.Verdict][]color.Attribute{
+	view.Broken: {color.FgRed, color.Bold}, view.Partial: {color.FgYellow, color.Bold}, view.Unknown: {color.FgYellow},
+	view.Reaches: {color.FgGreen},
 }
 
 // diagnosisPage writes a line for each path, the worst first, then the findings.
-func diagnosisPage(p *report.Page, d *endpoints.Diagnosis, result finding.Result, wide bool) error {
+func diagnosisPage(p *report.Page, d *view.Diagnosis, result finding.Result, wide bool) error {
 	if len(d.Paths) == 0 {
 		p.Wrapped("", fmt.Sprintf("%s.%s is in %s, and there is no other cluster to reach it from.", d.Name, d.Namespace, clustersOf(d)))
 	}
@@ -64,7 +64,7 @@ func diagnosisPage(p *report.Page, d *endpoints.Diagnosis, result finding.Result
 }
 
 // worstFirst are the paths by their verdicts, those with a cause first.
-func worstFirst(d *endpoints.Diagnosis) []int {
+func worstFirst(d *view.Diagnosis) []int {
 	order := make([]int, len(d.Paths))
 	for i := range order {
 		order[i] = i
@@ -77,13 +77,13 @@ func worstFirst(d *endpoints.Diagnosis) []int {
 		if p.Verdict == q.Verdict && p.Code == "" && q.Code != "" {
 			return 1
 		}
-		return cmp.Compare(slices.Index(endpoints.Verdicts, p.Verdict), slices.Index(endpoints.Verdicts, q.Verdict))
+		return cmp.Compare(slices.Index(view.Verdicts, p.Verdict), slices.Index(view.Verdicts, q.Verdict))
 	})
 	return order
 }
 
 // way is from where to where; the network where a cluster has sources on several.
-func way(d *endpoints.Diagnosis, path endpoints.Path) string {
+func way(d *view.Diagnosis, path view.Path) string {
 	from := path.From.Cluster
 	if path.From.Gateway {
 		return printable.Line(fmt.Sprintf("%s (gateway %s) → %s", from, path.From.Pod, path.To))
@@ -102,7 +102,10 @@ func way(d *endpoints.Diagnosis, path endpoints.Path) string {
 }
 
 // walked shows the steps of a path and what the source is given.
-func walked(p *report.Page, way string, path endpoints.Path) error {
+func walked(p *report.Page, way string, path view.Path) error {
+	if len(path.Steps) == 0 {
+		return nil
+	}
 	p.Blank()
 	source := "a proxy as the injector would make it"
 	if path.From.Pod != "" {
@@ -143,7 +146,7 @@ func indented(rows [][]string) [][]string {
 	return rows
 }
 
-func clustersOf(d *endpoints.Diagnosis) string {
+func clustersOf(d *view.Diagnosis) string {
 	var out []string
 	for _, c := range d.Clusters {
 		out = append(out, c.Cluster)
@@ -152,13 +155,13 @@ func clustersOf(d *endpoints.Diagnosis) string {
 }
 
 // diagnosisSummary says in one line what a diagnosis comes to.
-func diagnosisSummary(d *endpoints.Diagnosis) string {
-	count := map[endpoints.Verdict]int{}
+func diagnosisSummary(d *view.Diagnosis) string {
+	count := map[view.Verdict]int{}
 	for _, p := range d.Paths {
 		count[p.Verdict]++
 	}
 	var parts []string
-	for _, v := range endpoints.Verdicts {
+	for _, v := range view.Verdicts {
 		if n := count[v]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, strings.ToLower(verdictWords[v])))
 		}

@@ -7,9 +7,8 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // The formats of drawings.
@@ -32,6 +31,8 @@ STATUS says what API objects tell: ok, partial (some requests do not arrive), br
 unknown, where something that decides could not be read. Nothing is connected to; this
 machine resolves the host names of gateways, unless the clusters are from a dump.
 
+Of Linkerd each Link is a way: through its gateway, or to pods by remote discovery.
+
 -o dot is for Graphviz, -o mermaid for Markdown, -o svg for a browser.`,
 		Example: "  %[1]s map --contexts east,west\n  %[1]s map -o svg > mesh.svg\n  %[1]s map -o dot | dot -Tpng > mesh.png",
 		Args:    cobra.NoArgs,
@@ -39,11 +40,10 @@ machine resolves the host names of gateways, unless the clusters are from a dump
 	output := f.AddOutput(cmd, dot, mermaid, svg)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return f.List(cmd.Context(), output, f.Resources(nil, areas...), func(fleet *facts.Fleet) (command.Listing, error) {
-			mesh, result, err := istiomesh.Check(cmd.Context(), f.Run(fleet, areas...))
+			m, err := f.Map(cmd.Context(), fleet)
 			if err != nil {
 				return command.Listing{}, err
 			}
-			m := views.Map(mesh, result)
 			out := command.Listing{
 				Document: mapDocument{report.NewMeta("NetworkMap"), m}, Gaps: gaps(m.Gaps),
 				Drawings: map[report.Format]func() []byte{
@@ -68,5 +68,5 @@ machine resolves the host names of gateways, unless the clusters are from a dump
 // mapDocument is what -o json and yaml print.
 type mapDocument struct {
 	report.Meta
-	views.NetworkMap
+	view.NetworkMap
 }

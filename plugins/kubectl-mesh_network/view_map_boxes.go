@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // box is a frame of a drawing: a network, or clusters that are on none.
@@ -26,10 +26,10 @@ type boxLine struct {
 
 // boxes are the networks, each cluster with its gateways beneath it, and then
 // what is on no network.
-func boxes(m views.NetworkMap) []box {
+func boxes(m view.NetworkMap) []box {
 	var out []box
 	for _, n := range m.Networks {
-		b := box{title: networkTitle(m, n.Network)}
+		b := box{title: networkTitle(m, n)}
 		for _, c := range n.Clusters {
 			b.lines = append(b.lines, boxLine{text: c, cluster: true})
 			for _, g := range n.Gateways {
@@ -65,10 +65,12 @@ func boxes(m views.NetworkMap) []box {
 }
 
 // networkTitle is the name of a network, or words for one that has none.
-func networkTitle(m views.NetworkMap, name string) string {
+func networkTitle(m view.NetworkMap, n view.MapNetwork) string {
 	switch {
-	case name != "":
-		return name
+	case n.Network != "":
+		return n.Network
+	case n.Mesh != "":
+		return n.Mesh
 	case len(m.Networks) == 1:
 		return "one network"
 	default:
@@ -77,22 +79,22 @@ func networkTitle(m views.NetworkMap, name string) string {
 }
 
 // gatewayLines say where a gateway is, and what is wrong with it.
-func gatewayLines(indent string, g views.Gateway, of string) []boxLine {
+func gatewayLines(indent string, g view.Gateway, of string) []boxLine {
 	var out []boxLine
 	for _, where := range gatewayAddresses(g) {
-		out = append(out, boxLine{text: indent + "gateway " + where + of, severity: g.Severity()})
+		out = append(out, boxLine{text: indent + "gateway " + where + of, severity: g.Severity})
 	}
 	if note := gatewayNote(g); note != "" {
 		if len(out) == 0 {
-			return []boxLine{{text: indent + "gateway" + of + ": " + note, severity: g.Severity()}}
+			return []boxLine{{text: indent + "gateway" + of + ": " + note, severity: g.Severity}}
 		}
-		out = append(out, boxLine{text: indent + "  " + note, severity: g.Severity()})
+		out = append(out, boxLine{text: indent + "  " + note, severity: g.Severity})
 	}
 	return out
 }
 
 // gatewayAddresses are address and port of a gateway, one by one.
-func gatewayAddresses(g views.Gateway) []string {
+func gatewayAddresses(g view.Gateway) []string {
 	var out []string
 	for _, a := range g.Addresses {
 		text := net.JoinHostPort(a.Address, strconv.FormatUint(uint64(max(g.Port, g.HBONEPort)), 10))
@@ -105,8 +107,8 @@ func gatewayAddresses(g views.Gateway) []string {
 }
 
 // gatewayNote is the status of a gateway with its codes; "" where it is ok.
-func gatewayNote(g views.Gateway) string {
-	if g.Status == views.StatusOK {
+func gatewayNote(g view.Gateway) string {
+	if g.Status == view.StatusOK {
 		return ""
 	}
 	codes := make([]string, len(g.Codes))
@@ -120,13 +122,13 @@ func gatewayNote(g views.Gateway) string {
 }
 
 // routeSeverity is the colour of a route; "" where it is ok.
-func routeSeverity(s views.RouteStatus) finding.Severity {
+func routeSeverity(s view.RouteStatus) finding.Severity {
 	switch s {
-	case views.RouteBroken:
+	case view.RouteBroken:
 		return finding.Error
-	case views.RoutePartial:
+	case view.RoutePartial:
 		return finding.Warning
-	case views.RouteUnknown:
+	case view.RouteUnknown:
 		return finding.Note
 	default:
 		return ""
@@ -134,7 +136,7 @@ func routeSeverity(s views.RouteStatus) finding.Severity {
 }
 
 // ends names the clusters at the beginning and at the end of an arrow.
-func ends(a views.Arrow) (from, to string) {
+func ends(a view.Arrow) (from, to string) {
 	from, to = strings.Join(a.From, ", "), strings.Join(a.To, ", ")
 	if a.AllOthers {
 		from = "all others"

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // mapDOT is the map for Graphviz.
-func mapDOT(m views.NetworkMap) []byte {
+func mapDOT(m view.NetworkMap) []byte {
 	g := newGraph(m)
 	var b bytes.Buffer
 	b.WriteString("digraph mesh {\n  rankdir=LR;\n  compound=true;\n" +
@@ -30,13 +30,13 @@ func mapDOT(m views.NetworkMap) []byte {
 			attributes = "label=" + dotQuote(e.label) + ", " + attributes
 		}
 		switch e.status {
-		case views.RouteBroken:
+		case view.RouteBroken:
 			attributes += ", style=dashed, arrowhead=tee"
-		case views.RoutePartial:
+		case view.RoutePartial:
 			attributes += ", style=dashed"
-		case views.RouteUnknown:
+		case view.RouteUnknown:
 			attributes += ", style=dotted"
-		case views.RouteOK: // a plain line
+		case view.RouteOK: // a plain line
 		}
 		fmt.Fprintf(&b, "  %s -> %s [%s];\n", e.from, e.to, attributes)
 	}

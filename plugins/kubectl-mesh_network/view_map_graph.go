@@ -6,9 +6,8 @@ import (
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // graph is the map as nodes and edges, for programs that lay them out. All
@@ -35,12 +34,12 @@ type node struct {
 
 type edge struct {
 	from, to, label string
-	status          views.RouteStatus
+	status          view.RouteStatus
 }
 
 // newGraph draws requests from clusters to gateways, and from there to clusters.
 // What all clusters have in common comes from one node that stands for them.
-func newGraph(m views.NetworkMap) graph {
+func newGraph(m view.NetworkMap) graph {
 	var g graph
 	clusters := map[string]string{}
 	add := func(n *nodeGroup, name string) {
@@ -49,12 +48,12 @@ func newGraph(m views.NetworkMap) graph {
 		n.nodes = append(n.nodes, node{id: id, lines: []string{printable.Line(name)}})
 	}
 	type drawnGateway struct {
-		views.Gateway
+		view.Gateway
 		id string
 	}
 	var gateways []drawnGateway
 	for i, n := range m.Networks {
-		group := nodeGroup{id: fmt.Sprintf("n%d", i), title: printable.Line(networkTitle(m, n.Network))}
+		group := nodeGroup{id: fmt.Sprintf("n%d", i), title: printable.Line(networkTitle(m, n))}
 		for _, c := range n.Clusters {
 			add(&group, c)
 		}
@@ -68,7 +67,7 @@ func newGraph(m views.NetworkMap) graph {
 			for k := range lines {
 				lines[k] = printable.Line(lines[k])
 			}
-			group.nodes = append(group.nodes, node{d.id, lines, true, gw.Severity()})
+			group.nodes = append(group.nodes, node{d.id, lines, true, gw.Severity})
 		}
 		g.groups = append(g.groups, group)
 	}
@@ -115,7 +114,7 @@ func newGraph(m views.NetworkMap) graph {
 				}
 				for _, hop := range hops {
 					connect(edge{source, hop, edgeLabel(a.Route), a.Status})
-					connect(edge{from: hop, to: clusters[target], status: views.RouteOK})
+					connect(edge{from: hop, to: clusters[target], status: view.RouteOK})
 				}
 			}
 		}
@@ -124,15 +123,15 @@ func newGraph(m views.NetworkMap) graph {
 }
 
 // edgeLabel is a word on how a route leads, or what is wrong with it.
-func edgeLabel(r views.Route) string {
+func edgeLabel(r view.Route) string {
 	switch {
 	case len(r.Codes) > 0:
 		return string(r.Status) + ": " + r.CodeList()
-	case r.Status == views.RouteUnknown:
+	case r.Status == view.RouteUnknown:
 		return string(r.Status)
-	case r.Status != views.RouteOK:
+	case r.Status != view.RouteOK:
 		return string(r.Status) + ": " + printable.Line(r.Reason)
-	case r.Via == model.Direct:
+	case r.Via == view.Direct:
 		return "direct"
 	default:
 		return ""

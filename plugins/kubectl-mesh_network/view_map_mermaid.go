@@ -6,11 +6,11 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // mapMermaid is the map for Markdown.
-func mapMermaid(m views.NetworkMap) []byte {
+func mapMermaid(m view.NetworkMap) []byte {
 	g := newGraph(m)
 	var b bytes.Buffer
 	b.WriteString("flowchart LR\n")
@@ -27,11 +27,11 @@ func mapMermaid(m views.NetworkMap) []byte {
 	for _, e := range g.edges {
 		arrow := "-->"
 		switch e.status {
-		case views.RouteBroken:
+		case view.RouteBroken:
 			arrow = "-.-x"
-		case views.RoutePartial, views.RouteUnknown:
+		case view.RoutePartial, view.RouteUnknown:
 			arrow = "-.->"
-		case views.RouteOK: // as above
+		case view.RouteOK: // as above
 		}
 		if e.label != "" {
 			arrow += `|"` + mermaidText(e.label) + `"|`

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // Measures of the drawing, in pixels. The font has letters of one width.
@@ -43,7 +43,7 @@ const svgStyle = `
 
 // mapSVG is the map as a drawing that stands alone: boxes for networks, and
 // beneath them an arrow from clusters to clusters for each way.
-func mapSVG(m views.NetworkMap) []byte {
+func mapSVG(m view.NetworkMap) []byte {
 	var body bytes.Buffer
 	y := svgBoxes(&body, boxes(m), svgMargin)
 	for _, a := range m.Arrows() {
@@ -103,7 +103,7 @@ func svgBoxes(w *bytes.Buffer, all []box, y int) int {
 }
 
 // svgArrow draws an arrow with the clusters at its ends, and on it how it leads.
-func svgArrow(w *bytes.Buffer, a views.Arrow, y int) int {
+func svgArrow(w *bytes.Buffer, a view.Arrow, y int) int {
 	const side = 220
 	from, to := ends(a)
 	left, right := svgPill(from, side), svgPill(to, side)
@@ -126,7 +126,7 @@ func svgArrow(w *bytes.Buffer, a views.Arrow, y int) int {
 	}
 	at = max(at, y+svgLine*len(how)+4)
 	fmt.Fprintf(w, `  <path class="arrow %s" d="M%d %d H%d"/>`+"\n", class, x1, at, x2)
-	if a.Status == views.RouteBroken {
+	if a.Status == view.RouteBroken {
 		fmt.Fprintf(w, `  <path class="arrow broken" style="stroke-dasharray:none" d="M%d %d l8 8 m0 -8 l-8 8"/>`+"\n", x2-10, at-4)
 	} else {
 		fmt.Fprintf(w, `  <path class="arrow %s" style="stroke-dasharray:none" d="M%d %d l6 5 l-6 5"/>`+"\n", class, x2-6, at-5)

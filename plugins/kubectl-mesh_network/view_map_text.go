@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // mapWidth is how wide a drawing is where nobody says how wide the page is.
@@ -13,7 +13,7 @@ const mapWidth = 80
 
 // mapText draws boxes side by side as far as they fit, and beneath them a line
 // for each arrow; with wide one for each route.
-func mapText(p *report.Page, m views.NetworkMap, wide bool) {
+func mapText(p *report.Page, m view.NetworkMap, wide bool) {
 	m = report.Shortened(p, m)
 	width := p.Width
 	if width < 40 {
@@ -64,7 +64,7 @@ func mapText(p *report.Page, m views.NetworkMap, wide bool) {
 	if wide {
 		arrows = arrows[:0]
 		for _, r := range m.Routes {
-			arrows = append(arrows, views.Arrow{From: []string{r.From}, To: []string{r.To}, Route: r})
+			arrows = append(arrows, view.Arrow{From: []string{r.From}, To: []string{r.To}, Route: r})
 		}
 	}
 	if len(arrows) > 0 {
@@ -120,7 +120,7 @@ func drawBox(b box, width int) [][]report.Span {
 
 // arrowTable writes a line for each arrow, with its columns wrapped to the page;
 // where names are too long for that, one beneath the other.
-func arrowTable(p *report.Page, arrows []views.Arrow) {
+func arrowTable(p *report.Page, arrows []view.Arrow) {
 	const most, least = 18, 24 // columns for names, unless one is longer, and for the rest
 	header := []string{"STATUS", "FROM", "TO", "HOW"}
 	widths := []int{len(header[0]), len(header[1]), len(header[2])}

@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // TestCases holds every fleet of package istiotest against istiod: each cluster
@@ -66,7 +67,7 @@ func holdFleet(t *testing.T, fleet *istiotest.Fleet, when time.Time, pairs bool)
 			if from == to {
 				continue
 			}
-			i := slices.IndexFunc(relations, func(r certs.Relation) bool { return r.From == from.Name && r.To == to.Name })
+			i := slices.IndexFunc(relations, func(r view.Relation) bool { return r.From == from.Name && r.To == to.Name })
 			claims := append(refuted(result, to.Name), refusedBy(result, from.Name, to.Name)...)
 			claimed := relations[i].Verdict == certs.Trusts && len(claims) == 0
 			var err error

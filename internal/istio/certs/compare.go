@@ -10,47 +10,21 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
-// Root is one certificate that workloads take for a root.
-type Root struct {
-	SHA256   string    `json:"sha256"`
-	Subject  string    `json:"subject"`
-	Key      string    `json:"key"`
-	NotAfter time.Time `json:"notAfter"`
-	// Clusters are the contexts of the clusters whose workloads trust it, in
-	// the fleet's order.
-	Clusters []string `json:"clusters"`
-}
-
-// ClusterRoots is what one cluster's workloads trust.
-type ClusterRoots struct {
-	Cluster string `json:"cluster"`
-	// Source is the object that the roots come from, "" when there is none.
-	Source string `json:"source,omitempty"`
-	// Roots are fingerprints, sorted.
-	Roots []string `json:"roots"`
-	// Missing says why there are no roots though the cluster answered.
-	Missing string `json:"missing,omitempty"`
-	// Unknown says why the roots could not be read.
-	Unknown string `json:"unknown,omitempty"`
-}
-
-// Comparison is how the roots of a fleet differ.
-type Comparison struct {
-	// Same: every cluster has the same roots, and each trusts each other's certificates.
-	Same     bool           `json:"same"`
-	Clusters []ClusterRoots `json:"clusters"`
-	Roots    []Root         `json:"roots"`
-	// Trust holds every ordered pair of different clusters.
-	Trust []Relation `json:"trust"`
-}
+// How the roots of a fleet differ, which is the same for every mesh.
+type (
+	Comparison   = view.Comparison
+	ClusterRoots = view.ClusterRoots
+	Root         = view.Root
+)
 
 // Compare says which roots the workloads of which clusters trust, and who
 // trusts whom. Order, duplicates, line ends and comments in the PEM make no difference.
 func Compare(fleet *facts.Fleet) Comparison {
 	authorities := authoritiesOf(fleet)
-	c := Comparison{Same: true, Roots: []Root{}, Trust: []Relation{}}
+	c := Comparison{Roots: []Root{}, Trust: []view.Relation{}}
 	for _, a := range authorities {
 		roots, source, why := a.roots()
 		cr := ClusterRoots{Cluster: a.Context, Source: source, Roots: fingerprints(roots), Unknown: why.Text}
@@ -58,29 +32,16 @@ func Compare(fleet *facts.Fleet) Comparison {
 			cr.Missing = "no root certificate: " + a.whyNoRoots().Text
 		}
 		c.Clusters = append(c.Clusters, cr)
-		for _, r := range roots {
-			i := slices.IndexFunc(c.Roots, func(o Root) bool { return o.SHA256 == r.SHA256 })
-			if i < 0 {
-				i = len(c.Roots)
-				c.Roots = append(c.Roots, Root{SHA256: r.SHA256, Subject: r.Subject(), Key: r.Key(), NotAfter: r.NotAfter.UTC()})
-			}
-			c.Roots[i].Clusters = append(c.Roots[i].Clusters, a.Context)
-		}
-	}
-	for _, cr := range c.Clusters {
-		if cr.Unknown != "" || cr.Missing != "" || !slices.Equal(cr.Roots, c.Clusters[0].Roots) {
-			c.Same = false
-		}
+		c.Hold(a.Context, roots)
 	}
 	for i, row := range relate(authorities) {
 		for k, r := range row {
-			if i == k {
-				continue
+			if i != k {
+				c.Trust = append(c.Trust, r.Relation)
 			}
-			c.Trust = append(c.Trust, r)
-			c.Same = c.Same && r.Verdict == Trusts
 		}
 	}
+	c.Judge()
 	return c
 }
 

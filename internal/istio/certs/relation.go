@@ -8,28 +8,25 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // Verdict says whether the workloads of one cluster accept the certificates
 // that another cluster's workloads present.
-type Verdict string
+type Verdict = view.Trust
 
 // The verdicts on an ordered pair of clusters.
 const (
-	Trusts    Verdict = "trusts"
-	Distrusts Verdict = "distrusts"
-	Undecided Verdict = "unknown"
+	Trusts    = view.Trusts
+	Distrusts = view.Distrusts
+	Undecided = view.Undecided
 )
 
 // Relation is the verdict on one ordered pair: does From trust To's certificates?
 type Relation struct {
-	From    string  `json:"from"`
-	To      string  `json:"to"`
-	Verdict Verdict `json:"verdict"`
-	// Reason says why, in a few words.
-	Reason string `json:"reason"`
+	view.Relation
 	// Confused: the root is there, and Envoy takes another one for it.
-	Confused bool `json:"-"`
+	Confused bool
 }
 
 // relate says of every ordered pair of clusters who trusts whom; the result is indexed
@@ -51,7 +48,7 @@ func relate(authorities []*authority) [][]Relation {
 		}
 		out[i] = make([]Relation, len(authorities))
 		for j, to := range authorities {
-			r := Relation{From: from.Context, To: to.Context, Verdict: Trusts, Reason: "the same cluster"}
+			r := Relation{Relation: view.Relation{From: from.Context, To: to.Context, Verdict: Trusts, Reason: "the same cluster"}}
 			switch {
 			case i == j:
 			case from.mode == Hosting || to.mode == Hosting:

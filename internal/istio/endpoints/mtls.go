@@ -41,7 +41,7 @@ func (w *walk) mutualTLS() Verdict {
 		w.remark(stepMTLS, kept)
 		return w.ok(stepMTLS, "%s", w.howTheyTakeIt())
 	}
-	if w.path.hasFault() || len(kept) == 0 {
+	if w.path.HasFault() || len(kept) == 0 {
 		return Broken
 	}
 	return w.answer(stepMTLS, kept[0])

@@ -75,7 +75,7 @@ func (w *walk) run() Path {
 		}
 	}
 	switch {
-	case w.path.hasFault() && w.path.Verdict != Broken:
+	case w.path.HasFault() && w.path.Verdict != Broken:
 		w.path.Verdict = Partial
 	case w.path.Verdict == goesOn && w.asked:
 		w.path.Verdict, w.path.Summary = Reaches, w.way()
@@ -139,7 +139,7 @@ func (w *walk) nothing(step, text string) Verdict {
 // saying to those who ask.
 func (w *walk) answer(step string, f finding.Finding) Verdict {
 	f.Severity = finding.Note
-	if !w.path.hasFault() {
+	if !w.path.HasFault() {
 		w.path.Summary, w.path.Code = f.Title, f.Code
 	}
 	w.path.Steps = append(w.path.Steps, Step{Name: step, Outcome: Answer, Detail: f.Title, Code: f.Code})

@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // Route is how clients of one cluster get to workloads of another one, as one control
@@ -32,13 +33,13 @@ type Route struct {
 }
 
 // Via is how requests travel.
-type Via string
+type Via = view.Via
 
 // The ways.
 const (
-	Direct         Via = "direct"  // to the addresses of pods
-	ThroughGateway Via = "gateway" // to the gateways of the other network
-	NoWay          Via = "none"    // there is none, or it is not known
+	Direct         = view.Direct
+	ThroughGateway = view.ThroughGateway
+	NoWay          = view.NoWay
 )
 
 // Hop is an address of a gateway to which clients are sent.

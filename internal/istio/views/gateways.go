@@ -1,11 +1,8 @@
 package views
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -20,68 +17,11 @@ type GatewayList struct {
 	Gaps     []Gap     `json:"gaps"`
 }
 
-// Gateway is one of them, as the control planes see it.
-type Gateway struct {
-	// Cluster is the context of the cluster in which it is; of an entry of meshNetworks,
-	// that of the control plane which has it.
-	Cluster string `json:"cluster"`
-	Network string `json:"network"`
-	// NetworkFrom says what makes it the gateway of that network.
-	NetworkFrom string `json:"networkFrom"`
-	// Object is what it is: a service, a gateway of the Gateway API, or a configmap.
-	Object finding.Object `json:"object"`
-	// Type is that of the Service, or the class of the Gateway.
-	Type      string    `json:"type,omitempty"`
-	Addresses []Address `json:"addresses"`
-	// Port is for sidecars, HBONEPort for ambient proxies; 0 for none.
-	Port      uint32 `json:"port"`
-	HBONEPort uint32 `json:"hbonePort"`
-	PortFrom  string `json:"portFrom,omitempty"`
-	// Pods run behind it, and so many of them are ready; only of Services.
-	Pods  *int `json:"pods,omitempty"`
-	Ready *int `json:"ready,omitempty"`
-	// Created is when the object was made.
-	Created *time.Time `json:"created,omitempty"`
-	// VisibleTo are the contexts of the control planes that use it.
-	VisibleTo []string `json:"visibleTo"`
-	// Status is "ok" or a few words on what is wrong; Codes are of the findings about it.
-	Status string         `json:"status"`
-	Codes  []finding.Code `json:"codes"`
-
-	// severity is how bad Status is; "" where it is ok.
-	severity finding.Severity
-	// accidental: the label that makes it a gateway got there by accident.
-	accidental bool
-	// same are the IDs of the entries of other meshNetworks that are this one, on a map.
-	same []string
-}
-
-// Address is an address of a gateway.
-type Address struct {
-	Address string `json:"address"`
-	// From is the field that has it, and Node whose it is.
-	From string `json:"from"`
-	Node string `json:"node,omitempty"`
-	// Resolved are the addresses of a host name, where it was resolved.
-	Resolved []string `json:"resolved,omitempty"`
-}
-
-// Gap is what could not be shown.
-type Gap struct {
-	Cluster string `json:"cluster"`
-	Reason  string `json:"reason"`
-}
-
-// StatusOK is the status of a gateway with which nothing is wrong.
-const StatusOK = "ok"
-
 // The statuses of gateways of which the model says nothing, and a rule does.
 const (
 	statusBroken = "broken"
 	statusWarned = "warning"
 )
-
-const kindConfigMap = "configmap"
 
 // Gateways lists what is meant to be a gateway, whether or not the fleet has several
 // networks, with the codes of what rules found.
@@ -165,7 +105,7 @@ func (l lister) service(g *model.Gateway) Gateway {
 	}
 	r := l.row(g.Cluster.Context, g.Object(), c, visible)
 	created := g.Service.CreationTimestamp.UTC()
-	r.Type, r.Created, r.accidental = string(g.Service.Spec.Type), &created, g.Accidental
+	r.Type, r.Created, r.Accidental = string(g.Service.Spec.Type), &created, g.Accidental
 	if resources.Pods.Of(g.Cluster.Cluster).Known() {
 		pods, ready := len(g.Pods), g.Ready()
 		r.Pods, r.Ready = &pods, &ready
@@ -221,7 +161,7 @@ func (l lister) status(r *Gateway, faults []model.Fault, decides []string, probl
 	if !r.IsStatic() || len(faults) > 0 {
 		objects = append(objects, r.Object)
 	}
-	if r.accidental {
+	if r.Accidental {
 		objects = append(objects, finding.Kind("services"))
 	}
 	for _, a := range r.Addresses {
@@ -237,23 +177,23 @@ func (l lister) status(r *Gateway, faults []model.Fault, decides []string, probl
 	slices.Sort(r.Codes)
 	r.Codes = slices.Compact(r.Codes)
 	switch {
-	case r.accidental && len(r.VisibleTo) == 0:
-		r.Status, r.severity = string(model.FaultAccidental), finding.Note
+	case r.Accidental && len(r.VisibleTo) == 0:
+		r.Status, r.Severity = string(model.FaultAccidental), finding.Note
 	case len(faults) > 0:
-		r.Status, r.severity = string(faults[0]), finding.Error
+		r.Status, r.Severity = string(faults[0]), finding.Error
 		if faults[0].Harmless() {
-			r.severity = finding.Warning
+			r.Severity = finding.Warning
 		}
-	case r.accidental:
-		r.Status, r.severity = string(model.FaultAccidental), finding.Error
+	case r.Accidental:
+		r.Status, r.Severity = string(model.FaultAccidental), finding.Error
 	case len(l.results.errorsOf(model.Hop{In: l.mesh.Cluster(r.Cluster), Object: r.Object, Decides: decides})) > 0:
-		r.Status, r.severity = statusBroken, finding.Error
+		r.Status, r.Severity = statusBroken, finding.Error
 	case !r.IsStatic() && l.warned(r):
-		r.Status, r.severity = statusWarned, finding.Warning
+		r.Status, r.Severity = statusWarned, finding.Warning
 	case l.unresolved(r) != "":
-		r.Status, r.severity = l.unresolved(r), finding.Note
+		r.Status, r.Severity = l.unresolved(r), finding.Note
 	case len(r.VisibleTo) == 0:
-		r.Status, r.severity = problem, finding.Note
+		r.Status, r.Severity = problem, finding.Note
 	default:
 		r.Status = StatusOK
 	}
@@ -280,30 +220,4 @@ func (l lister) unresolved(r *Gateway) string {
 		}
 	}
 	return ""
-}
-
-// IsStatic reports whether it is an address of meshNetworks.
-func (r *Gateway) IsStatic() bool { return r.Object.Kind == kindConfigMap }
-
-// Severity is how bad the status is; "" where it is ok.
-func (r Gateway) Severity() finding.Severity { return r.severity }
-
-// Where joins the addresses of a gateway.
-func (r Gateway) Where() string {
-	var out []string
-	for _, a := range r.Addresses {
-		text := a.Address
-		if len(a.Resolved) > 0 {
-			text += " (" + strings.Join(a.Resolved, ", ") + ")"
-		}
-		out = append(out, text)
-	}
-	return strings.Join(out, ", ")
-}
-
-// ID names a gateway for scripts.
-func (r Gateway) ID() string { return gatewayID(r.Cluster, r.Object) }
-
-func gatewayID(context string, object finding.Object) string {
-	return fmt.Sprintf("%s/%s", context, strings.ReplaceAll(object.String(), " ", "/"))
 }

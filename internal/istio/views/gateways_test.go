@@ -43,8 +43,8 @@ func TestStatusesOfFaults(t *testing.T) {
 	for _, c := range istiotest.NetworkFaults {
 		m := model.New(c.Fleet().Facts(), model.Options{})
 		for _, g := range views.Gateways(m, found(m)).Gateways {
-			if (g.Status == views.StatusOK) != (g.Severity() == "") {
-				t.Errorf("%s: %s is %s, of severity %q", c.Name, g.ID(), g.Status, g.Severity())
+			if (g.Status == views.StatusOK) != (g.Severity == "") {
+				t.Errorf("%s: %s is %s, of severity %q", c.Name, g.ID(), g.Status, g.Severity)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // drawing is what routes are drawn from.
@@ -72,7 +73,7 @@ func (d *drawing) route(from, to *model.Cluster) Route {
 				hops = append(hops, h)
 			}
 		}
-		if o.Status.worse(out.Status) {
+		if o.Status.Worse(out.Status) {
 			out = o
 		}
 		if out.Through = hops; len(hops) > 0 {
@@ -96,12 +97,12 @@ func (d *drawing) draw(of model.Route) Route {
 	r.FromNetwork, r.ToNetwork, r.Via, r.Status = of.FromNetwork, of.ToNetwork, of.Via, RouteOK
 	d.through(of, &r)
 	for _, b := range of.Blocked {
-		r.blocked(extents[b.Extent], b.String(), d.results.of(b))
+		r.Block(extents[b.Extent], b.String(), d.results.of(b))
 	}
 	for _, o := range of.DependsOn {
 		for _, f := range d.results.about([]string{o.In.Context}, o.Object) {
 			if f.Severity == finding.Error {
-				r.blocked(RoutePartial, o.In.Context+": "+f.Title, []finding.Finding{f})
+				r.Block(RoutePartial, o.In.Context+": "+f.Title, []finding.Finding{f})
 			}
 		}
 	}
@@ -118,7 +119,7 @@ func (d *drawing) through(of model.Route, r *Route) {
 	var faults []fault
 	works := map[string]bool{}
 	for _, h := range of.Through {
-		hop := Hop{Gateway: gatewayID(h.In.Context, h.Object), Address: h.Address, Port: h.Port}
+		hop := Hop{Gateway: view.GatewayID(h.In.Context, h.Object), Address: h.Address, Port: h.Port}
 		r.Through = append(r.Through, hop)
 		var own []fault
 		for _, b := range h.Blocked {
@@ -139,19 +140,6 @@ func (d *drawing) through(of model.Route, r *Route) {
 		}
 	}
 	for _, f := range faults {
-		r.blocked(status, f.reason, f.found)
-	}
-}
-
-// blocked gives the route a status where that is worse than its own, with the reason, and
-// the codes of what was found.
-func (r *Route) blocked(status RouteStatus, reason string, found []finding.Finding) {
-	if status.worse(r.Status) {
-		r.Status, r.Reason = status, reason
-	}
-	for _, f := range found {
-		if !slices.Contains(r.Codes, f.Code) {
-			r.Codes = append(r.Codes, f.Code)
-		}
+		r.Block(status, f.reason, f.found)
 	}
 }
