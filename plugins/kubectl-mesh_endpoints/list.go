@@ -12,9 +12,11 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ask"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/proxies"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
@@ -109,6 +111,10 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 	fleet, err := f.Gather(ctx, f.Resources(nil, areas...))
 	if err != nil {
 		return err
+	}
+	if others := f.Instead(fleet, istiomesh.Mesh{}); len(others) > 0 {
+		return fmt.Errorf("the clusters have %s, and list shows what the Envoys of Istio have; "+
+			"\"%s diagnose %s -o wide\" shows what clients are given there", finding.List(others), f.Display, service)
 	}
 	if err := command.Unreachable(fleet); err != nil {
 		for _, c := range fleet.Clusters {

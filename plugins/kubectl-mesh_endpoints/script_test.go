@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
@@ -34,7 +35,8 @@ func TestScripts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	plugintest.Scripts(t, "testdata/fleets", "../../examples", dir)
+	plugintest.Scripts(t, "testdata/fleets", "../../examples", dir,
+		linkerdtest.Dumps(t, "01-healthy", "06-destination-credentials-missing", "11-exported-as-annotation", "19-orphaned-mirrors"))
 }
 
 // broken is a fleet with a pending gateway, a port of another name, and a remote secret

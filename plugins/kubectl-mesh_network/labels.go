@@ -1,10 +1,14 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
@@ -24,6 +28,10 @@ on the network of their cluster; -o wide lists their workloads.`,
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return f.List(cmd.Context(), output, lists, func(fleet *facts.Fleet) (command.Listing, error) {
+			if others := f.Instead(fleet, istiomesh.Mesh{}); len(others) > 0 {
+				return command.Listing{}, fmt.Errorf("the clusters have %s, which knows no networks that labels name; "+
+					"\"%s map\" draws who reaches whom", finding.List(others), f.Display)
+			}
 			m := views.Labels(model.New(fleet, model.Options{}))
 			out := command.Listing{
 				Document: labelsDocument{report.NewMeta("NetworkLabels"), m}, Gaps: gaps(m.Gaps),

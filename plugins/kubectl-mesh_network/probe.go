@@ -55,6 +55,10 @@ be seen, 2 when nothing could be tried.`,
 		var missing []views.Gap
 		rows := resource.Join(lists, resources.Behind)
 		err := f.List(cmd.Context(), output, rows, func(fleet *facts.Fleet) (out command.Listing, err error) {
+			if others := f.Instead(fleet, istiomesh.Mesh{}); len(others) > 0 {
+				return out, fmt.Errorf("the clusters have %s, and probe tries the gateways of Istio; "+
+					"\"%s gateways\" lists what there is, and what is wrong with it", finding.List(others), f.Display)
+			}
 			if trials, missing, err = istiomesh.Probe(cmd.Context(), f.Run(fleet, areas...), probing.wish()); err != nil {
 				return out, err
 			}

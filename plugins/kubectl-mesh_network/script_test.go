@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/probetest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
@@ -22,7 +23,9 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the plugin as people do, on recorded fleets, and on fleets whose
 // gateways are really there.
-func TestScripts(t *testing.T) { plugintest.Scripts(t, "testdata/fleets", realFleets(t)) }
+func TestScripts(t *testing.T) {
+	plugintest.Scripts(t, "testdata/fleets", realFleets(t), linkerdtest.Dumps(t, "01-healthy", "09-gateway-pending", "43-healthy-gatewayless-link"))
+}
 
 // realFleets writes fleets of east, whose gateway is as it should be, and west. The
 // folder holds a fleet for each thing that can be at west's address.

@@ -205,9 +205,39 @@ func policies(p *pass) {
 	}
 }
 
-// refused looks at the Servers of the pods behind a service. The names of the containers' ports are
-// not read: where the Service leads to a number, they are taken to be those of the Service's ports.
+// refused reports the Servers and policies of a service that do not admit the gateway, each once.
 func refused(p *pass, c *model.Cluster, l *model.Link, s *corev1.Service, client model.Client, done map[finding.Object]bool) {
+	for _, r := range refusals(c, s, client) {
+		if done[r.object] {
+			continue
+		}
+		done[r.object] = true
+		p.Report(finding.Finding{
+			Code: "EP123", Severity: finding.Error, Clusters: []string{c.Context}, Object: r.object,
+			Title: fmt.Sprintf("the policy of %s does not admit the gateway", name(s)),
+			Evidence: []finding.Evidence{
+				{Field: "server " + r.server.Namespace + "/" + r.server.Name + ", policies", Value: orNothing(strings.Join(r.by, ", "))},
+				{Field: "identity of the gateway", Value: client.Identity},
+			},
+			Effect: fmt.Sprintf("clients of %s in %s are refused: what comes through the gateway has its identity",
+				l.Mirror(model.Export{Service: s, Mode: model.ByGateway}), l.Source.Context),
+			Fix: admit(c, r.server, r.by, s, client),
+		})
+	}
+}
+
+// refusal is a Server of pods behind a service that does not admit a client; by are the names of
+// its policies, and object is what to change.
+type refusal struct {
+	server *api.Server
+	by     []string
+	object finding.Object
+}
+
+// refusals looks at the Servers of the pods behind a service. The names of the containers' ports are
+// not read: where the Service leads to a number, they are taken to be those of the Service's ports.
+func refusals(c *model.Cluster, s *corev1.Service, client model.Client) []refusal {
+	var out []refusal
 	seen := map[*facts.PodTemplate]bool{} // pods of one workload share theirs
 	for _, pod := range c.Selected(s) {
 		if seen[pod.PodTemplate] || !model.Meshed(pod) {
@@ -224,24 +254,11 @@ func refused(p *pass, c *model.Cluster, l *model.Link, s *corev1.Service, client
 				if len(by) > 0 && isPolicy(c, server.Namespace, by[0]) {
 					object = finding.In("authorizationpolicy", server.Namespace, by[0])
 				}
-				if done[object] {
-					continue
-				}
-				done[object] = true
-				p.Report(finding.Finding{
-					Code: "EP123", Severity: finding.Error, Clusters: []string{c.Context}, Object: object,
-					Title: fmt.Sprintf("the policy of %s does not admit the gateway", name(s)),
-					Evidence: []finding.Evidence{
-						{Field: "server " + server.Namespace + "/" + server.Name + ", policies", Value: orNothing(strings.Join(by, ", "))},
-						{Field: "identity of the gateway", Value: client.Identity},
-					},
-					Effect: fmt.Sprintf("clients of %s in %s are refused: what comes through the gateway has its identity",
-						l.Mirror(model.Export{Service: s, Mode: model.ByGateway}), l.Source.Context),
-					Fix: admit(c, server, by, s, client),
-				})
+				out = append(out, refusal{server, by, object})
 			}
 		}
 	}
+	return out
 }
 
 func isPolicy(c *model.Cluster, namespace, name string) bool {

@@ -58,7 +58,11 @@ func TestRights(t *testing.T) {
 	}
 	for name, area := range want {
 		var taken []resource.Grant
-		for _, row := range (linkerdmesh.Mesh{}).Resources(nil, area) {
+		rows := linkerdmesh.Mesh{}.Resources(nil, area)
+		if area == mesh.Endpoints {
+			rows = resource.Join(rows, linkerdmesh.Mesh{}.DiagnosisResources())
+		}
+		for _, row := range rows {
 			taken = append(taken, row.About().Grant())
 		}
 		covers := func(given, taken resource.Grant) bool {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/cases"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/resources"
@@ -131,6 +133,22 @@ func (r *Recorded) Codes() []finding.Code {
 	for _, check := range r.Checks {
 		if m := checkName.FindStringSubmatch(check); m != nil {
 			out = append(out, finding.Code(m[1]+"1"+m[2][1:]))
+		}
+	}
+	return out
+}
+
+// Dumps writes recorded fleets as a plugin dumps them, and returns the folder: linkerd, with a folder
+// for each of them.
+func Dumps(t *testing.T, names ...string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "linkerd")
+	for _, r := range AllRecorded(t) {
+		if !slices.Contains(names, r.Name) {
+			continue
+		}
+		if err := dump.Write(filepath.Join(out, r.Name), r.Facts(t), resources.All); err != nil {
+			t.Fatal(err)
 		}
 	}
 	return out

@@ -3,7 +3,6 @@ package network
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -76,12 +75,6 @@ func nobody(g *model.Gateway, namespace, name, access string) bool {
 	return true
 }
 
-// annotationOpaque names ports that are not HTTP; by default they are those of databases and
-// mail.
-const annotationOpaque = "config.linkerd.io/opaque-ports"
-
-var usuallyOpaque = []string{"25", "587", "3306", "4444", "5432", "6379", "9300", "11211"}
-
 // opaquePorts are the ports of services exported through the gateway that are not HTTP.
 func opaquePorts(g *model.Gateway, links []*model.Link) []string {
 	var out []string
@@ -90,47 +83,12 @@ func opaquePorts(g *model.Gateway, links []*model.Link) []string {
 			if e.Mode != model.ByGateway {
 				continue
 			}
-			named, ok := e.Annotations[annotationOpaque]
-			opaque := usuallyOpaque
-			if ns := namespaceOpaque(g.Cluster, e.Namespace); !ok && ns != "" {
-				named, ok = ns, true
-			}
-			if ok {
-				opaque = strings.Split(named, ",")
-			}
-			for _, sp := range e.Spec.Ports {
-				number := strconv.Itoa(int(sp.Port))
-				if slices.ContainsFunc(opaque, func(o string) bool { return within(strings.TrimSpace(o), number, sp.Name) }) {
-					out = append(out, e.Namespace+"/"+e.Name+":"+number)
-				}
+			for _, number := range g.Cluster.OpaquePorts(e.Service) {
+				out = append(out, e.Namespace+"/"+e.Name+":"+number)
 			}
 		}
 	}
 	return finding.Distinct(out)
-}
-
-func namespaceOpaque(c *model.Cluster, name string) string {
-	for _, ns := range resources.Namespaces.Of(c.Cluster).Value {
-		if ns.Name == name {
-			return ns.Annotations[annotationOpaque]
-		}
-	}
-	return ""
-}
-
-// within reports whether a port is one, or in a range, of an annotation.
-func within(listed, number, name string) bool {
-	if listed == number || listed != "" && listed == name {
-		return true
-	}
-	from, to, ok := strings.Cut(listed, "-")
-	if !ok {
-		return false
-	}
-	a, err1 := strconv.Atoi(from)
-	b, err2 := strconv.Atoi(to)
-	n, err3 := strconv.Atoi(number)
-	return err1 == nil && err2 == nil && err3 == nil && a <= n && n <= b
 }
 
 // overlap: where clients connect to pods of the other cluster, an address that both clusters
