@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/kubeconfig"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
@@ -39,7 +40,7 @@ type Link struct {
 // Credentials are a Secret with a kubeconfig of another cluster.
 type Credentials struct {
 	*corev1.Secret
-	Kubeconfig resources.Kubeconfig
+	Kubeconfig kubeconfig.Kubeconfig
 }
 
 // Object names the Secret.
@@ -108,7 +109,7 @@ func (c *Cluster) credentials(is func(*corev1.Secret) bool) *Credentials {
 	all := resources.Credentials.Of(c.Cluster).Value
 	for i := range all {
 		if is(&all[i]) {
-			return &Credentials{Secret: &all[i], Kubeconfig: resources.KubeconfigOf(&all[i])}
+			return &Credentials{Secret: &all[i], Kubeconfig: kubeconfig.Of(&all[i])}
 		}
 	}
 	return nil
@@ -346,8 +347,8 @@ func (l *Link) lead(to *Cluster) {
 }
 
 // kubeconfigs are those of both copies of the credentials.
-func (l *Link) kubeconfigs() []resources.Kubeconfig {
-	var out []resources.Kubeconfig
+func (l *Link) kubeconfigs() []kubeconfig.Kubeconfig {
+	var out []kubeconfig.Kubeconfig
 	for _, c := range []*Credentials{l.Credentials, l.Destination} {
 		if c != nil && c.Kubeconfig.Server != "" {
 			out = append(out, c.Kubeconfig)

@@ -12,7 +12,6 @@ const (
 	// TypeCredentials is the type of the Secrets with the kubeconfig of another cluster.
 	TypeCredentials   = "mirror.linkerd.io/remote-kubeconfig"
 	PrefixCredentials = "cluster-credentials-"
-	KeyKubeconfig     = "kubeconfig"
 
 	LabelControlPlane     = "linkerd.io/is-control-plane"
 	LabelComponent        = "linkerd.io/control-plane-component"
