@@ -53,7 +53,7 @@ func GatewayGaps(m *model.Mesh) []Gap {
 	out := unreached(m)
 	for _, c := range m.Clusters {
 		for _, u := range c.Unread(resources.Services, resources.KubernetesGateways, resources.Istiods) {
-			out = append(out, Gap{c.Context, u.Text})
+			out = append(out, Gap{Cluster: c.Context, Reason: u.Text})
 		}
 	}
 	return out
@@ -64,7 +64,7 @@ func unreached(m *model.Mesh) []Gap {
 	out := []Gap{}
 	for i := range m.Fleet.Clusters {
 		if c := &m.Fleet.Clusters[i]; c.Unreached != nil {
-			out = append(out, Gap{c.Context, finding.ClusterUnreached.Text})
+			out = append(out, Gap{Cluster: c.Context, Reason: finding.ClusterUnreached.Text})
 		}
 	}
 	return out

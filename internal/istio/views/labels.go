@@ -63,7 +63,7 @@ func Labels(m *model.Mesh) LabelMatrix {
 	var names []string
 	for _, c := range m.Clusters {
 		for _, u := range c.Unread(resources.Namespaces, resources.Pods, resources.Services) {
-			out.Gaps = append(out.Gaps, Gap{c.Context, u.Text})
+			out.Gaps = append(out.Gaps, Gap{Cluster: c.Context, Reason: u.Text})
 		}
 		row := labelsOf(c, m.Several())
 		names = append(names, row.Namespace, row.Injected)

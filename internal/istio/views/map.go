@@ -51,7 +51,7 @@ func Map(m *model.Mesh, result finding.Result) NetworkMap {
 		if b.Server != "" {
 			name += " at " + b.Server
 		}
-		out.Gaps = append(out.Gaps, Gap{name, "no context leads there; secret " + b.Secret + " of " + b.Context + " names it"})
+		out.Gaps = append(out.Gaps, Gap{Cluster: name, Reason: "no context leads there; secret " + b.Secret + " of " + b.Context + " names it"})
 	}
 	for _, c := range m.Clusters {
 		drawn := MapCluster{Cluster: c.Context, InMesh: c.Membership.State != model.Outside}
@@ -63,7 +63,7 @@ func Map(m *model.Mesh, result finding.Result) NetworkMap {
 			continue
 		}
 		for _, u := range c.Unread(resources.Pods, resources.Namespaces) {
-			out.Gaps = append(out.Gaps, Gap{c.Context, u.Text})
+			out.Gaps = append(out.Gaps, Gap{Cluster: c.Context, Reason: u.Text})
 		}
 		n := out.On(c.Place())
 		n.Clusters = append(n.Clusters, c.Context)
