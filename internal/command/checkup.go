@@ -47,13 +47,15 @@ type checked struct {
 	verdict   verdict.Verdict
 	meshes    []string // the names of those that the fleet has
 	overviews []verdict.Overview
-	noMesh    error // nothing of a mesh was read
+	codes     []finding.Code // those that were checked
+	noMesh    error          // nothing of a mesh was read
 }
 
 // AddCheckUp makes cmd the command that checks a whole fleet, and says how each area is.
 func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 	c := &checkUp{Frame: f, CheckUp: what, persistent: cmd.Root().PersistentFlags()}
-	output, failOn := f.AddOutput(cmd, report.Short, report.Markdown), f.AddFailOn(cmd)
+	output := f.AddOutput(cmd, append([]report.Format{report.Short, report.Markdown}, report.PipelineFormats...)...)
+	failOn := f.AddFailOn(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&c.only, "only", nil, "Check these areas alone: "+strings.Join(areaNames(), ","))
 	flags.StringSliceVar(&c.skip, "skip", nil, "Leave these areas out")
@@ -81,7 +83,12 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 		if err != nil {
 			return err
 		}
-		if err := c.print(output, format, found); err != nil {
+		if slices.Contains(report.PipelineFormats, format) {
+			err = c.pipeline(c.Plugin.Name, found.fleet, found.result, found.codes, failOn).Write(c.Out, format)
+		} else {
+			err = c.print(output, format, found)
+		}
+		if err != nil {
 			return err
 		}
 		if err := errors.Join(Unreachable(found.fleet), found.noMesh); err != nil {
@@ -192,10 +199,6 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 	out := checked{fleet: fleet, result: reach.Check(fleet, c.Plugin.Meshes)}
 	run := c.Run(fleet, areas...)
 	run.Wishes = wishes
-	var codes []finding.Code
-	for _, r := range reach.Reports() {
-		codes = append(codes, r.Code)
-	}
 	well := map[finding.Area]string{}
 	for _, m := range c.inForce(fleet) {
 		found, overview, err := m.CheckUp(ctx, run)
@@ -204,7 +207,6 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 		}
 		out.result.Merge(found)
 		out.meshes, out.overviews = append(out.meshes, m.Name()), append(out.overviews, overview)
-		codes = append(codes, m.Codes(areas...)...)
 	}
 	for i, o := range out.overviews {
 		for area, text := range o.Well {
@@ -219,11 +221,11 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 			}
 		}
 	}
-	codes = slices.DeleteFunc(codes, func(code finding.Code) bool { return !c.wants(about(code)) })
-	out.result = out.result.Of(codes)
+	out.codes = slices.DeleteFunc(c.codes(fleet, areas...), func(code finding.Code) bool { return !c.wants(about(code)) })
+	out.result = out.result.Of(out.codes)
 	out.result.Sort()
 	out.verdict = verdict.Of(verdict.Question{
-		Fleet: fleet, Result: out.result, Codes: codes, Well: well, Only: c.wanted, About: about, Meaning: meaning,
+		Fleet: fleet, Result: out.result, Codes: out.codes, Well: well, Only: c.wanted, About: about, Meaning: meaning,
 	})
 	if out.noMesh = c.noMesh(fleet, out.result); out.noMesh != nil {
 		out.verdict.State = verdict.Unknown

@@ -136,10 +136,15 @@ func (o *FailOn) Check() error {
 	return nil
 }
 
+// Fails reports whether findings of a severity make the command fail.
+func (o *FailOn) Fails(s finding.Severity) bool {
+	return o.level != failNever && s.AtLeast(finding.Severity(o.level))
+}
+
 // Exit is the error that ends a command with the code that the result deserves.
 func (o *FailOn) Exit(result finding.Result) error {
 	for _, f := range result.Findings {
-		if o.level != failNever && f.Severity.AtLeast(finding.Severity(o.level)) {
+		if o.Fails(f.Severity) {
 			return ExitCode(ExitFindings)
 		}
 	}

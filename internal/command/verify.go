@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,7 @@ type Verification struct {
 // Verify makes cmd a command that checks the fleet: by the rules of all meshes, and by
 // those about reaching the clusters.
 func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
-	output, failOn := f.AddOutput(cmd, report.Short), f.AddFailOn(cmd)
+	output, failOn := f.AddOutput(cmd, append([]report.Format{report.Short}, report.PipelineFormats...)...), f.AddFailOn(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := output.Format()
 		if err != nil {
@@ -69,7 +70,12 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 			result.Merge(found)
 		}
 		result.Sort()
-		if err := f.printResult(output, format, fleet, result); err != nil {
+		if slices.Contains(report.PipelineFormats, format) {
+			err = f.pipeline(f.Plugin.Name+" verify", fleet, result, f.codes(fleet, v.Areas...), failOn).Write(f.Out, format)
+		} else {
+			err = f.printResult(output, format, fleet, result)
+		}
+		if err != nil {
 			return err
 		}
 		if err := errors.Join(Unreachable(fleet), f.noMesh(fleet, result)); err != nil {
@@ -77,6 +83,35 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		}
 		return failOn.Exit(result)
 	}
+}
+
+// codes are all that rules about some areas report, and those about reaching clusters.
+func (f *Frame) codes(fleet *facts.Fleet, areas ...mesh.Area) []finding.Code {
+	var out []finding.Code
+	for _, r := range reach.Reports() {
+		out = append(out, r.Code)
+	}
+	for _, m := range f.inForce(fleet) {
+		out = append(out, m.Codes(areas...)...)
+	}
+	return out
+}
+
+// pipeline is a result for the systems that keep results.
+func (f *Frame) pipeline(command string, fleet *facts.Fleet, result finding.Result, codes []finding.Code, failOn *FailOn) report.Pipeline {
+	codes = slices.Clone(codes)
+	for _, x := range result.Findings {
+		codes = append(codes, x.Code)
+	}
+	slices.Sort(codes)
+	p := report.Pipeline{
+		Command: command, Version: Version(), At: fleet.At, Result: result, Codes: slices.Compact(codes),
+		About: about, Meaning: meaning, Fails: failOn.Fails,
+	}
+	for _, c := range fleet.Clusters {
+		p.Clusters = append(p.Clusters, c.Context)
+	}
+	return p
 }
 
 // Resources are the rows that the rules of some areas read, with what wishes take, of
