@@ -50,4 +50,3 @@ func (g configured) refusesListener(r istio.RepeatedSubset) finding.Finding {
 		},
 	}
 }
-
