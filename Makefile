@@ -94,6 +94,7 @@ vulnerabilities: ## Look for known vulnerabilities in what the plugins call; wit
 unit: build ## Unit tests and scripts, with the race detector
 	@CGO_ENABLED=1 go test -race -timeout 30m ./...
 	@go test -run 'TestFixesDoNoHarm|TestWholeIsTheSumOfItsAreas|TestWordsOfFindings' ./internal/istio/istiomesh
+	@go test -run 'TestHostileNames|TestEmptiedFields' ./internal/rules
 
 .PHONY: cases
 cases: ## Judge the fleets of public reports and healthy setups in cases/, and print how many are right
@@ -145,12 +146,13 @@ krew-local: ## Install what release-snapshot built under KREW_ROOT (~/.krew), by
 	@go -C release run . install -dist $(CURDIR)/dist
 
 .PHONY: fuzz
-fuzz: ## Fuzz everything that parses input, FUZZTIME (30s) for each target
+fuzz: ## Fuzz everything that parses input, FUZZTIME (30s) for each target, and attack every string and field of the fixtures
 	@for f in $$(grep -rlE '^func Fuzz' --include=*_test.go internal plugins); do \
 		for t in $$(grep -oE '^func Fuzz[A-Za-z]+' $$f | sed 's/func //'); do \
 			go test -run=^$$ -fuzz="^$$t$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=20x ./$$(dirname $$f); \
 		done; \
 	done
+	@go test -count=1 -timeout 4h -run 'TestHostileNames|TestEmptiedFields' ./internal/rules -one-in 1
 
 .PHONY: golden
 golden: build ## Rewrite the golden files of all tests
