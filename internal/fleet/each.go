@@ -67,8 +67,10 @@ func (e *PanicError) Error() string { return "internal error: " + printable.Line
 // members' order.
 //
 // Each member has timeout for itself, counted from when its f starts; 0 is no
-// limit. The context that f is given ends a little before that, so that an f
-// which heeds it can still return what it has. An f that does not heed it, such
+// limit. It is for all calls together: what a member has taken in earlier ones it has
+// not in this one, but for a fifth of timeout, in which it can still answer further
+// questions after one that hung. The context that f is given ends a little before that,
+// so that an f which heeds it can still return what it has. An f that does not heed it, such
 // as one waiting for a hung credential plugin, is abandoned at the timeout with
 // an error that wraps context.DeadlineExceeded; what it returns later is lost.
 // When ctx ends, the members without result get its error at once. A panic in f
@@ -120,10 +122,15 @@ func Each[T any](
 // one runs f for one member, for no longer than timeout.
 func one[T any](ctx context.Context, m Member, timeout time.Duration, f func(context.Context, Member) (T, error)) Result[T] {
 	failure := &MemberError{Context: m.Context, Server: m.Server, timeout: timeout}
-	if err := ctx.Err(); err != nil {
+	left, err := m.left(timeout), ctx.Err()
+	if err == nil && timeout > 0 && left <= 0 {
+		err = context.DeadlineExceeded
+	}
+	if err != nil {
 		failure.Err = err
 		return Result[T]{Member: m, Err: failure}
 	}
+	defer m.spend(time.Now())
 	var said *pluginStderr
 	if m.access != nil {
 		failure.plugin, failure.kuberc, said = m.access.plugin, m.access.kuberc, m.access.said
@@ -133,9 +140,9 @@ func one[T any](ctx context.Context, m Member, timeout time.Duration, f func(con
 	outer, inner := ctx, ctx
 	if timeout > 0 {
 		var cancel context.CancelFunc
-		outer, cancel = context.WithTimeout(ctx, timeout)
+		outer, cancel = context.WithTimeout(ctx, left)
 		defer cancel()
-		inner, cancel = context.WithTimeout(outer, timeout-min(timeout/20, 250*time.Millisecond))
+		inner, cancel = context.WithTimeout(outer, left-min(left/20, 250*time.Millisecond))
 		defer cancel()
 	}
 	type returned struct {

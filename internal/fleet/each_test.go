@@ -43,6 +43,34 @@ func TestEachAsksAllAtOnceAndAnswersInOrder(t *testing.T) {
 	})
 }
 
+// The time of a member is for all questions together: one that used it up has a fifth more for
+// the others, and no more. Members that answer soon have theirs.
+func TestTheTimeoutIsForAllQuestions(t *testing.T) {
+	server := serve(t, namespaces)
+	members := selectAll(t, map[string]entry{"quick": server, "slow": server})
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		ask := func(ctx context.Context, m fleet.Member) (int, error) {
+			if m.Context == "slow" {
+				<-ctx.Done()
+			}
+			return 1, ctx.Err()
+		}
+		for round, want := range []time.Duration{10 * time.Second, 12 * time.Second, 12 * time.Second} {
+			results := fleet.Each(t.Context(), members, 10*time.Second, nil, ask)
+			if took := time.Since(start); took > want || took < want-time.Second {
+				t.Errorf("after round %d %s are over, want %s", round, took, want)
+			}
+			if results[0].Err != nil {
+				t.Errorf("round %d, %s: %v", round, results[0].Context, results[0].Err)
+			}
+			if u := results[1].Unreached(); u == nil || u.Kind != facts.TimedOut {
+				t.Errorf("round %d, %s: %+v", round, results[1].Context, u)
+			}
+		}
+	})
+}
+
 func TestEachLimitsHowManyAreAskedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

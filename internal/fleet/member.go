@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/term"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // auth providers that a kubeconfig may still name
@@ -37,6 +39,24 @@ type access struct {
 	plugin string        // command of the exec credential plugin, if it has one
 	said   *pluginStderr // what that plugin writes to stderr
 	kuberc string        // file whose policy applies to the plugin
+
+	spent atomic.Int64 // time that calls of Each took, in nanoseconds
+}
+
+// left is what a member may still take of timeout, which is for all calls of Each: once it is
+// over, a fifth of it for what else there is to ask.
+func (m Member) left(timeout time.Duration) time.Duration {
+	if m.access == nil {
+		return timeout
+	}
+	return min(timeout, timeout+timeout/5-time.Duration(m.access.spent.Load()))
+}
+
+// spend counts the time since a call of Each began.
+func (m Member) spend(began time.Time) {
+	if m.access != nil {
+		m.access.spent.Add(int64(time.Since(began)))
+	}
 }
 
 // ContextError says why a kubeconfig entry cannot be used, without quoting
