@@ -106,6 +106,7 @@ func Main(plugin Plugin) {
 	}
 	stopToo()
 	stop()
+	fleet.EndPlugins()
 	os.Exit(code)
 }
 
@@ -125,7 +126,14 @@ func Run(ctx context.Context, plugin Plugin, args []string, streams genericioopt
 	root := frame.root(filepath.Base(args[0]))
 	root.SetArgs(arguments(args))
 	done := make(chan error, 1)
-	go func() { done <- root.ExecuteContext(ctx) }()
+	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				done <- fmt.Errorf("internal error: %v; please report this, with what was run", v)
+			}
+		}()
+		done <- root.ExecuteContext(ctx)
+	}()
 	var err error
 	select {
 	case err = <-done:

@@ -43,7 +43,7 @@ const (
 var plugin = Plugin{
 	Meshes: rules.Meshes(),
 	Name:   "mesh-test", Short: "Test the frame", Long: "Test the frame of all plugins.", Example: "  %[1]s judge --contexts east,west",
-	Commands: func(f *Frame) []*cobra.Command { return []*cobra.Command{newJudge(f), newHang(f)} },
+	Commands: func(f *Frame) []*cobra.Command { return []*cobra.Command{newJudge(f), newHang(f), newCrash()} },
 }
 
 // newJudge prints the names of what is wrong.
@@ -81,6 +81,18 @@ func newHang(*Frame) *cobra.Command {
 		<-hanging
 		return nil
 	}}
+}
+
+func newCrash() *cobra.Command {
+	return &cobra.Command{Use: "crash", RunE: func(*cobra.Command, []string) error { panic("a\x1b[31mfault") }}
+}
+
+// A fault of ours is an error that can be reported, and no trace.
+func TestAFaultIsAnError(t *testing.T) {
+	stdout, stderr, code := run(t, "crash")
+	if code != ExitFailed || stdout != "" || !strings.HasPrefix(stderr, "error: internal error: a") || strings.Contains(stderr, "goroutine") || strings.Contains(stderr, "\x1b") {
+		t.Errorf("%d %q %q", code, stdout, stderr)
+	}
 }
 
 // run runs the plugin as kubectl does: by the whole path of its file.
