@@ -49,7 +49,7 @@ func podsRefused(p pass) {
 		byWebhook := refusing(c, func(r model.Refusal) bool { return r.Cause.ByWebhook() && !said[r.Of] })
 		if len(byWebhook) > 0 {
 			f := refusal(p, c, "CP024", byWebhook)
-			f.Object, f.Title = finding.Kind("injection webhook"), webhookFails(byWebhook[0].Cause)
+			f.Object, f.Title = finding.Kind("injection webhook"), remedy.WebhookFails(byWebhook[0].Cause)
 			f.CausedBy = model.Cause(
 				p,
 				c.Context,
@@ -63,7 +63,7 @@ func podsRefused(p pass) {
 				"CP025",
 				"PR014",
 			)
-			if f.Fix = reachable(c, byWebhook[0].Cause); f.CausedBy != "" {
+			if f.Fix = remedy.CallableWebhook(c, byWebhook[0].Cause); f.CausedBy != "" {
 				f.Fix = remedy.ByItsCause()
 			}
 			p.Report(f)
@@ -82,47 +82,6 @@ func podsRefused(p pass) {
 			}
 			p.Report(f)
 		}
-	}
-}
-
-// webhookFails says how the injector cannot be called.
-func webhookFails(cause model.RefusalCause) string {
-	switch cause {
-	case model.WebhookUntrusted:
-		return "the API server does not trust the injector's certificate: pods are refused"
-	case model.WebhookTimeout:
-		return fmt.Sprintf("the API server gets no answer from port %d of istiod: pods are refused", model.PortInjection)
-	case model.WebhookUnreachable:
-		return "the API server does not reach istiod: pods are refused"
-	case model.WebhookWithoutTarget:
-		return "the injector's Service does not exist: pods are refused"
-	default:
-		return "the injector fails: pods are refused"
-	}
-}
-
-// reachable are the steps after which the API server reaches the injector.
-func reachable(c *model.Cluster, cause model.RefusalCause) []finding.Step {
-	see := finding.Say("See what the webhook calls:").
-		By(finding.Kubectl(c.Context, "get", "mutatingwebhookconfigurations", "-l", istio.InjectorSelector, "-o", "yaml"))
-	switch cause {
-	case model.WebhookUntrusted:
-		return []finding.Step{finding.Say("See whether the caBundle of the webhook is the root of the istiod that it calls:").
-			By(remedy.VerifyCertificates([]string{c.Context}))}
-	case model.WebhookTimeout:
-		return []finding.Step{
-			finding.Say(
-				"Let the API server connect to TCP port %d of the nodes: by a firewall rule on GKE with private nodes, by the security group "+
-					"of the nodes on EKS. Where it has no route to pods, as with an overlay network on EKS, run istiod on the network of its node.",
-				model.PortInjection,
-			),
-			see,
-		}
-	case model.WebhookUnreachable:
-		return []finding.Step{finding.Say("See whether istiod is ready:").
-			By(finding.Kubectl(c.Context, "-n", c.SystemNamespace, "get", "pods", "-l", istio.IstiodSelector)), see}
-	default:
-		return []finding.Step{see}
 	}
 }
 
