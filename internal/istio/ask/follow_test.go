@@ -124,10 +124,11 @@ func TestReaderRights(t *testing.T) {
 // injector that is not there are none.
 func TestWhatNetworkRowsAsk(t *testing.T) {
 	for row, want := range map[resource.Resource]string{
-		resources.NetworkPolicies: "GET /apis/networking.k8s.io/v1/networkpolicies?limit=500",
-		resources.Injectors:       "GET /api/v1/namespaces/istio-system/configmaps/istio-sidecar-injector",
-		resources.WorkloadEntries: "GET /apis/networking.istio.io/v1/workloadentries?limit=500",
-		resources.ServiceEntries:  "GET /apis/networking.istio.io/v1/serviceentries?limit=500",
+		resources.NetworkPolicies:  "GET /apis/networking.k8s.io/v1/networkpolicies?limit=500",
+		resources.Injectors:        "GET /api/v1/namespaces/istio-system/configmaps/istio-sidecar-injector",
+		resources.WorkloadEntries:  "GET /apis/networking.istio.io/v1/workloadentries?limit=500",
+		resources.ServiceEntries:   "GET /apis/networking.istio.io/v1/serviceentries?limit=500",
+		resources.DestinationRules: "GET /apis/networking.istio.io/v1/destinationrules?limit=500",
 	} {
 		a := &asking{}
 		got := surveytest.Read(t, surveytest.Serve(t, &apitest.Server{Before: a.before}), row)
@@ -138,7 +139,7 @@ func TestWhatNetworkRowsAsk(t *testing.T) {
 			t.Errorf("an injector that is not there: %+v", resources.Injectors.Of(&got))
 		}
 	}
-	for _, row := range []resource.Resource{resources.CACerts, resources.CASecret, resources.EndpointSlices, resources.DestinationRules} {
+	for _, row := range []resource.Resource{resources.CACerts, resources.CASecret, resources.EndpointSlices} {
 		if resources.NetworkRules.Has(row) {
 			t.Errorf("mesh-network reads what it does not need: %s", row.About().Name)
 		}
