@@ -39,6 +39,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	q, ok := parse(r.URL.Path)
 	switch {
+	case r.URL.Path == "/apis":
+		Answer(w, http.StatusOK, s.groups())
 	case !ok:
 		http.NotFound(w, r) // as for a group that is not installed
 	case q.resource == "subjectaccessreviews" && r.Method == http.MethodPost:
@@ -58,6 +60,25 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.list(w, r, q)
 	}
+}
+
+// groups are those of the custom objects that it holds.
+func (s *Server) groups() any {
+	names := map[string][]any{}
+	for _, o := range s.Objects {
+		known, _, err := kinds.Scheme.ObjectKinds(o)
+		if err != nil || kinds.BuiltIn(known[0].Group) || names[known[0].Group] != nil {
+			continue
+		}
+		for _, of := range known {
+			names[of.Group] = append(names[of.Group], map[string]any{"version": of.Version})
+		}
+	}
+	groups := []any{}
+	for name, versions := range names {
+		groups = append(groups, map[string]any{"name": name, "versions": versions})
+	}
+	return map[string]any{"apiVersion": "v1", "kind": "APIGroupList", "groups": groups}
 }
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request, q question) {
@@ -153,6 +174,9 @@ var listKinds = sync.OnceValue(func() map[string]string {
 func pluralOf(kind schema.GroupVersionKind) string {
 	if kind.Kind == "Gateway" {
 		return "gateways" // and not as other words that end like it
+	}
+	if strings.HasSuffix(kind.Kind, "Mesh") {
+		return strings.ToLower(kind.Kind) + "es"
 	}
 	plural, _ := meta.UnsafeGuessKindToResource(kind)
 	return plural.Resource

@@ -208,6 +208,7 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 		out.result.Merge(found)
 		out.meshes, out.overviews = append(out.meshes, m.Name()), append(out.overviews, overview)
 	}
+	c.nameCauses(fleet, &out.result)
 	for i, o := range out.overviews {
 		for area, text := range o.Well {
 			switch {
@@ -368,13 +369,20 @@ func tables(found checked) []report.ClusterTable {
 		if networks {
 			t.Header = append(t.Header, "NETWORK")
 		}
-		t.Header = append(t.Header, strings.ToUpper(found.meshes[i]), strings.ToUpper(o.Replicas), "PROXIES", "OLD", "KUBERNETES")
+		t.Header = append(t.Header, strings.ToUpper(found.meshes[i]), strings.ToUpper(o.Replicas))
+		if !o.Bare {
+			t.Header = append(t.Header, "PROXIES", "OLD", "KUBERNETES")
+		}
 		for _, c := range o.Clusters {
 			row := []string{c.Context}
 			if networks {
 				row = append(row, c.Network)
 			}
-			t.Rows = append(t.Rows, append(row, known(c.Version), count(c.Replicas), count(c.Proxies), number(c.Old), known(c.Kubernetes)))
+			row = append(row, known(c.Version), count(c.Replicas))
+			if !o.Bare {
+				row = append(row, count(c.Proxies), number(c.Old), known(c.Kubernetes))
+			}
+			t.Rows = append(t.Rows, row)
 			shown[c.Context] = true
 		}
 		out = append(out, t)

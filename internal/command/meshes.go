@@ -38,3 +38,12 @@ func (f *Frame) present(fleet *facts.Fleet, m mesh.Mesh) bool {
 func (f *Frame) hasAny(c *facts.Cluster) bool {
 	return slices.ContainsFunc(f.Plugin.Meshes, func(m mesh.Mesh) bool { return m.Presence(c).Found })
 }
+
+// nameCauses has meshes that drive others name causes in the result of all.
+func (f *Frame) nameCauses(fleet *facts.Fleet, result *finding.Result) {
+	for _, m := range f.inForce(fleet) {
+		if e, ok := m.(mesh.Explainer); ok {
+			e.Explain(fleet, result)
+		}
+	}
+}

@@ -69,6 +69,7 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 			}
 			result.Merge(found)
 		}
+		f.nameCauses(fleet, &result)
 		result.Sort()
 		if slices.Contains(report.PipelineFormats, format) {
 			err = f.pipeline(f.Plugin.Name+" verify", fleet, result, f.codes(fleet, v.Areas...), failOn).Write(f.Out, format)

@@ -55,6 +55,15 @@ type Mesh interface {
 	CheckUp(ctx context.Context, run *Run) (finding.Result, verdict.Overview, error)
 }
 
+// Explainer is a mesh that drives another one: what its rules find can be the cause of what those of the other
+// one find.
+type Explainer interface {
+	Mesh
+	// Explain names causes in a result of all meshes, and takes out of it what is by design where this one
+	// drives the other.
+	Explain(fleet *facts.Fleet, result *finding.Result)
+}
+
 // Need is something that rules read of a cluster, or ask of it.
 type Need struct {
 	// Name is what people call it, in the plural.

@@ -7,6 +7,9 @@ import "github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 type Overview struct {
 	// Replicas is what people call the replicas of its control plane: "istiod".
 	Replicas string
+	// Bare: the mesh drives another one, and has no proxies of its own: nothing is said of those, nor of
+	// Kubernetes.
+	Bare bool
 	// Clusters are those that have the mesh and were reached, in the order of the fleet.
 	Clusters []ClusterOverview
 	// Well says for an area in which nothing is wrong what is well, in at most 56 letters:

@@ -15,7 +15,10 @@ type WorkloadEntry struct {
 
 // WorkloadEntrySpec is the part of it that rules read.
 type WorkloadEntrySpec struct {
-	Address        string            `json:"address,omitempty"`
+	Address string `json:"address,omitempty"`
+	// Ports are those of the workload by the names of ports of the service; those that are not named are
+	// the service's own.
+	Ports          map[string]uint32 `json:"ports,omitempty"`
 	Labels         map[string]string `json:"labels,omitempty"`
 	Network        string            `json:"network,omitempty"`
 	ServiceAccount string            `json:"serviceAccount,omitempty"`

@@ -1,0 +1,304 @@
+package network
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/remedy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
+)
+
+// noGateway: a mesh without gateway is left out of the federation. Releases up to 1.0 log it and accept the
+// VirtualMesh.
+func noGateway(p *pass) {
+	for _, m := range members(p) {
+		c := m.Target()
+		if m.Reached() || c != nil && (!p.Able(c.Context) || len(m.Gateways()) > 0) {
+			continue
+		}
+		context := m.Plane.Cluster.Context
+		f := finding.Finding{
+			Code: "NET201", Severity: finding.Error, Clusters: []string{context}, Object: m.Discovered(),
+			Title:    fmt.Sprintf("the mesh of %s has no east-west gateway", m.Called()),
+			Evidence: []finding.Evidence{recorded(m)},
+			Effect:   "none of its services is federated: clients in " + others(m) + " do not reach them",
+			Fix: []finding.Step{finding.Say("Install a gateway in namespace %s whose Service selects pods with label istio=ingressgateway, is "+
+				"of type "+
+				"LoadBalancer or NodePort, and has a port that is called tls.", m.System)},
+			CausedBy: discovery(p, m),
+		}
+		if c != nil {
+			f.Clusters = []string{c.Context}
+			f.Object = finding.Kind("east-west gateway")
+			f.Evidence = append(f.Evidence, finding.Evidence{Field: "services in " + m.System + " that select istio=ingressgateway", Value: "none"})
+		}
+		if m.Chosen() {
+			f.Evidence = append(f.Evidence, finding.Evidence{
+				Cluster: context, Field: m.VirtualMeshes[0].Called().String() + ", spec.federation.eastWestIngressGatewaySelectors",
+				Value: "select none",
+			})
+			f.Fix = remedy.Edit(&m.VirtualMeshes[0].Written, "Correct spec.federation.eastWestIngressGatewaySelectors:")
+		}
+		p.Report(f)
+	}
+}
+
+// best is the Service of a mesh that is nearest to being a gateway, and what it lacks.
+func best(m *model.Member) (*model.Gateway, model.Fault) {
+	var out *model.Gateway
+	fault := model.None
+	for _, g := range m.Gateways() {
+		switch is := g.Fault(m.Plane.NamesPorts()); {
+		case is == model.None:
+			return g, is
+		case out == nil || is > fault:
+			out, fault = g, is
+		}
+	}
+	return out, fault
+}
+
+// unfitGateway: there is a Service, and other clusters do not come in by it.
+func unfitGateway(p *pass) {
+	for _, m := range reached(p) {
+		g, fault := best(m)
+		if g == nil || fault == model.None {
+			continue
+		}
+		context := g.Cluster.Context
+		f := finding.Finding{
+			Code: "NET203", Severity: finding.Error, Clusters: []string{context}, Object: g.Object(),
+			Effect: "clients in " + others(m) + " do not reach the services of " + m.Called(),
+		}
+		switch fault {
+		case model.NoPort:
+			f.Title = "the gateway has no port that is called tls"
+			f.Evidence = []finding.Evidence{{Field: "spec.ports", Value: ports(g)}}
+			f.Fix = []finding.Step{finding.Say("Add a port that is called tls, with the target port at which the gateway takes mTLS (15443), " +
+				"where the gateway " +
+				"is installed: its Helm values, or its IstioOperator.")}
+		case model.NoWay:
+			f.Title = fmt.Sprintf("the gateway is of type %s, which other clusters do not reach", typeOf(g))
+			f.Evidence = []finding.Evidence{{Field: "spec.type", Value: typeOf(g)}}
+			f.Fix = []finding.Step{finding.Say("Make it a Service of type LoadBalancer or NodePort where the gateway is installed: its Helm " +
+				"values, or its " +
+				"IstioOperator.")}
+		case model.NoAddress:
+			f.Code = "NET202"
+			f.Title = "the gateway has no external address: its load balancer is pending"
+			f.Evidence = []finding.Evidence{{Field: "status.loadBalancer", Value: "no address, type " + typeOf(g)}}
+			f.Fix = []finding.Step{
+				finding.Say("See what the controller of load balancers says:").
+					By(finding.Kubectl(context, "-n", g.Namespace, "events", "--for=service/"+g.Name)),
+				finding.Say("Once there is an address, the management plane writes it to the other clusters by itself."),
+			}
+			if g.Spec.Type == corev1.ServiceTypeNodePort {
+				f.Title = "the gateway has no external address: no node has one"
+				f.Evidence = []finding.Evidence{{Field: "addresses of nodes", Value: "internal ones alone, type NodePort"}}
+				f.Fix = []finding.Step{finding.Say("Make it a Service of type LoadBalancer, or give its nodes external addresses.")}
+			}
+		case model.NamedPort:
+			f.Title = "the target port of the gateway is a name, which this release does not take"
+			f.Evidence = []finding.Evidence{{Field: "spec.ports, tls, targetPort", Value: g.TLS().TargetPort.StrVal}}
+			f.Fix = []finding.Step{finding.Say("Write the number of the port (15443) there, where the gateway is installed. Releases from 1.1 " +
+				"on take a name.")}
+		default:
+			f.Title = "no pod of the gateway is ready"
+			f.Evidence = []finding.Evidence{{Field: "pods that it selects", Value: fmt.Sprintf("0 of %d ready",
+				len(g.Cluster.Selected(g.Namespace, g.Spec.Selector)))}}
+			f.Fix = []finding.Step{finding.Say("See why:").By(finding.Kubectl(context, "-n", g.Namespace, "describe", "pods", "-l", selector(g)))}
+		}
+		f.Evidence = append(f.Evidence, recorded(m))
+		p.Report(f)
+	}
+}
+
+func typeOf(g *model.Gateway) string {
+	if g.Spec.Type == "" {
+		return string(corev1.ServiceTypeClusterIP)
+	}
+	return string(g.Spec.Type)
+}
+
+func ports(g *model.Gateway) string {
+	var out []string
+	for _, p := range g.Spec.Ports {
+		out = append(out, fmt.Sprintf("%s %d", p.Name, p.Port))
+	}
+	if len(out) == 0 {
+		return "none"
+	}
+	return strings.Join(out, ", ")
+}
+
+func selector(g *model.Gateway) string {
+	var out []string
+	for k, v := range g.Spec.Selector {
+		out = append(out, k+"="+v)
+	}
+	return strings.Join(finding.Distinct(out), ",")
+}
+
+// outdatedGateway: the management plane does not know the gateway as it is: discovery stopped, or does not see
+// the cluster.
+func outdatedGateway(p *pass) {
+	for _, m := range reached(p) {
+		if _, fault := best(m); fault != model.None && fault != model.NoPods {
+			continue // it is not there to be known
+		}
+		live := m.Gateways()
+		if len(live) == 0 && !m.Reached() || m.Reached() && known(m, live) {
+			continue
+		}
+		context := m.Plane.Cluster.Context
+		f := finding.Finding{
+			Code: "NET204", Severity: finding.Error, Clusters: []string{context}, Object: m.Discovered(),
+			Title:    fmt.Sprintf("the management plane does not know where the gateway of %s is now", m.Called()),
+			Evidence: []finding.Evidence{recorded(m)},
+			Effect:   "clients in " + others(m) + " are sent to an address that is not the gateway's",
+			Fix: []finding.Step{finding.Say("See what discovery says of the cluster, and restart it:").
+				By(remedy.Logs(context, m.Plane.Installed, m.Plane.Components()[0].Name), remedy.Restart(context, m.Plane.Installed,
+					m.Plane.Components()[0].Name))},
+			CausedBy: discovery(p, m),
+		}
+		for _, g := range live {
+			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: g.Cluster.Context, Field: g.Object().String() + " is reached at",
+				Value: g.Reachable()})
+		}
+		if len(live) == 0 {
+			f.Evidence = append(f.Evidence, finding.Evidence{Cluster: m.Target().Context, Field: "services of the gateway", Value: "none"})
+		}
+		p.Report(f)
+	}
+}
+
+// known reports whether one of the addresses that are recorded is one of a gateway, with its port.
+func known(m *model.Member, live []*model.Gateway) bool {
+	for _, r := range m.Recorded() {
+		for _, a := range r.Addresses {
+			if leads(live, model.Lead{Address: a, Port: r.Port}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// leads reports whether an address, with its port, is one at which one of the gateways is reached.
+func leads(live []*model.Gateway, to model.Lead) bool {
+	return slices.ContainsFunc(live, func(g *model.Gateway) bool {
+		return slices.Contains(g.Addresses(), to.Address) && (to.Port == 0 || slices.Contains(g.PortsAt(to.Address), to.Port))
+	})
+}
+
+// doubtfulAddress: an address that cannot be the gateway's own in the eyes of another cluster.
+func doubtfulAddress(p *pass) {
+	at := map[model.Lead][]*model.Member{}
+	for _, m := range members(p) {
+		for _, r := range m.Recorded() {
+			for _, a := range r.Addresses {
+				to := model.Lead{Address: a, Port: r.Port}
+				at[to] = append(at[to], m)
+			}
+		}
+	}
+	for _, m := range members(p) {
+		for _, r := range m.Recorded() {
+			for _, a := range r.Addresses {
+				f := finding.Finding{
+					Code: "NET206", Severity: finding.Error, Clusters: []string{m.Plane.Cluster.Context}, Object: m.Discovered(),
+					Evidence: []finding.Evidence{recorded(m)},
+				}
+				ip := net.ParseIP(a)
+				sharing := at[model.Lead{Address: a, Port: r.Port}]
+				switch {
+				case ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) || a == "localhost":
+					f.Title = fmt.Sprintf("the gateway of %s has the address %s, which is every client's own", m.Called(), a)
+					f.Effect = "clients in " + others(m) + " connect to themselves"
+				case len(sharing) > 1 && sharing[0] == m:
+					var names []string
+					for _, o := range sharing {
+						names = append(names, o.Called())
+						if o != m {
+							f.Evidence = append(f.Evidence, recorded(o))
+						}
+					}
+					f.Title = fmt.Sprintf("the gateways of %s have one address", finding.List(names))
+					f.Effect = "requests for the services of one end in the other, which does not know them"
+				case ip == nil && !strings.Contains(a, "."):
+					f.Severity = finding.Warning
+					f.Title = fmt.Sprintf("the gateway of %s has an address that is the name of a node", m.Called())
+					f.Effect = "clients in " + others(m) + " reach it only if their DNS knows that name"
+				default:
+					continue
+				}
+				f.Fix = []finding.Step{finding.Say("Give the gateway an address of its own that the other clusters reach: a Service of type " +
+					"LoadBalancer, or " +
+					"nodes with external addresses. The management plane then writes it to them.")}
+				p.Report(f)
+			}
+		}
+	}
+}
+
+// noListener: without the Gateway that the management plane writes, the pods of the gateway take no mTLS
+// from other clusters.
+func noListener(p *pass) {
+	for _, m := range reached(p) {
+		g, fault := best(m)
+		v := m.VirtualMeshes[0]
+		if _, applied := m.Applied(v); !m.Reached() || g == nil || fault != model.None && fault != model.NoPods || !applied || v.Refused() ||
+			!m.Plane.Cluster.Older(&v.ObjectMeta, model.Settling) {
+			continue
+		}
+		label := m.Plane.OwnerLabel()
+		found := false
+		for _, o := range resources.Gateways.Of(g.Cluster.Cluster).Value {
+			if o.Labels[label] == "" {
+				continue
+			}
+			for _, s := range o.Spec.Servers {
+				found = found || s.TLS != nil && s.TLS.Mode == "AUTO_PASSTHROUGH" && slices.ContainsFunc(s.Hosts, func(h string) bool {
+					return strings.HasSuffix(h, "*."+v.Suffix())
+				})
+			}
+		}
+		if found {
+			continue
+		}
+		f := finding.Finding{
+			Code: "NET207", Severity: finding.Error, Clusters: []string{g.Cluster.Context}, Object: finding.Kind("gateways.networking.istio.io"),
+			Title: "the gateway does not listen for the other clusters",
+			Evidence: []finding.Evidence{
+				{Field: "gateways with label " + label + ", AUTO_PASSTHROUGH and *." + v.Suffix(), Value: "none"}, recorded(m),
+			},
+			Effect: "clients in " + others(m) + " are refused: no listener takes their connections",
+			Fix: []finding.Step{finding.Say("See why the management plane does not write to the cluster, and restart it:").
+				By(remedy.PlaneLogs(m.Plane), remedy.RestartPlane(m.Plane))},
+			CausedBy: written(p, m),
+		}
+		p.Report(f)
+	}
+}
+
+// written is the finding that says why the management plane does not write to the cluster of a mesh.
+func written(p *pass, m *model.Member) string {
+	context := m.Plane.Cluster.Context
+	objects := []finding.Object{finding.In("deployment", m.Plane.Installed, m.Plane.Main().Name)}
+	if m.Registration != nil {
+		objects = append(objects, m.Registration.Registered())
+	}
+	for _, v := range m.VirtualMeshes {
+		objects = append(objects, finding.Kind(v.Resource()))
+	}
+	fits := model.About(context, objects...)
+	return model.Cause(p, func(f finding.Finding) bool {
+		return fits(f) || f.Code == "CP206" && m.Target() != nil && slices.Contains(f.Clusters, m.Target().Context)
+	}, "CP201", "CP204", "CP206", "CP207")
+}
