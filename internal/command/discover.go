@@ -13,8 +13,15 @@ import (
 // discover finds the contexts of the clusters to which the current one leads, by what
 // each mesh has of other clusters, and tells on the error stream what it chose.
 func (f *Frame) discover(kubeconfig *fleet.Kubeconfig, current *facts.Cluster) (found []fleet.Member, beyond []facts.BeyondReach) {
+	all := make([]mesh.Peers, 0, len(f.Plugin.Meshes))
 	for _, m := range f.leading(current) {
-		peers := m.Peers(current)
+		all = append(all, m.Peers(current))
+	}
+	named := slices.ContainsFunc(all, func(p mesh.Peers) bool { return len(p.Peers) > 0 })
+	for _, peers := range all {
+		if named && len(peers.Peers) == 0 && peers.Unknown == "" {
+			continue // another mesh names the clusters
+		}
 		further, unreachable := reaching(kubeconfig, current, peers.Peers)
 		f.sayChosen(current, peers, further, unreachable)
 		beyond = append(beyond, unreachable...)

@@ -51,12 +51,12 @@ func (f *Frame) noMesh(fleet *facts.Fleet, result finding.Result) error {
 	}
 	where := printable.Line(finding.List(contexts))
 	if !f.Dumped() {
-		return fmt.Errorf("there is no %s in %s: nothing was checked", strings.Join(names, " or "), where)
+		return fmt.Errorf("there is no %s in %s: nothing was checked", either(names), where)
 	}
 	text := fmt.Sprintf(
 		"--from %s: there is nothing of %s in what was read of %s: nothing was checked",
 		f.From,
-		strings.Join(names, " or "),
+		either(names),
 		where,
 	)
 	if below := dumpsIn(f.From); len(below) > 0 {
@@ -80,4 +80,12 @@ func dumpsIn(folder string) []string {
 		}
 	}
 	return out
+}
+
+// either joins names as a sentence does: "a, b or c".
+func either(names []string) string {
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
+	}
+	return strings.Join(names, "")
 }

@@ -69,7 +69,7 @@ func TestWhereCodesAreNamed(t *testing.T) {
 		areas = append(areas, "internal/istio/"+area)
 	}
 	for _, area := range []string{"certs", "network", "endpoints", "controlplane"} {
-		areas = append(areas, "internal/linkerd/"+area)
+		areas = append(areas, "internal/linkerd/"+area, "internal/gloo/"+area)
 	}
 	var codes []finding.Code
 	for _, report := range reach.Reports() {
@@ -121,9 +121,10 @@ func TestWhereKindsAreNamed(t *testing.T) {
 
 // inTablesOf reports whether a file is of the rows that a mesh reads: its own, or those of every mesh.
 func inTablesOf(m mesh.Mesh, file string) bool {
-	return slices.Contains([]string{"internal/" + strings.ToLower(m.Name()) + "/resources", "internal/resource/kubernetes"}, path.Dir(file))
+	folder, _, _ := strings.Cut(strings.ToLower(m.Name()), " ")
+	return slices.Contains([]string{"internal/" + folder + "/resources", "internal/resource/kubernetes"}, path.Dir(file))
 }
 
 func inTables(file string) bool {
-	return slices.Contains([]string{"internal/istio/resources", "internal/linkerd/resources", "internal/resource/kubernetes"}, path.Dir(file))
+	return slices.Contains([]string{"internal/istio/resources", "internal/linkerd/resources", "internal/gloo/resources", "internal/resource/kubernetes"}, path.Dir(file))
 }

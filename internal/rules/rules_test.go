@@ -7,6 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/gloomesh"
+	gloomodel "github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ask"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
@@ -40,12 +42,24 @@ func linkerd() []*rule.Rule[*linkerdmodel.Mesh] {
 	return out
 }
 
+// gloo are all rules of Gloo Mesh.
+func gloo() []*rule.Rule[*gloomodel.Mesh] {
+	var out []*rule.Rule[*gloomodel.Mesh]
+	for _, area := range areas {
+		out = append(out, gloomesh.Rules(area)...)
+	}
+	return out
+}
+
 // Declarations agree with pages and with one another.
 func TestDeclarations(t *testing.T) {
 	if err := rule.Validate(istio()); err != nil {
 		t.Error(err)
 	}
 	if err := rule.Validate(linkerd()); err != nil {
+		t.Error(err)
+	}
+	if err := rule.Validate(gloo()); err != nil {
 		t.Error(err)
 	}
 }
@@ -98,6 +112,21 @@ func TestNeedsAreRead(t *testing.T) {
 			for _, need := range slices.Concat(r.Needs, r.Uses) {
 				if name := need.String(); table[name] && !read[name] {
 					t.Errorf("%v need %s, which is not read for %s", r.Codes(), name, area)
+				}
+			}
+		}
+	}
+}
+
+// The same of Gloo Mesh. What names causes alone is used where it was read for another area.
+func TestGloosNeedsAreRead(t *testing.T) {
+	m := gloomesh.Mesh{}
+	for _, area := range areas {
+		read := m.Resources(nil, area)
+		for _, r := range gloomesh.Rules(area) {
+			for _, need := range slices.Concat(r.Needs, r.Uses) {
+				if row, ok := need.(resource.Resource); !ok || !read.Has(row) || !m.Table().Has(row) {
+					t.Errorf("%v need %s, which is not read for %s", r.Codes(), need, area)
 				}
 			}
 		}

@@ -44,7 +44,7 @@ var phrases = []phrase{
 	never(`\b(bear|bears|bearing|bore|borne)\b`, ``, "has, with"),
 	never(`\bbeneath\b`, ``, "issued by; below"),
 	never(`\bstray\b|\bloose\b`, ``, "unlabeled, misplaced"),
-	never(`\bplanes?\b`, `\b(control|data)[ -]planes?\b`, "control plane"),
+	never(`\bplanes?\b`, `\b(control|data|management)[ -]planes?\b`, "control plane"), // Gloo Mesh has a management plane
 	never(`\bpartly\b`, `\bpartly broken\b`, "partly broken; in part"),
 	never(`\bknown to\b`, ``, "visible to; X knows"),
 	never(`\bbeside\b`, ``, "besides, with, next to"),

@@ -23,6 +23,7 @@ func TestRefused(t *testing.T) {
 		"nothing apart from that":                     "",
 		"one plane":                                   "plane",
 		"the control plane and the data-plane":        "",
+		"the management plane of Gloo Mesh":           "",
 		"2 paths partly broken":                       "",
 		"partly ok":                                   "partly",
 		"Some are partly broken, some partly there":   "partly",
