@@ -67,6 +67,11 @@ func run(fleet *facts.Fleet, command string) (finding.Result, error) {
 		}
 		result.Merge(found)
 	}
+	for _, m := range rules.Meshes() {
+		if e, ok := m.(mesh.Explainer); ok {
+			e.Explain(fleet, &result)
+		}
+	}
 	result.Sort()
 	return result, nil
 }
