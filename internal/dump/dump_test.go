@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -235,7 +237,7 @@ func TestBadFiles(t *testing.T) {
 // In a dump with an index a bad file costs the row that it holds.
 func TestBadFileOfADump(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "fleet")
-	if err := dump.Write(dir, istiotest.Healthy("east", "west").Facts(), resources.All); err != nil {
+	if err := dump.Write(dir, istiotest.Serving(istiotest.Networked("east", "west")).Facts(), resources.All); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "east", "services.yaml"), []byte("a: ["), 0o600); err != nil {
@@ -252,6 +254,63 @@ func TestBadFileOfADump(t *testing.T) {
 				t.Errorf("%s of %s: %s %s", row, c.Context, state, reason)
 			}
 		}
+	}
+}
+
+// A file that was changed is not what the cluster had: its row is not known. A file that the index does
+// not name is nobody's. Dumps whose index has no digests are read as they are.
+func TestChangedFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "fleet")
+	if err := dump.Write(dir, istiotest.Serving(istiotest.Networked("east", "west")).Facts(), resources.All); err != nil {
+		t.Fatal(err)
+	}
+	services := filepath.Join(dir, "east", "services.yaml")
+	text, err := os.ReadFile(services)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "name: ", "name: x-", 1) // as many objects
+	more := "apiVersion: v1\nkind: Namespace\nmetadata: {name: not-in-the-dump}\n"
+	for file, text := range map[string]string{services: changed, filepath.Join(dir, "east", "more.yaml"): more} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() *facts.Fleet {
+		got, err := dump.Read(os.DirFS(dir), "istio-system", time.Now(), resources.All)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	named := func(f *facts.Fleet) bool {
+		return slices.ContainsFunc(resources.Namespaces.Of(&f.Clusters[0]).Value, func(n corev1.Namespace) bool { return n.Name == "not-in-the-dump" })
+	}
+	got := read()
+	for _, row := range resources.All {
+		for i, c := range got.Clusters {
+			state, reason := row.State(&c)
+			bad := i == 0 && row.About().File == "services"
+			if bad != (state == facts.Failed) || bad && reason != "services.yaml: the file was changed after the dump was written" {
+				t.Errorf("%s of %s: %s %s", row, c.Context, state, reason)
+			}
+		}
+	}
+	if named(got) {
+		t.Error("a file is read that the index does not name")
+	}
+
+	index := filepath.Join(dir, dump.IndexFile)
+	if text, err = os.ReadFile(index); err != nil {
+		t.Fatal(err)
+	}
+	old := regexp.MustCompile(`(?m)^  files:\n(    .*\n)+`).ReplaceAll(text, nil)
+	if err := os.WriteFile(index, old, 0o600); err != nil || len(old) == len(text) {
+		t.Fatal(err)
+	}
+	got = read()
+	if state, reason := resources.Services.State(&got.Clusters[0]); state != facts.OK || !named(got) {
+		t.Errorf("of a dump without digests: %s %s", state, reason)
 	}
 }
 

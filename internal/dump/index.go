@@ -5,6 +5,8 @@
 package dump
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -35,7 +37,13 @@ type indexCluster struct {
 	Unreached       *facts.Unreached `json:"unreached,omitempty"`
 	// Reads gives the outcome of each row that was asked for, by the name of its file.
 	Reads map[string]indexRead `json:"reads,omitempty"`
+	// Files are the digests of the files in the folder, by their names; nil in dumps that do
+	// not say it.
+	Files map[string]string `json:"files,omitzero"`
 }
+
+// digest is what the index says of a file's content.
+func digest(text []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(text)) }
 
 type indexRead struct {
 	State  facts.State `json:"state"`

@@ -51,7 +51,7 @@ func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (
 		c := facts.Cluster{Context: entry.Context, Server: entry.Server, SystemNamespace: entry.SystemNamespace, Unreached: entry.Unreached}
 		var folder reading
 		if entry.Unreached == nil {
-			if folder, err = readCluster(dir, entry.Folder, &c, rows); err != nil {
+			if folder, err = readCluster(dir, entry.Folder, &c, rows, entry.Files); err != nil {
 				return nil, err
 			}
 		}
@@ -98,7 +98,7 @@ func readFolders(dir fs.FS, systemNamespace string, now time.Time, rows resource
 			continue
 		}
 		c := facts.Cluster{Context: entry.Name(), SystemNamespace: systemNamespace}
-		folder, err := readCluster(dir, entry.Name(), &c, rows)
+		folder, err := readCluster(dir, entry.Name(), &c, rows, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -155,9 +155,13 @@ type reading struct {
 	lost bool
 }
 
+// errChanged is a file that is not the one that the dump's index is of.
+var errChanged = errors.New("the file was changed after the dump was written")
+
 // readCluster reads all manifests of a cluster's folder. A file that cannot be read costs
-// what is in it, and no other cluster.
-func readCluster(dir fs.FS, folder string, c *facts.Cluster, rows resource.Set) (reading, error) {
+// what is in it, and no other cluster. Where there are digests, no other files are read than
+// those that have one, and none that is another one.
+func readCluster(dir fs.FS, folder string, c *facts.Cluster, rows resource.Set, digests map[string]string) (reading, error) {
 	out, intakes := reading{found: map[string]bool{}, bad: map[string]string{}}, newIntakes(c, rows)
 	entries, err := fs.ReadDir(dir, folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -168,20 +172,27 @@ func readCluster(dir fs.FS, folder string, c *facts.Cluster, rows resource.Set) 
 		return out, fmt.Errorf("reading the dump of %s: %w", c.Context, err)
 	}
 	for _, entry := range entries {
-		ending := path.Ext(entry.Name())
-		switch ending {
-		case ".yaml", ".yml", ".json":
+		suffix := path.Ext(entry.Name())
+		switch suffix {
+		case ending, ".yml", ".json":
 		default:
 			continue
 		}
+		want, named := digests[entry.Name()]
+		if digests != nil && !named {
+			continue
+		}
 		text, err := readRegular(dir, path.Join(folder, entry.Name()))
+		if err == nil && named && digest(text) != want {
+			err = errChanged
+		}
 		var objects []runtime.Object
 		if err == nil {
 			objects, err = decode(text)
 		}
 		if err != nil {
 			out.anyBad = fmt.Sprintf("%s: %v", entry.Name(), err)
-			out.bad[strings.TrimSuffix(entry.Name(), ending)] = out.anyBad
+			out.bad[strings.TrimSuffix(entry.Name(), suffix)] = out.anyBad
 		}
 		for _, o := range objects {
 			for _, row := range rows {

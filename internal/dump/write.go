@@ -43,7 +43,7 @@ func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 		c := &fleet.Clusters[i]
 		entry := indexCluster{
 			Context: c.Context, Folder: folder(c.Context, taken), Server: c.Server, SystemNamespace: c.SystemNamespace,
-			Unreached: c.Unreached, Reads: map[string]indexRead{},
+			Unreached: c.Unreached, Reads: map[string]indexRead{}, Files: map[string]string{},
 		}
 		written := map[string]bool{}
 		for _, row := range rows {
@@ -61,7 +61,11 @@ func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 			if err != nil {
 				return fmt.Errorf("writing the dump of %s: %s: %w", c.Context, file, err)
 			}
-			if err := writeFile(filepath.Join(dir, entry.Folder, file+".yaml"), text); err != nil {
+			if len(text) == 0 {
+				continue
+			}
+			entry.Files[file+ending] = digest(text)
+			if err := writeFile(filepath.Join(dir, entry.Folder, file+ending), text); err != nil {
 				return fmt.Errorf("writing the dump of %s: %w", c.Context, err)
 			}
 		}
@@ -128,11 +132,11 @@ func manifests(objects []runtime.Object) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// writeFile writes a file and the folders above it; nothing for no text.
+// ending is that of the files that are written.
+const ending = ".yaml"
+
+// writeFile writes a file and the folders above it.
 func writeFile(path string, text []byte) error {
-	if len(text) == 0 {
-		return nil
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
