@@ -66,7 +66,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) groups() any {
 	names := map[string][]any{}
 	for _, o := range s.Objects {
-		known, _, err := kinds.Scheme.ObjectKinds(o)
+		known, _, err := kinds.Scheme().ObjectKinds(o)
 		if err != nil || kinds.BuiltIn(known[0].Group) || names[known[0].Group] != nil {
 			continue
 		}

@@ -367,7 +367,7 @@ func (f *Fleet) Decoded(cluster string) []runtime.Object {
 		if err != nil {
 			panic(err)
 		}
-		decoded, _, err := kinds.Codecs.UniversalDeserializer().Decode(text, nil, nil)
+		decoded, _, err := kinds.Codecs().UniversalDeserializer().Decode(text, nil, nil)
 		if err != nil {
 			panic(fmt.Sprintf("%s: %v", text, err))
 		}
