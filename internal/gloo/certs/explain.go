@@ -16,10 +16,12 @@ var unissued = []finding.Code{"CERT201", "CERT202", "CERT203", "CERT204", "CERT2
 
 // Explain names, in a result of several meshes, what was not issued as the cause of what Istio's rules found in the
 // same cluster. What is by design is taken out: a management cluster without Istio has no root, and control planes
-// do not watch one another by remote secrets, since Gloo Mesh makes services known by ServiceEntries.
+// do not watch one another by remote secrets, since Gloo Mesh makes services known by ServiceEntries, so
+// that nothing of Istio's makes their clusters one mesh.
 func Explain(m *model.Mesh, r *finding.Result) {
 	r.Findings = slices.DeleteFunc(r.Findings, func(f finding.Finding) bool {
-		return f.Code == "SEC001" && !slices.ContainsFunc(f.Clusters, func(context string) bool {
+		byIstioAlone := f.Code == "SEC001" || f.Code == "CERT001" && f.Severity == finding.Note
+		return byIstioAlone && !slices.ContainsFunc(f.Clusters, func(context string) bool {
 			c := m.Cluster(context)
 			return c == nil || len(c.Registered) == 0 || !c.WithoutRemoteSecrets()
 		})
