@@ -47,14 +47,17 @@ func Of(s *corev1.Secret) Kubeconfig {
 // Keep notes in a Secret that is trimmed what the kubeconfig of the one it is made of is. That one
 // may be trimmed already.
 func Keep(out, s *corev1.Secret) {
-	known, ok := s.Annotations[annotation]
-	if !ok {
-		known = "{}"
-		if text, err := json.Marshal(reduce(s)); err == nil {
-			known = string(text)
-		}
+	kept := reduce(s)
+	if _, trimmed := s.Annotations[annotation]; trimmed {
+		// Or somebody wrote our annotation into a Secret of the cluster: it is read, and its text not kept.
+		kept = Of(s)
+		kept.Server, kept.Problem = serverurl.Shown(kept.Server), resource.Clipped(kept.Problem)
 	}
-	metav1.SetMetaDataAnnotation(&out.ObjectMeta, annotation, known)
+	text, err := json.Marshal(kept)
+	if err != nil {
+		text = []byte("{}")
+	}
+	metav1.SetMetaDataAnnotation(&out.ObjectMeta, annotation, string(text))
 }
 
 // mostBytes is how large a kubeconfig may be, in bytes: API servers take no larger Secrets.
