@@ -1,6 +1,7 @@
 package linkerdmesh_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -11,12 +12,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdmesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
@@ -78,6 +82,52 @@ func TestLiveReads(t *testing.T) {
 	// One for each row, and one more for each older version of a kind that is not installed.
 	if requests > len(resources.All)+6 {
 		t.Errorf("%d requests", requests)
+	}
+}
+
+// A cluster with many Links and mirrors costs as many requests as one with a few.
+func TestRequestsDoNotGrow(t *testing.T) {
+	fleet := linkerdtest.Healthy(t)
+	var few, many []runtime.Object
+	for _, row := range resources.All {
+		for _, o := range row.Objects(&fleet.Clusters[0]) {
+			o = o.DeepCopyObject()
+			few = append(few, o)
+			copies := 0
+			switch o := o.(type) {
+			case *api.Link, *corev1.Secret:
+				copies = 9
+			case *corev1.Service:
+				if o.Labels[resources.LabelMirrored] != "" {
+					copies = 70
+				}
+			case *corev1.Endpoints, *discoveryv1.EndpointSlice:
+				copies = 40
+			}
+			for i := range copies {
+				further := o.DeepCopyObject()
+				m, err := meta.Accessor(further)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.SetName(fmt.Sprintf("%s-%02d", m.GetName(), i))
+				many = append(many, further)
+			}
+		}
+	}
+	_, asked := read(t, few)
+	got, askedOfMany := read(t, append(few, many...))
+	if asked != askedOfMany {
+		t.Errorf("%d requests of a cluster with few Links and mirrors, %d of one with many", asked, askedOfMany)
+	}
+	mirrors := 0
+	for _, s := range resources.Services.Of(&got).Value {
+		if s.Labels[resources.LabelMirrored] != "" {
+			mirrors++
+		}
+	}
+	if links := len(resources.Links.Of(&got).Value); mirrors < 200 || links < 10 {
+		t.Errorf("%d mirrors and %d Links were read", mirrors, links)
 	}
 }
 
