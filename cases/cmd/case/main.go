@@ -18,7 +18,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/cases"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	gloo "github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
+	istio "github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	linkerd "github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 func main() {
@@ -49,6 +52,9 @@ func run(args []string) error {
 
 const folder = "cases"
 
+// rows are those of all meshes.
+var rows = resource.Join(istio.All, linkerd.All, gloo.All)
+
 func write(name, to string) error {
 	all, err := cases.All(os.DirFS(folder))
 	if err != nil {
@@ -58,7 +64,7 @@ func write(name, to string) error {
 		if c.Name != name {
 			continue
 		}
-		files, err := c.Dump(os.DirFS(folder), resources.All)
+		files, err := c.Dump(os.DirFS(folder), rows)
 		if err != nil {
 			return err
 		}
@@ -68,7 +74,7 @@ func write(name, to string) error {
 }
 
 func take(from, name, base string, like map[string]string) error {
-	fleet, files, err := cases.Take(os.DirFS(from), os.DirFS(folder), base, like, resources.All)
+	fleet, files, err := cases.Take(os.DirFS(from), os.DirFS(folder), base, like, rows)
 	if err != nil {
 		return err
 	}
