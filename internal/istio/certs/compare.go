@@ -13,7 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
-// How the roots of a fleet differ, which is the same for every mesh.
+// Comparison and what it is made of say how the roots of a fleet differ, the same for every mesh.
 type (
 	Comparison   = view.Comparison
 	ClusterRoots = view.ClusterRoots

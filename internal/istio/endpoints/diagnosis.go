@@ -2,7 +2,7 @@ package endpoints
 
 import "github.com/kubectl-mesh/kubectl-mesh/internal/view"
 
-// What a diagnosis is made of, which is the same for every mesh.
+// Verdict and the others are what a diagnosis is made of, the same for every mesh.
 type (
 	Verdict         = view.Verdict
 	Diagnosis       = view.Diagnosis

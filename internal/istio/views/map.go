@@ -10,7 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
-// What a map is made of, which is the same for every mesh.
+// NetworkMap and the others are what a map is made of, the same for every mesh.
 type (
 	NetworkMap  = view.NetworkMap
 	MapCluster  = view.MapCluster

@@ -49,7 +49,8 @@ func Map(m *model.Mesh, found finding.Result) view.NetworkMap {
 	for _, l := range m.Links {
 		if l.Target == nil {
 			out.Gaps = append(out.Gaps, view.Gap{
-				Cluster: l.Source.Context, Reason: l.Object().String() + " leads to cluster " + l.TargetName() + ", which is not among those that were read",
+				Cluster: l.Source.Context,
+				Reason:  l.Object().String() + " leads to cluster " + l.TargetName() + ", which is not among those that were read",
 			})
 			continue
 		}
