@@ -204,8 +204,7 @@ func (w *walk) noGateway(network string) finding.Finding {
 // address or by what it takes. istiod then leaves the endpoints out.
 func (w *walk) leftOut(network string) finding.Finding {
 	f := w.noGateway(network)
-	f.Title = fmt.Sprintf("%s knows no gateway of network %s that clients in %s can use, and leaves out its endpoints",
-		istiodOf(w.cp), network, w.source.Context)
+	f.Title = fmt.Sprintf("%s knows no gateway of network %s that clients in %s can use", istiodOf(w.cp), network, w.source.Context)
 	f.Effect = fmt.Sprintf("clients in %s get no endpoint of %s", w.source.Context, w.to.Context)
 	return f
 }

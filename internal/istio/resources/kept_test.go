@@ -41,7 +41,7 @@ func TestWhatIsKeptForNetworks(t *testing.T) {
 		},
 		"a WorkloadEntry": {
 			filled[api.WorkloadEntry](nil),
-			slices.Concat(owned, spec("Spec.Address", "Spec.Labels[key]", "Spec.Network", "Spec.ServiceAccount")),
+			slices.Concat(owned, spec("Spec.Address", "Spec.Labels[key]", "Spec.Network", "Spec.Ports[key]", "Spec.ServiceAccount")),
 		},
 		"a NetworkPolicy": {
 			filled(func(p *networkingv1.NetworkPolicy) { p.Spec.Ingress, p.Spec.PodSelector = nil, metav1.LabelSelector{} }),
