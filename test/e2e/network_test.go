@@ -23,7 +23,7 @@ func defineKinds(ctx context.Context) error {
 	failures := make(chan error, len(fleet.Clusters()))
 	for _, cluster := range fleet.Clusters() {
 		go func() {
-			err := cluster.Apply(ctx, bed.Definitions()...)
+			err := cluster.Apply(ctx, slices.Concat(bed.Definitions(), bed.LinkerdDefinitions())...)
 			cluster.Keep()
 			failures <- err
 		}()

@@ -40,7 +40,13 @@ func (p permission) String() string {
 // permissions are those that docs/rbac.yaml gives for a plugin, one by one.
 func permissions(t *testing.T, plugin string) []permission {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/rbac.yaml")
+	return permissionsIn(t, "rbac.yaml", plugin)
+}
+
+// permissionsIn are those of a role in a file of docs.
+func permissionsIn(t *testing.T, file, plugin string) []permission {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +81,7 @@ func permissions(t *testing.T, plugin string) []permission {
 		}
 	}
 	if len(out) == 0 {
-		t.Fatalf("docs/rbac.yaml has nothing for %s", plugin)
+		t.Fatalf("docs/%s has nothing for %s", file, plugin)
 	}
 	return out
 }
