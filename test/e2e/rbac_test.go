@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
@@ -218,4 +219,80 @@ func withoutEach(t *testing.T, program string, c istiotest.Case, all []permissio
 			t.Errorf("with the right to %s again: not checked: %+v", p, doc.Unknowns)
 		}
 	}
+}
+
+// Of mesh-check every right of docs/rbac.yaml taken away leaves something unknown: nothing is found that is
+// not there, and no area of what was not checked is said to be checked whole.
+func TestRightsOfCheck(t *testing.T) {
+	all := permissions(t, "mesh-check")
+	needed := map[int]bool{}
+	defer empty(t)
+	for _, c := range []istiotest.Case{
+		{Name: "networks", Fleet: func() *istiotest.Fleet { return istiotest.Serving(istiotest.Networked("east", "west")) }},
+		fleetOf(t, "istiod exposed by TCP routes"),
+		fleetOf(t, "a primary and a remote cluster on another network"),
+	} {
+		t.Run(c.Name, func(t *testing.T) {
+			f := c.Fleet()
+			skipOthers(t, f)
+			plant(t, f)
+			var contexts []bed.Context
+			for _, c := range f.Clusters {
+				contexts = append(contexts, bed.Context{Cluster: c.Name, User: bed.Nobody})
+			}
+			config := kubeconfigOf(t, contexts...)
+			forbidden := func(doc report.CheckUp) bool {
+				return slices.ContainsFunc(doc.Unknowns, func(u finding.Unknown) bool {
+					// Secrets of all namespaces are a right of their own.
+					return u.Reason.Kind == finding.Forbidden && !slices.Equal(u.Codes, []finding.Code{"SEC002"})
+				})
+			}
+			checked := func(done func(report.CheckUp) bool) report.CheckUp { // what is granted takes effect a moment later
+				t.Helper()
+				for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+					if doc, _ := checkUp(t, config, "--all-contexts"); done(doc) || time.Now().After(deadline) {
+						return doc
+					}
+				}
+			}
+			grant(t, all)
+			before := checked(func(doc report.CheckUp) bool { return !forbidden(doc) })
+			if forbidden(before) {
+				t.Fatalf("with all rights: not checked: %+v", before.Unknowns)
+			}
+			for i, p := range all {
+				if needed[i] {
+					continue
+				}
+				grant(t, slices.Delete(slices.Clone(all), i, i+1))
+				doc := checked(forbidden)
+				needed[i] = forbidden(doc)
+				for code, clusters := range causes(doc) {
+					// What another finding caused is there, too. Of an account that is not here, and may
+					// not be looked for, the API server says in truth that it may read nothing.
+					if code != "SEC014" && !slices.ContainsFunc(before.Findings, func(f report.IdentifiedFinding) bool { return string(f.Code) == code }) {
+						t.Errorf("without the right to %s: found %s in %s", p, code, clusters)
+					}
+				}
+				for _, u := range doc.Unknowns {
+					for _, code := range u.Codes {
+						if entry, err := finding.Lookup(string(code)); err == nil && !notWhole(doc, entry.Area) {
+							t.Errorf("without the right to %s: %s was not checked in %s, and its area %s is whole", p, code, u.Cluster, entry.Area)
+						}
+					}
+				}
+			}
+		})
+	}
+	for i, p := range all {
+		// The kind of exported services is not installed here.
+		if !needed[i] && !onlyTells(p) && p.rule.Resources[0] != "serviceexports" {
+			t.Errorf("no fleet needs the right to %s", p)
+		}
+	}
+}
+
+// notWhole reports whether an area says that not all of it was checked.
+func notWhole(doc report.CheckUp, area finding.Area) bool {
+	return slices.ContainsFunc(doc.Areas, func(a verdict.Area) bool { return a.Area == area && a.Unchecked > 0 })
 }
