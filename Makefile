@@ -66,8 +66,25 @@ demo-live: build ## The same on two real API servers (the first time it builds t
 bed: ## Start real API servers with SCENARIO (healthy), or with istiods (multi-primary-multi-network), and say how to use them
 	@go -C test/bed run ./cmd/bed up --scenario $(SCENARIO)
 
+# say announces a part of "make test".
+say = @echo "== $$(date +%H:%M) $(1)"
+
 .PHONY: test
-test: lint unit oracle e2e release-test test-istiod ## Everything that CI runs
+test: ## Everything that CI runs, and what it is doing
+	$(call say,make test takes about 50 minutes on two idle cores$(comma) and longer the first time)
+	$(call say,1 of 6: style and import rules)
+	@$(MAKE) --no-print-directory lint
+	$(call say,2 of 6: unit tests with the race detector)
+	@$(MAKE) --no-print-directory unit
+	$(call say,3 of 6: the rules beside the code of istiod)
+	@$(MAKE) --no-print-directory oracle
+	$(call say,4 of 6: the binaries on real API servers)
+	@$(MAKE) --no-print-directory e2e
+	$(call say,5 of 6: a release for this machine)
+	@$(MAKE) --no-print-directory release-test
+	$(call say,6 of 6: predictions beside real istiods)
+	@$(MAKE) --no-print-directory test-istiod
+	$(call say,all passed)
 
 .PHONY: lint
 lint: ## Check style, import rules and the module files

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -37,7 +36,6 @@ type checkUp struct {
 	quiet, deep bool
 	since, wait time.Duration
 	wanted      []finding.Area // nil for all
-	persistent  *pflag.FlagSet
 }
 
 // checked is what a run comes to.
@@ -53,21 +51,21 @@ type checked struct {
 
 // AddCheckUp makes cmd the command that checks a whole fleet, and says how each area is.
 func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
-	c := &checkUp{Frame: f, CheckUp: what, persistent: cmd.Root().PersistentFlags()}
+	c := &checkUp{Frame: f, CheckUp: what}
 	output := f.AddOutput(cmd, append([]report.Format{report.Short, report.Markdown}, report.PipelineFormats...)...)
 	failOn := f.AddFailOn(cmd)
 	flags := cmd.Flags()
-	flags.StringSliceVar(&c.only, "only", nil, "Check these areas alone: "+strings.Join(areaNames(), ","))
-	flags.StringSliceVar(&c.skip, "skip", nil, "Leave these areas out")
+	flags.StringSliceVar(&c.only, "only", nil, "Check these `areas` alone, e.g. trust,networks")
+	flags.StringSliceVar(&c.skip, "skip", nil, "Leave these `areas` out")
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "Print the last line alone")
 	flags.BoolVar(
 		&c.deep,
 		"deep",
 		false,
-		"Also try the addresses of gateways, and ask proxies for their certificates: slower, and takes more rights",
+		"Also try gateways and ask proxies: more rights",
 	)
-	flags.DurationVar(&c.since, "since", mesh.DefaultSince, "How far back restarts count")
-	flags.DurationVar(&c.wait, "wait", 0, "Check again until nothing is found any more, for at most this long, e.g. 5m")
+	flags.DurationVar(&c.since, "since", mesh.DefaultSince, "Count restarts within this `time`")
+	flags.DurationVar(&c.wait, "wait", 0, "Check again until all is well, at most this `time`")
 	for _, name := range []string{"only", "skip"} {
 		f.must(cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(areaNames(), cobra.ShellCompDirectiveNoFileComp)))
 	}
@@ -276,7 +274,7 @@ func (c *checkUp) print(output *Output, format report.Format, found checked) err
 	}
 	o := report.Overview{
 		Verdict: found.verdict, Result: found.result, Tables: tables(found), Last: lastLine(found, c.wanted != nil),
-		Deeper: func(cause verdict.Cause) []finding.Command { return c.Deeper(cause, c.flags()) },
+		Deeper: func(cause verdict.Cause) []finding.Command { return c.Deeper(cause, c.Again()) },
 	}
 	page := c.Page(output)
 	switch {
@@ -288,29 +286,6 @@ func (c *checkUp) print(output *Output, format report.Format, found checked) err
 		return nil
 	}
 	return page.Verdict(o, format == report.Short, format == report.Wide)
-}
-
-// flags are those with which another plugin looks at the same clusters: all have the same ones.
-func (c *checkUp) flags() []string {
-	var out []string
-	c.persistent.VisitAll(func(flag *pflag.Flag) {
-		if !flag.Changed {
-			return
-		}
-		value := flag.Value.String()
-		if list, ok := flag.Value.(pflag.SliceValue); ok {
-			value = strings.Join(list.GetSlice(), ",")
-		}
-		switch {
-		case flag.Value.Type() == "bool":
-			out = append(out, "--"+flag.Name)
-		case flag.Shorthand != "":
-			out = append(out, "-"+flag.Shorthand, value)
-		default:
-			out = append(out, "--"+flag.Name, value)
-		}
-	})
-	return out
 }
 
 // lastLine says in one line what a run comes to.
@@ -350,10 +325,14 @@ func lastLine(found checked, partly bool) string {
 
 // notes counts what is worth knowing.
 func notes(v verdict.Verdict) string {
-	if len(v.Notes) == 0 {
+	n := 0
+	for _, c := range v.Notes {
+		n += len(c.Findings)
+	}
+	if n == 0 {
 		return ""
 	}
-	return ", " + finding.Plural(len(v.Notes), "note") + " (-o wide)"
+	return ", " + finding.Plural(n, "note") + " (-o wide)"
 }
 
 // tables are those of the meshes, with the clusters that have none.
@@ -373,23 +352,28 @@ func tables(found checked) []report.ClusterTable {
 		if !o.Bare {
 			t.Header = append(t.Header, "PROXIES", "OLD", "KUBERNETES")
 		}
-		for _, c := range o.Clusters {
-			row := []string{c.Context}
+		for _, g := range verdict.GatherAlike(o.Clusters, mostRows) {
+			row := []string{several(g.Contexts, "")}
 			if networks {
-				row = append(row, c.Network)
+				row = append(row, several(finding.Distinct(g.Networks), "network"))
 			}
-			row = append(row, known(c.Version), count(c.Replicas))
+			row = append(row, known(g.Version), count(g.Replicas))
 			if !o.Bare {
-				row = append(row, count(c.Proxies), number(c.Old), known(c.Kubernetes))
+				row = append(row, count(g.Proxies), number(g.Old), known(g.Kubernetes))
 			}
 			t.Rows = append(t.Rows, row)
-			shown[c.Context] = true
+			t.Tones = append(t.Tones, report.ReadyTone(g.Replicas, g.Proxies))
+			for _, context := range g.Contexts {
+				shown[context] = true
+			}
 		}
 		out = append(out, t)
 	}
 	if len(out) == 0 {
 		return nil
 	}
+	silent := map[string][]string{} // contexts by why they have no row
+	var reasons []string
 	for _, c := range found.fleet.Clusters {
 		if shown[c.Context] {
 			continue
@@ -401,10 +385,32 @@ func tables(found checked) []report.ClusterTable {
 				break
 			}
 		}
-		out[0].Silent = append(out[0].Silent, [2]string{c.Context, why})
+		if silent[why] == nil {
+			reasons = append(reasons, why)
+		}
+		silent[why] = append(silent[why], c.Context)
+	}
+	for _, why := range reasons {
+		out[0].Silent = append(out[0].Silent, [2]string{report.Clusters(silent[why]), why})
 	}
 	return out
 }
+
+// several names one thing, or counts more in so few letters that they fit a table.
+func several(names []string, noun string) string {
+	switch {
+	case len(names) == 0:
+		return ""
+	case len(names) == 1:
+		return names[0]
+	case noun == "":
+		return fmt.Sprintf("%s and %d more", names[0], len(names)-1)
+	}
+	return finding.Plural(len(names), noun)
+}
+
+// mostRows are the clusters of a table that have a row each; of more, those alike have one.
+const mostRows = 12
 
 func known(text string) string {
 	if text == "" {

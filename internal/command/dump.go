@@ -11,10 +11,10 @@ func (f *Frame) newDump() *cobra.Command {
 	return &cobra.Command{
 		Use:   "dump FOLDER",
 		Short: "Write what the rules read to a folder, without secrets",
-		Long: `Write what the rules read of each cluster to a new folder of ordinary Kubernetes
-manifests, to be checked elsewhere with --from. Private keys and credentials are not in
-it: of a private key there is the fingerprint of its public half, of a remote secret the
-server and whom its token is for.`,
+		Long: `Write what the rules read of each cluster to a new folder of ordinary
+Kubernetes manifests, to be checked elsewhere with --from. Private keys and
+credentials are not in it: of a private key there is the fingerprint of its
+public half, of a remote secret the server and whom its token is for.`,
 		Example: "  %[1]s dump --contexts east,west fleet/\n  %[1]s verify --from fleet/",
 		Args:    exactArgs(1, "dump wants one argument: the folder to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {

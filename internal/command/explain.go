@@ -18,13 +18,13 @@ func (f *Frame) newExplain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [CODE|AREA]...",
 		Short: "Explain codes of findings, or list those of an area or all",
-		Long: `Explain the code of a finding: its fix, symptom, cause and evidence, where the rule comes
-from, and which rights its rules use. A code can be written as CERT004, CERT-04 or cert4.
+		Long: `Explain the code of a finding: its fix, symptom, cause and evidence, where the
+rule comes from, and which rights its rules use. A code can be written as
+CERT004, CERT-04 or cert4.
 
-An area lists its codes: the letters of codes, such as GW, or a name, such as trust. So
-does no argument at all, with all codes of all plugins.
-
-On a terminal the page is shown by the program in PAGER, or by less.`,
+An area lists its codes: the letters of codes, such as GW, or a name, such as
+trust. So does no argument at all, with all codes of all plugins. On a
+terminal the page is shown by the program in PAGER, or by less.`,
 		Example:           "  %[1]s explain CERT004\n  %[1]s explain GW\n  %[1]s explain",
 		ValidArgsFunction: completeCodes,
 	}
@@ -173,7 +173,7 @@ func (f *Frame) explain(entries []finding.Entry, format report.Format, output *O
 func (f *Frame) manual(entries []finding.Entry, output *Output) error {
 	_, isTerminal := f.terminal()
 	var out bytes.Buffer
-	page := report.NewPage(&out, f.Page(output).Color, 0, true)
+	page := report.NewPage(&out, f.Page(output).Color, f.Page(output).Width, true)
 	for i, e := range entries {
 		text := e.Text
 		if rights := reads(f.Plugin.needs(e.Code)); rights != "" {

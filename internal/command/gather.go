@@ -26,10 +26,21 @@ import (
 // the facts. An error means that there are no facts to check.
 func (f *Frame) Gather(ctx context.Context, rows resource.Set) (*facts.Fleet, error) {
 	out, err := f.gather(ctx, rows)
-	if err == nil {
-		f.shorten(out)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	f.shorten(out)
+	if f.Dumped() {
+		names := make([]string, len(out.Clusters))
+		for i, c := range out.Clusters {
+			names[i] = c.Context
+			if f.short != nil {
+				names[i] = f.short.Replace(names[i])
+			}
+		}
+		note(f.ErrOut, "Read from %s, as of %s: %s.", f.From, out.At.UTC().Format(time.RFC3339), printable.Line(finding.List(names)))
+	}
+	return out, nil
 }
 
 // shorten has long names of contexts shown by their tails, and says which is which.
@@ -52,16 +63,22 @@ func (f *Frame) shorten(out *facts.Fleet) {
 		pairs = append(pairs, name, short[name])
 	}
 	f.short = strings.NewReplacer(pairs...)
-	for _, name := range names {
-		if s, ok := short[name]; ok {
-			note(f.ErrOut, "%s is %s", printable.Line(s), printable.Line(name))
+	names = slices.DeleteFunc(names, func(name string) bool { return short[name] == "" })
+	for i, name := range names {
+		if i == mostLegend && len(names) > mostLegend+1 {
+			note(f.ErrOut, "and %d more, shortened in the same way: --full-names", len(names)-i)
+			break
 		}
+		note(f.ErrOut, "%s is %s", printable.Line(short[name]), printable.Line(name))
 	}
 }
 
+// mostLegend are the shortened names whose whole ones are said, unless there is only one more.
+const mostLegend = 3
+
 func (f *Frame) gather(ctx context.Context, rows resource.Set) (*facts.Fleet, error) {
 	if f.From != "" {
-		return f.gatherDump()
+		return f.gatherDump(ctx)
 	}
 	kubeconfig, err := fleet.Load(f.Fleet, f.ErrOut)
 	if err != nil {
@@ -155,14 +172,36 @@ func (f *Frame) followUp(ctx context.Context, out *facts.Fleet, members []fleet.
 	}
 }
 
-// gatherDump reads a dump, of which --contexts can choose clusters.
-func (f *Frame) gatherDump() (*facts.Fleet, error) {
+// factsKey is the key of facts in a context.
+type factsKey struct{}
+
+// WithFacts returns a context in which --from, whatever folder it names, has these facts: for tests
+// of many commands on one fleet.
+func WithFacts(ctx context.Context, fleet *facts.Fleet) context.Context {
+	return context.WithValue(ctx, factsKey{}, fleet)
+}
+
+// readDump reads the folder of --from.
+func (f *Frame) readDump(ctx context.Context) (*facts.Fleet, error) {
+	if given, ok := ctx.Value(factsKey{}).(*facts.Fleet); ok {
+		fleet := *given
+		return &fleet, nil
+	}
 	if info, err := os.Stat(f.From); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("--from %s: there is no such folder; \"%s dump\" writes one", f.From, f.Display)
 	}
 	out, err := dump.Read(os.DirFS(f.From), f.Namespace, time.Now(), f.table())
 	if err != nil {
 		return nil, fmt.Errorf("--from %s: %w", f.From, err)
+	}
+	return out, nil
+}
+
+// gatherDump reads a dump, of which --contexts can choose clusters.
+func (f *Frame) gatherDump(ctx context.Context) (*facts.Fleet, error) {
+	out, err := f.readDump(ctx)
+	if err != nil {
+		return nil, err
 	}
 	names := make([]string, len(out.Clusters))
 	for i, c := range out.Clusters {
@@ -177,9 +216,8 @@ func (f *Frame) gatherDump() (*facts.Fleet, error) {
 		for _, name := range chosen {
 			clusters = append(clusters, out.Clusters[slices.Index(names, name)])
 		}
-		out.Clusters, names = clusters, chosen
+		out.Clusters = clusters
 	}
-	note(f.ErrOut, "Read from %s, as of %s: %s.", f.From, out.At.UTC().Format(time.RFC3339), printable.Line(finding.List(names)))
 	return out, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
@@ -20,8 +21,8 @@ type Listing struct {
 	Table func(page *report.Page, wide bool) error
 	// Drawings are the other formats of the command.
 	Drawings map[report.Format]func() []byte
-	// Gaps say what is missing, and why, each in one line that begins with its context.
-	Gaps []string
+	// Gaps say what is missing, and why.
+	Gaps []mesh.Gap
 }
 
 // List reads the sources of the fleet and prints the listing of it; what is missing goes to
@@ -55,8 +56,23 @@ func (f *Frame) List(ctx context.Context, output *Output, sources resource.Set, 
 	if err != nil {
 		return err
 	}
-	for _, gap := range l.Gaps {
-		fmt.Fprintf(f.ErrOut, "not listed: %s\n", printable.Line(gap))
-	}
+	f.sayGaps(l.Gaps)
 	return Unreachable(fleet)
+}
+
+// sayGaps tells on the error stream what is missing: equal reasons of several clusters once.
+func (f *Frame) sayGaps(gaps []mesh.Gap) {
+	page := report.NewPage(f.ErrOut, false, 0, false)
+	page.Short = f.short
+	var reasons []string
+	clusters := map[string][]string{}
+	for _, g := range gaps {
+		if clusters[g.Reason] == nil {
+			reasons = append(reasons, g.Reason)
+		}
+		clusters[g.Reason] = append(clusters[g.Reason], g.Cluster)
+	}
+	for _, reason := range reasons {
+		page.Line("not listed: %s: %s", report.Clusters(clusters[reason]), reason)
+	}
 }

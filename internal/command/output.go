@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -17,27 +18,59 @@ import (
 
 // Output are the flags of a command that prints results.
 type Output struct {
-	format    string
+	format    word
 	noHeaders bool
 	color     string
 	extra     []report.Format
 }
+
+// word is a flag that takes one of a few words, which are checked later.
+type word struct {
+	text string
+	kind string // how help calls it
+}
+
+// Set takes what the user gives.
+func (w *word) Set(text string) error {
+	w.text = text
+	return nil
+}
+
+func (w *word) String() string { return w.text }
+
+// Type is how help calls it.
+func (w *word) Type() string { return w.kind }
 
 var colorModes = []string{"auto", "always", "never"}
 
 // AddOutput adds the flags about output to a command. extra are the formats that
 // it has beside those of every command.
 func (f *Frame) AddOutput(cmd *cobra.Command, extra ...report.Format) *Output {
-	o := &Output{extra: extra}
+	o := &Output{extra: extra, format: word{kind: "format"}}
 	formats := report.FormatNames(extra...)
-	cmd.Flags().
-		StringVarP(&o.format, "output", "o", string(report.Table), "Output format: "+strings.Join(append(formats, report.Templates...), "|"))
+	cmd.Flags().VarP(&o.format, "output", "o", firstOf(append(formats, report.Templates...)))
 	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "Print no headers of tables")
 	cmd.Flags().StringVar(&o.color, "color", colorModes[0],
-		"Use colours: "+strings.Join(colorModes, "|")+"; auto is on a terminal, unless NO_COLOR is set")
+		"Use colours: "+strings.Join(colorModes, "|")+"; auto is on a terminal, unless NO_COLOR is set, or if CLICOLOR_FORCE is")
+	ofAll(cmd, "no-headers", "color")
 	f.must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)))
 	f.must(cmd.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(colorModes, cobra.ShellCompDirectiveNoFileComp)))
 	return o
+}
+
+// firstOf names as many of the formats as a line of help has room for; an unknown one is answered with all.
+func firstOf(formats []string) string {
+	const room = 46
+	text := ""
+	for i, f := range formats {
+		if len(text)+len(f) > room {
+			return text + "…"
+		}
+		if text += f; i < len(formats)-1 {
+			text += "|"
+		}
+	}
+	return text
 }
 
 // Format checks the flags and returns the format.
@@ -45,7 +78,7 @@ func (o *Output) Format() (report.Format, error) {
 	if !slices.Contains(colorModes, o.color) {
 		return "", fmt.Errorf("there is no color mode %q; --color takes one of %s", o.color, strings.Join(colorModes, ", "))
 	}
-	return report.ParseFormat(o.format, o.extra...)
+	return report.ParseFormat(o.format.text, o.extra...)
 }
 
 // Page is where text for people goes.
@@ -57,13 +90,56 @@ func (f *Frame) Page(o *Output) *report.Page {
 			width = w
 		}
 	}
-	if report.Format(o.format) == report.Wide {
+	if s, is := f.screen(); is {
+		width = s.Columns
+	}
+	if report.Format(o.format.text) == report.Wide {
 		width = 0
 	}
-	colored := o.color == "always" || o.color == "auto" && terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	page := report.NewPage(f.Out, colored, width, !o.noHeaders)
+	page := report.NewPage(f.Out, colored(o.color, terminal, os.Getenv), width, !o.noHeaders)
 	page.Short = f.short
+	if asciiOnly(os.Getenv) {
+		page.Plain()
+	}
 	return page
+}
+
+// colored reports whether to use colours. What the user says by the flag comes before what the
+// environment says; NO_COLOR is https://no-color.org, CLICOLOR_FORCE https://bixense.com/clicolors.
+func colored(mode string, terminal bool, getenv func(string) string) bool {
+	force := getenv("CLICOLOR_FORCE")
+	switch {
+	case mode != colorModes[0]:
+		return mode == "always"
+	case getenv("NO_COLOR") != "":
+		return false
+	case force != "" && force != "0":
+		return true
+	}
+	return terminal && getenv("TERM") != "dumb" && getenv("CLICOLOR") != "0"
+}
+
+// asciiOnly reports whether the locale is one whose characters are not those of UTF-8. Where
+// nothing is set, as in containers, what shows the text mostly takes UTF-8.
+func asciiOnly(getenv func(string) string) bool {
+	locale := strings.ToLower(cmp.Or(getenv("LC_ALL"), getenv("LC_CTYPE"), getenv("LANG")))
+	return locale != "" && !strings.Contains(locale, "utf-8") && !strings.Contains(locale, "utf8")
+}
+
+// Screen is where results go as if to a terminal of so many columns.
+type Screen struct {
+	io.Writer
+	Columns int
+}
+
+// screen is what results go to, if that is a Screen.
+func (f *Frame) screen() (*Screen, bool) {
+	out := f.Out
+	if s, ok := out.(*sink); ok {
+		out = s.w
+	}
+	s, is := out.(*Screen)
+	return s, is
 }
 
 // outFile is the file that results go to, if they go to one.
@@ -104,7 +180,7 @@ func (s *sink) failed() error {
 
 // FailOn is the flag that says which findings make the command fail.
 type FailOn struct {
-	level  string
+	level  word
 	strict bool
 }
 
@@ -112,10 +188,9 @@ const failNever = "never"
 
 // AddFailOn adds flags --fail-on and --strict to a command.
 func (f *Frame) AddFailOn(cmd *cobra.Command) *FailOn {
-	o := &FailOn{}
-	cmd.Flags().StringVar(&o.level, "fail-on", string(finding.Error),
-		"Exit with 1 on findings of this severity or worse: "+strings.Join(failLevels(), "|"))
-	cmd.Flags().BoolVar(&o.strict, "strict", false, "Exit with 3 if nothing is found, but something could not be checked")
+	o := &FailOn{level: word{string(finding.Error), "severity"}}
+	cmd.Flags().Var(&o.level, "fail-on", strings.Join(failLevels(), "|"))
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "Exit with 3 where not all could be checked")
 	f.must(cmd.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(failLevels(), cobra.ShellCompDirectiveNoFileComp)))
 	return o
 }
@@ -130,15 +205,15 @@ func failLevels() []string {
 
 // Check reports a level that does not exist.
 func (o *FailOn) Check() error {
-	if !slices.Contains(failLevels(), o.level) {
-		return fmt.Errorf("there is no severity %q; --fail-on takes one of %s", o.level, strings.Join(failLevels(), ", "))
+	if !slices.Contains(failLevels(), o.level.text) {
+		return fmt.Errorf("there is no severity %q; --fail-on takes one of %s", o.level.text, strings.Join(failLevels(), ", "))
 	}
 	return nil
 }
 
 // Fails reports whether findings of a severity make the command fail.
 func (o *FailOn) Fails(s finding.Severity) bool {
-	return o.level != failNever && s.AtLeast(finding.Severity(o.level))
+	return o.level.text != failNever && s.AtLeast(finding.Severity(o.level.text))
 }
 
 // Exit is the error that ends a command with the code that the result deserves.

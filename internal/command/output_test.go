@@ -18,7 +18,7 @@ func TestColorWithoutATerminal(t *testing.T) {
 		t.Setenv("NO_COLOR", noColor)
 		for mode, want := range map[string]bool{"auto": false, "always": true, "never": false} {
 			f := &Frame{IOStreams: genericiooptions.IOStreams{Out: &bytes.Buffer{}}}
-			if p := f.Page(&Output{format: "table", color: mode}); p.Color != want || p.Width != 0 || !p.Headers {
+			if p := f.Page(&Output{format: word{text: "table"}, color: mode}); p.Color != want || p.Width != 0 || !p.Headers {
 				t.Errorf("--color=%s, NO_COLOR=%q: %+v", mode, noColor, p)
 			}
 		}
@@ -48,7 +48,7 @@ func TestFailOn(t *testing.T) {
 		{"note", result(), false},
 		{"never", result(finding.Error), false},
 	} {
-		if err := (&FailOn{level: c.level}).Exit(c.result); (err != nil) != c.fails || err != nil && !errors.Is(err, ExitCode(ExitFindings)) {
+		if err := (&FailOn{level: word{text: c.level}}).Exit(c.result); (err != nil) != c.fails || err != nil && !errors.Is(err, ExitCode(ExitFindings)) {
 			t.Errorf("--fail-on=%s of %d findings, the worst %v: %v", c.level, len(c.result.Findings), c.result.Findings, err)
 		}
 	}
@@ -64,11 +64,11 @@ func TestStrict(t *testing.T) {
 		result finding.Result
 		want   error
 	}{
-		{"all checked", FailOn{level: "error", strict: true}, finding.Result{}, nil},
-		{"not all checked", FailOn{level: "error", strict: true}, lacking, ExitCode(ExitIncomplete)},
-		{"nobody minds", FailOn{level: "error"}, lacking, nil},
-		{"findings are told, and do not fail", FailOn{level: "never", strict: true}, lacking, ExitCode(ExitIncomplete)},
-		{"something is found", FailOn{level: "error", strict: true}, finding.Result{
+		{"all checked", FailOn{level: word{text: "error"}, strict: true}, finding.Result{}, nil},
+		{"not all checked", FailOn{level: word{text: "error"}, strict: true}, lacking, ExitCode(ExitIncomplete)},
+		{"nobody minds", FailOn{level: word{text: "error"}}, lacking, nil},
+		{"findings are told, and do not fail", FailOn{level: word{text: "never"}, strict: true}, lacking, ExitCode(ExitIncomplete)},
+		{"something is found", FailOn{level: word{text: "error"}, strict: true}, finding.Result{
 			Findings: []finding.Finding{{Severity: finding.Error}}, Unknowns: lacking.Unknowns,
 		}, ExitCode(ExitFindings)},
 	} {

@@ -3,7 +3,6 @@ package command
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,10 +24,9 @@ func (f *Frame) root(name string) *cobra.Command {
 	root.SetIn(f.In)
 	root.SetOut(f.Out)
 	root.SetErr(f.ErrOut)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w\nSee '%s --help'", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
+	f.persistent = flags
 	f.Fleet.AddFlags(flags)
 	for _, m := range f.Plugin.Meshes[:min(1, len(f.Plugin.Meshes))] { // further ones find theirs
 		name := strings.ToLower(m.Name())
@@ -50,13 +48,20 @@ func (f *Frame) root(name string) *cobra.Command {
 	root.AddCommand(f.newDump(), f.newExplain(), f.newVersion(), newOptions())
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Short = "Print a script that completes commands in a shell"
+			c.Long = c.Short + ".\nThe help of each shell says how to use it."
+			for _, shell := range c.Commands() {
+				shell.Long = "Print the script for " + shell.Name() + ". This loads it into the present shell:\n\n  " +
+					fmt.Sprintf(loads[shell.Name()], name, shell.Name())
+			}
+		}
+	}
+	for _, c := range root.Commands() {
 		c.Example = f.example(c.Example)
 	}
 	hint(root)
-	root.Long = f.Plugin.Long + "\n\n" + exitHelp
-	if slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == "diff" }) {
-		root.Long += diffHelp
-	}
+	root.Long = f.Plugin.Long
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
 		usage(cmd.OutOrStderr(), cmd)
 		return nil
@@ -64,13 +69,14 @@ func (f *Frame) root(name string) *cobra.Command {
 	return root
 }
 
-const exitHelp = `Exit codes: 0 when there is nothing at or above --fail-on, 1 when there is, 2 when
-the job could not be done, 3 with --strict when something was not checked.`
-
-const diffHelp = ` "diff": 0 the same, 1 different, 2 an error.`
-
 func (f *Frame) example(text string) string {
 	return strings.ReplaceAll(text, "%[1]s", f.Display)
+}
+
+// loads are the commands that load the script into a shell.
+var loads = map[string]string{
+	"bash": "source <(%s completion %s)", "zsh": "source <(%s completion %s)", "fish": "%s completion %s | source",
+	"powershell": "%s completion %s | Out-String | iex",
 }
 
 // must panics on a mistake in the program itself: completion for a flag that

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/klog/v2"
 
@@ -89,9 +90,10 @@ type Frame struct {
 	// FullNames shows contexts by their whole names.
 	FullNames bool
 
-	short    *strings.Replacer // shows contexts by shorter names; nil where they are short
-	progress *fleet.Terminal
-	members  []fleet.Member // those of the fleet that Gather returned last; none of a dump
+	short      *strings.Replacer // shows contexts by shorter names; nil where they are short
+	progress   *fleet.Terminal
+	persistent *pflag.FlagSet // flags of all commands
+	members    []fleet.Member // those of the fleet that Gather returned last; none of a dump
 }
 
 // Main runs the plugin as a program and does not return.

@@ -140,13 +140,13 @@ func (f *Frame) printResult(output *Output, format report.Format, fleet *facts.F
 	case report.Name:
 		report.Names(f.Out, result)
 	default:
-		causes, _ := verdict.Causes(verdict.Question{Fleet: fleet, Result: result, About: about, Meaning: meaning})
+		causes, notes := verdict.Causes(verdict.Question{Fleet: fleet, Result: result, About: about, Meaning: meaning})
 		page := f.Page(output)
 		if format == report.Short {
 			page.Headlines(causes)
 			break
 		}
-		page.Findings(result, causes, format == report.Wide)
+		page.Findings(result, slices.Concat(causes, notes), format == report.Wide)
 	}
 	fmt.Fprintln(f.ErrOut, report.SummaryLine(fleet, result))
 	if len(result.Findings) == 0 {

@@ -213,6 +213,24 @@ func (r Result) Of(codes []Code) Result {
 	return out
 }
 
+// Following are what a finding causes, and what that causes in turn, each once.
+func (r Result) Following(root Finding) []Finding {
+	var out []Finding
+	seen := map[string]bool{root.ID(): true}
+	var follow func(id string)
+	follow = func(id string) {
+		for _, f := range r.Consequences(id) {
+			if !seen[f.ID()] {
+				seen[f.ID()] = true
+				out = append(out, f)
+				follow(f.ID())
+			}
+		}
+	}
+	follow(root.ID())
+	return out
+}
+
 // Count returns how many findings have the severity.
 func (r Result) Count(s Severity) int {
 	n := 0

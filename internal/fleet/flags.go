@@ -39,6 +39,9 @@ type Flags struct {
 	// Kuberc is the kuberc file that was asked for; "" is kubectl's default.
 	Kuberc string
 
+	// Verbosity says, above 0, each request on the error stream.
+	Verbosity int
+
 	// Version is this program's own; API servers see it in their audit logs as
 	// the user agent kubectl-mesh/<Version>. Not a flag.
 	Version string
@@ -79,6 +82,7 @@ func (f *Flags) AddFlags(flags *pflag.FlagSet) {
 	wait := (*waiting)(&f.Timeout)
 	flags.Var(wait, "timeout", "How long each cluster may take to answer everything it is asked, such as 30s; 0 waits for ever")
 	flags.Var(wait, "request-timeout", "The same as --timeout, by the name that kubectl has for it")
+	flags.IntVarP(&f.Verbosity, "v", "v", f.Verbosity, "Above 0, such as 6 in kubectl: say each request, its answer and its time on the error stream")
 	flags.StringVar(&f.Kuberc, "kuberc", f.Kuberc,
 		"Path to the kuberc file whose credential plugin policy applies; KUBERC=off or KUBECTL_KUBERC=false ignores it, as in kubectl")
 }

@@ -23,7 +23,7 @@ func TestFlagsAreThoseThatDoSomething(t *testing.T) {
 	f.AddFlags(flags)
 	var got []string
 	flags.VisitAll(func(f *pflag.Flag) { got = append(got, f.Name) })
-	want := []string{"all-contexts", "as", "as-group", "as-uid", "as-user-extra", "context", "contexts", "kubeconfig", "kuberc", "request-timeout", "timeout"}
+	want := []string{"all-contexts", "as", "as-group", "as-uid", "as-user-extra", "context", "contexts", "kubeconfig", "kuberc", "request-timeout", "timeout", "v"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

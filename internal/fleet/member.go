@@ -114,6 +114,9 @@ func (k *Kubeconfig) member(name string, terminal bool) Member {
 		m.access.err = &ContextError{name, clip(redact(printable.Line(err.Error())), maxReason)}
 		return m
 	}
+	if k.flags.Verbosity > 0 {
+		config.Wrap(tellRequests(name, k.stderr))
+	}
 	m.access.config = config
 	return m
 }

@@ -35,8 +35,15 @@ type Section struct {
 	Rows   [][]string `json:"rows"`
 	// Names are the lines of the output by names.
 	Names []string `json:"-"`
-	// Gaps say what is missing, each in a line that begins with its context.
-	Gaps []string `json:"gaps,omitempty"`
+	// Gaps say what is missing.
+	Gaps []Gap `json:"gaps,omitempty"`
+}
+
+// Gap is what a view could not list.
+type Gap struct {
+	// Cluster is a context, or what a cluster without one is called.
+	Cluster string `json:"cluster"`
+	Reason  string `json:"reason"`
 }
 
 // Diagnoser is a mesh that says why a service is, or is not, reached.

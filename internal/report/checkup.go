@@ -143,7 +143,7 @@ func (o Overview) Markdown(w io.Writer) {
 		line("")
 		first := c.Findings[0]
 		if len(c.Findings) == 1 {
-			for _, e := range gatherEvidence(first.Evidence) {
+			for _, e := range gatherEvidence(first.Evidence, false) {
 				line("   - %s", mark(e))
 			}
 		} else {
@@ -155,7 +155,7 @@ func (o Overview) Markdown(w io.Writer) {
 			line("")
 			line("   Effect: %s", mark(first.Effect))
 		}
-		for _, text := range caused(c) {
+		for _, text := range caused(c.Caused) {
 			line("")
 			line("   Causes %s", mark(text))
 		}

@@ -52,7 +52,7 @@ type IdentifiedFinding struct {
 // NewReport makes the document of a result.
 func NewReport(command string, fleet *facts.Fleet, result finding.Result) Report {
 	r := Report{
-		Meta: NewMeta("Report"), Command: command, At: fleet.At.UTC(), Clusters: Clusters(fleet),
+		Meta: NewMeta("Report"), Command: command, At: fleet.At.UTC(), Clusters: fleetClusters(fleet),
 		Summary: Summary{
 			Errors: result.Count(finding.Error), Warnings: result.Count(finding.Warning),
 			Notes: result.Count(finding.Note), Unchecked: result.Unchecked(),
@@ -66,8 +66,8 @@ func NewReport(command string, fleet *facts.Fleet, result finding.Result) Report
 	return r
 }
 
-// Clusters lists the clusters of a fleet for a document.
-func Clusters(fleet *facts.Fleet) []Cluster {
+// fleetClusters lists the clusters of a fleet for a document.
+func fleetClusters(fleet *facts.Fleet) []Cluster {
 	out := []Cluster{}
 	for _, c := range fleet.Clusters {
 		out = append(out, Cluster{Context: c.Context, Server: c.Server, Reached: c.Unreached == nil})
@@ -85,52 +85,53 @@ func Names(w io.Writer, result finding.Result) {
 
 // Findings writes a result for people: an overview, if there are several causes; then root
 // causes in the order in which to fix them, what they cause beneath them; then what could not be
-// checked. wide shows consequences in full. Causes are nil where the order is that of the result.
+// checked. Many of one kind are one block, unless wide, which shows consequences in full too. Causes
+// are all that nothing else causes, notes as well; they are nil where each is shown in the order of
+// the result.
 func (p *Page) Findings(result finding.Result, causes []verdict.Cause, wide bool) {
-	p.Overview(causes)
-	var roots []finding.Finding
+	toFix := slices.DeleteFunc(slices.Clone(causes), func(c verdict.Cause) bool { return !c.Severity.AtLeast(finding.Warning) })
+	p.Overview(toFix)
+	first := len(toFix) < 2
+	begin := func() {
+		if !first {
+			p.Blank()
+		}
+		first = false
+	}
 	shown := map[string]bool{}
 	for _, c := range causes {
-		roots = append(roots, c.Findings...)
-	}
-	for _, f := range roots {
-		shown[f.ID()] = true
+		for _, f := range c.Findings {
+			shown[f.ID()] = true
+		}
+		if len(c.Findings) > mostAlike && !wide {
+			begin()
+			p.headline("", c)
+			p.cause(c, nil)
+			continue
+		}
+		for _, f := range c.Findings {
+			begin()
+			p.finding(result, f, wide)
+		}
 	}
 	for _, f := range result.RootCauses() {
 		if !shown[f.ID()] {
-			roots = append(roots, f)
+			begin()
+			p.finding(result, f, wide)
 		}
 	}
-	for i, f := range roots {
-		if i > 0 || len(causes) > 1 {
-			p.Blank()
-		}
-		p.finding(result, f, wide)
-	}
-	if len(result.Unknowns) == 0 {
-		return
-	}
-	if len(result.Findings) > 0 {
+	if len(result.Findings) > 0 && len(result.Unknowns) > 0 {
 		p.Blank()
 	}
-	p.Wrapped("", "Not checked:", color.Bold)
-	for _, u := range result.Unknowns {
-		codes := make([]string, len(u.Codes))
-		for i, c := range u.Codes {
-			codes[i] = string(c)
-		}
-		shown := strings.Join(codes, " ")
-		if len(codes) > most+1 && !wide {
-			shown = fmt.Sprintf("%s and %d more rules", strings.Join(codes[:most], " "), len(codes)-most)
-		}
-		p.Wrapped("  ", fmt.Sprintf("%s: %s (%s)", u.Cluster, u.Reason, shown))
-	}
-	p.rights(result)
+	p.notChecked(result.Unknowns, wide)
 }
 
+// mostAlike are the findings of one kind that have a block each.
+const mostAlike = 3
+
 // rights says where the roles are, if something is forbidden.
-func (p *Page) rights(result finding.Result) {
-	if slices.ContainsFunc(result.Unknowns, func(u finding.Unknown) bool { return u.Reason.Kind == finding.Forbidden }) {
+func (p *Page) rights(unknowns []finding.Unknown) {
+	if slices.ContainsFunc(unknowns, func(u finding.Unknown) bool { return u.Reason.Kind == finding.Forbidden }) {
 		p.Wrapped("", "Roles with the rights to what is forbidden:")
 		p.Wrapped("  ", rightsPage)
 	}
@@ -142,11 +143,8 @@ const rightsPage = "https://github.com/kubectl-mesh/kubectl-mesh/blob/main/docs/
 // field is how the parts of a finding are labelled.
 const field = "  %-10s"
 
-// most codes that an unknown lists, unless everything is wanted.
-const most = 4
-
 func (p *Page) finding(result finding.Result, f finding.Finding, wide bool) {
-	p.heading("", f)
+	p.heading("", f, wide)
 	if f.Object != (finding.Object{}) {
 		p.Wrapped(fmt.Sprintf(field, "object"), f.Object.String())
 	}
@@ -154,14 +152,23 @@ func (p *Page) finding(result finding.Result, f finding.Finding, wide bool) {
 	p.consequences(result, f, wide, map[string]bool{f.ID(): true})
 }
 
-// consequences writes what a finding causes, and what that causes in turn.
+// consequences writes what a finding causes, and what that causes in turn; of many only wide has
+// each.
 func (p *Page) consequences(result finding.Result, f finding.Finding, wide bool, seen map[string]bool) {
+	if all := result.Following(f); len(all) > mostAlike && !wide {
+		label := "causes"
+		for _, line := range caused(all) {
+			p.Wrapped(fmt.Sprintf(field, label), line)
+			label = ""
+		}
+		return
+	}
 	for _, c := range result.Consequences(f.ID()) {
 		if seen[c.ID()] {
 			continue
 		}
 		seen[c.ID()] = true
-		p.heading(fmt.Sprintf(field, "causes"), c)
+		p.heading(fmt.Sprintf(field, "causes"), c, wide)
 		if wide {
 			p.body(c, wide)
 		}
@@ -169,9 +176,12 @@ func (p *Page) consequences(result finding.Result, f finding.Finding, wide bool,
 	}
 }
 
-func (p *Page) heading(prefix string, f finding.Finding) {
+func (p *Page) heading(prefix string, f finding.Finding, wide bool) {
 	mark := fmt.Sprintf("%s %s", strings.ToUpper(string(f.Severity)), f.Code)
-	where := strings.Join(f.Clusters, ", ")
+	where := Clusters(f.Clusters)
+	if wide {
+		where = strings.Join(f.Clusters, ", ")
+	}
 	lines := wrap(p.Text(fmt.Sprintf("%s %s: %s", mark, where, f.Title)), p.Width-len(prefix))
 	for i, line := range lines {
 		if i == 0 {
@@ -190,7 +200,8 @@ func (p *Page) heading(prefix string, f finding.Finding) {
 const mostEvidence = 3
 
 // gatherEvidence renders evidence, in one line where the same was seen in several clusters.
-func gatherEvidence(evidence []finding.Evidence) []string {
+// Of many clusters only wide has each.
+func gatherEvidence(evidence []finding.Evidence, wide bool) []string {
 	type line struct {
 		clusters []string
 		text     string
@@ -211,8 +222,11 @@ func gatherEvidence(evidence []finding.Evidence) []string {
 	out := make([]string, len(lines))
 	for i, l := range lines {
 		out[i] = l.text
-		if len(l.clusters) > 0 {
+		switch {
+		case len(l.clusters) > 0 && wide:
 			out[i] = strings.Join(l.clusters, ", ") + ": " + l.text
+		case len(l.clusters) > 0:
+			out[i] = Clusters(l.clusters) + ": " + l.text
 		}
 	}
 	return out
@@ -220,7 +234,7 @@ func gatherEvidence(evidence []finding.Evidence) []string {
 
 func (p *Page) body(f finding.Finding, wide bool) {
 	label := "evidence"
-	shown := gatherEvidence(f.Evidence)
+	shown := gatherEvidence(f.Evidence, wide)
 	for i, e := range shown {
 		if i == mostEvidence-1 && len(shown) > mostEvidence && !wide {
 			p.Wrapped(fmt.Sprintf(field, ""), fmt.Sprintf("and %d more: -o wide", len(shown)-i))
@@ -246,11 +260,11 @@ func (p *Page) fix(steps []finding.Step) {
 		}
 		for _, c := range s.Run {
 			if label != "" {
-				p.command(fmt.Sprintf(field, label), c)
+				p.Command(fmt.Sprintf(field, label), c)
 				label = ""
 				continue
 			}
-			p.command(fmt.Sprintf(field, "")+"  ", c)
+			p.Command(fmt.Sprintf(field, "")+"  ", c)
 		}
 	}
 }

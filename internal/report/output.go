@@ -62,6 +62,11 @@ func ParseFormat(s string, extra ...Format) (Format, error) {
 	if isTemplate(s) {
 		return Format(s), checkTemplate(s)
 	}
+	for _, other := range []string{"custom-columns", "go-template"} {
+		if strings.HasPrefix(s, other) {
+			return "", fmt.Errorf("-o %s is not there, as its templates make each binary a fifth larger: take -o %s, or -o json and jq", other, Templates[0])
+		}
+	}
 	return "", fmt.Errorf(
 		"there is no output format %q; -o takes one of %s",
 		s,

@@ -66,9 +66,16 @@ func (p *Page) Line(format string, args ...any) {
 func (p *Page) Blank() { fmt.Fprintln(p.w) }
 
 // Wrapped writes text beneath a prefix, wrapped at words; the lines that follow are
-// indented by as much as the prefix is wide.
+// indented by as much as the prefix is wide. A prefix that leaves no room has lines of its own.
 func (p *Page) Wrapped(prefix, text string, style ...color.Attribute) {
-	indent := strings.Repeat(" ", runewidth.StringWidth(prefix))
+	cells := runewidth.StringWidth(prefix)
+	if p.Width > 0 && p.Width-cells < leastText && cells > len(farIndent) {
+		for _, line := range wrap(strings.TrimSpace(prefix), p.Width) {
+			fmt.Fprintln(p.w, line)
+		}
+		prefix, cells = farIndent, len(farIndent)
+	}
+	indent := strings.Repeat(" ", cells)
 	for i, line := range wrap(p.Text(text), p.Width-len(indent)) {
 		if i > 0 {
 			prefix = indent
@@ -77,8 +84,11 @@ func (p *Page) Wrapped(prefix, text string, style ...color.Attribute) {
 	}
 }
 
-// command writes a command that can be pasted, which is never wrapped.
-func (p *Page) command(prefix string, c finding.Command) {
+// Toned is Wrapped in a tone.
+func (p *Page) Toned(prefix, text string, tone Tone) { p.Wrapped(prefix, text, tone.style()...) }
+
+// Command writes a command that can be pasted, which is never wrapped.
+func (p *Page) Command(prefix string, c finding.Command) {
 	fmt.Fprintln(p.w, prefix+printable.Line(c.String()))
 }
 
@@ -97,16 +107,24 @@ var severityStyle = map[finding.Severity][]color.Attribute{
 	finding.Note:    {color.FgCyan},
 }
 
-// wrap breaks text at blanks so that no line is wider than width, unless a single
-// word is; a width under 20 is taken for "do not wrap".
+// leastText is how much room text wants beside a prefix; with less it stands beneath it, behind
+// farIndent.
+const (
+	leastText = 20
+	farIndent = "    "
+)
+
+// wrap breaks text at blanks so that no line is wider than width; a width under leastText is taken
+// for "do not wrap".
 func wrap(text string, width int) []string {
-	if width < 20 {
+	if width < leastText {
 		return []string{text}
 	}
 	return words(text, width)
 }
 
-// words breaks text at blanks into lines of at most width, where no word is wider.
+// words breaks text at blanks into lines of at most width. A word that is wider is broken as a
+// terminal would do, but an address on the web, which is clicked or pasted, never is.
 func words(text string, width int) []string {
 	if runewidth.StringWidth(text) <= width {
 		return []string{text}
@@ -114,15 +132,53 @@ func words(text string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case runewidth.StringWidth(line)+1+runewidth.StringWidth(word) <= width:
+		if line != "" && runewidth.StringWidth(line)+1+runewidth.StringWidth(word) <= width {
 			line += " " + word
-		default:
-			lines = append(lines, line)
-			line = word
+			continue
 		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		if strings.Contains(word, "://") {
+			line = word
+			continue
+		}
+		pieces := cut(word, width)
+		lines, line = append(lines, pieces[:len(pieces)-1]...), pieces[len(pieces)-1]
 	}
 	return append(lines, line)
 }
+
+// cut breaks a word into pieces of at most width.
+func cut(word string, width int) []string {
+	if width < 1 || runewidth.StringWidth(word) <= width {
+		return []string{word}
+	}
+	var out []string
+	piece, cells := "", 0
+	for _, r := range word {
+		if n := runewidth.RuneWidth(r); piece != "" && cells+n > width {
+			out, piece, cells = append(out, piece), "", 0
+		}
+		piece, cells = piece+string(r), cells+runewidth.RuneWidth(r)
+	}
+	return append(out, piece)
+}
+
+// plain are characters for terminals that show ASCII alone, each as wide as what it stands for.
+var plain = strings.NewReplacer(
+	"┌", "+", "┐", "+", "└", "+", "┘", "+", "│", "|", "─", "-", "→", ">", "✓", "+", "✗", "x", "◐", "~", "–", "-", "…", ".",
+)
+
+// plainWriter writes what a terminal of ASCII alone can show of drawings.
+type plainWriter struct{ w io.Writer }
+
+func (p plainWriter) Write(text []byte) (int, error) {
+	if _, err := io.WriteString(p.w, plain.Replace(string(text))); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// Plain makes the page use no characters for drawings that are not in ASCII.
+func (p *Page) Plain() { p.w = plainWriter{p.w} }

@@ -80,7 +80,7 @@ func (p Pipeline) notChecked(code finding.Code) []string {
 func prose(f finding.Finding) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	for _, e := range gatherEvidence(f.Evidence) {
+	for _, e := range gatherEvidence(f.Evidence, true) {
 		line("evidence: %s", printable.Line(e))
 	}
 	if f.Effect != "" {

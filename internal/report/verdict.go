@@ -17,6 +17,8 @@ type ClusterTable struct {
 	// Header heads the columns, of which the first has the clusters' names.
 	Header []string
 	Rows   [][]string
+	// Tones are how rows stand out, in their first cell.
+	Tones []Tone
 	// Silent says for clusters that have no row why not; each has the cluster's name, and why.
 	Silent [][2]string
 }
@@ -56,10 +58,13 @@ func (p *Page) Verdict(o Overview, short, wide bool) error {
 		if len(o.Result.Findings)+len(o.Result.Unknowns) > 0 {
 			p.Blank()
 		}
-		p.Findings(o.Result, o.Verdict.Causes, true)
+		p.Findings(o.Result, slices.Concat(o.Verdict.Causes, o.Verdict.Notes), true)
 	} else {
 		p.causes(o, short)
-		p.notChecked(o, short)
+		if !short && len(o.Result.Unknowns) > 0 {
+			p.Blank()
+			p.notChecked(o.Result.Unknowns, false)
+		}
 	}
 	p.Blank()
 	p.Wrapped("", o.Last, color.Bold)
@@ -68,7 +73,7 @@ func (p *Page) Verdict(o Overview, short, wide bool) error {
 
 // clusters writes the table of a mesh, and beneath it the clusters without a row.
 func (p *Page) clusters(t ClusterTable) error {
-	if err := p.Table(t.Header, t.Rows); err != nil {
+	if err := p.Table(t.Header, t.Rows, Status(0, t.Tones)); err != nil {
 		return err
 	}
 	width := 0
@@ -80,6 +85,16 @@ func (p *Page) clusters(t ClusterTable) error {
 		p.Wrapped(name+strings.Repeat(" ", max(0, width-runewidth.StringWidth(name))+len(between)), s[1])
 	}
 	return nil
+}
+
+// ReadyTone is how a row stands out that counts what is ready: only what is not does.
+func ReadyTone(counts ...*verdict.Count) Tone {
+	for _, c := range counts {
+		if c != nil && c.Ready < c.Total {
+			return Doubtful
+		}
+	}
+	return Tone{}
 }
 
 const (
@@ -120,7 +135,7 @@ func (p *Page) causes(o Overview, short bool) {
 	}
 	for i, c := range o.Verdict.Causes {
 		p.headline(fmt.Sprintf("%d ", i+1), c)
-		p.cause(o, c)
+		p.cause(c, o.Deeper(c))
 		if i+1 < n {
 			p.Blank()
 		}
@@ -168,29 +183,32 @@ func (p *Page) headline(prefix string, c verdict.Cause) {
 
 // Headline says a cause in one line.
 func Headline(c verdict.Cause) string {
-	text := fmt.Sprintf("%s %s %s: %s", strings.ToUpper(string(c.Severity)), c.Code, shortList(c.Clusters), c.Title)
+	text := fmt.Sprintf("%s %s %s: %s", strings.ToUpper(string(c.Severity)), c.Code, Clusters(c.Clusters), c.Title)
 	if n := len(c.Findings); n > 1 {
 		text += fmt.Sprintf(" (%d times)", n)
 	}
 	return text
 }
 
-// shortList names clusters, or counts those beyond a few.
-func shortList(names []string) string {
-	const most = 4
-	if len(names) <= most+1 {
+// Clusters names clusters, or counts those beyond a few.
+func Clusters(names []string) string {
+	if len(names) <= mostNames+1 {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s and %d more clusters", strings.Join(names[:most], ", "), len(names)-most)
+	return fmt.Sprintf("%s and %d more clusters", strings.Join(names[:mostNames], ", "), len(names)-mostNames)
 }
+
+// mostNames are the names of clusters in a row, unless there is only one more.
+const mostNames = 4
 
 // causeFixes are the fixes of a cause that are shown at most, if its findings have several.
 const causeFixes = 2
 
-// cause writes what a cause rests on, what it does, and how to fix it.
-func (p *Page) cause(o Overview, c verdict.Cause) {
+// cause writes what a cause rests on, what it does, and how to fix it; deeper are the commands that
+// tell more of it.
+func (p *Page) cause(c verdict.Cause, deeper []finding.Command) {
 	first := c.Findings[0]
-	evidence := gatherEvidence(first.Evidence)
+	evidence := gatherEvidence(first.Evidence, false)
 	if len(c.Findings) == 1 {
 		if first.Object != (finding.Object{}) {
 			p.Wrapped(fmt.Sprintf(field, "object"), first.Object.String())
@@ -214,20 +232,20 @@ func (p *Page) cause(o Overview, c verdict.Cause) {
 		p.Wrapped(fmt.Sprintf(field, "effect"), first.Effect)
 	}
 	label = "causes"
-	for _, line := range caused(c) {
+	for _, line := range caused(c.Caused) {
 		p.Wrapped(fmt.Sprintf(field, label), line)
 		label = ""
 	}
 	p.fix(causeFix(c))
-	for _, command := range o.Deeper(c) {
-		p.command(fmt.Sprintf(field, "more"), command)
+	for _, command := range deeper {
+		p.Command(fmt.Sprintf(field, "more"), command)
 	}
 }
 
 // instance is one finding of several of a kind: where it is, and what is wrong there if they
 // differ in that.
 func instance(c verdict.Cause, f finding.Finding) string {
-	text := strings.Join(f.Clusters, ", ")
+	text := Clusters(f.Clusters)
 	if f.Object != (finding.Object{}) {
 		text += ": " + f.Object.String()
 	}
@@ -238,10 +256,10 @@ func instance(c verdict.Cause, f finding.Finding) string {
 }
 
 // caused counts what a cause leads to, by code.
-func caused(c verdict.Cause) []string {
+func caused(findings []finding.Finding) []string {
 	var codes []finding.Code
 	of := map[finding.Code][]finding.Finding{}
-	for _, f := range c.Caused {
+	for _, f := range findings {
 		if of[f.Code] == nil {
 			codes = append(codes, f.Code)
 		}
@@ -260,7 +278,7 @@ func caused(c verdict.Cause) []string {
 		fs := of[code]
 		text := string(code)
 		if len(fs) == 1 {
-			text += " " + strings.Join(fs[0].Clusters, ", ") + ": " + fs[0].Title
+			text += " " + Clusters(fs[0].Clusters) + ": " + fs[0].Title
 		} else {
 			text += fmt.Sprintf(" %d times", len(fs))
 			if !slices.ContainsFunc(fs, func(f finding.Finding) bool { return f.Title != fs[0].Title }) {
@@ -300,36 +318,74 @@ func causeFix(c verdict.Cause) []finding.Step {
 	return out
 }
 
-// notChecked says what could not be checked: equal reasons of several clusters once.
-func (p *Page) notChecked(o Overview, short bool) {
-	if short || len(o.Result.Unknowns) == 0 {
+// notChecked says what could not be checked: equal reasons of several clusters once. Of many
+// reasons, clusters and codes only wide has all.
+func (p *Page) notChecked(unknowns []finding.Unknown, wide bool) {
+	if len(unknowns) == 0 {
 		return
 	}
-	type gap struct {
-		reason   string
-		clusters []string
-		codes    []finding.Code
+	p.Wrapped("", "Not checked:", color.Bold)
+	gaps := gatherUnknowns(unknowns)
+	for i, g := range gaps {
+		if i == mostGaps && len(gaps) > mostGaps+1 && !wide {
+			p.Wrapped("  ", fmt.Sprintf("and %d more reasons: -o wide", len(gaps)-i))
+			break
+		}
+		where := Clusters(g.clusters)
+		if wide {
+			where = strings.Join(g.clusters, ", ")
+		}
+		p.Wrapped("  ", fmt.Sprintf("%s: %s (%s)", where, g.reason, someCodes(g.codes, wide)))
 	}
+	p.rights(unknowns)
+}
+
+// gap is what could not be checked for one reason.
+type gap struct {
+	reason   string
+	clusters []string
+	codes    []finding.Code
+}
+
+// mostGaps are the reasons that are shown, unless there is only one more.
+const mostGaps = 3
+
+// gatherUnknowns gathers what could not be checked by its reason, that of most rules first.
+func gatherUnknowns(unknowns []finding.Unknown) []*gap {
 	var gaps []*gap
-	for _, u := range o.Result.Unknowns {
+	rules := map[*gap]int{}
+	for _, u := range unknowns {
 		i := slices.IndexFunc(gaps, func(g *gap) bool { return g.reason == u.Reason.Text })
 		if i < 0 {
 			i = len(gaps)
 			gaps = append(gaps, &gap{reason: u.Reason.Text})
 		}
-		gaps[i].clusters = append(gaps[i].clusters, u.Cluster)
-		gaps[i].codes = append(gaps[i].codes, u.Codes...)
-	}
-	slices.SortStableFunc(gaps, func(a, b *gap) int { return len(b.codes) - len(a.codes) })
-	p.Blank()
-	p.Wrapped("", "Not checked:", color.Bold)
-	const most = 3
-	for i, g := range gaps {
-		if i == most && len(gaps) > most+1 {
-			p.Wrapped("  ", fmt.Sprintf("and %d more reasons: -o wide", len(gaps)-i))
-			break
+		g := gaps[i]
+		if !slices.Contains(g.clusters, u.Cluster) {
+			g.clusters = append(g.clusters, u.Cluster)
 		}
-		p.Wrapped("  ", fmt.Sprintf("%s: %s (%s)", shortList(g.clusters), g.reason, finding.Plural(len(g.codes), "rule")))
+		for _, c := range u.Codes {
+			if !slices.Contains(g.codes, c) {
+				g.codes = append(g.codes, c)
+			}
+		}
+		rules[g] += len(u.Codes)
 	}
-	p.rights(o.Result)
+	slices.SortStableFunc(gaps, func(a, b *gap) int { return rules[b] - rules[a] })
+	return gaps
+}
+
+// mostCodes that an unknown lists, unless everything is wanted.
+const mostCodes = 4
+
+// someCodes lists codes, or counts those beyond a few.
+func someCodes(codes []finding.Code, wide bool) string {
+	shown := make([]string, len(codes))
+	for i, c := range codes {
+		shown[i] = string(c)
+	}
+	if len(codes) > mostCodes+1 && !wide {
+		return fmt.Sprintf("%s and %d more rules", strings.Join(shown[:mostCodes], " "), len(codes)-mostCodes)
+	}
+	return strings.Join(shown, " ")
 }

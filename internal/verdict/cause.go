@@ -41,24 +41,26 @@ func (c Cause) first() bool {
 
 // Causes gathers what nothing else causes by code, in the order in which to fix it; what
 // causes nothing above a note is apart.
-func Causes(q Question) (out []Cause, notes []finding.Finding) {
-	at := map[finding.Code]int{}
+func Causes(q Question) (toFix, notes []Cause) {
+	var out []Cause
+	type kind struct {
+		code   finding.Code
+		isNote bool
+	}
+	at := map[kind]int{}
 	for _, root := range q.Result.RootCauses() {
-		caused := consequences(q.Result, root)
+		caused := q.Result.Following(root)
 		severity := root.Severity
 		for _, f := range caused {
 			if f.Severity.AtLeast(severity) {
 				severity = f.Severity
 			}
 		}
-		if !severity.AtLeast(finding.Warning) {
-			notes = append(notes, root)
-			continue
-		}
-		i, there := at[root.Code]
+		k := kind{root.Code, !severity.AtLeast(finding.Warning)}
+		i, there := at[k]
 		if !there {
 			i = len(out)
-			at[root.Code] = i
+			at[k] = i
 			out = append(out, Cause{Code: root.Code, Severity: severity})
 		}
 		c := &out[i]
@@ -67,8 +69,7 @@ func Causes(q Question) (out []Cause, notes []finding.Finding) {
 			c.Severity = severity
 		}
 	}
-	for i := range out {
-		c := &out[i]
+	for _, c := range out {
 		c.Title = c.Findings[0].Title
 		if slices.ContainsFunc(c.Findings, func(f finding.Finding) bool { return f.Title != c.Title }) {
 			c.Title = q.Meaning(c.Code)
@@ -78,9 +79,14 @@ func Causes(q Question) (out []Cause, notes []finding.Finding) {
 				c.Clusters = append(c.Clusters, cluster.Context)
 			}
 		}
+		if c.Severity.AtLeast(finding.Warning) {
+			toFix = append(toFix, c)
+		} else {
+			notes = append(notes, c)
+		}
 	}
-	slices.SortStableFunc(out, q.order)
-	return out, notes
+	slices.SortStableFunc(toFix, q.order)
+	return toFix, notes
 }
 
 // order is that in which to fix: errors before warnings; what makes other repairs dangerous before
@@ -107,22 +113,4 @@ func compare(a, b bool) int {
 		return -1
 	}
 	return 1
-}
-
-// consequences are what a finding causes, and what that causes in turn, each once.
-func consequences(result finding.Result, root finding.Finding) []finding.Finding {
-	var out []finding.Finding
-	seen := map[string]bool{root.ID(): true}
-	var follow func(id string)
-	follow = func(id string) {
-		for _, f := range result.Consequences(id) {
-			if !seen[f.ID()] {
-				seen[f.ID()] = true
-				out = append(out, f)
-				follow(f.ID())
-			}
-		}
-	}
-	follow(root.ID())
-	return out
 }

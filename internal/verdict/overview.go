@@ -1,6 +1,10 @@
 package verdict
 
-import "github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+import (
+	"slices"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+)
 
 // Overview is what there is of a mesh in a fleet and what is well of it, in numbers of one
 // snapshot.
@@ -36,4 +40,58 @@ type ClusterOverview struct {
 type Count struct {
 	Ready int `json:"ready"`
 	Total int `json:"total"`
+}
+
+// Alike is what there is in several clusters in which the same is so: the sums of their counts.
+type Alike struct {
+	ClusterOverview
+	// Contexts and Networks are those of the clusters.
+	Contexts, Networks []string
+}
+
+// GatherAlike gathers clusters of one version in which all is ready, or in which something is not, those
+// first; up to most clusters stay as they are.
+func GatherAlike(clusters []ClusterOverview, most int) []Alike {
+	type kind struct {
+		version, kubernetes string
+		well, known         bool
+	}
+	var out []Alike
+	at := map[kind]int{}
+	for _, c := range clusters {
+		k := kind{c.Version, c.Kubernetes, c.Replicas.all() && c.Proxies.all(), c.Replicas != nil && c.Proxies != nil}
+		i, there := at[k]
+		// What is not ready has a row each: that is what is looked for.
+		if !there || len(clusters) <= most || !k.well {
+			at[k] = len(out)
+			out = append(out, Alike{c, []string{c.Context}, []string{c.Network}})
+			continue
+		}
+		a := &out[i]
+		a.Contexts, a.Networks = append(a.Contexts, c.Context), append(a.Networks, c.Network)
+		a.Replicas, a.Proxies = a.Replicas.plus(c.Replicas), a.Proxies.plus(c.Proxies)
+		a.Old = plus(a.Old, c.Old)
+	}
+	if len(clusters) > most {
+		slices.SortStableFunc(out, func(a, b Alike) int { return len(a.Contexts) - len(b.Contexts) })
+	}
+	return out
+}
+
+// all reports whether all are ready; what is not known is taken for that.
+func (c *Count) all() bool { return c == nil || c.Ready == c.Total }
+
+func (c *Count) plus(o *Count) *Count {
+	if c == nil || o == nil {
+		return nil
+	}
+	return &Count{c.Ready + o.Ready, c.Total + o.Total}
+}
+
+func plus(a, b *int) *int {
+	if a == nil || b == nil {
+		return nil
+	}
+	sum := *a + *b
+	return &sum
 }

@@ -44,7 +44,7 @@ type Verdict struct {
 	// Causes are errors and warnings that nothing else causes, in the order in which to fix them.
 	Causes []Cause
 	// Notes are what is worth knowing, and causes nothing worse.
-	Notes []finding.Finding
+	Notes []Cause
 	// Unchecked counts the rules, by cluster, that could not be checked.
 	Unchecked int
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/ways"
 )
 
 // NetworkMap is the fleet as a picture: what is on which network, and who reaches whom.
@@ -165,57 +166,46 @@ func (r *Gateway) Leads(h Hop) bool {
 	})
 }
 
-// Arrow gathers routes that are alike: from each of From to each of To.
+// Arrow gathers routes that are alike.
 type Arrow struct {
-	From, To []string
-	// AllOthers: they are from all clusters of the map but the one at the other end.
-	AllOthers bool
-	Route     // of one of them
+	Group ways.Group
+	Route // one of them
 }
 
 // Arrows are the routes, those that are alike together, in the order of the
 // clusters they lead to; what is broken first. Of clusters that were not reached
 // nothing is known, and they have none.
 func (m NetworkMap) Arrows() []Arrow {
-	var clusters []string
 	routes := slices.DeleteFunc(slices.Clone(m.Routes), func(r Route) bool {
 		return slices.Contains(m.Unreached, r.From) || slices.Contains(m.Unreached, r.To)
 	})
-	for _, r := range routes {
-		if !slices.Contains(clusters, r.From) {
-			clusters = append(clusters, r.From)
-		}
-	}
-	alike := func(a, b Route) bool {
+	alike := func(i, j int) bool {
+		a, b := routes[i], routes[j]
 		return a.Via == b.Via && a.Status == b.Status && a.Reason == b.Reason &&
 			slices.Equal(a.Through, b.Through) && slices.Equal(a.Codes, b.Codes)
 	}
-	var byTarget []Arrow
-	for _, r := range routes {
-		i := slices.IndexFunc(byTarget, func(a Arrow) bool { return a.To[0] == r.To && alike(a.Route, r) })
-		if i < 0 {
-			byTarget = append(byTarget, Arrow{From: []string{r.From}, To: []string{r.To}, Route: r})
-			continue
-		}
-		byTarget[i].From = append(byTarget[i].From, r.From)
-	}
-	slices.SortStableFunc(byTarget, func(a, b Arrow) int { return slices.Index(clusters, a.To[0]) - slices.Index(clusters, b.To[0]) })
 	var out []Arrow
-	for _, a := range byTarget {
-		a.AllOthers = len(clusters) > 2 && len(a.From) == len(clusters)-1
-		i := slices.IndexFunc(out, func(o Arrow) bool {
-			return alike(o.Route, a.Route) && (o.AllOthers && a.AllOthers || slices.Equal(o.From, a.From))
-		})
-		if i < 0 {
-			out = append(out, a)
-			continue
-		}
-		out[i].To = append(out[i].To, a.To...)
+	for _, g := range ways.Gather(len(routes), func(i int) (from, to string) { return routes[i].From, routes[i].To }, alike) {
+		out = append(out, Arrow{g, routes[g.At[0]]})
 	}
 	slices.SortStableFunc(out, func(a, b Arrow) int {
 		return slices.Index(RouteStatuses, b.Status) - slices.Index(RouteStatuses, a.Status)
 	})
 	return out
+}
+
+// Restore gives a copy of a map, which went through JSON with other names, what JSON leaves out;
+// rename is what was done to names.
+func (m *NetworkMap) Restore(from NetworkMap, rename func(string) string) {
+	for i, n := range from.Networks {
+		for k, g := range n.Gateways {
+			to := &m.Networks[i].Gateways[k]
+			to.Severity, to.Accidental = g.Severity, g.Accidental
+			for _, id := range g.same {
+				to.same = append(to.same, rename(id))
+			}
+		}
+	}
 }
 
 // Block gives the route a status where that is worse than its own, with the reason, and

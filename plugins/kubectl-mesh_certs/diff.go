@@ -16,14 +16,15 @@ func newDiff(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Compare the roots that the clusters' workloads trust",
-		Long: `Compare the root certificates that the workloads of the clusters trust, and say which
-clusters trust one another, in both directions. Certificates are compared, not their
-text: order, duplicates, line ends and comments make no difference.
+		Long: `Compare the root certificates that the workloads of the clusters trust, and
+say which clusters trust one another, in both directions. Certificates are
+compared, not their text: order, duplicates and comments make no difference.
 
-Exit codes as of diff(1): 0 the roots are the same, 1 they differ, 2 an error, among
-them a cluster that could not be read.`,
-		Example: "  %[1]s diff --contexts east,west\n  %[1]s diff --contexts 'prod-*' -o json",
-		Args:    cobra.NoArgs,
+Exit codes as of diff(1): 0 the roots are the same, 1 they differ, 2 an error,
+such as a cluster that could not be read.`,
+		Example: `  %[1]s diff --contexts east,west
+  %[1]s diff --contexts 'prod-*' -o json`,
+		Args: cobra.NoArgs,
 	}
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

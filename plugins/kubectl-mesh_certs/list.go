@@ -17,11 +17,12 @@ func newList(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the CA certificates of the clusters",
-		Long: `List every CA certificate of every cluster: where it was found, what it is for, until
-when it is valid, and in which other clusters it is trusted. Issuer, whole fingerprints
-and whole dates are in -o wide and in the machine-readable formats.`,
-		Example: "  %[1]s list --contexts east,west\n  %[1]s list --all-contexts -o wide",
-		Args:    cobra.NoArgs,
+		Long: `List the CA certificates of the clusters: where each was found, what it is
+for, until when it is valid, and in which other clusters it is trusted. Of
+many, those alike are one row; -o wide has each, with issuer and fingerprint.`,
+		Example: `  %[1]s list --contexts east,west
+  %[1]s list --all-contexts -o wide`,
+		Args: cobra.NoArgs,
 	}
 	output := f.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -35,7 +36,7 @@ and whole dates are in -o wide and in the machine-readable formats.`,
 				out.Names = append(out.Names, fmt.Sprintf("%s/certificate/%s", r.Cluster, r.SHA256))
 			}
 			for _, g := range l.Gaps {
-				out.Gaps = append(out.Gaps, fmt.Sprintf("%s: %s: %s", g.Cluster, g.Source, g.Reason))
+				out.Gaps = append(out.Gaps, mesh.Gap{Cluster: g.Cluster, Reason: g.Source + ": " + g.Reason})
 			}
 			return out, nil
 		})

@@ -18,23 +18,12 @@ var areas = []mesh.Area{mesh.Certs}
 var plugin = command.Plugin{
 	Name:  "mesh-certs",
 	Short: "Find out why the clusters of a service mesh do not trust one another",
-	Long: `Find out why the clusters of a multi-cluster service mesh (Istio) do not trust one
-another: roots, chains, keys, expiry, trust domains, and whether istiod really uses the
-CA that was installed. It only reads, and tells what is wrong, in which cluster, the
-evidence, and the command that fixes it.
+	Long: `Find out why the clusters of a service mesh (Istio) do not trust one another:
+roots, chains, keys, expiry, trust domains. It only reads, and says what is
+wrong, in which cluster, the evidence, and the command that fixes it.
 
-Which clusters: --contexts a,b or --all-contexts; without either, the current context's
-cluster and those that its remote secrets name.`,
-	Example: `  # what is wrong?
-  %[1]s verify --contexts east,west
-
-  # which roots does the one trust and not the other?
-  %[1]s diff --contexts east,west
-
-  # every CA certificate of every cluster
-  %[1]s list --contexts 'prod-*'
-
-  # what does a code mean?
+Clusters: --contexts a,b; without it those to which the current context leads.`,
+	Example: `  %[1]s verify --contexts east,west
   %[1]s explain CERT004`,
 	Meshes: rules.Meshes(),
 	Areas:  areas,

@@ -14,18 +14,16 @@ func newVerify(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Say what is wrong with the certificates of the mesh",
-		Long: `Check the certificate authorities of all clusters, and whether each trusts the others.
-Root causes come first, each followed by what it causes. What could not be checked,
-for instance because secrets may not be read, is listed as such.
-
-With --proxies some of the longest running pods with a sidecar in each cluster are asked, by
-port-forward or exec, which certificate they present and which roots they trust: after a
-change of roots workloads have old ones for up to 12 hours.`,
-		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify --proxies\n  %[1]s verify -o json --fail-on warning",
-		Args:    cobra.NoArgs,
+		Long: `Check the certificate authorities of all clusters, and whether each trusts the
+others. With --proxies some pods with a sidecar are asked, by port-forward or
+exec, which certificate they have and which roots they trust: after a change
+of roots, workloads keep the old ones for up to 12 hours.`,
+		Example: `  %[1]s verify --contexts east,west
+  %[1]s verify -o json --fail-on warning`,
+		Args: cobra.NoArgs,
 	}
 	var warn time.Duration
-	expiry := cmd.Flags().String("expiry-warn", "30d", "Report certificates that end within this time, e.g. 30d or 72h")
+	expiry := cmd.Flags().String("expiry-warn", "30d", "Report certificates that end within this `time`")
 	proxies := cmd.Flags().Bool("proxies", false, "Also ask some proxies of each cluster which certificates they have")
 	f.Verify(cmd, command.Verification{
 		Areas: areas,

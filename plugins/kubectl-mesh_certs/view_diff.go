@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fatih/color"
@@ -12,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/ways"
 )
 
 // printDiff writes how roots differ: like diff(1) for two clusters, as
@@ -111,20 +111,31 @@ func rootTable(p *report.Page, c view.Comparison, wide bool) error {
 	return p.Table([]string{"ROOT", "SHA256", "UNTIL", "TRUSTED IN", "NOT IN", "UNKNOWN"}, rows)
 }
 
-// trustTable says for each cluster which others it trusts.
+// trustTable says which clusters trust which others: of those alike one row, what is wrong first.
 func trustTable(p *report.Page, c view.Comparison) error {
+	order := []view.Trust{view.Distrusts, view.Undecided, view.Trusts}
+	words := map[view.Trust]string{view.Distrusts: "broken", view.Undecided: "unknown", view.Trusts: "ok"}
+	tone := map[view.Trust]report.Tone{view.Distrusts: report.Bad, view.Undecided: report.Noted, view.Trusts: report.Good}
+	groups := ways.Gather(len(c.Trust), func(i int) (from, to string) { return c.Trust[i].From, c.Trust[i].To },
+		func(i, j int) bool {
+			a, b := c.Trust[i], c.Trust[j]
+			return a.Verdict == b.Verdict && (a.Verdict == view.Trusts || a.Reason == b.Reason)
+		})
+	verdict := func(g ways.Group) view.Trust { return c.Trust[g.At[0]].Verdict }
+	slices.SortStableFunc(groups, func(a, b ways.Group) int {
+		return slices.Index(order, verdict(a)) - slices.Index(order, verdict(b))
+	})
 	var rows [][]string
-	for _, from := range c.Clusters {
-		by := map[view.Trust][]string{}
-		for _, r := range c.Trust {
-			if r.From == from.Cluster {
-				by[r.Verdict] = append(by[r.Verdict], r.To)
-			}
+	var tones []report.Tone
+	for _, g := range groups {
+		from, to := g.Ends(report.Clusters)
+		why := ""
+		if verdict(g) != view.Trusts {
+			why = c.Trust[g.At[0]].Reason
 		}
-		n := len(c.Clusters) - 1
-		rows = append(rows, []string{from.Cluster, some(by[view.Trusts], n), some(by[view.Distrusts], n), some(by[view.Undecided], n)})
+		rows, tones = append(rows, []string{from, words[verdict(g)], to, why}), append(tones, tone[verdict(g)])
 	}
-	return p.Table([]string{"CLUSTER", "TRUSTS", "DOES NOT TRUST", "UNKNOWN"}, rows)
+	return p.Table([]string{"CLUSTER", "STATUS", "TRUST IN", "WHY"}, rows, report.Status(1, tones))
 }
 
 // some lists names, or says that it is all of them.
@@ -132,5 +143,5 @@ func some(names []string, all int) string {
 	if len(names) == all && all > 1 {
 		return "all"
 	}
-	return strings.Join(names, ", ")
+	return report.Clusters(names)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
@@ -17,6 +18,11 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) { plugintest.Scripts(t, "../../examples") }
 
 // Every field of a machine-readable document is described.
+// documents are what -o json prints, by kind.
+var documents = map[string]any{"CheckUp": report.CheckUp{}}
+
 func TestOutputIsDocumented(t *testing.T) {
-	plugintest.Documented(t, map[string]any{"CheckUp": report.CheckUp{}})
+	plugintest.Documented(t, documents)
+	plugintest.Published(t, documents)
+	plugintest.Published(t, command.Documents())
 }

@@ -22,25 +22,18 @@ func newDiagnose(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diagnose SERVICE[.NAMESPACE]",
 		Short: "Say why a service is or is not reached from each cluster",
-		Long: `Say what becomes of requests for a service from each cluster to each other one: a line
-for each path with the verdict and its cause, the broken ones first, then evidence and the
-command that fixes it. It checks what istiod makes of the API objects of all clusters: whether
-it watches the other cluster, whether both mean the same service, networks and gateways, mutual
-TLS, who may know the service, and what keeps requests near on purpose.
+		Long: `Say what becomes of requests for a service from each cluster to each other
+one: whether istiod watches the other cluster, whether both mean the same
+service, networks, gateways, mutual TLS, and what keeps requests near on
+purpose. One pod with a sidecar stands for each cluster and network; it and
+every replica of istiod are asked, by port-forward or exec. -o wide shows each
+step. Of Linkerd it follows each Link, to what the destination controller
+gives.
 
-Each cluster is represented by one pod with a sidecar for each network that its pods are on, of
-the service's namespace if there is one, and by its gateways with a route to the service. Every replica of istiod is asked, by port-forward,
-whether that pod's proxy is connected to it, and what it still has of clusters that it cannot
-read any more. Where a path leads there, the proxy is asked, by port-forward or exec, whether
-it holds something against the endpoints. -o wide shows every step and every endpoint.
-
-Of Linkerd it follows each Link: export, mirror, credentials, gateway, trust and policies, to
-what the destination controller gives to clients. Name the service as its own cluster does
-(cart), or as others do (cart-west, cart-federated).
-
-Exit codes: 0 when all paths lead there or stay away on purpose, 1 when one is broken, 2 when
-it cannot be told.`,
-		Example: "  %[1]s diagnose cart.shop --contexts east,west\n  %[1]s diagnose cart -n shop -o wide\n  %[1]s diagnose cart.shop -o json",
+Exit codes: 0 when all paths lead there or stay away on purpose, 1 when one is
+broken, 2 when it cannot be told.`,
+		Example: `  %[1]s diagnose cart.shop --contexts east,west
+  %[1]s diagnose cart -n shop -o wide`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("name one service: diagnose SERVICE[.NAMESPACE]")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -35,7 +34,7 @@ var askable = []string{askEnvoy, askIstiod, askNobody}
 
 // listOptions are the flags of list.
 type listOptions struct {
-	from      []string
+	fromPods  []string
 	source    string
 	namespace string
 	port      int
@@ -45,30 +44,15 @@ func newList(f *command.Frame) *cobra.Command {
 	o := &listOptions{}
 	cmd := &cobra.Command{
 		Use:   "list SERVICE[.NAMESPACE]",
-		Short: "Compare the endpoints of a service that proxies have with those expected",
-		Long: `List the endpoints that proxies have for a service: address, what it is (a pod,
-or a gateway to another network with the pods behind it), locality, priority,
-health, and whether mutual TLS is used. They are compared with those that follow
-from the API objects of all clusters, and each difference is marked:
-
+		Short: "Compare the endpoints that proxies have with those expected",
+		Long: `List the endpoints that proxies have for a service beside those expected:
   =  as expected        -  expected, and not there
   !  used otherwise     +  there, and not expected
-
-What clusters have and a source is not given comes after that, with the reason.
-An endpoint that is ejected was taken out by the proxy itself for a while, as
-requests to it failed (outlier detection); that is not a difference.
-
-Whose: one proxy for each cluster and network, or those of the pods in --from
-context/namespace/pod, which can be repeated. A folder in --from is a dump, as
-for the other commands; it tells what is expected alone.
-
-What a source has is asked from its Envoy (by a port-forward to its admin port,
-or where that is forbidden by pilot-agent through exec), or with --source istiod
-from its control plane: what that has sent. A difference does not make the
-command fail: it exits with 0.`,
+One proxy for each cluster and network, or those in --from-pod, is asked by
+port-forward or exec; with --source istiod its control plane. A difference
+exits with 0; so does an endpoint that the proxy ejected for a while.`,
 		Example: `  %[1]s list cart.shop --contexts east,west
-  %[1]s list cart -n shop --from east/shop/client-5d5c8b9f7-x2x4z
-  %[1]s list cart.shop --source istiod -o wide`,
+  %[1]s list cart -n shop --from-pod east/shop/client-0`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("list wants one argument: the service, as SERVICE.NAMESPACE")
@@ -76,22 +60,16 @@ command fail: it exits with 0.`,
 			return nil
 		},
 		ValidArgsFunction: completeServices(f, &o.namespace, func() error {
-			_, err := o.check(f)
+			_, err := o.check()
 			return err
 		}),
 	}
 	output := f.AddOutput(cmd)
 	flags := cmd.Flags()
-	flags.StringArrayVar(
-		&o.from,
-		"from",
-		nil,
-		"A pod whose proxy is the source, as `context/namespace/pod`; can be repeated. "+
-			"Or a folder, which \"dump\" wrote, to read the clusters from",
-	)
-	flags.StringVar(&o.source, "source", askEnvoy, "Who is asked for the endpoints that a source has: "+strings.Join(askable, "|"))
-	flags.StringVarP(&o.namespace, "namespace", "n", "", "The namespace of the service, if its name has none")
-	flags.IntVar(&o.port, "port", 0, "List this port of the service alone")
+	flags.StringArrayVar(&o.fromPods, "from-pod", nil, "Of this `pod`: context/namespace/pod; can be repeated")
+	flags.StringVar(&o.source, "source", askEnvoy, "Whom to `ask`: "+strings.Join(askable, "|"))
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "The `namespace` of the service")
+	flags.IntVar(&o.port, "port", 0, "List this `port` of the service alone")
 	_ = cmd.RegisterFlagCompletionFunc("source", cobra.FixedCompletions(askable, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		format, err := output.Format()
@@ -104,7 +82,7 @@ command fail: it exits with 0.`,
 }
 
 func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command.Output, format report.Format, service string) error {
-	named, err := o.check(f)
+	named, err := o.check()
 	if err != nil {
 		return err
 	}
@@ -157,8 +135,8 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 // namedPod is a source that was named.
 type namedPod struct{ context, namespace, name string }
 
-// check looks at the flags before anything is asked, and returns the pods in --from.
-func (o *listOptions) check(f *command.Frame) ([]namedPod, error) {
+// check looks at the flags before anything is asked, and returns the pods in --from-pod.
+func (o *listOptions) check() ([]namedPod, error) {
 	if !slices.Contains(askable, o.source) {
 		return nil, fmt.Errorf("there is no source %q; --source takes one of %s", o.source, strings.Join(askable, ", "))
 	}
@@ -166,19 +144,12 @@ func (o *listOptions) check(f *command.Frame) ([]namedPod, error) {
 		return nil, fmt.Errorf("--port %d is not a port", o.port)
 	}
 	var pods []namedPod
-	for _, value := range o.from {
-		if info, err := os.Stat(value); err == nil && info.IsDir() {
-			if f.From != "" && f.From != value {
-				return nil, fmt.Errorf("--from names two folders, %s and %s: give one of them", f.From, value)
-			}
-			f.From = value
-			continue
-		}
+	for _, value := range o.fromPods {
 		// Names of contexts can have slashes, those of pods cannot.
 		parts := strings.Split(value, "/")
 		last := len(parts) - 1
 		if last < 2 || slices.Contains([]string{parts[0], parts[last-1], parts[last]}, "") {
-			return nil, fmt.Errorf("--from %s: there is no such folder, and a pod is named context/namespace/pod", value)
+			return nil, fmt.Errorf("--from-pod %s is not context/namespace/pod", value)
 		}
 		pods = append(pods, namedPod{strings.Join(parts[:last-1], "/"), parts[last-1], parts[last]})
 	}

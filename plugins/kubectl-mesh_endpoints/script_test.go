@@ -77,9 +77,14 @@ func fault(t *testing.T, name string) *istiotest.Fleet {
 	return nil
 }
 
+// documents are what -o json prints, by kind.
+var documents = map[string]any{
+	"Report": report.Report{}, "Diagnosis": diagnosisDocument{}, "EndpointList": listDocument{},
+	"RemoteSecretList": secretsDocument{},
+}
+
 // Every field of a machine-readable document is described.
 func TestOutputIsDocumented(t *testing.T) {
-	plugintest.Documented(t, map[string]any{
-		"Report": report.Report{}, "Diagnosis": diagnosisDocument{}, "EndpointList": listDocument{},
-	})
+	plugintest.Documented(t, documents)
+	plugintest.Published(t, documents)
 }

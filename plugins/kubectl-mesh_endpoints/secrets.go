@@ -18,18 +18,18 @@ func newSecrets(f *command.Frame) *cobra.Command {
 	connect := false
 	cmd := &cobra.Command{
 		Use:   "secrets",
-		Short: "Show which control plane watches which cluster, and by which remote secret",
-		Long: `Show for each control plane (row) and cluster (column) whether it watches that cluster: ✓ it
-does, ✗ it does not, and why; – it need not; ? that is not known, and why. -o wide adds a row
-for each remote secret: what it holds, and to which context it really leads. "verify" has the
-evidence, and the commands that fix it.
+		Short: "Show which control plane watches which cluster",
+		Long: `Show for each control plane (row) and cluster (column) whether it watches that
+cluster: ✓ it does, ✗ it does not, – it need not, ? that is not known; and
+why. It is seen in the API servers and in every replica of istiod, by
+port-forward. -o wide adds a row for each remote secret, and to which context
+it leads.
 
-Where this is seen: in the API servers, by your own contexts, and in every replica of istiod,
-by port-forward. No credential of a remote secret is used, unless with --connect: each is then
-tried from this machine against the server in its own secret alone. What this machine does not reach
-istiod may reach.`,
-		Example: "  %[1]s secrets --contexts east,west\n  %[1]s secrets -o wide\n  %[1]s secrets --connect",
-		Args:    cobra.NoArgs,
+With --connect the credential of each is tried from this machine, against the
+server in its own secret alone. Istiod may reach what this machine does not.`,
+		Example: `  %[1]s secrets --contexts east,west
+  %[1]s secrets --connect`,
+		Args: cobra.NoArgs,
 	}
 	output := f.AddOutput(cmd)
 	cmd.Flags().BoolVar(&connect, "connect", false, "Also try the credentials in the remote secrets, from this machine")
@@ -47,7 +47,7 @@ istiod may reach.`,
 				out.Names = append(out.Names, s.Primary+"/secret/"+s.Namespace+"/"+s.Name+"/"+s.ClusterID)
 			}
 			for _, g := range l.Gaps {
-				out.Gaps = append(out.Gaps, g.Cluster+": "+g.Reason)
+				out.Gaps = append(out.Gaps, mesh.Gap(g))
 			}
 			return out, nil
 		})

@@ -86,7 +86,3 @@ func TestSecretsScripts(t *testing.T) {
 	}
 	plugintest.ScriptsIn(t, "testdata/remotes", filepath.Join(dir, "remotes"))
 }
-
-func TestSecretsAreDocumented(t *testing.T) {
-	plugintest.Documented(t, map[string]any{"RemoteSecretList": secretsDocument{}})
-}

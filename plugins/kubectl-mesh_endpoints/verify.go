@@ -18,29 +18,29 @@ import (
 )
 
 func newVerify(f *command.Frame) *cobra.Command {
-	namespace, selector := "", ""
+	namespace, selector, all := "", "", false
 	var selects func(map[string]string) bool
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Say what keeps control planes from seeing clusters, and services from being reached",
-		Long: `Check whether each control plane watches the clusters that it should, by the remote secrets,
-by what the other clusters let it read, and by what every replica of istiod says of itself;
-whether the proxies of each cluster are connected to the control plane that they should; and
-every service that more than one cluster has, from each cluster to each other one, as
-"diagnose" does for one of them. Root causes come first, each followed by what it causes;
-what breaks many services is one finding, with their number. Services that stay local because
-somebody set it so are no finding.
-
-No credential of a remote secret is used: "secrets --connect" does that. What could not be
-checked is listed as such.`,
-		Example: "  %[1]s verify --contexts east,west\n  %[1]s verify -n shop -l app=cart -o json",
-		Args:    cobra.NoArgs,
+		Short: "Say what keeps services from being reached across clusters",
+		Long: `Check whether each control plane watches the clusters that it should, whether
+proxies are connected to theirs, and whether every service that several
+clusters have is reached, as "diagnose" does for one. Services that stay local
+because somebody set it so are no finding. No credential of a remote secret is
+used.`,
+		Example: `  %[1]s verify --contexts east,west
+  %[1]s verify -n shop -l app=cart -o json`,
+		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "Check the services of this namespace alone")
-	cmd.Flags().StringVarP(&selector, "selector", "l", "", "Check the services with these labels alone, as in kubectl get -l")
+	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "Check the services of this `namespace` alone")
+	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "Check the services of all namespaces, as without -n")
+	cmd.Flags().StringVarP(&selector, "selector", "l", "", "Check the services with these `labels` alone, as in kubectl get -l")
 	f.Verify(cmd, command.Verification{
 		Areas: areas,
 		Check: func() error {
+			if all && namespace != "" {
+				return errors.New("--namespace and --all-namespaces exclude each other: give one of them")
+			}
 			if selector == "" {
 				return nil
 			}

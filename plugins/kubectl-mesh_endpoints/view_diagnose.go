@@ -8,12 +8,12 @@ import (
 	"strings"
 
 	"github.com/fatih/color"
-	"github.com/mattn/go-runewidth"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/ways"
 )
 
 // verdictWords are the verdicts as they are printed.
@@ -22,36 +22,34 @@ var verdictWords = map[view.Verdict]string{
 	view.Local: "local", view.Nothing: "nothing", view.Reaches: "reaches",
 }
 
-var verdictStyles = map[view.Verdict][]color.Attribute{
-	view.Broken: {color.FgRed, color.Bold}, view.Partial: {color.FgYellow, color.Bold}, view.Unknown: {color.FgYellow},
-	view.Reaches: {color.FgGreen},
+// tone is how a verdict stands out.
+func tone(v view.Verdict) report.Tone {
+	switch v {
+	case view.Broken:
+		return report.Bad
+	case view.Partial:
+		return report.Doubtful
+	case view.Unknown:
+		return report.Noted
+	case view.Reaches:
+		return report.Good
+	default:
+		return report.Tone{}
+	}
 }
 
-// diagnosisPage writes a line for each path, the worst first, then the findings.
+// diagnosisPage writes a row for each path, the worst first, and those alike in one; then the
+// findings. wide has each path, and every step of it.
 func diagnosisPage(p *report.Page, d *view.Diagnosis, result finding.Result, wide bool) error {
 	if len(d.Paths) == 0 {
 		p.Wrapped("", fmt.Sprintf("%s.%s is in %s, and there is no other cluster to reach it from.", d.Name, d.Namespace, clustersOf(d)))
 	}
-	ways := make([]string, len(d.Paths))
-	width := 0
-	for i, path := range d.Paths {
-		ways[i] = way(d, path)
-		width = max(width, runewidth.StringWidth(ways[i]))
-	}
-	for _, i := range worstFirst(d) {
-		path := d.Paths[i]
-		text := path.Summary
-		if path.Code != "" {
-			text = string(path.Code) + " " + text
-		}
-		p.Wrapped(
-			fmt.Sprintf("%s  %-7s  ", ways[i]+strings.Repeat(" ", width-runewidth.StringWidth(ways[i])), verdictWords[path.Verdict]),
-			text,
-			verdictStyles[path.Verdict]...)
+	if err := pathTable(p, d, wide); err != nil {
+		return err
 	}
 	if wide {
-		for i, path := range d.Paths {
-			if err := walked(p, ways[i], path); err != nil {
+		for _, path := range d.Paths {
+			if err := walked(p, source(d, path)+" → "+path.To, path); err != nil {
 				return err
 			}
 		}
@@ -61,6 +59,65 @@ func diagnosisPage(p *report.Page, d *view.Diagnosis, result finding.Result, wid
 		p.Findings(result, nil, wide)
 	}
 	return nil
+}
+
+// mostPaths are the rows of paths that end well, which are counted where there are more.
+const mostPaths = 6
+
+// pathTable writes the paths, the worst first.
+func pathTable(p *report.Page, d *view.Diagnosis, wide bool) error {
+	order := worstFirst(d)
+	at := func(i int) view.Path { return d.Paths[order[i]] }
+	pair := func(i int) (from, to string) { return source(d, at(i)), at(i).To }
+	groups := make([]ways.Group, len(order))
+	if wide {
+		for i := range order {
+			from, to := pair(i)
+			groups[i] = ways.Group{From: []string{from}, To: []string{to}, At: []int{i}}
+		}
+	} else {
+		groups = ways.Gather(len(order), pair, func(i, j int) bool {
+			a, b := at(i), at(j)
+			return a.Verdict == b.Verdict && a.Code == b.Code && a.Summary == b.Summary
+		})
+		slices.SortStableFunc(groups, func(a, b ways.Group) int { return a.At[0] - b.At[0] })
+	}
+	well := 0
+	for _, g := range groups {
+		if isWell(at(g.At[0])) {
+			well++
+		}
+	}
+	left := map[view.Verdict]int{}
+	var rows [][]string
+	var tones []report.Tone
+	add := func(v view.Verdict, from, to, why string) {
+		rows, tones = append(rows, []string{from, verdictWords[v], to, why}), append(tones, tone(v))
+	}
+	for _, g := range groups {
+		path := at(g.At[0])
+		if isWell(path) && well > mostPaths && !wide {
+			left[path.Verdict] += len(g.At)
+			continue
+		}
+		why := path.Summary
+		if path.Code != "" {
+			why = string(path.Code) + " " + why
+		}
+		from, to := g.Ends(report.Clusters)
+		add(path.Verdict, from, to, why)
+	}
+	for _, v := range view.Verdicts {
+		if n := left[v]; n > 0 {
+			add(v, "", "", finding.Plural(n, "other path")+": -o wide")
+		}
+	}
+	return p.Table([]string{"FROM", "STATUS", "TO", "WHY"}, rows, report.Status(1, tones))
+}
+
+// isWell reports whether nothing of a path needs a look.
+func isWell(path view.Path) bool {
+	return path.Verdict == view.Reaches || path.Verdict == view.Local || path.Verdict == view.Nothing
 }
 
 // worstFirst are the paths by their verdicts, those with a cause first.
@@ -82,11 +139,11 @@ func worstFirst(d *view.Diagnosis) []int {
 	return order
 }
 
-// way is from where to where; the network where a cluster has sources on several.
-func way(d *view.Diagnosis, path view.Path) string {
+// source is from where a path leads; with the network where a cluster has sources on several.
+func source(d *view.Diagnosis, path view.Path) string {
 	from := path.From.Cluster
 	if path.From.Gateway {
-		return printable.Line(fmt.Sprintf("%s (gateway %s) → %s", from, path.From.Pod, path.To))
+		return fmt.Sprintf("%s (gateway %s)", from, path.From.Pod)
 	}
 	if path.From.Ambient {
 		from += " (ambient)"
@@ -94,11 +151,10 @@ func way(d *view.Diagnosis, path view.Path) string {
 	for _, o := range d.Paths {
 		if o.From.Cluster == path.From.Cluster && !path.From.Ambient && !o.From.Ambient && !o.From.Gateway &&
 			o.From.Network != path.From.Network {
-			from += " (" + cmp.Or(path.From.Network, "no network") + ")"
-			break
+			return from + " (" + cmp.Or(path.From.Network, "no network") + ")"
 		}
 	}
-	return printable.Line(from + " → " + path.To)
+	return from
 }
 
 // walked shows the steps of a path and what the source is given.

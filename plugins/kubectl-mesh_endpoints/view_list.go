@@ -46,10 +46,8 @@ func printListing(f *command.Frame, output *command.Output, format report.Format
 	}
 	fmt.Fprintln(f.ErrOut, printable.Line(listSummary(l)))
 	if from := firstDifferent(l); from != "" && !istiod {
-		fmt.Fprintln(
-			f.ErrOut,
-			printable.Line("What its istiod has sent: "+f.Display+" list "+l.Name()+" --from "+from+" --source istiod"+contextsFlag(f)),
-		)
+		again := append(strings.Fields(f.Display), "list", l.Name(), "--from-pod", from, "--source", "istiod")
+		fmt.Fprintln(f.ErrOut, "What its istiod has sent: "+printable.Line(finding.Shell(append(again, f.Again()...)...).String()))
 	}
 	return nil
 }
@@ -62,17 +60,6 @@ func firstDifferent(l proxies.Listing) string {
 				return sourceName(s)
 			}
 		}
-	}
-	return ""
-}
-
-// contextsFlag repeats which clusters were looked at.
-func contextsFlag(f *command.Frame) string {
-	switch {
-	case len(f.Fleet.Contexts) > 0:
-		return " --contexts " + strings.Join(f.Fleet.Contexts, ",")
-	case f.Fleet.AllContexts:
-		return " --all-contexts"
 	}
 	return ""
 }
@@ -119,13 +106,31 @@ var listStyles = map[proxies.Verdict]color.Attribute{
 	proxies.Different: color.FgRed, proxies.Missing: color.FgRed, proxies.Unexpected: color.FgRed, proxies.Unknown: color.FgYellow,
 }
 
-// listTables writes a table for each port of each source.
+// Sources and endpoints up to which each is shown, unless wide; of more, those that are not as
+// expected are, and a few of the others.
+const (
+	mostSources   = 2
+	mostEndpoints = 8
+)
+
+// listTables writes a table for each port of each source, those first in which something is not as
+// expected. Of many sources the others are named.
 func listTables(p *report.Page, l proxies.Listing, wide bool) error {
-	for i, s := range l.Sources {
+	sources := slices.Clone(l.Sources)
+	if !wide {
+		slices.SortStableFunc(sources, func(a, b proxies.SourceListing) int { return worth(b) - worth(a) })
+	}
+	var left []proxies.SourceListing
+	if len(sources) > mostSources && !wide {
+		sources, left = sources[:mostSources], sources[mostSources:]
+	}
+	written := false
+	for _, s := range sources {
 		for j, d := range s.Destinations {
-			if i+j > 0 {
+			if written {
 				p.Blank()
 			}
+			written = true
 			p.Wrapped("", fmt.Sprintf("%s, %s, to %s port %s", sourceName(s), networkWords(s), l.Name(), d.Title()), color.Bold)
 			if s.Unknown != "" && j == 0 {
 				p.Wrapped("  ", "what it has is not known ("+s.Unknown+"); this is what it should have", color.FgYellow)
@@ -138,7 +143,43 @@ func listTables(p *report.Page, l proxies.Listing, wide bool) error {
 			}
 		}
 	}
+	restOfSources(p, left)
 	return nil
+}
+
+// restOfSources says of the sources that are not shown how they are.
+func restOfSources(p *report.Page, left []proxies.SourceListing) {
+	if len(left) == 0 {
+		return
+	}
+	p.Blank()
+	words := []string{"as expected", "not known whether it is as expected", "not as expected"}
+	tones := []report.Tone{report.Good, report.Noted, report.Bad}
+	names := make([][]string, len(words))
+	for _, s := range left {
+		names[worth(s)] = append(names[worth(s)], sourceName(s))
+	}
+	for i, n := range slices.Backward(names) {
+		if len(n) > 0 {
+			p.Toned("", fmt.Sprintf("%s: %s (-o wide)", finding.List(n), words[i]), tones[i])
+		}
+	}
+}
+
+// worth is how much a source is worth a look: 0 where all is as expected, 1 where that is not known, 2
+// where something is not.
+func worth(s proxies.SourceListing) int {
+	out := 0
+	for _, d := range s.Destinations {
+		switch d.Verdict {
+		case proxies.Same:
+		case proxies.Unknown:
+			out = max(out, 1)
+		default:
+			out = 2
+		}
+	}
+	return out
 }
 
 // sourceName is context/namespace/pod.
@@ -163,8 +204,18 @@ func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d pro
 	if len(d.Endpoints) == 0 && d.Note == "" {
 		p.Wrapped("  ", "no endpoints")
 	}
+	left := 0
+	if !wide {
+		d.Endpoints, left = firstEndpoints(d.Endpoints)
+	}
 	if header, rows := listRows(l, s, d, wide); p.Fits(header, rows) {
-		if err := p.Table(header, rows); err != nil {
+		tone := func(row, column int) report.Tone {
+			if s.Unknown != "" || column != 0 {
+				return report.Tone{}
+			}
+			return listTones[d.Endpoints[row].Verdict]
+		}
+		if err := p.Table(header, rows, tone); err != nil {
 			return err
 		}
 		for _, e := range d.Endpoints {
@@ -177,10 +228,50 @@ func listTable(p *report.Page, l proxies.Listing, s proxies.SourceListing, d pro
 			listLines(p, l, s, e)
 		}
 	}
-	for _, w := range withheldLines(l, d) {
+	if left > 0 {
+		p.Wrapped("   ", fmt.Sprintf("and %d more: -o wide", left))
+	}
+	withheld := withheldLines(l, d)
+	for i, w := range withheld {
+		if i == mostEndpoints && len(withheld) > mostEndpoints+1 && !wide {
+			p.Wrapped("not given: ", fmt.Sprintf("%d more groups: -o wide", len(withheld)-i))
+			break
+		}
 		p.Wrapped("not given: ", w)
 	}
 	return nil
+}
+
+// firstEndpoints are those that are shown, what is not as expected first, and how many are left.
+func firstEndpoints(all []proxies.Endpoint) (shown []proxies.Endpoint, left int) {
+	if len(all) <= mostEndpoints+1 {
+		return all, 0
+	}
+	ordered := slices.Clone(all)
+	slices.SortStableFunc(ordered, func(a, b proxies.Endpoint) int {
+		return cmp.Compare(boolInt(a.Verdict == proxies.Same), boolInt(b.Verdict == proxies.Same))
+	})
+	return ordered[:mostEndpoints], len(all) - mostEndpoints
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+var listTones = map[proxies.Verdict]report.Tone{
+	proxies.Same: report.Good, proxies.Different: report.Bad, proxies.Missing: report.Bad, proxies.Unexpected: report.Bad,
+	proxies.Unknown: report.Noted,
+}
+
+// lineTone is how the line of an endpoint stands out: only what is not as expected does.
+func lineTone(s proxies.SourceListing, e proxies.Endpoint) report.Tone {
+	if s.Unknown != "" || e.Verdict == proxies.Same {
+		return report.Tone{}
+	}
+	return listTones[e.Verdict]
 }
 
 // listLines is a row for pages on which the table has no room.
@@ -193,7 +284,7 @@ func listLines(p *report.Page, l proxies.Listing, s proxies.SourceListing, e pro
 	if e.Cluster != "" {
 		is += " in " + e.Cluster
 	}
-	p.Wrapped(mark+e.HostPort()+"  ", is)
+	p.Toned("", mark+e.HostPort()+"  "+is, lineTone(s, e))
 	words := []string{fmt.Sprintf("priority %d", e.Settings().Priority), healthWord(e.Settings())}
 	if locality := e.Settings().Locality; locality != "" {
 		words = append([]string{locality}, words...)

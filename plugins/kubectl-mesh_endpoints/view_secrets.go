@@ -5,10 +5,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/ways"
 )
 
 var signs = map[remotesecrets.State]string{
@@ -18,18 +19,32 @@ var signs = map[remotesecrets.State]string{
 	remotesecrets.NotKnown:  "?",
 }
 
-// secretsTable writes the matrix; wide adds a row for each remote secret. A matrix that is wider than
-// the page becomes a row for each pair.
+// signTones are how the states stand out.
+var signTones = map[remotesecrets.State]report.Tone{
+	remotesecrets.Watches: report.Good, remotesecrets.Broken: report.Bad, remotesecrets.NotKnown: report.Noted,
+}
+
+// stateWords are the states as they are printed.
+var stateWords = map[remotesecrets.State]string{
+	remotesecrets.Watches: "ok", remotesecrets.Broken: "broken", remotesecrets.NotNeeded: "not needed", remotesecrets.NotKnown: "unknown",
+}
+
+// states are in the order in which they are shown, the worst first.
+var states = []remotesecrets.State{remotesecrets.Broken, remotesecrets.NotKnown, remotesecrets.Watches, remotesecrets.NotNeeded}
+
+// secretsTable writes the matrix of signs, and beneath it why what is not ok is so; wide adds a row
+// for each remote secret.
 func secretsTable(p *report.Page, l remotesecrets.Listing, wide bool) error {
-	header, rows := matrix(l)
-	if !p.Fits(header, rows) {
-		header, rows = pairs(l)
-	}
-	if len(rows) == 0 {
+	if len(l.Pairs) == 0 {
 		p.Line("No control plane was found.")
 		return nil
 	}
-	if err := p.Table(header, rows); err != nil || !wide || len(l.Secrets) == 0 {
+	if m := matrix(l); p.FitsMatrix(m) {
+		p.Matrix(m)
+	} else {
+		p.Wrapped("", pairLegend(l))
+	}
+	if err := reasons(p, l, wide); err != nil || !wide || len(l.Secrets) == 0 {
 		return err
 	}
 	p.Blank()
@@ -75,38 +90,68 @@ func secretsTable(p *report.Page, l remotesecrets.Listing, wide bool) error {
 	return p.Table(columns, secrets)
 }
 
-func cell(p remotesecrets.Pair) string {
-	text := signs[p.State]
-	if p.Reason != "" {
-		text += " " + p.Reason
-	}
-	return text
-}
-
 // matrix has a row for each control plane's cluster and a column for each cluster.
-func matrix(l remotesecrets.Listing) (header []string, rows [][]string) {
-	header = []string{"PRIMARY"}
-	for _, c := range l.Clusters {
-		header = append(header, printable.Line(c))
-	}
+func matrix(l remotesecrets.Listing) report.Matrix {
+	m := report.Matrix{Corner: "PRIMARY", To: l.Clusters, Legend: pairLegend(l)}
+	at := map[[2]string]remotesecrets.State{}
 	for _, p := range l.Pairs {
-		if len(rows) == 0 || rows[len(rows)-1][0] != p.Primary {
-			rows = append(rows, []string{p.Primary})
+		if n := len(m.From); n == 0 || m.From[n-1] != p.Primary {
+			m.From = append(m.From, p.Primary)
 		}
-		last := len(rows) - 1
-		rows[last] = append(rows[last], cell(p))
+		at[[2]string{p.Primary, p.Cluster}] = p.State
 	}
-	return header, rows
+	m.Cell = func(from, to int) (string, report.Tone) {
+		state := at[[2]string{m.From[from], m.To[to]}]
+		return signs[state], signTones[state]
+	}
+	return m
 }
 
-// pairs has a row for each pair that need not be passed over.
-func pairs(l remotesecrets.Listing) (header []string, rows [][]string) {
+// pairLegend counts the pairs by their state, the worst first, each with its sign.
+func pairLegend(l remotesecrets.Listing) string {
+	count := map[remotesecrets.State]int{}
 	for _, p := range l.Pairs {
-		if p.State != remotesecrets.NotNeeded {
-			rows = append(rows, []string{p.Primary, p.Cluster, signs[p.State], p.Reason})
+		count[p.State]++
+	}
+	var out []string
+	for _, s := range states {
+		if n := count[s]; n > 0 && s != remotesecrets.NotNeeded {
+			out = append(out, fmt.Sprintf("%s %d %s", signs[s], n, stateWords[s]))
 		}
 	}
-	return []string{"PRIMARY", "CLUSTER", "WATCHES", "WHY"}, rows
+	return strings.Join(out, ", ")
+}
+
+// reasons says why pairs are as they are: of equal reasons one row, of those that are ok none.
+func reasons(p *report.Page, l remotesecrets.Listing, wide bool) error {
+	pairs := slices.DeleteFunc(slices.Clone(l.Pairs), func(p remotesecrets.Pair) bool { return p.State == remotesecrets.NotNeeded || p.Reason == "" })
+	alike := func(i, j int) bool {
+		a, b := pairs[i], pairs[j]
+		return a.State == b.State && a.Reason == b.Reason && slices.Equal(a.Codes, b.Codes)
+	}
+	groups := ways.Gather(len(pairs), func(i int) (from, to string) { return pairs[i].Primary, pairs[i].Cluster }, alike)
+	state := func(g ways.Group) int { return slices.Index(states, pairs[g.At[0]].State) }
+	slices.SortStableFunc(groups, func(a, b ways.Group) int { return state(a) - state(b) })
+	list := report.Clusters
+	if wide {
+		list = func(names []string) string { return strings.Join(names, ", ") }
+	}
+	var rows [][]string
+	var tones []report.Tone
+	for _, g := range groups {
+		of := pairs[g.At[0]]
+		why := of.Reason
+		if len(of.Codes) > 0 {
+			why += " (" + codeList(of.Codes) + ")"
+		}
+		from, to := g.Ends(list)
+		rows = append(rows, []string{from, stateWords[of.State], to, why})
+		tones = append(tones, signTones[of.State])
+	}
+	if len(rows) > 0 {
+		p.Blank()
+	}
+	return p.Table([]string{"PRIMARY", "STATUS", "CLUSTER", "WHY"}, rows, report.Status(1, tones))
 }
 
 // said is what the replicas say, once where they agree.
@@ -126,9 +171,11 @@ func said(s remotesecrets.Secret) string {
 	return strings.Join(out, ", ")
 }
 
-func codes(s remotesecrets.Secret) string {
-	out := make([]string, len(s.Codes))
-	for i, c := range s.Codes {
+func codes(s remotesecrets.Secret) string { return codeList(s.Codes) }
+
+func codeList(codes []finding.Code) string {
+	out := make([]string, len(codes))
+	for i, c := range codes {
 		out[i] = string(c)
 	}
 	return strings.Join(out, " ")

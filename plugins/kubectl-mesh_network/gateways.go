@@ -15,11 +15,11 @@ func newGateways(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gateways",
 		Short: "List the gateways between networks, and whether istiod uses them",
-		Long: `List everything that is meant to be a gateway between networks: Services and Gateways
-with label topology.istio.io/network, and what meshNetworks name. Each row says where the
-gateway is reached, and what is wrong with it (STATUS). -o wide adds the fields that
-address and port are from, and the control planes that use the gateway. This machine
-resolves host names, unless the clusters are read from a dump; istiod resolves them itself.`,
+		Long: `List what is meant to be a gateway between networks: Services and Gateways
+with label topology.istio.io/network, and what meshNetworks name; what is
+wrong first. -o wide adds the fields that address and port are from, and the
+control planes that use the gateway. This machine resolves host names; istiod
+does so itself.`,
 		Example: "  %[1]s gateways --contexts east,west\n  %[1]s gateways -o wide",
 		Args:    cobra.NoArgs,
 	}
@@ -45,10 +45,10 @@ resolves host names, unless the clusters are read from a dump; istiod resolves t
 }
 
 // gaps say what could not be shown.
-func gaps(of []views.Gap) []string {
-	var out []string
+func gaps(of []views.Gap) []mesh.Gap {
+	var out []mesh.Gap
 	for _, g := range of {
-		out = append(out, g.Cluster+": "+g.Reason)
+		out = append(out, mesh.Gap(g))
 	}
 	return out
 }

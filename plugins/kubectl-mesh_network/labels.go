@@ -18,10 +18,11 @@ func newLabels(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "labels",
 		Short: "Compare what names the network of each cluster",
-		Long: `Compare what says which network a cluster is on: the label of the system namespace, the
-labels of gateways, what sidecars are injected with, meshNetworks, and how many pods with a
-proxy were given which network (ISTIO_META_NETWORK). DIFFERING counts the pods that are not
-on the network of their cluster; -o wide lists their workloads.`,
+		Long: `Compare what says which network a cluster is on: the label of the system
+namespace, the labels of gateways, what sidecars are injected with,
+meshNetworks, and how many pods were given which network (ISTIO_META_NETWORK).
+STATUS says what differs from the network of the cluster; -o wide lists the
+workloads.`,
 		Example: "  %[1]s labels --contexts east,west\n  %[1]s labels -o wide",
 		Args:    cobra.NoArgs,
 	}

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
@@ -22,20 +25,17 @@ func newMap(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "map",
 		Short: "Draw the networks, their gateways, and who reaches whom",
-		Long: `Draw the fleet: clusters by network, the gateways to each network with their addresses,
-and how clients in each cluster get to workloads in each other one: directly on one
-network, through which gateway, or not at all, and then the finding that explains it
-(explain CODE). What is broken comes first; -o wide lists each pair of clusters.
+		Long: `Draw the clusters by network, the gateways to each network, and how clients in
+each cluster get to workloads in each other one: directly, through a gateway,
+or not at all, and then the code of the finding. STATUS says what API objects
+tell: ok, partial (some requests do not arrive), broken or unknown. Nothing is
+tried. Of Linkerd each Link is a way.
 
-STATUS says what API objects tell: ok, partial (some requests do not arrive), broken, or
-unknown, where something that decides could not be read. Nothing is connected to; this
-machine resolves the host names of gateways, unless the clusters are from a dump.
-
-Of Linkerd each Link is a way: through its gateway, or to pods by remote discovery.
-
--o dot is for Graphviz, -o mermaid for Markdown, -o svg for a browser.`,
-		Example: "  %[1]s map --contexts east,west\n  %[1]s map -o svg > mesh.svg\n  %[1]s map -o dot | dot -Tpng > mesh.png",
-		Args:    cobra.NoArgs,
+-o wide lists each pair of clusters; -o dot is for Graphviz, -o mermaid for
+Markdown, -o svg for a browser.`,
+		Example: `  %[1]s map --contexts east,west
+  %[1]s map -o svg > mesh.svg`,
+		Args: cobra.NoArgs,
 	}
 	output := f.AddOutput(cmd, dot, mermaid, svg)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -44,15 +44,19 @@ Of Linkerd each Link is a way: through its gateway, or to pods by remote discove
 			if err != nil {
 				return command.Listing{}, err
 			}
+			seen := shortMap(f.Page(output), m) // a drawing is for people
 			out := command.Listing{
 				Document: mapDocument{report.NewMeta("NetworkMap"), m}, Gaps: gaps(m.Gaps),
 				Drawings: map[report.Format]func() []byte{
-					dot:     func() []byte { return mapDOT(m) },
-					mermaid: func() []byte { return mapMermaid(m) },
-					svg:     func() []byte { return mapSVG(m) },
+					dot:     func() []byte { return mapDOT(seen) },
+					mermaid: func() []byte { return mapMermaid(seen) },
+					svg:     func() []byte { return mapSVG(seen) },
 				},
 				Table: func(p *report.Page, wide bool) error {
-					mapText(p, m, wide)
+					if err := mapText(p, m, wide); err != nil {
+						return err
+					}
+					next(p, m, f.Again())
 					return nil
 				},
 			}
@@ -63,6 +67,44 @@ Of Linkerd each Link is a way: through its gateway, or to pods by remote discove
 		})
 	}
 	return cmd
+}
+
+// verifiers are the commands that say what fixes a way, by the area of the code that names what is
+// wrong with it.
+var verifiers = map[finding.Area]string{finding.Networks: "mesh-network", finding.Trust: "mesh-certs"}
+
+// next names the commands that say what fixes the ways that are not ok, about the clusters that
+// flags name.
+func next(p *report.Page, m view.NetworkMap, flags []string) {
+	broken, unexplained := 0, false
+	var plugins []string
+	for _, r := range m.Routes {
+		if r.Status != view.RouteBroken && r.Status != view.RoutePartial {
+			continue
+		}
+		broken++
+		unexplained = unexplained || len(r.Codes) == 0
+		for _, code := range r.Codes[:min(1, len(r.Codes))] {
+			plugin := "mesh-endpoints"
+			if entry, err := finding.Lookup(string(code)); err == nil {
+				plugin = cmp.Or(verifiers[entry.Area], plugin)
+			}
+			if !slices.Contains(plugins, plugin) {
+				plugins = append(plugins, plugin)
+			}
+		}
+	}
+	if broken == 0 {
+		return
+	}
+	p.Blank()
+	p.Wrapped("", fmt.Sprintf("Not ok: %s. What fixes them:", finding.Plural(broken, "way")))
+	for _, plugin := range plugins {
+		p.Command("  ", finding.Shell(slices.Concat([]string{"kubectl", plugin, "verify"}, flags)...))
+	}
+	if unexplained {
+		p.Command("  ", finding.Shell(slices.Concat([]string{"kubectl", "mesh-check"}, flags)...))
+	}
 }
 
 // mapDocument is what -o json and yaml print.

@@ -22,28 +22,16 @@ func newProbe(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe",
 		Short: "Test whether gateways and remote control planes are reachable",
-		Long: `Try each address and port of the gateways between networks: resolve it, connect, and begin
-TLS as a sidecar would, for a service with a ready endpoint behind the gateway. The
-certificate that comes back is verified with the roots of the clusters on other networks.
-So are the addresses at which remote clusters are told to find istiod, for their proxies
-(port 15012) and for injection (15017): is it istiod that answers, with a certificate for
-the name by which it is called, and of the root that the remote cluster has?
+		Long: `Try each address of the gateways between networks, and those at which remote
+clusters find istiod: resolve it, connect, and begin TLS as a sidecar would.
+The certificate is verified with the roots of the clusters. This machine may
+be kept out where pods are not: --from-pod tries from pods, with openssl, curl
+or what else the container has. Nothing is created in the clusters.
 
-It tries from this machine, which may be kept out where pods are not, and the other way
-round. --from-pod tries from pods instead, with the first of openssl, curl, bash, nc, wget
-and pilot-agent that the container has; of these only openssl can ask a gateway for a
-service, and it and curl show the certificate of istiod; the others see whether something
-accepts connections. Without a container it is
-istio-proxy, whose own traffic is not intercepted. Control planes are tried from pods of
-the cluster that uses them. From a pod one pod of each other network is tried as well, past
-its gateway: by openssl, and that it is not reached is as it should be. In the clusters
-nothing is created.
-
-Exit codes: 0 when all are reachable and trusted, 1 when one is not or could not
-be seen, 2 when nothing could be tried.`,
-		Example: "  %[1]s probe --contexts east,west\n" +
-			"  %[1]s probe --contexts east,west --from-pod east/shop/cart-6d5c8b9f7-x2x4z\n" +
-			"  %[1]s probe -o wide --connect-timeout 2s",
+Exit codes: 0 when all are reachable and trusted, 1 when one is not or could
+not be seen, 2 when nothing could be tried.`,
+		Example: `  %[1]s probe --contexts east,west
+  %[1]s probe --contexts east,west --from-pod east/shop/cart-0`,
 		Args: cobra.NoArgs,
 	}
 	output, probing := f.AddOutput(cmd), addProbing(cmd)

@@ -24,9 +24,8 @@ type probing struct {
 func addProbing(cmd *cobra.Command) *probing {
 	p := &probing{}
 	cmd.Flags().StringArrayVar(&p.fromPods, "from-pod", nil,
-		"Try from this pod instead of from this machine, by commands that it has: "+
-			"context/namespace/pod[/container]; can be given several times")
-	cmd.Flags().DurationVar(&p.wait, "connect-timeout", defaultWait, "How long to wait for a name, for a connection, and for TLS")
+		"Try from `pod` context/namespace/pod[/container]")
+	cmd.Flags().DurationVar(&p.wait, "connect-timeout", defaultWait, "The `time` that each step may take")
 	if err := cmd.RegisterFlagCompletionFunc("from-pod", cobra.NoFileCompletions); err != nil {
 		panic(err)
 	}

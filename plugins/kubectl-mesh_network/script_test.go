@@ -87,10 +87,14 @@ func realFleets(t *testing.T) string {
 	return folder
 }
 
+// documents are what -o json prints, by kind.
+var documents = map[string]any{
+	"Report": report.Report{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{},
+	"NetworkMap": mapDocument{}, "ProbeList": probeDocument{},
+}
+
 // Every field of a machine-readable document is described.
 func TestOutputIsDocumented(t *testing.T) {
-	plugintest.Documented(t, map[string]any{
-		"Report": report.Report{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{},
-		"NetworkMap": mapDocument{}, "ProbeList": probeDocument{},
-	})
+	plugintest.Documented(t, documents)
+	plugintest.Published(t, documents)
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,15 +13,40 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
-// gatewaysTable writes a row for each gateway.
+// mostGateways are the rows of gateways up to which those that are ok are shown too.
+const mostGateways = 12
+
+// bySeverity is the order of gateways: the worst first.
+var bySeverity = append(slices.Clone(finding.Severities), "")
+
+// gatewaysTable writes a row for each gateway, those with which something is wrong first. Of many
+// those that are ok are counted, unless wide.
 func gatewaysTable(p *report.Page, l views.GatewayList, now time.Time, wide bool) error {
-	header := []string{"CLUSTER", "NETWORK", "GATEWAY", "TYPE", "ADDRESS", "PORT", "READY", "AGE", "STATUS"}
+	if len(l.Gateways) == 0 {
+		p.Line("No gateway was found.")
+		return nil
+	}
+	header := []string{"CLUSTER", "STATUS", "NETWORK", "ADDRESS", "PORT", "READY", "AGE", "GATEWAY", "TYPE"}
 	if wide {
 		header = append(header, "NETWORK FROM", "ADDRESS FROM", "PORT FROM", "VISIBLE TO", "CODES")
 	}
+	order := slices.Clone(l.Gateways)
+	slices.SortStableFunc(order, func(a, b views.Gateway) int {
+		return cmp.Compare(slices.Index(bySeverity, a.Severity), slices.Index(bySeverity, b.Severity))
+	})
 	var rows [][]string
-	for _, g := range l.Gateways {
-		row := []string{g.Cluster, g.Network, g.Object.String(), g.Type, g.Where(), ports(g), ready(g), age(g, now), g.Status}
+	var tones []report.Tone
+	left := 0
+	for _, g := range order {
+		if g.Severity == "" && len(order) > mostGateways && !wide {
+			left++
+			continue
+		}
+		status := g.Status
+		if !wide && len(g.Codes) > 0 && g.Severity != "" {
+			status += " " + string(g.Codes[0])
+		}
+		row := []string{g.Cluster, status, g.Network, g.Where(), ports(g), ready(g), age(g, now), g.Object.String(), g.Type}
 		if wide {
 			var from []string
 			for _, a := range g.Addresses {
@@ -37,9 +64,15 @@ func gatewaysTable(p *report.Page, l views.GatewayList, now time.Time, wide bool
 			}
 			row = append(row, g.NetworkFrom, strings.Join(from, ", "), g.PortFrom, strings.Join(g.VisibleTo, ", "), strings.Join(codes, " "))
 		}
-		rows = append(rows, row)
+		rows, tones = append(rows, row), append(tones, report.ToneOf(g.Severity))
 	}
-	return p.Table(header, rows)
+	if err := p.Table(header, rows, report.Status(1, tones)); err != nil {
+		return err
+	}
+	if left > 0 {
+		p.Toned("", fmt.Sprintf("%s: %d of %s, listed by -o wide", views.StatusOK, left, finding.Plural(len(order), "gateway")), report.Good)
+	}
+	return nil
 }
 
 func ports(g views.Gateway) string {

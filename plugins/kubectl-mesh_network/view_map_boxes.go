@@ -134,15 +134,3 @@ func routeSeverity(s view.RouteStatus) finding.Severity {
 		return ""
 	}
 }
-
-// ends names the clusters at the beginning and at the end of an arrow.
-func ends(a view.Arrow) (from, to string) {
-	from, to = strings.Join(a.From, ", "), strings.Join(a.To, ", ")
-	if a.AllOthers {
-		from = "all others"
-		if len(a.To) == len(a.From)+1 {
-			to = "every cluster"
-		}
-	}
-	return from, to
-}

@@ -89,14 +89,14 @@ func newGraph(m view.NetworkMap) graph {
 	}
 	for _, a := range m.Arrows() {
 		var from []string
-		if a.AllOthers {
+		if a.Group.AllFrom {
 			if everybody == "" {
 				everybody = "all"
 				g.loose = append(g.loose, node{id: everybody, lines: []string{"all other clusters"}})
 			}
 			from = []string{everybody}
 		} else {
-			for _, name := range a.From {
+			for _, name := range a.Group.From {
 				from = append(from, clusters[name])
 			}
 		}
@@ -108,7 +108,7 @@ func newGraph(m view.NetworkMap) graph {
 			}
 		}
 		for _, source := range from {
-			for _, target := range a.To {
+			for _, target := range a.Group.To {
 				if len(hops) == 0 {
 					connect(edge{source, clusters[target], edgeLabel(a.Route), a.Status})
 				}

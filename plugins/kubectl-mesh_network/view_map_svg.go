@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
@@ -24,38 +25,51 @@ const svgStyle = `
     svg { background: #ffffff; color: #1f2328; }
     text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #1f2328; }
     .name { font-weight: bold; }
+    .small { font-size: 11px; }
+    .halo { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
     .frame { fill: #f6f8fa; stroke: #6e7781; }
-    .pill { fill: #ffffff; stroke: #6e7781; }
-    .arrow { fill: none; stroke-width: 2; }
-    .ok { stroke: #1a7f37; } .partial { stroke: #9a6700; stroke-dasharray: 8 4; }
-    .broken { stroke: #d1242f; stroke-dasharray: 4 4; } .unknown { stroke: #6e7781; stroke-dasharray: 2 4; }
-    text.error, text.broken { fill: #d1242f; stroke: none; } text.warning, text.partial { fill: #9a6700; stroke: none; }
-    text.note, text.unknown { fill: #57606a; stroke: none; } text.ok { fill: #1a7f37; stroke: none; }
+    path { fill: none; stroke-width: 2; }
+    path.ok, path.head.ok { stroke: #1a7f37; } path.partial { stroke: #9a6700; stroke-dasharray: 8 4; }
+    path.broken { stroke: #d1242f; stroke-dasharray: 4 4; } path.unknown { stroke: #6e7781; stroke-dasharray: 2 4; }
+    path.head { stroke-dasharray: none; }
+    rect.ok { fill: #4ac26b; } rect.partial { fill: #d4a72c; } rect.broken { fill: #d1242f; } rect.unknown { fill: #afb8c1; }
+    rect.self { fill: #eaeef2; }
+    text.error, text.broken { fill: #d1242f; } text.warning, text.partial { fill: #9a6700; }
+    text.note, text.unknown { fill: #57606a; } text.ok { fill: #1a7f37; } text.code { fill: #ffffff; font-size: 10px; }
     @media (prefers-color-scheme: dark) {
       svg { background: #0d1117; color: #e6edf3; }
       text { fill: #e6edf3; }
-      .frame { fill: #161b22; stroke: #8b949e; } .pill { fill: #0d1117; stroke: #8b949e; }
-      .ok { stroke: #3fb950; } .partial { stroke: #d29922; } .broken { stroke: #f85149; } .unknown { stroke: #8b949e; }
+      .halo { stroke: #0d1117; }
+      .frame { fill: #161b22; stroke: #8b949e; }
+      path.ok, path.head.ok { stroke: #3fb950; } path.partial { stroke: #d29922; }
+      path.broken { stroke: #f85149; } path.unknown { stroke: #8b949e; }
+      rect.ok { fill: #238636; } rect.partial { fill: #9e6a03; } rect.broken { fill: #da3633; } rect.unknown { fill: #6e7681; }
+      rect.self { fill: #21262d; }
       text.error, text.broken { fill: #f85149; } text.warning, text.partial { fill: #d29922; }
-      text.note, text.unknown { fill: #8b949e; } text.ok { fill: #3fb950; }
+      text.note, text.unknown { fill: #8b949e; } text.ok { fill: #3fb950; } text.code { fill: #ffffff; }
     }
   `
 
-// mapSVG is the map as a drawing that stands alone: boxes for networks, and
-// beneath them an arrow from clusters to clusters for each way.
+// mapSVG is the map as a drawing that stands alone: a box for each cluster and arrows between them,
+// or many clusters as a grid of cells; and beneath it in words how each way leads.
 func mapSVG(m view.NetworkMap) []byte {
 	var body bytes.Buffer
-	y := svgBoxes(&body, boxes(m), svgMargin)
-	for _, a := range m.Arrows() {
-		y = svgArrow(&body, a, y)
+	g := newGrid(m)
+	isGrid := len(g.clusters) >= leastGrid
+	width, y := svgWidth, svgMargin
+	if isGrid {
+		width, y = svgGrid(&body, g, y)
+	} else {
+		y = svgClusters(&body, g, y)
 	}
+	y = svgWays(&body, m, isGrid, width, y)
 	var out bytes.Buffer
 	fmt.Fprintf(
 		&out,
 		`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">`+"\n",
-		svgWidth,
+		width,
 		y,
-		svgWidth,
+		width,
 		y,
 	)
 	fmt.Fprintf(&out, "  <title>%s</title>\n  <style>%s</style>\n", "Networks of the mesh, and who reaches whom", svgStyle)
@@ -64,80 +78,50 @@ func mapSVG(m view.NetworkMap) []byte {
 	return out.Bytes()
 }
 
-// svgBoxes draws boxes side by side as far as they fit, and returns where the
-// next thing begins.
-func svgBoxes(w *bytes.Buffer, all []box, y int) int {
-	const most = (svgWidth-2*svgMargin)/svgLetter - 3
-	x, height := svgMargin, 0
-	for _, b := range all {
-		lines := []boxLine{}
-		cells := report.Cells(b.title)
-		title := report.Fold(b.title, most)
-		for _, l := range b.lines {
-			text := strings.TrimLeft(l.text, " ")
-			indent := strings.Repeat("\u00a0", len(l.text)-len(text))
-			for _, part := range cut(report.Fold(text, most-len(l.text)+len(text)), most-4) {
-				lines = append(lines, boxLine{indent + part, l.cluster, l.severity})
-				cells = max(cells, report.Cells(indent+part))
-			}
+// svgWays writes in words how each way leads, those alike together, and returns where the next thing
+// begins. Beside a grid those that are ok are counted where they are more than a few.
+func svgWays(w *bytes.Buffer, m view.NetworkMap, isGrid bool, width, y int) int {
+	most := (width-2*svgMargin)/svgLetter - 2
+	arrows := m.Arrows()
+	ok, left := 0, 0
+	for _, a := range arrows {
+		if a.Status == view.RouteOK {
+			ok++
 		}
-		title = cut(title, most)
-		cells = min(cells, most)
-		width, tall := (cells+3)*svgLetter, (len(lines)+len(title))*svgLine+svgLine
-		if x > svgMargin && x+width > svgWidth-svgMargin {
-			x, y, height = svgMargin, y+height+svgGap, 0
-		}
-		fmt.Fprintf(w, `  <rect class="frame" x="%d" y="%d" width="%d" height="%d" rx="8"/>`+"\n", x, y, width, tall)
-		at := y + svgLine + 2
-		for _, t := range title {
-			svgText(w, x+12, at, "name", t)
-			at += svgLine
-		}
-		for _, l := range lines {
-			svgText(w, x+12, at, string(l.severity), l.text)
-			at += svgLine
-		}
-		x, height = x+width+svgGap, max(height, tall)
 	}
-	return y + height + 2*svgGap
+	for _, a := range arrows {
+		if isGrid && ok > mostWays && a.Status == view.RouteOK {
+			left += len(a.Group.At)
+			continue
+		}
+		from, to := a.Group.Ends(report.Clusters)
+		for _, l := range cut(report.Fold(printable.Line(fmt.Sprintf("%s: %s → %s", a.Status, from, to)), most), most) {
+			svgText(w, svgMargin, y+svgLine, "name "+string(a.Status), l)
+			y += svgLine
+		}
+		for _, l := range cut(report.Fold(printable.Line(a.Where()), most-2), most-2) {
+			svgText(w, svgMargin+2*svgLetter, y+svgLine, "", l)
+			y += svgLine
+		}
+	}
+	if left > 0 {
+		svgText(w, svgMargin, y+svgLine, "name ok", fmt.Sprintf("%s: %s", view.RouteOK, finding.Plural(left, "other way")))
+		y += svgLine
+	}
+	return y + svgMargin
 }
 
-// svgArrow draws an arrow with the clusters at its ends, and on it how it leads.
-func svgArrow(w *bytes.Buffer, a view.Arrow, y int) int {
-	const side = 220
-	from, to := ends(a)
-	left, right := svgPill(from, side), svgPill(to, side)
-	middle := svgWidth - 2*svgMargin - 2*side - 2*svgGap
-	how := cut(report.Fold(printable.Line(string(a.Status)+": "+a.Where()), middle/svgLetter), middle/svgLetter)
-	tall := max(len(left), len(right), len(how)+1)*svgLine + svgGap
-	class := string(a.Status)
-	for _, pill := range []struct {
-		lines []string
-		x     int
-	}{{left, svgMargin}, {right, svgWidth - svgMargin - side}} {
-		fmt.Fprintf(w, `  <rect class="pill" x="%d" y="%d" width="%d" height="%d" rx="8"/>`+"\n", pill.x, y, side, tall-svgGap/2)
-		for i, l := range pill.lines {
-			svgText(w, pill.x+12, y+svgLine*(i+1), "name", l)
+// wrapLines breaks the lines of a box so that none has more than most letters.
+func wrapLines(all []boxLine, most int) []boxLine {
+	var out []boxLine
+	for _, l := range all {
+		text := strings.TrimLeft(l.text, " ")
+		indent := strings.Repeat("\u00a0", len(l.text)-len(text))
+		for _, part := range cut(report.Fold(text, most-len(l.text)+len(text)), most-4) {
+			out = append(out, boxLine{indent + part, l.cluster, l.severity})
 		}
 	}
-	x1, x2, at := svgMargin+side+svgGap/2, svgWidth-svgMargin-side-svgGap/2, y+(tall-svgGap/2)/2
-	for i, l := range how {
-		svgText(w, x1+svgGap/2, y+svgLine*(i+1)-4, class, l)
-	}
-	at = max(at, y+svgLine*len(how)+4)
-	fmt.Fprintf(w, `  <path class="arrow %s" d="M%d %d H%d"/>`+"\n", class, x1, at, x2)
-	if a.Status == view.RouteBroken {
-		fmt.Fprintf(w, `  <path class="arrow broken" style="stroke-dasharray:none" d="M%d %d l8 8 m0 -8 l-8 8"/>`+"\n", x2-10, at-4)
-	} else {
-		fmt.Fprintf(w, `  <path class="arrow %s" style="stroke-dasharray:none" d="M%d %d l6 5 l-6 5"/>`+"\n", class, x2-6, at-5)
-	}
-	return y + tall + svgGap/2
-}
-
-// svgPill breaks names so that they fit into the side of a drawing.
-func svgPill(names string, width int) []string {
-	most := width/svgLetter - 3
-	return cut(report.Fold(printable.Line(names), most), most)
+	return out
 }
 
 // cut breaks lines that a single word makes too wide.
@@ -156,12 +140,30 @@ func cut(lines []string, most int) []string {
 	return out
 }
 
-func svgText(w *bytes.Buffer, x, y int, class, text string) {
+// svgText writes a line; attributes are further ones of the element.
+func svgText(w *bytes.Buffer, x, y int, class, text string, attributes ...string) {
 	fmt.Fprintf(w, `  <text x="%d" y="%d"`, x, y)
 	if class != "" {
 		fmt.Fprintf(w, ` class="%s"`, class)
 	}
+	for _, a := range attributes {
+		w.WriteString(" " + a)
+	}
 	w.WriteString(">")
-	_ = xml.EscapeText(w, []byte(printable.Line(text))) // a buffer takes everything
+	svgEscape(w, text)
 	w.WriteString("</text>\n")
+}
+
+// svgEscape writes text of anybody.
+func svgEscape(w *bytes.Buffer, text string) {
+	_ = xml.EscapeText(w, []byte(printable.Line(text))) // a buffer takes everything
+}
+
+// shortened is text of at most most letters.
+func shortened(text string, most int) string {
+	text = printable.Line(text)
+	if report.Cells(text) <= most {
+		return text
+	}
+	return cut([]string{text}, most-1)[0] + "…"
 }

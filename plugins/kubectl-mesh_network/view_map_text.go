@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
@@ -11,10 +12,40 @@ import (
 // mapWidth is how wide a drawing is where nobody says how wide the page is.
 const mapWidth = 80
 
-// mapText draws boxes side by side as far as they fit, and beneath them a line
-// for each arrow; with wide one for each route.
-func mapText(p *report.Page, m view.NetworkMap, wide bool) {
-	m = report.Shortened(p, m)
+// mapText draws the networks as boxes, or many clusters as a matrix of who reaches whom, and
+// beneath them a row for each arrow; with wide one for each route.
+func mapText(p *report.Page, m view.NetworkMap, wide bool) error {
+	m = shortMap(p, m)
+	grid := newGrid(m)
+	switch drawn := grid.matrix(); {
+	case len(grid.clusters) < leastGrid:
+		mapBoxes(p, m)
+	case p.FitsMatrix(drawn):
+		p.Matrix(drawn)
+		grid.notes(p)
+	default:
+		grid.notes(p)
+	}
+	if len(m.Routes) > 0 {
+		p.Blank()
+	}
+	if wide {
+		return routeTable(p, m)
+	}
+	return arrowTable(p, m, len(grid.clusters) >= leastGrid)
+}
+
+// shortMap is a map with the names that the page shows.
+func shortMap(p *report.Page, m view.NetworkMap) view.NetworkMap {
+	short := report.Shortened(p, m)
+	if p.Short != nil {
+		short.Restore(m, p.Short.Replace)
+	}
+	return short
+}
+
+// mapBoxes draws boxes side by side as far as they fit.
+func mapBoxes(p *report.Page, m view.NetworkMap) {
 	width := p.Width
 	if width < 40 {
 		width = mapWidth
@@ -59,17 +90,6 @@ func mapText(p *report.Page, m view.NetworkMap, wide bool) {
 		for _, line := range lines {
 			p.Figure(line...)
 		}
-	}
-	arrows := m.Arrows()
-	if wide {
-		arrows = arrows[:0]
-		for _, r := range m.Routes {
-			arrows = append(arrows, view.Arrow{From: []string{r.From}, To: []string{r.To}, Route: r})
-		}
-	}
-	if len(arrows) > 0 {
-		p.Blank()
-		arrowTable(p, arrows)
 	}
 }
 
@@ -118,64 +138,47 @@ func drawBox(b box, width int) [][]report.Span {
 	return append(out, []report.Span{{Text: "└" + strings.Repeat("─", inner+2) + "┘"}})
 }
 
-// arrowTable writes a line for each arrow, with its columns wrapped to the page;
-// where names are too long for that, one beneath the other.
-func arrowTable(p *report.Page, arrows []view.Arrow) {
-	const most, least = 18, 24 // columns for names, unless one is longer, and for the rest
-	header := []string{"STATUS", "FROM", "TO", "HOW"}
-	widths := []int{len(header[0]), len(header[1]), len(header[2])}
-	cells := make([][][]string, len(arrows))
-	for i, a := range arrows {
-		from, to := ends(a)
-		cells[i] = [][]string{{string(a.Status)}, {from}, {to}, {a.Where()}}
-		if p.Width > 0 {
-			cells[i][1], cells[i][2] = report.Fold(from, most), report.Fold(to, most)
-		}
-		for k := range widths {
-			for _, text := range cells[i][k] {
-				widths[k] = max(widths[k], report.Cells(text))
-			}
+// mostWays are the rows of ways that are ok, beside a matrix that shows them.
+const mostWays = 4
+
+var wayHeader = []string{"STATUS", "FROM", "TO", "HOW"}
+
+// arrowTable writes a row for each arrow. Beside a grid of many clusters those that are ok are
+// counted where they are more than a few.
+func arrowTable(p *report.Page, m view.NetworkMap, isGrid bool) error {
+	arrows := m.Arrows()
+	ok := 0
+	for _, a := range arrows {
+		if a.Status == view.RouteOK {
+			ok++
 		}
 	}
-	rest := p.Width - widths[0] - widths[1] - widths[2] - 6
-	pad := func(text string, k int) string {
-		return text + strings.Repeat(" ", max(0, widths[k]-report.Cells(text))+2)
+	var rows [][]string
+	var tones []report.Tone
+	left := 0
+	for _, a := range arrows {
+		if isGrid && ok > mostWays && a.Status == view.RouteOK {
+			left += len(a.Group.At)
+			continue
+		}
+		from, to := a.Group.Ends(report.Clusters)
+		rows = append(rows, []string{string(a.Status), from, to, a.Where()})
+		tones = append(tones, report.ToneOf(routeSeverity(a.Status)))
 	}
-	if p.Width > 0 && rest < least {
-		for _, a := range arrows {
-			severity := routeSeverity(a.Status)
-			from, to := ends(a)
-			p.Figure(report.Span{Text: pad(string(a.Status), 0), Severity: severity, Good: severity == ""}, report.Span{Text: from})
-			for _, l := range append(report.Fold("to "+to, p.Width-widths[0]-2), report.Fold(a.Where(), p.Width-widths[0]-2)...) {
-				p.Figure(report.Span{Text: pad("", 0) + l})
-			}
-		}
-		return
+	if left > 0 {
+		rows = append(rows, []string{string(view.RouteOK), "", "", finding.Plural(left, "other way") + ": -o wide"})
+		tones = append(tones, report.Good)
 	}
-	if p.Headers {
-		p.Figure(report.Span{Text: pad(header[0], 0) + pad(header[1], 1) + pad(header[2], 2) + header[3]})
+	return p.Table(wayHeader, rows, report.Status(0, tones))
+}
+
+// routeTable writes a row for each route.
+func routeTable(p *report.Page, m view.NetworkMap) error {
+	var rows [][]string
+	var tones []report.Tone
+	for _, r := range m.Routes {
+		rows = append(rows, []string{string(r.Status), r.From, r.To, r.Where()})
+		tones = append(tones, report.ToneOf(routeSeverity(r.Status)))
 	}
-	for i, a := range arrows {
-		c := cells[i]
-		if p.Width > 0 {
-			c[3] = report.Fold(c[3][0], rest)
-		}
-		height := 0
-		for _, column := range c {
-			height = max(height, len(column))
-		}
-		at := func(k, n int) string {
-			if n < len(c[k]) {
-				return c[k][n]
-			}
-			return ""
-		}
-		for n := range height {
-			severity := routeSeverity(a.Status)
-			p.Figure(
-				report.Span{Text: pad(at(0, n), 0), Severity: severity, Good: severity == ""},
-				report.Span{Text: pad(at(1, n), 1) + pad(at(2, n), 2) + at(3, n)},
-			)
-		}
-	}
+	return p.Table(wayHeader, rows, report.Status(0, tones))
 }

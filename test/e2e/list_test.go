@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -180,7 +181,7 @@ func TestListOnRealControlPlanes(t *testing.T) {
 		t.Errorf("east gets %q, want %q", kinds, want)
 	}
 	m.listing(options{}, asExpected(2), append(both, "--source", "istiod")...)
-	one := m.listing(options{}, asExpected(1), append(both, "--from", "west/shop/client-0")...)
+	one := m.listing(options{}, asExpected(1), append(both, "--from-pod", "west/shop/client-0")...)
 	if s := one.Sources[0]; s.Cluster != "west" || s.Pod != "client-0" || s.Network != "n2" {
 		t.Errorf("source %s/%s on %s", s.Cluster, s.Pod, s.Network)
 	}
@@ -195,7 +196,7 @@ func TestListOnRealControlPlanes(t *testing.T) {
 	if v := l.Sources[0].Destinations[0].Verdict; v != proxies.Unknown {
 		t.Errorf("nobody was asked, and the verdict is %s", v)
 	}
-	if out := m.list(options{}, append(both, "--from", "east/istio-system/istiod-0")...); out.code != 2 || !strings.Contains(out.stderr, "error: source east/istio-system/istiod-0: ") {
+	if out := m.list(options{}, append(both, "--from-pod", "east/istio-system/istiod-0")...); out.code != 2 || !strings.Contains(out.stderr, "error: source east/istio-system/istiod-0: ") {
 		t.Errorf("exit code %d\n%s", out.code, out.stderr)
 	}
 
@@ -220,7 +221,7 @@ func TestListOnRealControlPlanes(t *testing.T) {
 			defer func() { _ = m.admins[pod].Mark(ads.Service{Host: cartHost, Port: 80}, gateway) }()
 		}
 		out := mesh(t, options{program: endpointsBinary, kubeconfig: m.fleet.Kubeconfig()}, "diagnose", "cart.shop", "--contexts", "east,west")
-		if out.code != 1 || !strings.HasPrefix(out.stdout, "east → west  BROKEN   EP023") {
+		if out.code != 1 || !regexp.MustCompile(`(?m)^east +BROKEN +west +EP023`).MatchString(out.stdout) {
 			t.Errorf("diagnose: exit code %d\n%s%s", out.code, out.stdout, out.stderr)
 		}
 	})
@@ -312,7 +313,7 @@ func TestListOnRealControlPlanes(t *testing.T) {
 						return fmt.Sprintf("%q, want %q", s.Unknown, c.want)
 					}
 					return ""
-				}, append(both, "--from", "west/shop/client-0", "--timeout", "5s")...)
+				}, append(both, "--from-pod", "west/shop/client-0", "--timeout", "5s")...)
 			})
 		}
 		m.forward(ctx, "west", "client-0", "127.0.0.1:1")
@@ -321,7 +322,7 @@ func TestListOnRealControlPlanes(t *testing.T) {
 				return why
 			}
 			return ""
-		}, append(both, "--from", "west/shop/client-0")...)
+		}, append(both, "--from-pod", "west/shop/client-0")...)
 	})
 }
 

@@ -43,9 +43,9 @@ func (m Mesh) View(view mesh.View, run *mesh.Run) mesh.Section {
 	default:
 		certificates(of, result, &out)
 	}
-	seen := map[string]bool{}
+	seen := map[mesh.Gap]bool{}
 	for _, u := range result.Of(m.Codes(areaOf(view))).Unknowns {
-		if gap := u.Cluster + ": " + u.Reason.Text; !seen[gap] {
+		if gap := (mesh.Gap{Cluster: u.Cluster, Reason: u.Reason.Text}); !seen[gap] {
 			seen[gap] = true
 			out.Gaps = append(out.Gaps, gap)
 		}

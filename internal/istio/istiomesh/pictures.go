@@ -2,13 +2,17 @@ package istiomesh
 
 import (
 	"context"
+	"slices"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
@@ -18,13 +22,29 @@ var (
 	_ mesh.Comparer  = Mesh{}
 )
 
-// Map draws networks, gateways, and who reaches whom.
+// Map draws networks, gateways, and who reaches whom. Beside the rules of the run's areas those about
+// remote secrets are judged, without asking istiod: a way is also broken where a control plane does
+// not watch the other cluster, and then their codes say more.
 func (Mesh) Map(ctx context.Context, run *mesh.Run) (view.NetworkMap, error) {
-	m, result, err := Check(ctx, run)
+	m, topics, err := Look(ctx, run)
 	if err != nil {
 		return view.NetworkMap{}, err
 	}
-	return views.Map(m, result), nil
+	rules := slices.Concat(inForce(run.Areas), remotesecrets.Rules())
+	result := rule.Run(m, rules, rule.Options{Topics: topics})
+	out := views.Map(m, result)
+	codes := map[[2]string][]finding.Code{}
+	for _, p := range remotesecrets.List(m, result).Pairs {
+		if p.State == remotesecrets.Broken {
+			codes[[2]string{p.Primary, p.Cluster}] = p.Codes
+		}
+	}
+	for i := range out.Routes {
+		if r := &out.Routes[i]; r.Status == view.RouteBroken && len(r.Codes) == 0 {
+			r.Codes = append(r.Codes, codes[[2]string{r.From, r.To}]...)
+		}
+	}
+	return out, nil
 }
 
 // RootResources are the rows that tell the roots.

@@ -41,6 +41,29 @@ type ClusterLabels struct {
 	Differing []DifferingWorkload `json:"differing"`
 }
 
+// Mismatches are what names another network than the label of the system namespace, or, where that
+// has none, than most of the rest: "gateways", "injected", "meshNetworks", "3 pods".
+func (c ClusterLabels) Mismatches() []string {
+	home := cmp.Or(c.Namespace, c.Injected)
+	var out []string
+	differ := func(what string, names ...string) {
+		if slices.ContainsFunc(names, func(name string) bool { return name != "" && name != home }) {
+			out = append(out, what)
+		}
+	}
+	differ("gateways", c.Gateways...)
+	differ("injected", c.Injected)
+	differ("meshNetworks", c.MeshNetworks...)
+	n := 0
+	for _, d := range c.Differing {
+		n += d.Count
+	}
+	if n > 0 {
+		out = append(out, finding.Plural(n, "pod"))
+	}
+	return out
+}
+
 // PodCount counts the pods on a network.
 type PodCount struct {
 	Network string `json:"network"`

@@ -30,11 +30,11 @@ func draw(fleet *facts.Fleet, options model.Options) views.NetworkMap {
 func drawn(m views.NetworkMap) []string {
 	var out []string
 	for _, a := range m.Arrows() {
-		from := strings.Join(a.From, ",")
-		if a.AllOthers {
+		from := strings.Join(a.Group.From, ",")
+		if a.Group.AllFrom {
 			from = "all"
 		}
-		out = append(out, string(a.Status)+" "+from+" > "+strings.Join(a.To, ",")+" "+a.Where())
+		out = append(out, string(a.Status)+" "+from+" > "+strings.Join(a.Group.To, ",")+" "+a.Where())
 	}
 	return out
 }
@@ -116,16 +116,7 @@ func sound(t *testing.T, name string, m views.NetworkMap) {
 	}
 	arrows := 0
 	for _, a := range m.Arrows() {
-		for _, from := range a.From {
-			for _, to := range a.To {
-				if a.AllOthers || from != to {
-					arrows++
-				}
-			}
-		}
-		if a.AllOthers {
-			arrows += (len(places) - len(m.Unreached) - 1 - len(a.From)) * len(a.To)
-		}
+		arrows += len(a.Group.At)
 	}
 	known := len(places) - len(m.Unreached)
 	if arrows != known*(known-1) {

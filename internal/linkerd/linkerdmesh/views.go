@@ -44,9 +44,9 @@ func (Mesh) View(view mesh.View, run *mesh.Run) mesh.Section {
 	default:
 		certificates(of, &out)
 	}
-	seen := map[string]bool{}
+	seen := map[mesh.Gap]bool{}
 	for _, u := range result.Unknowns {
-		if gap := u.Cluster + ": " + u.Reason.Text; !seen[gap] {
+		if gap := (mesh.Gap{Cluster: u.Cluster, Reason: u.Reason.Text}); !seen[gap] {
 			seen[gap] = true
 			out.Gaps = append(out.Gaps, gap)
 		}

@@ -1,0 +1,13 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
+)
+
+func TestScreens(t *testing.T) {
+	plugintest.Screens(t, plugin, documents, "verify", "diagnose helloworld.sample", "secrets", "list helloworld.sample")
+}
+
+func TestHelp(t *testing.T) { plugintest.Helped(t, plugin, "verify", "diagnose", "secrets", "list") }
