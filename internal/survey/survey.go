@@ -89,7 +89,7 @@ func (r *Reader) Row(a *API, row resource.Resource, system, name string) *RowRea
 // one that is read in any case.
 func (r *Reader) rowWhere(a *API, row resource.Resource, system, name string, where *RowRead) *RowRead {
 	out := &RowRead{row: row, done: make(chan struct{})}
-	Beside(r, &out.Read, func() (resource.Intake, error) {
+	beside(r, &out.Read, row.About().Path == "", func() (resource.Intake, error) {
 		defer close(out.done)
 		if where != nil {
 			if <-where.done; !where.found {
@@ -129,7 +129,12 @@ type Reader struct {
 func NewReader(ctx context.Context) *Reader { return &Reader{ctx: ctx} }
 
 // Beside runs one read beside the others and notes its outcome.
-func Beside[T any](r *Reader, into *facts.Read[T], ask func() (T, error)) {
+func Beside[T any](r *Reader, into *facts.Read[T], ask func() (T, error)) { beside(r, into, true, ask) }
+
+// beside is Beside. counts: an answer shows that the user has rights in the cluster. What is no
+// resource, such as the version and the list of groups, is for everybody who may log in, and a
+// server that is none of Kubernetes may answer there as well.
+func beside[T any](r *Reader, into *facts.Read[T], counts bool, ask func() (T, error)) {
 	r.Go(func() {
 		value, err := guarded(ask)
 		if errors.Is(err, errIdle) {
@@ -140,7 +145,7 @@ func Beside[T any](r *Reader, into *facts.Read[T], ask func() (T, error)) {
 		defer r.mu.Unlock()
 		switch into.State {
 		case facts.OK, facts.Absent:
-			r.answered = true
+			r.answered = r.answered || counts
 		case facts.Forbidden:
 			r.refused = true
 		default:

@@ -45,7 +45,7 @@ func newList(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list SERVICE[.NAMESPACE]",
 		Short: "Compare the endpoints that proxies have with those expected",
-		Long: `List the endpoints that proxies have for a service beside those expected:
+		Long: `List the endpoints that proxies have for a service next to those expected:
   =  as expected        -  expected, and not there
   !  used otherwise     +  there, and not expected
 One proxy for each cluster and network, or those in --from-pod, is asked by
