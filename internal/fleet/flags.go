@@ -82,7 +82,13 @@ func (f *Flags) AddFlags(flags *pflag.FlagSet) {
 	wait := (*waiting)(&f.Timeout)
 	flags.Var(wait, "timeout", "How long each cluster may take to answer everything it is asked, such as 30s; 0 waits for ever")
 	flags.Var(wait, "request-timeout", "The same as --timeout, by the name that kubectl has for it")
-	flags.IntVarP(&f.Verbosity, "v", "v", f.Verbosity, "Above 0, such as 6 in kubectl: say each request, its answer and its time on the error stream")
+	flags.IntVarP(
+		&f.Verbosity,
+		"v",
+		"v",
+		f.Verbosity,
+		"Above 0, such as 6 in kubectl: say each request, its answer and its time on the error stream",
+	)
 	flags.StringVar(&f.Kuberc, "kuberc", f.Kuberc,
 		"Path to the kuberc file whose credential plugin policy applies; KUBERC=off or KUBECTL_KUBERC=false ignores it, as in kubectl")
 }

@@ -152,11 +152,20 @@ func large(size int) *facts.Fleet {
 // Helped holds that the help of each command fits a terminal of 80 columns and 24 rows.
 func Helped(t *testing.T, plugin command.Plugin, commands ...string) {
 	t.Helper()
-	for _, line := range append([]string{"", "dump", "explain", "version", "options", "completion", "completion bash", "completion zsh", "completion fish", "completion powershell"}, commands...) {
+	all := []string{
+		"", "dump", "explain", "version", "options",
+		"completion", "completion bash", "completion zsh", "completion fish", "completion powershell",
+	}
+	for _, line := range append(all, commands...) {
 		var out bytes.Buffer
 		streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &out}
 		args := append(strings.Fields(line), "--help")
-		command.Run(context.Background(), plugin, append([]string{"/usr/bin/kubectl-" + strings.ReplaceAll(plugin.Name, "-", "_")}, args...), streams)
+		command.Run(
+			context.Background(),
+			plugin,
+			append([]string{"/usr/bin/kubectl-" + strings.ReplaceAll(plugin.Name, "-", "_")}, args...),
+			streams,
+		)
 		if n := strings.Count(out.String(), "\n"); n > 24 {
 			t.Errorf("%s --help: %d lines\n%s", line, n, out.String())
 		}

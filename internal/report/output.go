@@ -64,7 +64,11 @@ func ParseFormat(s string, extra ...Format) (Format, error) {
 	}
 	for _, other := range []string{"custom-columns", "go-template"} {
 		if strings.HasPrefix(s, other) {
-			return "", fmt.Errorf("-o %s is not there, as its templates make each binary a fifth larger: take -o %s, or -o json and jq", other, Templates[0])
+			return "", fmt.Errorf(
+				"-o %s is not there, as its templates make each binary a fifth larger: take -o %s, or -o json and jq",
+				other,
+				Templates[0],
+			)
 		}
 	}
 	return "", fmt.Errorf(

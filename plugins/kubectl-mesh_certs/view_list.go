@@ -131,7 +131,10 @@ func gatheredTable(p *report.Page, l certs.Listing, now time.Time) error {
 		if len(shas) > 1 {
 			expires = "from " + expires
 		}
-		rows = append(rows, []string{report.Clusters(finding.Distinct(in)), k.role, expires, strings.Join([]string{what, issuer, k.key, trusted}, "; ")})
+		rows = append(
+			rows,
+			[]string{report.Clusters(finding.Distinct(in)), k.role, expires, strings.Join([]string{what, issuer, k.key, trusted}, "; ")},
+		)
 		tones = append(tones, expiryTone(first.NotAfter.Sub(now)))
 	}
 	if err := p.Table([]string{"CLUSTER", "ROLE", "EXPIRES", "CERTIFICATES"}, rows, report.Status(2, tones)); err != nil {

@@ -124,7 +124,10 @@ func pairLegend(l remotesecrets.Listing) string {
 
 // reasons says why pairs are as they are: of equal reasons one row, of those that are ok none.
 func reasons(p *report.Page, l remotesecrets.Listing, wide bool) error {
-	pairs := slices.DeleteFunc(slices.Clone(l.Pairs), func(p remotesecrets.Pair) bool { return p.State == remotesecrets.NotNeeded || p.Reason == "" })
+	pairs := slices.DeleteFunc(
+		slices.Clone(l.Pairs),
+		func(p remotesecrets.Pair) bool { return p.State == remotesecrets.NotNeeded || p.Reason == "" },
+	)
 	alike := func(i, j int) bool {
 		a, b := pairs[i], pairs[j]
 		return a.State == b.State && a.Reason == b.Reason && slices.Equal(a.Codes, b.Codes)

@@ -51,26 +51,44 @@ func copyOf[T any](in *T) *T {
 	return out
 }
 
-// The generations, for Custom.
 type (
-	Hub        struct{} // Service Mesh Hub 0.7 to 0.9
-	Mesh       struct{} // Gloo Mesh 0.10 to 1.x
-	Commercial struct{} // Gloo Mesh Enterprise 2.x
+	// The generations, for Custom.
+
+	// Hub is a generation: Service Mesh Hub 0.7 to 0.9.
+	Hub struct{}
+	// Mesh is a generation: Gloo Mesh 0.10 to 1.x.
+	Mesh struct{}
+	// Commercial is a generation: Gloo Mesh Enterprise 2.x.
+	Commercial struct{}
 )
 
-// The kinds, for Custom.
 type (
-	VirtualMesh        struct{}
-	TrafficPolicy      struct{}
-	AccessPolicy       struct{}
-	FailoverService    struct{}
+	// The kinds, for Custom.
+
+	// VirtualMesh is a kind of Gloo Mesh.
+	VirtualMesh struct{}
+	// TrafficPolicy is a kind of Gloo Mesh.
+	TrafficPolicy struct{}
+	// AccessPolicy is a kind of Gloo Mesh.
+	AccessPolicy struct{}
+	// FailoverService is a kind of Gloo Mesh.
+	FailoverService struct{}
+	// VirtualDestination is a kind of Gloo Mesh.
 	VirtualDestination struct{}
-	RootTrustPolicy    struct{}
-	KubernetesCluster  struct{}
-	DiscoveredMesh     struct{}
-	TrafficTarget      struct{}
-	Destination        struct{}
-	IssuedCertificate  struct{}
+	// RootTrustPolicy is a kind of Gloo Mesh.
+	RootTrustPolicy struct{}
+	// KubernetesCluster is a kind of Gloo Mesh.
+	KubernetesCluster struct{}
+	// DiscoveredMesh is a kind of Gloo Mesh.
+	DiscoveredMesh struct{}
+	// TrafficTarget is a kind of Gloo Mesh.
+	TrafficTarget struct{}
+	// Destination is a kind of Gloo Mesh.
+	Destination struct{}
+	// IssuedCertificate is a kind of Gloo Mesh.
+	IssuedCertificate struct{}
+	// CertificateRequest is a kind of Gloo Mesh.
 	CertificateRequest struct{}
+	// PodBounceDirective is a kind of Gloo Mesh.
 	PodBounceDirective struct{}
 )

@@ -21,7 +21,7 @@ func unshared(i *model.Issue) string {
 func listed(i *model.Issue) finding.Evidence {
 	return finding.Evidence{
 		Cluster: i.VirtualMesh.Plane.Cluster.Context, Field: i.VirtualMesh.Called().String() + ", spec.mtlsConfig.shared",
-		Value: "lists mesh " + i.Member.Name,
+		Value: "lists mesh " + i.Name,
 	}
 }
 
@@ -32,7 +32,7 @@ func noAgent(p *pass) {
 		if i.AgentNamespace() != "" {
 			continue
 		}
-		plane := i.Member.Plane
+		plane := i.Plane
 		f := finding.Finding{
 			Code: "CERT201", Severity: finding.Error, Clusters: []string{i.Cluster.Context}, Object: finding.Kind("agent"),
 			Title: "the cluster has no agent that the management plane knows, so it gets no certificate",
@@ -103,13 +103,13 @@ func notOrdered(p *pass) {
 		if i.Certificate != nil || i.AgentNamespace() == "" || !i.Cluster.Older(&i.VirtualMesh.ObjectMeta, model.Settling) {
 			continue
 		}
-		plane := i.Member.Plane
+		plane := i.Plane
 		f := finding.Finding{
 			Code: "CERT202", Severity: finding.Error, Clusters: []string{i.Cluster.Context},
-			Object: finding.In("issuedcertificate", i.AgentNamespace(), i.Member.Name),
+			Object: finding.In("issuedcertificate", i.AgentNamespace(), i.Name),
 			Title:  "the management plane has ordered no certificate for the cluster",
 			Evidence: append([]finding.Evidence{
-				listed(i), {Field: "issuedcertificate " + i.AgentNamespace() + "/" + i.Member.Name, Value: "missing"},
+				listed(i), {Field: "issuedcertificate " + i.AgentNamespace() + "/" + i.Name, Value: "missing"},
 			}, inMemory(i)...),
 			Effect:   unshared(i),
 			CausedBy: cause(p, i, whyNothing...),
@@ -141,7 +141,7 @@ func notIssued(p *pass) {
 		if i.Secret == nil && (state == "FINISHED" || state == "ISSUED") {
 			continue // the agent has lost it
 		}
-		plane := i.Member.Plane
+		plane := i.Plane
 		object := finding.In("issuedcertificate", i.Certificate.Namespace, i.Certificate.Name)
 		f := finding.Finding{
 			Code: "CERT203", Severity: finding.Error, Clusters: []string{i.Cluster.Context}, Object: object,
@@ -225,7 +225,7 @@ func agentName(i *model.Issue) string {
 // rootSecret is the fix of a certificate that cannot be signed: the root's Secret is missing or not fit.
 func rootSecret(i *model.Issue) []finding.Step {
 	ref := i.VirtualMesh.Spec.Ref("mtlsConfig", "shared", "rootCertificateAuthority", "secret")
-	plane := i.Member.Plane
+	plane := i.Plane
 	if ref.Name == "" {
 		return []finding.Step{finding.Say("See what the management plane says of the root, which it keeps in Secret %s.%s of namespace %s:",
 			i.VirtualMesh.Name, i.VirtualMesh.Namespace, plane.Installed).By(remedy.PlaneLogs(plane))}

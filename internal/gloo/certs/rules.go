@@ -68,14 +68,14 @@ func able(p *pass) []*model.Issue {
 	}
 	model.WithoutPlane(p)
 	return slices.DeleteFunc(p.Model.Issues(), func(i *model.Issue) bool {
-		return !p.Able(i.Cluster.Context) || !p.Able(i.Member.Plane.Cluster.Context)
+		return !p.Able(i.Cluster.Context) || !p.Able(i.Plane.Cluster.Context)
 	})
 }
 
 // cause is the finding that says why the management plane, or the agent, did not do its part for a member.
 func cause(p *pass, i *model.Issue, codes ...finding.Code) string {
 	v := i.VirtualMesh
-	plane := i.Member.Plane
+	plane := i.Plane
 	management, member := plane.Cluster.Context, i.Cluster.Context
 	for _, code := range codes {
 		fits := model.In(management)

@@ -22,7 +22,7 @@ func foreign(p *pass) {
 			continue
 		}
 		object := finding.In("secret", i.Secret.Namespace, i.Secret.Name)
-		label := i.Member.Plane.AgentLabel()
+		label := i.Plane.AgentLabel()
 		f := finding.Finding{
 			Code: "CERT205", Severity: finding.Error, Clusters: []string{i.Cluster.Context}, Object: object,
 			Title: "Secret cacerts was there before, and the agent cannot replace it",
@@ -65,7 +65,7 @@ func foreign(p *pass) {
 // restarted first is not ready, or has not published the root.
 func notRestarted(p *pass) {
 	for _, i := range able(p) {
-		if i.Certificate == nil || i.Bounces == nil || i.Foreign() || i.Secret == nil || i.Member.Plane.Generation == resources.Generations[0] {
+		if i.Certificate == nil || i.Bounces == nil || i.Foreign() || i.Secret == nil || i.Plane.Generation == resources.Generations[0] {
 			continue // releases up to 0.11 do not say how far they are
 		}
 		all, done := i.Bounces.Spec.List("podsToBounce"), i.Bounces.Status.List("podsBounced")

@@ -103,10 +103,11 @@ func bomb(f *glootest.Fleet, cluster string) {
 	f.Istio.Get(cluster).CACerts = nil
 }
 
-func scale(f *glootest.Fleet, cluster, app string, available int) {
+// stop leaves no replica of a Deployment that is ready.
+func stop(f *glootest.Fleet, cluster, app string) {
 	d := f.Get(cluster, "Deployment", app)
-	glootest.Set(d, "status.availableReplicas", available)
-	glootest.Set(d, "status.readyReplicas", available)
+	glootest.Set(d, "status.availableReplicas", 0)
+	glootest.Set(d, "status.readyReplicas", 0)
 }
 
 func unlabelled(f *glootest.Fleet, cluster string) {
@@ -150,9 +151,9 @@ func virtualMesh(f *glootest.Fleet, name string, clusters ...string) {
 	})
 }
 
-// gateway changes what the management plane knows of the gateway of a cluster.
-func gateway(f *glootest.Fleet, cluster string, addresses ...string) {
-	m := f.Get(mgmt, "Mesh", glootest.MeshName(cluster))
+// gateway changes what the management plane knows of the gateway of west.
+func gateway(f *glootest.Fleet, addresses ...string) {
+	m := f.Get(mgmt, "Mesh", glootest.MeshName(west))
 	all := []any{}
 	for _, a := range addresses {
 		all = append(all, a)
@@ -170,10 +171,10 @@ func gateway(f *glootest.Fleet, cluster string, addresses ...string) {
 	}
 }
 
-// entries changes the endpoints of the ServiceEntries of one cluster that are of another.
-func entries(f *glootest.Fleet, client, owner string, endpoints ...any) {
+// entries changes the endpoints of the ServiceEntries of a cluster that are of west.
+func entries(f *glootest.Fleet, client string, endpoints ...any) {
 	for _, o := range f.Objects[client] {
-		if o["kind"] == "ServiceEntry" && strings.HasSuffix(o["metadata"].(glootest.Object)["name"].(string), ".svc."+owner+".global") {
+		if o["kind"] == "ServiceEntry" && strings.HasSuffix(o["metadata"].(glootest.Object)["name"].(string), ".svc."+west+".global") {
 			glootest.Set(o, "spec.endpoints", endpoints)
 		}
 	}
@@ -183,8 +184,9 @@ func endpoint(address string, port int) glootest.Object {
 	return glootest.Object{"address": address, "ports": glootest.Object{"http": port}}
 }
 
-func service(f *glootest.Fleet, cluster string) glootest.Object {
-	return f.Get(cluster, "Service", "istio-ingressgateway")
+// service is that of the gateway of west.
+func service(f *glootest.Fleet) glootest.Object {
+	return f.Get(west, "Service", "istio-ingressgateway")
 }
 
 func withoutEntries(f *glootest.Fleet, client, owner string) {
@@ -229,7 +231,7 @@ var faults = []fault{
 	}, "CERT203 error west", nil, nil},
 	{"the agent is down", func(f *glootest.Fleet) {
 		glootest.Set(f.Get(west, "IssuedCertificate", glootest.MeshName(west)), "status", nil)
-		scale(f, west, "cert-agent", 0)
+		stop(f, west, "cert-agent")
 		unissued(f, west)
 	}, "CP202 error west", []finding.Code{"CERT203"}, nil},
 	{"the agent is gone", func(f *glootest.Fleet) {
@@ -258,30 +260,30 @@ var faults = []fault{
 	}, "CERT206 warning west", nil, []glootest.Release{glootest.Gloo10, glootest.Gloo11}},
 	// F3: addresses of gateways.
 	{"the load balancer is pending", func(f *glootest.Fleet) {
-		glootest.Set(service(f, west), "status", nil)
-		gateway(f, west)
+		glootest.Set(service(f), "status", nil)
+		gateway(f)
 		withoutEntries(f, east, west)
 		withoutEntries(f, north, west)
 	}, "NET202 error west", nil, nil},
 	{"nodes have internal addresses alone", func(f *glootest.Fleet) {
-		glootest.Set(service(f, west), "spec.type", "NodePort")
-		glootest.Set(service(f, west), "status", nil)
-		gateway(f, west)
-		entries(f, east, west)
-		entries(f, north, west)
+		glootest.Set(service(f), "spec.type", "NodePort")
+		glootest.Set(service(f), "status", nil)
+		gateway(f)
+		entries(f, east)
+		entries(f, north)
 	}, "NET202 error west", []finding.Code{"EP207"}, []glootest.Release{glootest.Gloo11}},
 	{"a gateway of type ClusterIP", func(f *glootest.Fleet) {
-		glootest.Set(service(f, west), "spec.type", "ClusterIP")
-		glootest.Set(service(f, west), "status", nil)
-		gateway(f, west)
+		glootest.Set(service(f), "spec.type", "ClusterIP")
+		glootest.Set(service(f), "status", nil)
+		gateway(f)
 	}, "NET203 error west", nil, nil},
 	{"no port tls", func(f *glootest.Fleet) {
-		glootest.Set(service(f, west), "spec.ports", []any{glootest.Object{"name": "https", "port": 443, "targetPort": 8443}})
-		gateway(f, west)
+		glootest.Set(service(f), "spec.ports", []any{glootest.Object{"name": "https", "port": 443, "targetPort": 8443}})
+		gateway(f)
 	}, "NET203 error west", nil, nil},
 	{"a target port with a name", func(f *glootest.Fleet) {
-		glootest.Set(service(f, west), "spec.ports", []any{glootest.Object{"name": "tls", "port": 15443, "targetPort": "tls"}})
-		gateway(f, west)
+		glootest.Set(service(f), "spec.ports", []any{glootest.Object{"name": "tls", "port": 15443, "targetPort": "tls"}})
+		gateway(f)
 	}, "NET203 error west", nil, []glootest.Release{glootest.Hub, glootest.Gloo10}},
 	{"no pod of the gateway", func(f *glootest.Fleet) {
 		f.Drop(west, "Pod", "istio-ingressgateway-0")
@@ -292,48 +294,48 @@ var faults = []fault{
 		f.Drop(mgmt, f.TargetKind, "istio-ingressgateway-istio-system-west")
 		for _, c := range []string{east, north} {
 			f.Drop(c, "ServiceEntry", glootest.Host("istio-ingressgateway", "istio-system", west))
-			entries(f, c, west)
+			entries(f, c)
 		}
 		glootest.Set(f.Get(mgmt, "Mesh", glootest.MeshName(west)), "spec.istio.ingressGateways", nil)
 		glootest.Set(f.Get(mgmt, "Mesh", glootest.MeshName(west)), "status.appliedEastWestIngressGateways", nil)
 	}, "NET201 error west", nil, nil},
 	{"one address for two gateways", func(f *glootest.Fleet) {
-		gateway(f, west, glootest.Address(0))
-		glootest.Set(service(f, west), "status.loadBalancer.ingress", []any{glootest.Object{"ip": glootest.Address(0)}})
-		entries(f, east, west, endpoint(glootest.Address(0), 15443))
-		entries(f, north, west, endpoint(glootest.Address(0), 15443))
+		gateway(f, glootest.Address(0))
+		glootest.Set(service(f), "status.loadBalancer.ingress", []any{glootest.Object{"ip": glootest.Address(0)}})
+		entries(f, east, endpoint(glootest.Address(0), 15443))
+		entries(f, north, endpoint(glootest.Address(0), 15443))
 	}, "NET206 error mgmt", nil, nil},
 	{"an address of nobody", func(f *glootest.Fleet) {
-		gateway(f, west, "127.0.0.1")
-		glootest.Set(service(f, west), "status.loadBalancer.ingress", []any{glootest.Object{"ip": "127.0.0.1"}})
-		entries(f, east, west, endpoint("127.0.0.1", 15443))
-		entries(f, north, west, endpoint("127.0.0.1", 15443))
+		gateway(f, "127.0.0.1")
+		glootest.Set(service(f), "status.loadBalancer.ingress", []any{glootest.Object{"ip": "127.0.0.1"}})
+		entries(f, east, endpoint("127.0.0.1", 15443))
+		entries(f, north, endpoint("127.0.0.1", 15443))
 	}, "NET206 error mgmt", nil, nil},
 	{"the name of a node", func(f *glootest.Fleet) {
-		gateway(f, west, "node1")
-		glootest.Set(service(f, west), "status.loadBalancer.ingress", []any{glootest.Object{"hostname": "node1"}})
-		entries(f, east, west, endpoint("node1", 15443))
-		entries(f, north, west, endpoint("node1", 15443))
+		gateway(f, "node1")
+		glootest.Set(service(f), "status.loadBalancer.ingress", []any{glootest.Object{"hostname": "node1"}})
+		entries(f, east, endpoint("node1", 15443))
+		entries(f, north, endpoint("node1", 15443))
 	}, "NET206 warning mgmt", nil, nil},
 	// F4: ServiceEntries.
 	{"an old address in a client's cluster", func(f *glootest.Fleet) {
-		entries(f, east, west, endpoint("198.51.100.7", 15443))
+		entries(f, east, endpoint("198.51.100.7", 15443))
 	}, "NET205 error east", nil, nil},
 	{"an old port in a client's cluster", func(f *glootest.Fleet) {
-		entries(f, east, west, endpoint(glootest.Address(1), 443))
+		entries(f, east, endpoint(glootest.Address(1), 443))
 	}, "NET205 error east", nil, nil},
 	{"one of two addresses is old", func(f *glootest.Fleet) {
-		entries(f, east, west, endpoint("198.51.100.7", 15443), endpoint(glootest.Address(1), 15443))
+		entries(f, east, endpoint("198.51.100.7", 15443), endpoint(glootest.Address(1), 15443))
 	}, "NET205 warning east", nil, nil},
 	{"the address has changed, and discovery has not seen it", func(f *glootest.Fleet) {
-		glootest.Set(service(f, west), "status.loadBalancer.ingress", []any{glootest.Object{"ip": "198.51.100.8"}})
+		glootest.Set(service(f), "status.loadBalancer.ingress", []any{glootest.Object{"ip": "198.51.100.8"}})
 	}, "NET204 error mgmt", []finding.Code{"NET205"}, nil},
 	{"discovery is down, and the address has changed", func(f *glootest.Fleet) {
-		glootest.Set(service(f, west), "status.loadBalancer.ingress", []any{glootest.Object{"ip": "198.51.100.8"}})
-		scale(f, mgmt, "discovery", 0)
+		glootest.Set(service(f), "status.loadBalancer.ingress", []any{glootest.Object{"ip": "198.51.100.8"}})
+		stop(f, mgmt, "discovery")
 	}, "CP201 error mgmt", []finding.Code{"NET204", "NET205"}, nil},
 	{"no ServiceEntry", func(f *glootest.Fleet) { withoutEntries(f, east, west) }, "EP206 error east", nil, nil},
-	{"a ServiceEntry without endpoints", func(f *glootest.Fleet) { entries(f, east, west) }, "EP207 error east", nil, nil},
+	{"a ServiceEntry without endpoints", func(f *glootest.Fleet) { entries(f, east) }, "EP207 error east", nil, nil},
 	{"ServiceEntries of a cluster that is gone", func(f *glootest.Fleet) {
 		f.Drop(mgmt, "KubernetesCluster", north)
 		f.Drop(mgmt, "Secret", north)
@@ -439,13 +441,13 @@ var faults = []fault{
 	}, "CERT204 error west", nil, nil},
 	// The management plane, and what it says.
 	{"networking is down", func(f *glootest.Fleet) {
-		scale(f, mgmt, "networking", 0)
+		stop(f, mgmt, "networking")
 		behind(f.Get(mgmt, "VirtualMesh", "vm"))
 		withoutEntries(f, east, west)
 	}, "CP201 error mgmt", []finding.Code{"EP203", "EP206", "EP209"}, nil},
 	{"networking is gone", func(f *glootest.Fleet) { f.Drop(mgmt, "Deployment", "networking") }, "CP201 error mgmt", nil, nil},
 	{"networking is scaled to nothing", func(f *glootest.Fleet) {
-		scale(f, mgmt, "networking", 0)
+		stop(f, mgmt, "networking")
 		glootest.Set(f.Get(mgmt, "Deployment", "networking"), "spec.replicas", 0)
 	}, "CP201 error mgmt", nil, nil},
 	{"the management plane was removed", func(f *glootest.Fleet) { f.Drop(mgmt, "Deployment", "") }, "CP201 warning mgmt", nil, nil},
@@ -608,19 +610,19 @@ var lookalikes = []struct {
 	}},
 	{"a flat network", func(f *glootest.Fleet) {
 		glootest.Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.federation.flatNetwork", true)
-		entries(f, east, west, endpoint("10.1.0.7", 9080))
+		entries(f, east, endpoint("10.1.0.7", 9080))
 		f.Drop(west, "Gateway", "")
 	}},
 	{"a gateway at two addresses", func(f *glootest.Fleet) {
-		glootest.Set(service(f, west), "status.loadBalancer.ingress", []any{
+		glootest.Set(service(f), "status.loadBalancer.ingress", []any{
 			glootest.Object{"ip": "198.51.100.8"}, glootest.Object{"ip": glootest.Address(1)},
 		})
 	}},
 	{"a gateway on kind's nodes", func(f *glootest.Fleet) {
-		glootest.Set(service(f, west), "spec.type", "NodePort")
-		glootest.Set(service(f, west), "status", nil)
+		glootest.Set(service(f), "spec.type", "NodePort")
+		glootest.Set(service(f), "status", nil)
 		glootest.Set(f.Get(west, "Node", "west-node-0"), "spec.providerID", "kind://docker/west/west-node-0")
-		gateway(f, west, "172.18.1.2")
+		gateway(f, "172.18.1.2")
 		m := f.Get(mgmt, "Mesh", glootest.MeshName(west))
 		if f.East {
 			glootest.Set(m["status"].(glootest.Object)["appliedEastWestIngressGateways"].([]any)[0].(glootest.Object), "destinationPort", 30443)
@@ -628,8 +630,8 @@ var lookalikes = []struct {
 			glootest.Set(m["spec"].(glootest.Object)["istio"].(glootest.Object)["ingressGateways"].([]any)[0].(glootest.Object),
 				"externalTlsPort", 30443)
 		}
-		entries(f, east, west, endpoint("172.18.1.2", 30443))
-		entries(f, north, west, endpoint("172.18.1.2", 30443))
+		entries(f, east, endpoint("172.18.1.2", 30443))
+		entries(f, north, endpoint("172.18.1.2", 30443))
 	}},
 	{"a suffix of its own", func(f *glootest.Fleet) {
 		glootest.Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.federation.hostnameSuffix", "example")
@@ -677,8 +679,8 @@ func TestLookalikes(t *testing.T) {
 func TestWhatMeshctlCheckDoesNotSee(t *testing.T) {
 	f := glootest.Healthy(glootest.Gloo11, east, west, north, "south")
 	glootest.Set(f.Get(mgmt, "Mesh", glootest.MeshName(west)), "spec.agentInfo", nil)
-	gateway(f, west)
-	glootest.Set(service(f, west), "status", nil)
+	gateway(f)
+	glootest.Set(service(f), "status", nil)
 	f.Drop(mgmt, "Secret", east)
 	certificate(f, north, "FAILED", "signing secret not found")
 	request(f, north, glootest.Object{"state": "FAILED", "error": "signing secret not found"})
@@ -746,7 +748,7 @@ func commercial() *glootest.Fleet {
 		}
 	}
 	f.Objects = map[string][]glootest.Object{}
-	f.Release.Tag = "2.6.3"
+	f.Tag = "2.6.3"
 	f.Groups[mgmt] = map[string][]string{"admin.gloo.solo.io": {"v2"}, "internal.gloo.solo.io": {"v2"}}
 	f.Add(mgmt, f.Deployment("gloo-mesh-mgmt-server"))
 	f.Add(mgmt, object("admin.gloo.solo.io", "RootTrustPolicy", "root", nil, glootest.Object{"state": "ACCEPTED", "observedGeneration": 1}))
@@ -772,8 +774,8 @@ func TestCommercial(t *testing.T) {
 		want []string
 	}{
 		"healthy":                   {func(*glootest.Fleet) {}, nil},
-		"the server is down":        {func(f *glootest.Fleet) { scale(f, mgmt, "gloo-mesh-mgmt-server", 0) }, []string{"CP201 error mgmt"}},
-		"an agent is down":          {func(f *glootest.Fleet) { scale(f, west, "gloo-mesh-agent", 0) }, []string{"CP202 error west"}},
+		"the server is down":        {func(f *glootest.Fleet) { stop(f, mgmt, "gloo-mesh-mgmt-server") }, []string{"CP201 error mgmt"}},
+		"an agent is down":          {func(f *glootest.Fleet) { stop(f, west, "gloo-mesh-agent") }, []string{"CP202 error west"}},
 		"a certificate that failed": {func(f *glootest.Fleet) { certificate(f, west, "FAILED", "no signer") }, []string{"CERT203 error west"}},
 		"a policy that is refused": {func(f *glootest.Fleet) {
 			glootest.Set(f.Get(mgmt, "RootTrustPolicy", "root"), "status.state", "FAILED")

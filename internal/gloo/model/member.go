@@ -59,7 +59,7 @@ func (m *Member) Called() string {
 }
 
 // AgentNamespace is that of the agent that the plane saw in the cluster; "" where it saw none.
-func (m *Member) AgentNamespace() string { return m.Spec.String(m.Plane.Generation.AgentNamespace...) }
+func (m *Member) AgentNamespace() string { return m.Spec.String(m.Plane.AgentNamespace...) }
 
 // Applied reports whether the plane says that a VirtualMesh is in effect for the mesh, and in which
 // generation.
@@ -172,7 +172,7 @@ func (i *Issue) Old(o *api.Object) bool { return i.Cluster.Now().Sub(o.CreationT
 
 // Foreign reports whether the Secret is not the agent's: it does not touch one without its label.
 func (i *Issue) Foreign() bool {
-	return i.Secret != nil && i.Secret.Labels[i.Member.Plane.AgentLabel()] == ""
+	return i.Secret != nil && i.Secret.Labels[i.Plane.AgentLabel()] == ""
 }
 
 // keys are those that the agent writes.

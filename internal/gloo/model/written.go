@@ -57,8 +57,13 @@ func (w *Written) Refused() bool { return w.State() == Invalid || w.State() == F
 // Observed is the generation that the plane has seen.
 func (w *Written) Observed() int64 { return w.Status.Int("observedGeneration") }
 
-// How long a plane may take: Settled to look at what was written, Settling to write to its clusters.
-const Settled, Settling = time.Minute, 5 * time.Minute
+// How long a plane may take.
+const (
+	// Settled is how long it may take to look at what was written.
+	Settled = time.Minute
+	// Settling is how long it may take to write to its clusters.
+	Settling = 5 * time.Minute
+)
 
 // Behind reports whether the plane has not seen what was written, for longer than it takes.
 func (w *Written) Behind() bool {

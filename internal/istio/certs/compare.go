@@ -13,11 +13,15 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
-// Comparison and what it is made of say how the roots of a fleet differ, the same for every mesh.
 type (
-	Comparison   = view.Comparison
+	// How the roots of a fleet differ, which is the same for every mesh.
+
+	// Comparison is that of every mesh.
+	Comparison = view.Comparison
+	// ClusterRoots is that of every mesh.
 	ClusterRoots = view.ClusterRoots
-	Root         = view.Root
+	// Root is that of every mesh.
+	Root = view.Root
 )
 
 // Compare says which roots the workloads of which clusters trust, and who

@@ -2,17 +2,28 @@ package endpoints
 
 import "github.com/kubectl-mesh/kubectl-mesh/internal/view"
 
-// Verdict and the others are what a diagnosis is made of, the same for every mesh.
 type (
-	Verdict         = view.Verdict
-	Diagnosis       = view.Diagnosis
-	Presence        = view.Presence
-	Source          = view.Source
-	Path            = view.Path
-	Outcome         = view.Outcome
-	Step            = view.Step
-	Port            = view.Port
-	Address         = view.Address
+	// What a diagnosis is made of, which is the same for every mesh.
+
+	// Verdict is that of every mesh.
+	Verdict = view.Verdict
+	// Diagnosis is that of every mesh.
+	Diagnosis = view.Diagnosis
+	// Presence is that of every mesh.
+	Presence = view.Presence
+	// Source is that of every mesh.
+	Source = view.Source
+	// Path is that of every mesh.
+	Path = view.Path
+	// Outcome is that of every mesh.
+	Outcome = view.Outcome
+	// Step is that of every mesh.
+	Step = view.Step
+	// Port is that of every mesh.
+	Port = view.Port
+	// Address is that of every mesh.
+	Address = view.Address
+	// DroppedEndpoint is that of every mesh.
 	DroppedEndpoint = view.DroppedEndpoint
 )
 

@@ -10,18 +10,29 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
-// NetworkMap and the others are what a map is made of, the same for every mesh.
 type (
-	NetworkMap  = view.NetworkMap
-	MapCluster  = view.MapCluster
-	MapNetwork  = view.MapNetwork
-	Route       = view.Route
+	// What a map is made of, which is the same for every mesh.
+
+	// NetworkMap is that of every mesh.
+	NetworkMap = view.NetworkMap
+	// MapCluster is that of every mesh.
+	MapCluster = view.MapCluster
+	// MapNetwork is that of every mesh.
+	MapNetwork = view.MapNetwork
+	// Route is that of every mesh.
+	Route = view.Route
+	// RouteStatus is that of every mesh.
 	RouteStatus = view.RouteStatus
-	Hop         = view.Hop
-	Arrow       = view.Arrow
-	Gateway     = view.Gateway
-	Address     = view.GatewayAddress
-	Gap         = view.Gap
+	// Hop is that of every mesh.
+	Hop = view.Hop
+	// Arrow is that of every mesh.
+	Arrow = view.Arrow
+	// Gateway is that of every mesh.
+	Gateway = view.Gateway
+	// Address is that of every mesh.
+	Address = view.GatewayAddress
+	// Gap is that of every mesh.
+	Gap = view.Gap
 )
 
 // The statuses of routes, and that of a gateway with which nothing is wrong.
