@@ -87,7 +87,7 @@ func notRestarted(p *pass) {
 			Fix: []finding.Step{finding.Say("See what the agent waits for: pods that it restarted and that are not ready, or configmaps "+
 				"istio-ca-root-cert:").
 				By(remedy.Logs(i.Cluster.Context, i.Bounces.Namespace, agentName(i)),
-					finding.Kubectl(i.Cluster.Context, "-n", i.Member.System, "get", "pods"))},
+					finding.Kubectl(i.Cluster.Context, "-n", i.System, "get", "pods"))},
 			CausedBy: cause(p, i, "CP202"),
 		}
 		if failed {
