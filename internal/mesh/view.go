@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"context"
+	"slices"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -44,6 +45,29 @@ type Gap struct {
 	// Cluster is a context, or what a cluster without one is called.
 	Cluster string `json:"cluster"`
 	Reason  string `json:"reason"`
+}
+
+// Gaps are what rules could not check, each reason of a cluster once.
+func Gaps(unknowns []finding.Unknown) []Gap {
+	var out []Gap
+	for _, u := range unknowns {
+		if gap := (Gap{Cluster: u.Cluster, Reason: u.Reason.Text}); !slices.Contains(out, gap) {
+			out = append(out, gap)
+		}
+	}
+	return out
+}
+
+// Area is the one whose rules say how what the view lists is.
+func (v View) Area() Area {
+	switch v {
+	case Peerings:
+		return Endpoints
+	case Gateways:
+		return Network
+	default:
+		return Certs
+	}
 }
 
 // Diagnoser is a mesh that says why a service is, or is not, reached.

@@ -15,20 +15,8 @@ import (
 
 var _ mesh.Viewer = Mesh{}
 
-// areaOf is the area whose rules say how what a view lists is.
-func areaOf(view mesh.View) mesh.Area {
-	switch view {
-	case mesh.Peerings:
-		return mesh.Endpoints
-	case mesh.Gateways:
-		return mesh.Network
-	default:
-		return mesh.Certs
-	}
-}
-
 // ViewResources are the rows that a view reads: those of the rules that judge it.
-func (m Mesh) ViewResources(view mesh.View) resource.Set { return m.Resources(nil, areaOf(view)) }
+func (m Mesh) ViewResources(view mesh.View) resource.Set { return m.Resources(nil, view.Area()) }
 
 // View lists registrations, gateways or certificates.
 func (m Mesh) View(view mesh.View, run *mesh.Run) mesh.Section {
@@ -43,13 +31,7 @@ func (m Mesh) View(view mesh.View, run *mesh.Run) mesh.Section {
 	default:
 		certificates(of, result, &out)
 	}
-	seen := map[mesh.Gap]bool{}
-	for _, u := range result.Of(m.Codes(areaOf(view))).Unknowns {
-		if gap := (mesh.Gap{Cluster: u.Cluster, Reason: u.Reason.Text}); !seen[gap] {
-			seen[gap] = true
-			out.Gaps = append(out.Gaps, gap)
-		}
-	}
+	out.Gaps = mesh.Gaps(result.Of(m.Codes(view.Area())).Unknowns)
 	return out
 }
 

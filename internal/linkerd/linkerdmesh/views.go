@@ -16,25 +16,13 @@ import (
 
 var _ mesh.Viewer = Mesh{}
 
-// areaOf is the area whose rules say how what a view lists is.
-func areaOf(view mesh.View) mesh.Area {
-	switch view {
-	case mesh.Peerings:
-		return mesh.Endpoints
-	case mesh.Gateways:
-		return mesh.Network
-	default:
-		return mesh.Certs
-	}
-}
-
 // ViewResources are the rows that a view reads: those of the rules that judge it.
-func (m Mesh) ViewResources(view mesh.View) resource.Set { return m.Resources(nil, areaOf(view)) }
+func (m Mesh) ViewResources(view mesh.View) resource.Set { return m.Resources(nil, view.Area()) }
 
 // View lists Links, gateways or certificates.
 func (Mesh) View(view mesh.View, run *mesh.Run) mesh.Section {
 	of := model.New(run.Fleet, model.Options{})
-	result := Judge(of, rule.Options{}, areaOf(view))
+	result := Judge(of, rule.Options{}, view.Area())
 	out := mesh.Section{Mesh: "Linkerd"}
 	switch view {
 	case mesh.Peerings:
@@ -44,13 +32,7 @@ func (Mesh) View(view mesh.View, run *mesh.Run) mesh.Section {
 	default:
 		certificates(of, &out)
 	}
-	seen := map[mesh.Gap]bool{}
-	for _, u := range result.Unknowns {
-		if gap := (mesh.Gap{Cluster: u.Cluster, Reason: u.Reason.Text}); !seen[gap] {
-			seen[gap] = true
-			out.Gaps = append(out.Gaps, gap)
-		}
-	}
+	out.Gaps = mesh.Gaps(result.Unknowns)
 	return out
 }
 
