@@ -21,12 +21,7 @@ var whyNothing = []finding.Code{"CP201", "CP204", "CP206", "CP203", "CP207", "EP
 
 // Rules are those about certificates, in the order in which they run.
 func Rules() []*rule.Rule[*model.Mesh] {
-	var custom []rule.Need
-	for _, g := range resources.Generations {
-		for _, row := range append(g.Managing(), g.Issuing()...) {
-			custom = append(custom, row)
-		}
-	}
+	custom := model.Custom()
 	needs := func(further ...rule.Need) []rule.Need {
 		return slices.Concat([]rule.Need{resources.Groups}, custom, further)
 	}

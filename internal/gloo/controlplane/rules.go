@@ -13,12 +13,7 @@ type pass = rule.Pass[*model.Mesh]
 
 // Rules are those about management planes and agents, in the order in which they run.
 func Rules() []*rule.Rule[*model.Mesh] {
-	var custom []rule.Need
-	for _, g := range resources.Generations {
-		for _, row := range append(g.Managing(), g.Issuing()...) {
-			custom = append(custom, row)
-		}
-	}
+	custom := model.Custom()
 	needs := func(further ...rule.Need) []rule.Need {
 		return append([]rule.Need{resources.Groups, resources.Deployments}, further...)
 	}

@@ -16,12 +16,7 @@ type pass = rule.Pass[*model.Mesh]
 
 // Rules are those about statuses and federation, in the order in which they run.
 func Rules() []*rule.Rule[*model.Mesh] {
-	var managing []rule.Need
-	for _, g := range resources.Generations {
-		for _, row := range g.Managing() {
-			managing = append(managing, row)
-		}
-	}
+	managing := model.Managing()
 	needs := func(further ...rule.Need) []rule.Need {
 		return slices.Concat([]rule.Need{resources.Groups}, managing, further)
 	}

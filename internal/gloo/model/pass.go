@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -68,4 +69,24 @@ func WithoutPlane(p *rule.Pass[*Mesh]) {
 			p.NotChecked(c.Context, finding.Because("the management cluster of Gloo Mesh is not among the clusters"))
 		}
 	}
+}
+
+// Managing are the rows of what people and the plane write in a management cluster, in all generations.
+func Managing() []rule.Need {
+	return needsOf((*resources.Generation).Managing)
+}
+
+// Custom are Managing, with what there is in clusters with an agent.
+func Custom() []rule.Need {
+	return needsOf(func(g *resources.Generation) []resources.Row { return append(g.Managing(), g.Issuing()...) })
+}
+
+func needsOf(rows func(*resources.Generation) []resources.Row) []rule.Need {
+	var out []rule.Need
+	for _, g := range resources.Generations {
+		for _, row := range rows(g) {
+			out = append(out, row)
+		}
+	}
+	return out
 }
