@@ -121,6 +121,17 @@ func CodesOf[M Model](rules []*Rule[M]) []finding.Code {
 	return slices.Compact(out)
 }
 
+// NeedsOf are what the rules need and use that can find one of the codes, in the order of the rules.
+func NeedsOf[M Model](rules []*Rule[M], codes ...finding.Code) []Need {
+	var out []Need
+	for _, r := range rules {
+		if slices.ContainsFunc(r.Codes(), func(code finding.Code) bool { return slices.Contains(codes, code) }) {
+			out = slices.Concat(out, r.Needs, r.Uses)
+		}
+	}
+	return out
+}
+
 // Severities are those with which rules can find a code, worst first.
 func Severities[M Model](rules []*Rule[M], code finding.Code) []finding.Severity {
 	var out []finding.Severity

@@ -100,11 +100,7 @@ func (Mesh) Codes(areas ...mesh.Area) []finding.Code {
 func (Mesh) Needs(codes ...finding.Code) []mesh.Need {
 	var needs []rule.Need
 	for _, area := range []mesh.Area{mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints} {
-		for _, r := range Rules(area) {
-			if slices.ContainsFunc(r.Codes(), func(code finding.Code) bool { return slices.Contains(codes, code) }) {
-				needs = slices.Concat(needs, r.Needs, r.Uses)
-			}
-		}
+		needs = append(needs, rule.NeedsOf(Rules(area), codes...)...)
 	}
 	var out []mesh.Need
 	for _, row := range resources.All {
