@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,10 +68,8 @@ func (p Pipeline) of(code finding.Code) []finding.Finding {
 func (p Pipeline) notChecked(code finding.Code) []string {
 	var out []string
 	for _, u := range p.Result.Unknowns {
-		for _, c := range u.Codes {
-			if c == code {
-				out = append(out, u.Cluster+": "+u.Reason.Text)
-			}
+		if slices.Contains(u.Codes, code) {
+			out = append(out, u.Cluster+": "+u.Reason.Text)
 		}
 	}
 	return out
