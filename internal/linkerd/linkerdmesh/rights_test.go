@@ -1,82 +1,20 @@
 package linkerdmesh_test
 
 import (
-	"os"
-	"slices"
-	"strings"
 	"testing"
-
-	rbacv1 "k8s.io/api/rbac/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdmesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
-// given are the grants of docs/rbac-linkerd.yaml by the names of the roles.
-func given(t *testing.T) map[string][]resource.Grant {
-	t.Helper()
-	text, err := os.ReadFile("../../../docs/rbac-linkerd.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string][]resource.Grant{}
-	for document := range strings.SplitSeq(string(text), "\n---\n") {
-		var role rbacv1.ClusterRole
-		if err := yaml.UnmarshalStrict([]byte(document), &role); err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range role.Rules {
-			for _, group := range r.APIGroups {
-				for _, name := range r.Resources {
-					for _, verb := range r.Verbs {
-						g := resource.Grant{Right: resource.Right{Verb: verb, Group: group, Resource: name}}
-						if len(r.ResourceNames) == 0 {
-							out[role.Name] = append(out[role.Name], g)
-						}
-						for _, g.Object = range r.ResourceNames {
-							out[role.Name] = append(out[role.Name], g)
-						}
-					}
-				}
-			}
-		}
-	}
-	return out
-}
-
 // The roles give what the rows of the plugins take, and no more.
 func TestRights(t *testing.T) {
-	want := map[string]mesh.Area{
-		"mesh-certs-linkerd": mesh.Certs, "mesh-network-linkerd": mesh.Network, "mesh-endpoints-linkerd": mesh.Endpoints,
-		"mesh-check-linkerd": mesh.ControlPlane,
-	}
-	roles := given(t)
-	if len(roles) != len(want) {
-		t.Errorf("%d roles", len(roles))
-	}
-	for name, area := range want {
-		var taken []resource.Grant
-		rows := linkerdmesh.Mesh{}.Resources(nil, area)
-		if area == mesh.Endpoints {
-			rows = resource.Join(rows, linkerdmesh.Mesh{}.DiagnosisResources())
-		}
-		for _, row := range rows {
-			taken = append(taken, row.About().Grant())
-		}
-		covers := func(given, taken resource.Grant) bool {
-			return given.Right == taken.Right && (given.Object == "" || given.Object == taken.Object)
-		}
-		for _, g := range taken {
-			if !slices.ContainsFunc(roles[name], func(o resource.Grant) bool { return covers(o, g) }) {
-				t.Errorf("%s does not give %+v", name, g)
-			}
-		}
-		for _, o := range roles[name] {
-			if !slices.ContainsFunc(taken, func(g resource.Grant) bool { return covers(o, g) }) {
-				t.Errorf("%s gives %+v, which nothing takes", name, o)
-			}
-		}
-	}
+	rows := func(area mesh.Area) resource.Set { return linkerdmesh.Mesh{}.Resources(nil, area) }
+	plugintest.Roles(t, "../../../docs/rbac-linkerd.yaml", map[string]resource.Set{
+		"mesh-certs-linkerd": rows(mesh.Certs), "mesh-network-linkerd": rows(mesh.Network),
+		"mesh-endpoints-linkerd": resource.Join(rows(mesh.Endpoints), linkerdmesh.Mesh{}.DiagnosisResources()),
+		"mesh-check-linkerd":     rows(mesh.ControlPlane),
+	})
 }
