@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/evidence"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
@@ -205,6 +206,7 @@ func (w *walk) noGateway(network string) finding.Finding {
 func (w *walk) leftOut(network string) finding.Finding {
 	f := w.noGateway(network)
 	f.Title = fmt.Sprintf("%s knows no gateway of network %s that clients in %s can use", istiodOf(w.cp), network, w.source.Context)
+	f.Evidence[0] = evidence.Gateways(w.cp, network) // there may be some, for other clients
 	f.Effect = fmt.Sprintf("clients in %s get no endpoint of %s", w.source.Context, w.to.Context)
 	return f
 }
