@@ -39,9 +39,10 @@ func (Mesh) Map(_ context.Context, run *mesh.Run) (view.NetworkMap, error) {
 	return views.Map(m, Judge(m, rule.Options{}, mesh.Network)), nil
 }
 
-// RootResources are the rows that tell roots and issuers.
+// RootResources are the rows that tell roots and issuers. Where there is no Linkerd they cost one list:
+// namespaces, which show it where its ConfigMap may not be read, are for the rules.
 func (Mesh) RootResources() resource.Set {
-	return resource.Set{resources.Config, resources.Namespaces, resources.Links, resources.TrustRoots, resources.Issuers}
+	return resource.Set{resources.Config, resources.Links, resources.TrustRoots, resources.Issuers}
 }
 
 // CompareRoots says which roots the proxies of which clusters trust, and who trusts whom.
