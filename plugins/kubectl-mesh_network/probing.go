@@ -19,6 +19,7 @@ const defaultWait = 5 * time.Second
 type probing struct {
 	fromPods []string
 	wait     time.Duration
+	connect  bool // to the addresses that a dump names
 }
 
 func addProbing(cmd *cobra.Command) *probing {
@@ -26,6 +27,7 @@ func addProbing(cmd *cobra.Command) *probing {
 	cmd.Flags().StringArrayVar(&p.fromPods, "from-pod", nil,
 		"Try from `pod` context/namespace/pod[/container]")
 	cmd.Flags().DurationVar(&p.wait, "connect-timeout", defaultWait, "The `time` that each step may take")
+	cmd.Flags().BoolVar(&p.connect, "connect", false, "Connect to the addresses in a dump")
 	if err := cmd.RegisterFlagCompletionFunc("from-pod", cobra.NoFileCompletions); err != nil {
 		panic(err)
 	}
@@ -37,8 +39,14 @@ func (p *probing) check(f *command.Frame) error {
 	if p.wait <= 0 {
 		return fmt.Errorf("--connect-timeout %s is not a time: give a duration such as 5s", p.wait)
 	}
-	if f.From != "" && len(p.fromPods) > 0 {
+	switch dumped := f.Dumped(); {
+	case dumped && len(p.fromPods) > 0:
 		return errors.New("--from-pod needs live clusters; leave out --from")
+	case dumped && !p.connect:
+		return errors.New("a dump can name any address, also one of somebody else: " +
+			"add --connect to connect from this machine to those that it names")
+	case !dumped && p.connect:
+		return errors.New("--connect is about the addresses in a dump: add --from, or leave it out")
 	}
 	for _, text := range p.fromPods {
 		if n := strings.Count(text, "/"); n < 2 || strings.Contains("/"+text+"/", "//") {

@@ -28,10 +28,13 @@ an error where a pod of another network does not reach it either (--from-pod).`,
 	f.Verify(cmd, command.Verification{
 		Areas: areas,
 		Check: func() error {
-			if !wanted && (len(probing.fromPods) > 0 || cmd.Flags().Changed("connect-timeout")) {
-				return errors.New("--from-pod and --connect-timeout are about how gateways are tried; add --probe")
+			if wanted {
+				return probing.check(f)
 			}
-			return probing.check(f)
+			if len(probing.fromPods) > 0 || probing.connect || cmd.Flags().Changed("connect-timeout") {
+				return errors.New("--from-pod, --connect and --connect-timeout are about how gateways are tried; add --probe")
+			}
+			return nil
 		},
 		Wishes: func() []any {
 			if !wanted {
