@@ -116,6 +116,9 @@ func (c *checkUp) choose() error {
 	if c.wait > 0 && c.Dumped() {
 		return errors.New("--wait checks live clusters again; with --from nothing changes")
 	}
+	if c.deep && c.Dumped() {
+		return errors.New("--deep asks the proxies of live clusters, and connects to their gateways; leave out --from")
+	}
 	named := func(flag string, names []string) ([]finding.Area, error) {
 		var out []finding.Area
 		for _, name := range names {
@@ -223,12 +226,11 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 	out.codes = slices.DeleteFunc(c.codes(fleet, areas...), func(code finding.Code) bool { return !c.wants(about(code)) })
 	out.result = out.result.Of(out.codes)
 	out.result.Sort()
+	out.noMesh = c.noMesh(fleet, out.result, "checked")
 	out.verdict = verdict.Of(verdict.Question{
-		Fleet: fleet, Result: out.result, Codes: out.codes, Well: well, Only: c.wanted, About: about, Meaning: meaning,
+		Fleet: fleet, Result: out.result, Codes: out.codes, Well: well, NoMesh: out.noMesh != nil, Only: c.wanted,
+		About: about, Meaning: meaning,
 	})
-	if out.noMesh = c.noMesh(fleet, out.result); out.noMesh != nil {
-		out.verdict.State = verdict.Unknown
-	}
 	return out, nil
 }
 

@@ -15,8 +15,9 @@ import (
 )
 
 // noMesh is the error of a run that read nothing of a mesh, in any cluster: that nothing was
-// found says nothing then. It is nil where something was found, or may be there.
-func (f *Frame) noMesh(fleet *facts.Fleet, result finding.Result) error {
+// found says nothing then. It is nil where something was found, or may be there. done is what
+// was to be done with it, such as "checked".
+func (f *Frame) noMesh(fleet *facts.Fleet, result finding.Result, done string) error {
 	reports := reach.Reports()
 	ofMesh := func(found finding.Finding) bool {
 		for _, r := range reports {
@@ -51,13 +52,10 @@ func (f *Frame) noMesh(fleet *facts.Fleet, result finding.Result) error {
 	}
 	where := printable.Line(finding.List(contexts))
 	if !f.Dumped() {
-		return fmt.Errorf("there is no %s in %s: nothing was checked", either(names), where)
+		return fmt.Errorf("there is no %s in %s: nothing was %s", either(names), where, done)
 	}
 	text := fmt.Sprintf(
-		"--from %s: there is nothing of %s in what was read of %s: nothing was checked",
-		f.From,
-		either(names),
-		where,
+		"--from %s: there is nothing of %s in what was read of %s: nothing was %s", f.From, either(names), where, done,
 	)
 	if below := dumpsIn(f.From); len(below) > 0 {
 		text += "; did you mean --from " + strings.Join(below, " or --from ") + "?"

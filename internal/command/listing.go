@@ -2,9 +2,11 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
@@ -26,7 +28,7 @@ type Listing struct {
 }
 
 // List reads the sources of the fleet and prints the listing of it; what is missing goes to
-// the error stream. It fails where no cluster was reached.
+// the error stream. It fails where no cluster was reached, and where none has a mesh.
 func (f *Frame) List(ctx context.Context, output *Output, sources resource.Set, listing func(*facts.Fleet) (Listing, error)) error {
 	format, err := output.Format()
 	if err != nil {
@@ -35,6 +37,9 @@ func (f *Frame) List(ctx context.Context, output *Output, sources resource.Set, 
 	fleet, err := f.Gather(ctx, sources)
 	if err != nil {
 		return err
+	}
+	if err := f.noMesh(fleet, finding.Result{}, "listed"); err != nil {
+		return errors.Join(Unreachable(fleet), err)
 	}
 	l, err := listing(fleet)
 	if err != nil {

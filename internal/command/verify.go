@@ -79,7 +79,7 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(Unreachable(fleet), f.noMesh(fleet, result)); err != nil {
+		if err := errors.Join(Unreachable(fleet), f.noMesh(fleet, result, "checked")); err != nil {
 			return err
 		}
 		return failOn.Exit(result)

@@ -3,6 +3,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +16,8 @@ import (
 type State string
 
 // The states. An area is ok where something of it was checked and nothing above a note was
-// found; it is unknown where nothing of it was checked, in any cluster.
+// found; it is unknown where nothing of it was checked, in any cluster, or not all in each and
+// nothing can be said of what is well.
 const (
 	OK      State = "ok"
 	Warning State = "warning"
@@ -57,6 +59,8 @@ type Question struct {
 	Codes []finding.Code
 	// Well says for areas in which nothing is wrong what is well.
 	Well map[finding.Area]string
+	// NoMesh: nothing of a mesh was read, so that there is nothing in which an area could be well.
+	NoMesh bool
 	// Only are the areas that the user wants; nil for all.
 	Only []finding.Area
 	// About is the area of a code.
@@ -81,7 +85,7 @@ func Of(q Question) Verdict {
 			v.State = a.State
 		}
 	}
-	if !judged {
+	if !judged || q.NoMesh {
 		v.State = Unknown
 	}
 	return v
@@ -103,7 +107,7 @@ func (q *Question) area(area finding.Area, causes []Cause) Area {
 		return out
 	}
 	codes := slices.DeleteFunc(slices.Clone(q.Codes), func(code finding.Code) bool { return q.About(code) != area })
-	without, unchecked := q.unchecked(codes)
+	without, partly, unchecked := q.unchecked(codes)
 	out.Unchecked = unchecked
 	var own []finding.Finding // what is wrong in it, the worst first
 	var of []Cause            // and the causes of that
@@ -123,14 +127,14 @@ func (q *Question) area(area finding.Area, causes []Cause) Area {
 		out.What = q.wrong(area, own, of)
 	} else if area == finding.Clusters {
 		out.What = q.answered()
-	} else if len(codes) == 0 || len(without) == len(q.Fleet.Clusters) {
+	} else if q.NoMesh {
+		out.State, out.What = Unknown, "not checked: nothing of a mesh was read"
+		return out
+	} else if well := q.Well[area]; len(codes) == 0 || len(without) == len(q.Fleet.Clusters) || well == "" && partly == len(q.Fleet.Clusters) {
 		out.State, out.What = Unknown, q.why(codes)
 		return out
 	} else {
-		out.What = q.Well[area]
-		if out.What == "" {
-			out.What = "nothing found"
-		}
+		out.What = cmp.Or(well, "nothing found")
 	}
 	switch missing := q.reached(without); {
 	case area == finding.Clusters:
@@ -144,17 +148,20 @@ func (q *Question) area(area finding.Area, causes []Cause) Area {
 	return out
 }
 
-// unchecked are the clusters in which none of some codes was checked, and how many were not
-// checked in all clusters together.
-func (q *Question) unchecked(codes []finding.Code) (without []string, rules int) {
+// unchecked are the clusters in which none of some codes was checked, the number of those in which
+// not all were, and how many were not checked in all clusters together.
+func (q *Question) unchecked(codes []finding.Code) (without []string, partly, rules int) {
 	for _, c := range q.Fleet.Clusters {
 		n := len(q.lacking(c.Context, codes))
 		rules += n
+		if n > 0 {
+			partly++
+		}
 		if n > 0 && n == len(codes) {
 			without = append(without, c.Context)
 		}
 	}
-	return without, rules
+	return without, partly, rules
 }
 
 // lacking are those of some codes that were not checked in a cluster.
