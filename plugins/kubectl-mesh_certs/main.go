@@ -18,9 +18,9 @@ var areas = []mesh.Area{mesh.Certs}
 var plugin = command.Plugin{
 	Name:  "mesh-certs",
 	Short: "Find out why the clusters of a service mesh do not trust one another",
-	Long: `Find out why the clusters of a service mesh (Istio) do not trust one another:
-roots, chains, keys, expiry, trust domains. It only reads, and says what is
-wrong, in which cluster, the evidence, and the command that fixes it.
+	Long: `Find out why the clusters of a service mesh (Istio, Linkerd, Gloo Mesh) do not
+trust one another: roots, chains, keys, expiry, trust domains. It only reads,
+and says what is wrong, where, by which evidence, and what fixes it.
 
 Clusters: --contexts a,b; without it those to which the current context leads.`,
 	Example: `  %[1]s verify --contexts east,west

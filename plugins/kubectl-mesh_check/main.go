@@ -18,7 +18,7 @@ var areas = []mesh.Area{mesh.Certs, mesh.Network, mesh.Endpoints, mesh.ControlPl
 var plugin = command.Plugin{
 	Name:  "mesh-check",
 	Short: "Say how a whole service mesh is: every cluster, every area, one verdict",
-	Long: `Check a whole service mesh (Istio) of one cluster or many. It only reads. Each
+	Long: `Check whole service meshes (Istio, Linkerd, Gloo Mesh). It only reads. Each
 area has a line; then come the causes of what is wrong, in the order in which
 to fix them, with the evidence and the command; the last line is the verdict.`,
 	Example: `  %[1]s --contexts east,west`,

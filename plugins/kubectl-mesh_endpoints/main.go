@@ -18,10 +18,10 @@ var areas = []mesh.Area{mesh.Endpoints}
 var plugin = command.Plugin{
 	Name:  "mesh-endpoints",
 	Short: "Find out why a service of one cluster is not reached from another",
-	Long: `Find out why traffic of a service mesh (Istio) stays local, fails, or goes
-where it should not: control planes that do not watch another cluster,
-endpoints that a proxy does not get. It only reads, and says what is wrong, in
-which cluster, the evidence, and the command that fixes it.
+	Long: `Find out why traffic of a service mesh (Istio, Linkerd, Gloo Mesh) stays
+local, fails, or goes where it should not: control planes that do not watch
+another cluster, endpoints that a proxy does not get. It only reads, and says
+what is wrong, in which cluster, the evidence, and the command that fixes it.
 
 Clusters: --contexts a,b; without it those to which the current context leads.`,
 	Example: `  %[1]s diagnose cart.shop --contexts east,west`,

@@ -24,9 +24,9 @@ var lists = resource.Join(resources.Networks, resources.Gateways, resources.Root
 var plugin = command.Plugin{
 	Name:  "mesh-network",
 	Short: "Find out why the networks of a service mesh do not reach one another",
-	Long: `Find out why requests between the networks of a service mesh (Istio) time out:
-networks without a name, gateways that are pending or do not listen. It only
-reads, and says what is wrong, where, by which evidence, and how to fix it.
+	Long: `Find out why requests between the networks of a service mesh (Istio, Linkerd,
+Gloo Mesh) time out: networks without a name, gateways that are pending or do
+not listen. It only reads, and says what is wrong, where, and what fixes it.
 
 Clusters: --contexts a,b; without it those to which the current context leads.`,
 	Example: `  %[1]s verify --contexts east,west`,
