@@ -16,7 +16,7 @@ const (
 	Unknown Verdict = "unknown" // not all that decides could be read
 	Local   Verdict = "local"   // they do not as long as all is well, as somebody set it
 	Nothing Verdict = "nothing" // there is nothing to reach
-	Reaches Verdict = "reaches" // they do
+	Reaches Verdict = "ok"      // they do
 )
 
 // Verdicts lists all verdicts, the worst first.

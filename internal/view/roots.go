@@ -47,8 +47,8 @@ type Trust string
 
 // The verdicts on an ordered pair of clusters.
 const (
-	Trusts    Trust = "trusts"
-	Distrusts Trust = "distrusts"
+	Trusts    Trust = "ok"
+	Distrusts Trust = "broken"
 	Undecided Trust = "unknown"
 )
 

@@ -18,8 +18,8 @@ import (
 
 // verdictWords are the verdicts as they are printed.
 var verdictWords = map[view.Verdict]string{
-	view.Broken: "BROKEN", view.Partial: "PARTIAL", view.Unknown: "unknown",
-	view.Local: "local", view.Nothing: "nothing", view.Reaches: "reaches",
+	view.Broken: "broken", view.Partial: "partly broken", view.Unknown: "unknown",
+	view.Local: "local by design", view.Nothing: "nothing", view.Reaches: "ok",
 }
 
 // tone is how a verdict stands out.
@@ -219,7 +219,7 @@ func diagnosisSummary(d *view.Diagnosis) string {
 	var parts []string
 	for _, v := range view.Verdicts {
 		if n := count[v]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, strings.ToLower(verdictWords[v])))
+			parts = append(parts, fmt.Sprintf("%d %s", n, verdictWords[v]))
 		}
 	}
 	return printable.Line(fmt.Sprintf("%s.%s: %s", d.Name, d.Namespace, cmp.Or(strings.Join(parts, ", "), "no paths")))

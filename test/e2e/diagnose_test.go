@@ -67,7 +67,7 @@ func twoNetworks(change func(t *topology.Topology, east, west *topology.Cluster)
 var guide = map[string]diagnosed{
 	"all is well": {
 		topology: twoNetworks(func(*topology.Topology, *topology.Cluster, *topology.Cluster) {}),
-		first:    "reaches", verdict: endpoints.Reaches, from: "east", of: "west", before: []string{pod("east"), westGateway},
+		first:    "ok", verdict: endpoints.Reaches, from: "east", of: "west", before: []string{pod("east"), westGateway},
 	},
 	"the secret is missing": {
 		topology: twoNetworks(func(t *topology.Topology, _, _ *topology.Cluster) {
@@ -148,7 +148,7 @@ var guide = map[string]diagnosed{
 	},
 	"the network of the client is not known": { // since 1.30 it goes through gateways, its own cluster's included
 		topology: twoNetworks(func(_ *topology.Topology, east, _ *topology.Cluster) { east.InjectedNetwork = "-" }),
-		first:    "reaches", verdict: endpoints.Reaches, from: "east", of: "west", before: []string{eastGateway, westGateway},
+		first:    "ok", verdict: endpoints.Reaches, from: "east", of: "west", before: []string{eastGateway, westGateway},
 	},
 	"a pod without sidecar": {
 		topology: twoNetworks(func(_ *topology.Topology, _, west *topology.Cluster) {

@@ -165,7 +165,7 @@ func TestLinkerdOnRealServers(t *testing.T) {
 		t.Errorf("a cluster without a mesh: %v", causes(doc))
 	}
 	out = mesh(t, options{program: endpointsBinary, kubeconfig: both}, "diagnose", "web.shop", "--contexts", "east,west")
-	if want := "FROM  STATUS   TO    WHY\neast  reaches  west  web-west: through the gateway 192.0.2.20:4143\n"; out.code != 0 || out.stdout != want {
+	if want := "FROM  STATUS  TO    WHY\neast  ok      west  web-west: through the gateway 192.0.2.20:4143\n"; out.code != 0 || out.stdout != want {
 		t.Errorf("exit code %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 

@@ -221,7 +221,7 @@ func TestListOnRealControlPlanes(t *testing.T) {
 			defer func() { _ = m.admins[pod].Mark(ads.Service{Host: cartHost, Port: 80}, gateway) }()
 		}
 		out := mesh(t, options{program: endpointsBinary, kubeconfig: m.fleet.Kubeconfig()}, "diagnose", "cart.shop", "--contexts", "east,west")
-		if out.code != 1 || !regexp.MustCompile(`(?m)^east +BROKEN +west +EP023`).MatchString(out.stdout) {
+		if out.code != 1 || !regexp.MustCompile(`(?m)^east +broken +west +EP023`).MatchString(out.stdout) {
 			t.Errorf("diagnose: exit code %d\n%s%s", out.code, out.stdout, out.stderr)
 		}
 	})

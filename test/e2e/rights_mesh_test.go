@@ -386,7 +386,7 @@ func (m *liveMesh) said(c command, out outcome) string {
 	} else if err := json.Unmarshal([]byte(out.stdout), &doc); err != nil {
 		m.t.Fatalf("%s: %v\n%s\n%s", c.name, err, out.stdout, out.stderr)
 	}
-	if doc.Verdict != "" && doc.Verdict != "reaches" {
+	if doc.Verdict != "" && doc.Verdict != "ok" {
 		add("verdict %s", doc.Verdict)
 	}
 	for _, f := range doc.Findings {

@@ -103,16 +103,16 @@ func TestCompareTellsRootsApart(t *testing.T) {
 		west string
 		want []string
 	}{
-		"one root too few": {b.PEM(), []string{"east trusts west", "west distrusts east"}},
+		"one root too few": {b.PEM(), []string{"east ok west", "west broken east"}},
 		"one root too many": {
 			a.PEM() + b.PEM() + istiotest.Root(istiotest.Spec{}).PEM(),
-			[]string{"east trusts west", "west trusts east"},
+			[]string{"east ok west", "west ok east"},
 		},
 		// What is not a block of type CERTIFICATE without headers is nothing that
 		// anybody's crypto library takes for a root.
-		"a root under another type": {b.PEM() + strings.ReplaceAll(a.PEM(), "CERTIFICATE", "TRUSTED CERTIFICATE"), []string{"east trusts west", "west distrusts east"}},
-		"a root with PEM headers":   {b.PEM() + strings.Replace(a.PEM(), "-----\n", "-----\nName: A\n\n", 1), []string{"east trusts west", "west distrusts east"}},
-		"a root cut off":            {b.PEM() + strings.TrimSuffix(a.PEM(), "-----END CERTIFICATE-----\n"), []string{"east trusts west", "west distrusts east"}},
+		"a root under another type": {b.PEM() + strings.ReplaceAll(a.PEM(), "CERTIFICATE", "TRUSTED CERTIFICATE"), []string{"east ok west", "west broken east"}},
+		"a root with PEM headers":   {b.PEM() + strings.Replace(a.PEM(), "-----\n", "-----\nName: A\n\n", 1), []string{"east ok west", "west broken east"}},
+		"a root cut off":            {b.PEM() + strings.TrimSuffix(a.PEM(), "-----END CERTIFICATE-----\n"), []string{"east ok west", "west broken east"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := certs.Compare(p.publishing(c.west, c.west))
@@ -141,9 +141,9 @@ func TestCompareTrustInEachDirectionOnItsOwn(t *testing.T) {
 	}
 	got := certs.Compare(f.Facts())
 	if diff := cmp.Diff([]string{
-		"east trusts north", "east trusts west",
-		"north distrusts east", "north trusts west",
-		"west distrusts east", "west distrusts north",
+		"east ok north", "east ok west",
+		"north broken east", "north ok west",
+		"west broken east", "west broken north",
 	}, verdicts(got)); diff != "" {
 		t.Errorf("who trusts whom (-want +got):\n%s", diff)
 	}
@@ -230,9 +230,9 @@ func TestCompareWithAnUnreachedCluster(t *testing.T) {
 		t.Errorf("north %+v", north)
 	}
 	if diff := cmp.Diff([]string{
-		"east unknown north", "east distrusts west",
+		"east unknown north", "east broken west",
 		"north unknown east", "north unknown west",
-		"west distrusts east", "west unknown north",
+		"west broken east", "west unknown north",
 	}, verdicts(c)); diff != "" {
 		t.Errorf("who trusts whom (-want +got):\n%s", diff)
 	}
