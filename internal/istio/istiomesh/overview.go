@@ -68,9 +68,14 @@ func trusted(m *model.Mesh) string {
 		}
 	}
 	text += ", until " + first.Format(time.DateOnly)
-	trusts, wanted := 0, 0
+	directions, wanted, trusts := 0, 0, 0
 	for _, t := range c.Trust {
-		if m.KnownApart(m.Cluster(t.From), m.Cluster(t.To)) {
+		from, to := m.Cluster(t.From), m.Cluster(t.To)
+		if from == nil || to == nil {
+			continue // of clusters that were not reached the first line speaks
+		}
+		directions++
+		if m.KnownApart(from, to) {
 			continue
 		}
 		wanted++
@@ -79,13 +84,13 @@ func trusted(m *model.Mesh) string {
 		}
 	}
 	switch {
-	case len(c.Trust) == 0:
+	case directions == 0:
 	case wanted == 0:
 		text += "; no cluster has to trust another"
-	case trusts == len(c.Trust) && len(c.Clusters) == 2:
+	case trusts == directions && directions == 2:
 		text += "; both clusters trust each other"
-	case trusts == len(c.Trust):
-		text += fmt.Sprintf("; all %d clusters trust one another", len(c.Clusters))
+	case trusts == directions:
+		text += fmt.Sprintf("; all %d clusters trust one another", len(m.Clusters))
 	case trusts == wanted:
 		text += "; all clusters of one mesh trust one another"
 	default:

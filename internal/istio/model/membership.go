@@ -123,9 +123,9 @@ func (m *Mesh) Links() []Link { return slices.Clone(m.links) }
 func (m *Mesh) Same(a, b *Cluster) bool { return m.group[a] == m.group[b] }
 
 // KnownApart reports whether two clusters are not of one mesh, and nothing that was not read
-// could say otherwise.
+// could say otherwise. Of nil, a cluster that was not reached, that is not known.
 func (m *Mesh) KnownApart(a, b *Cluster) bool {
-	return !m.Same(a, b) && len(a.Membership.Unread)+len(b.Membership.Unread) == 0
+	return a != nil && b != nil && !m.Same(a, b) && len(a.Membership.Unread)+len(b.Membership.Unread) == 0
 }
 
 // join puts the clusters into meshes.
