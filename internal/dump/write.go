@@ -19,17 +19,17 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
-// Write puts the facts into a folder, which it makes. An existing folder has to be
-// empty: a dump is never mixed with another one's files.
+// Write puts the facts into a folder, which it makes. What is there already has to be an
+// empty folder: a dump is never mixed with another one's files, and takes the place of nothing else.
 func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("writing the dump: folder %s is not empty; name a new one", dir)
+	final := filepath.Clean(dir)
+	if err := vacant(dir); err != nil {
+		return fmt.Errorf("writing the dump: %w; name a new folder", err)
 	}
-	final := dir
-	if err := os.MkdirAll(filepath.Dir(filepath.Clean(final)), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
 		return fmt.Errorf("writing the dump: %w", err)
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(filepath.Clean(final)), "."+filepath.Base(final)+".unfinished-")
+	dir, err := os.MkdirTemp(filepath.Dir(final), "."+filepath.Base(final)+".unfinished-")
 	if err != nil {
 		return fmt.Errorf("writing the dump: %w", err)
 	}
@@ -84,6 +84,27 @@ func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 	return nil
 }
 
+// vacant is an error where there is something in the place of a dump.
+func vacant(dir string) error {
+	if dir == "" {
+		return errors.New("the name of the folder is empty")
+	}
+	info, err := os.Lstat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is there already, and is not a folder", dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		err = fmt.Errorf("folder %s is not empty", dir)
+	}
+	return err
+}
+
 // unfinished is a file in the folder of a dump that is being written.
 const unfinished = "unfinished"
 
@@ -93,6 +114,9 @@ func finish(dir, final string) error {
 		return err
 	}
 	if err := os.Remove(filepath.Join(dir, unfinished)); err != nil {
+		return err
+	}
+	if err := vacant(final); err != nil { // somebody may have put something there meanwhile
 		return err
 	}
 	if err := os.Remove(final); err != nil && !errors.Is(err, fs.ErrNotExist) {
