@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -131,7 +132,7 @@ func Run(ctx context.Context, plugin Plugin, args []string, streams genericioopt
 	go func() {
 		defer func() {
 			if v := recover(); v != nil {
-				done <- fmt.Errorf("internal error: %v; please report this, with what was run", v)
+				done <- fmt.Errorf("internal error: %v%s; please report this, with what was run", v, where())
 			}
 		}()
 		done <- root.ExecuteContext(ctx)
@@ -148,6 +149,28 @@ func Run(ctx context.Context, plugin Plugin, args []string, streams genericioopt
 	}
 	return frame.exit(err, ctx)
 }
+
+// where is the place of a panic in this program, for whoever is told of it; it is called by the
+// function that recovers. It is "" where the place is not known.
+func where() string {
+	frames := runtime.CallersFrames(func() []uintptr {
+		callers := make([]uintptr, 64)
+		return callers[:runtime.Callers(2, callers)]
+	}())
+	for panicked := false; ; {
+		frame, more := frames.Next()
+		if panicked && strings.HasPrefix(frame.Function, ours) {
+			return fmt.Sprintf(" (in %s, line %d)", strings.TrimPrefix(frame.Function, ours), frame.Line)
+		}
+		panicked = panicked || frame.Function == "runtime.gopanic"
+		if !more {
+			return ""
+		}
+	}
+}
+
+// ours begins the names of the functions of this program.
+const ours = "github.com/kubectl-mesh/kubectl-mesh/"
 
 func (f *Frame) exit(err error, ctx context.Context) int {
 	var code ExitCode
