@@ -191,12 +191,25 @@ func protobufOf(body []byte) (kind string, message []byte, ok bool) {
 	if !ok {
 		return "", nil, false
 	}
-	var object runtime.Unknown
-	if object.Unmarshal(envelope) != nil {
-		return "", nil, false
-	}
-	return object.Kind, object.Raw, true
+	// As runtime.Unknown, which would copy the whole message.
+	var t runtime.TypeMeta
+	err := eachField(envelope, func(field protowire.Number, value []byte) error {
+		switch field {
+		case fieldTypeMeta:
+			return t.Unmarshal(value)
+		case fieldRaw:
+			message = value
+		}
+		return nil
+	})
+	return t.Kind, message, err == nil
 }
+
+// The fields of the envelope.
+const (
+	fieldTypeMeta protowire.Number = 1
+	fieldRaw      protowire.Number = 2
+)
 
 // The fields of every list of Kubernetes.
 const (

@@ -24,7 +24,7 @@ to fix them, with the evidence and the command; the last line is the verdict.`,
 	Example: `  %[1]s --contexts east,west`,
 	Meshes:  rules.Meshes(),
 	Areas:   areas,
-	Heap:    170 << 20, // what istiods say of tens of thousands of endpoints
+	Heap:    174 << 20, // what istiods say of tens of thousands of endpoints
 	Main: func(f *command.Frame, root *cobra.Command) {
 		f.AddCheckUp(root, command.CheckUp{Areas: areas, Deeper: deeper})
 	},

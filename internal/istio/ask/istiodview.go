@@ -40,12 +40,12 @@ const monitoring = 15014
 // errDebug is why an istiod that was reached says nothing.
 var errDebug = errors.New("istiod does not show its state (ENABLE_DEBUG_ON_HTTP)")
 
-// ReadIstiods asks replicas of a control plane which clusters they read, which
+// readIstiods asks replicas of a control plane which clusters they read, which
 // endpoints they have of them and which proxies are connected to them, all at once: of each
 // two round trips for a port-forward and one for each of three requests. Where the control
 // plane knows of ambient mode across networks a fourth one asks for what ambient workloads
 // are told.
-func ReadIstiods(ctx context.Context, cluster survey.Cluster, pods []string, ambient bool) []facts.IstiodView {
+func readIstiods(ctx context.Context, cluster survey.Cluster, pods []string, ambient bool, sets *addressSets) []facts.IstiodView {
 	out := make([]facts.IstiodView, len(pods))
 	var wait sync.WaitGroup
 	for i, name := range pods {
@@ -62,6 +62,7 @@ func ReadIstiods(ctx context.Context, cluster survey.Cluster, pods []string, amb
 				return
 			}
 			shards, err := debug(ctx, client, "endpointShardz", parseShards)
+			sets.share(shards)
 			view.Shards = istiodOutcome(shards, err)
 			proxies, err := debug(ctx, client, "syncz", parseProxies)
 			view.Proxies = istiodOutcome(proxies, err)

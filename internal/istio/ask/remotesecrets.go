@@ -61,6 +61,7 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 			}
 		}
 	}
+	sets := newAddressSets()
 	first := survey.Ask(ctx, by, slices.Sorted(maps.Keys(plan.Users)), func(ctx context.Context, c survey.Cluster) (asked, error) {
 		var a asked
 		var wait sync.WaitGroup
@@ -79,7 +80,7 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 		}
 		if primary && wanted.Has(questions.Istiods) {
 			wait.Go(func() {
-				a.istiods = ReadIstiods(ctx, c, pods[c.Context], slices.Contains(plan.Ambient, c.Context))
+				a.istiods = readIstiods(ctx, c, pods[c.Context], slices.Contains(plan.Ambient, c.Context), sets)
 			})
 		}
 		wait.Wait()
@@ -196,6 +197,7 @@ func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *fa
 		Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{},
 		Gateways: map[string]facts.Cluster{}, Pods: map[string]map[string]bool{},
 	}
+	sets := newAddressSets()
 	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.primaries, s.contexts, slices.Collect(maps.Keys(s.pods))))))
 	answers := survey.Ask(ctx, by, wanted, func(ctx context.Context, c survey.Cluster) (all, error) {
 		var a all
@@ -216,7 +218,7 @@ func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *fa
 		}
 		if slices.Contains(s.primaries, c.Context) {
 			wait.Go(func() {
-				a.istiods = ReadIstiods(ctx, c, s.istiods[c.Context], slices.Contains(s.ambient, c.Context))
+				a.istiods = readIstiods(ctx, c, s.istiods[c.Context], slices.Contains(s.ambient, c.Context), sets)
 			})
 		}
 		if pods := s.pods[c.Context]; len(pods) > 0 {

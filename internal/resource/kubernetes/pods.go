@@ -80,7 +80,7 @@ func (t *podTrimmer) trim(o *corev1.Pod) *facts.Pod {
 			}
 		}
 	}
-	p.Statuses = slices.Clip(p.Statuses)
+	p.Statuses = slices.Clone(p.Statuses) // without room for those that were left out
 	p.PodTemplate = t.shared(p.PodTemplate)
 	return &p
 }
