@@ -5,11 +5,25 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
 )
 
 // Key is equal for URLs of the same API server, whatever the case of the host,
 // a default port or a trailing slash; it is "" for what is not the URL of one.
 func Key(server string) string {
+	if key, ok := keys.Load(server); ok {
+		return key.(string)
+	}
+	key := keyOf(server)
+	keys.Store(server, key)
+	return key
+}
+
+// keys are those that were asked for: in a fleet of a hundred clusters each remote secret is compared
+// with every cluster, more than once.
+var keys sync.Map
+
+func keyOf(server string) string {
 	server = strings.TrimSpace(server)
 	if server != "" && !strings.Contains(server, "://") {
 		server = "https://" + server // as client-go takes an address without scheme
