@@ -109,7 +109,7 @@ vulnerabilities: ## Look for known vulnerabilities in what the plugins call; wit
 
 .PHONY: unit
 unit: build ## Unit tests and scripts, with the race detector
-	@CGO_ENABLED=1 go test -race -timeout 30m ./...
+	@KUBECTL_MESH_BINARIES=$(CURDIR)/bin CGO_ENABLED=1 go test -race -timeout 30m ./...
 	@go test -run 'TestFixesDoNoHarm|TestWholeIsTheSumOfItsAreas|TestWordsOfFindings' ./internal/istio/istiomesh
 	@go test -run 'TestHostileNames|TestEmptiedFields' ./internal/rules
 
@@ -170,6 +170,12 @@ fuzz: ## Fuzz everything that parses input, FUZZTIME (30s) for each target, and 
 		done; \
 	done
 	@go test -count=1 -timeout 4h -run 'TestHostileNames|TestEmptiedFields' ./internal/rules -one-in 1
+
+# Beside the binaries the rules are attacked with names and fields; fuzz tries each of them.
+.PHONY: attack
+attack: build ## Attack the binaries with hostile clusters, dumps, kubeconfigs and signals, in ten minutes; "fuzz" goes on from there
+	@KUBECTL_MESH_BINARIES=$(CURDIR)/bin go test -count=1 -timeout 20m ./test/attack -all
+	@go test -count=1 -timeout 20m -run 'TestHostileNames|TestEmptiedFields' ./internal/rules -one-in 200
 
 .PHONY: golden
 golden: build ## Rewrite the golden files of all tests
