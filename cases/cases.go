@@ -398,10 +398,15 @@ func (c *Case) Check() []string {
 	return out
 }
 
-// ParseCommand takes a command apart: the area whose verify it is, or the service that is diagnosed.
+// Check is the command that is about all areas: kubectl mesh-check.
+const Check = "check"
+
+// ParseCommand takes a command apart: the area whose verify it is, Check, or the service that is diagnosed.
 func ParseCommand(command string) (area, service string, ok bool) {
 	words := strings.Fields(command)
 	switch {
+	case command == Check:
+		return Check, "", true
 	case len(words) == 2 && words[1] == "verify" && slices.Contains([]string{"certs", "network", "endpoints"}, words[0]):
 		return words[0], "", true
 	case len(words) == 3 && words[0] == "endpoints" && words[1] == "diagnose" && strings.Contains(words[2], "."):

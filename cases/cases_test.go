@@ -56,6 +56,9 @@ func run(fleet *facts.Fleet, command string) (finding.Result, error) {
 		return result, err
 	}
 	of.Areas = []mesh.Area{mesh.Area(area)}
+	if area == cases.Check {
+		of.Areas = []mesh.Area{mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints}
+	}
 	result := reach.Check(fleet, rules.Meshes())
 	for _, m := range rules.Meshes() {
 		if !has(fleet, m) {
@@ -136,6 +139,9 @@ func judge(c *cases.Case) (*verdict, error) {
 	}
 	v := &verdict{of: c, first: map[string]string{}}
 	commands := slices.Clone(verifies)
+	if c.Kind == cases.Healthy {
+		commands = append(commands, cases.Check)
+	}
 	for _, e := range c.Expect {
 		commands = append(commands, e.Command)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // way is what is said of one way in which a cluster is not reached.
@@ -58,7 +59,7 @@ var ways = map[facts.UnreachedKind]way{
 // Reports are the codes that Check can find, with their severities.
 func Reports() []rule.Report {
 	reports := []rule.Report{
-		rule.May("FLT007", finding.Warning), rule.May("FLT008", finding.Warning), rule.May("FLT009", finding.Warning),
+		rule.May("FLT007", finding.Warning), rule.May("FLT008", finding.Warning, finding.Note), rule.May("FLT009", finding.Warning),
 	}
 	for _, w := range ways {
 		reports = append(reports, rule.May(w.code, finding.Error))
@@ -77,7 +78,7 @@ func Check(fleet *facts.Fleet, meshes []mesh.Mesh) finding.Result {
 			r.Add(unreached(c))
 			continue
 		}
-		noMesh(&r, c, meshes)
+		noMesh(&r, fleet, c, meshes)
 	}
 	for _, b := range fleet.Beyond {
 		r.Add(beyond(b))
@@ -107,7 +108,7 @@ func unreached(c *facts.Cluster) finding.Finding {
 }
 
 // noMesh: nothing of any mesh where it was looked for. Only what was really read tells.
-func noMesh(r *finding.Result, c *facts.Cluster, meshes []mesh.Mesh) {
+func noMesh(r *finding.Result, fleet *facts.Fleet, c *facts.Cluster, meshes []mesh.Mesh) {
 	f := finding.Finding{
 		Code: "FLT008", Severity: finding.Warning, Clusters: []string{c.Context},
 		Effect: "the cluster is not part of a mesh, or its control plane is in another namespace",
@@ -135,7 +136,35 @@ func noMesh(r *finding.Result, c *facts.Cluster, meshes []mesh.Mesh) {
 	if elsewhere = finding.Distinct(elsewhere); len(elsewhere) > 0 {
 		f.Fix = []finding.Step{finding.Say("Look there: -i %s.", elsewhere[0])}
 	}
+	if len(elsewhere) == 0 && !isNamed(fleet, c, meshes) {
+		f.Severity = finding.Note // a cluster that only deploys to the mesh, or has nothing to do with it
+	}
 	r.Add(f)
+}
+
+// isNamed reports whether a cluster is one to which others of the fleet lead, or may be one: what they lead
+// to was not read, or no cluster has a mesh.
+func isNamed(fleet *facts.Fleet, c *facts.Cluster, meshes []mesh.Mesh) bool {
+	found := false
+	for i := range fleet.Clusters {
+		other := &fleet.Clusters[i]
+		if other.Context == c.Context || other.Unreached != nil {
+			continue
+		}
+		for _, m := range meshes {
+			if !m.Presence(other).Found {
+				continue
+			}
+			found = true
+			peers := m.Peers(other)
+			if peers.Unknown != "" || slices.ContainsFunc(peers.Peers, func(p mesh.Peer) bool {
+				return serverurl.Same(p.Server, c.Server) || p.ClusterID == c.Context
+			}) {
+				return true
+			}
+		}
+	}
+	return !found
 }
 
 func beyond(b facts.BeyondReach) finding.Finding {

@@ -46,6 +46,11 @@ func TestJudge(t *testing.T) {
 			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
 			f.Clusters[1] = m.Facts().Clusters[0]
 		}, []string{"FLT008 warning west"}},
+		"no Istio in a cluster to which no other leads": {func(f *facts.Fleet) {
+			m := istiotest.Healthy("hub")
+			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""
+			f.Clusters = append(f.Clusters, m.Facts().Clusters[0])
+		}, []string{"FLT008 note hub"}},
 		"no Istio, as far as may be read": {func(f *facts.Fleet) {
 			m := istiotest.Healthy("west")
 			m.Clusters[0].NoIstio, m.Clusters[0].Image = true, ""

@@ -124,7 +124,8 @@ func withoutZtunnel(p pass) {
 			}
 		}
 		if len(ztunnels) == 0 {
-			continue // what was read does not show that ambient mode is in use
+			noZtunnel(p, c)
+			continue
 		}
 		for _, node := range onNodes(c, ambientPods(c)) {
 			z := ztunnels[node.name]
@@ -141,6 +142,47 @@ func withoutZtunnel(p pass) {
 			p.Report(f)
 		}
 	}
+}
+
+// noZtunnel: a cluster has ambient pods and a control plane that serves them, and nowhere a ztunnel.
+// A label of the namespace alone says nothing: people label namespaces of clusters that have no ambient mode.
+func noZtunnel(p pass, c *model.Cluster) {
+	serves := slices.ContainsFunc(c.Installed(), func(i istio.Istiod) bool { return i.On(istio.EnvAmbient) })
+	var pods []*facts.Pod
+	captured := false
+	for _, node := range onNodes(c, ambientPods(c)) {
+		for _, pod := range node.pods {
+			if p.Model.Fleet.At.Sub(pod.Created) >= settled {
+				pods = append(pods, pod)
+				captured = captured || pod.Annotations[istio.AnnotationRedirection] == "enabled"
+			}
+		}
+	}
+	if !serves || len(pods) == 0 {
+		return
+	}
+	f := finding.Finding{
+		Code: "CP050", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.Kind("ztunnel"),
+		Title:    fmt.Sprintf("%s has ambient pods and no ztunnel", c.Context),
+		Evidence: []finding.Evidence{{Field: "pods of ztunnel", Value: "none"}},
+		Effect:   "they are not in the mesh: their traffic is in plain text, no policy holds for it, and it stays in the cluster",
+		Fix: []finding.Step{finding.Say("Install ztunnel and the CNI plugin. Where they are installed, see why they have no pods:").By(
+			finding.Kubectl(c.Context, "get", "daemonsets", "-A", "-l", "app="+istio.ZtunnelName),
+			finding.Kubectl(c.Context, "get", "events", "-A", "--field-selector=involvedObject.name="+istio.ZtunnelName))},
+	}
+	if captured {
+		f.Effect = "their traffic is led to ztunnel, and stops"
+	}
+	for _, e := range resources.RefusedPods.Of(c.Cluster).Value {
+		if e.InvolvedObject.Kind == "DaemonSet" && e.InvolvedObject.Name == istio.ZtunnelName {
+			f.Evidence = append(f.Evidence, finding.Evidence{
+				Field: "event " + e.Reason + " of daemonset " + e.InvolvedObject.Namespace + "/" + e.InvolvedObject.Name, Value: e.Message,
+			})
+			break
+		}
+	}
+	f.Evidence = append(f.Evidence, evidenceOf(sharesOf(pods, pods))...)
+	p.Report(f)
 }
 
 // withoutCNI: pods of the mesh run on a node on which Istio's CNI plugin, which other nodes have, is

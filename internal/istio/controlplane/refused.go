@@ -63,6 +63,9 @@ func podsRefused(p pass) {
 				"CP025",
 				"PR014",
 			)
+			if f.CausedBy == "" && c.CallsNobody(byWebhook[0]) {
+				f.CausedBy = model.Cause(p, c.Context, finding.Object{}, "CP026")
+			}
 			if f.Fix = remedy.CallableWebhook(c, byWebhook[0].Cause); f.CausedBy != "" {
 				f.Fix = remedy.ByItsCause()
 			}

@@ -96,7 +96,7 @@ func webhookRules() []*rule.Rule[*model.Mesh] {
 	}, {
 		Reports: []rule.Report{rule.May("CP024", finding.Error)},
 		Needs:   with(resources.RefusedPods),
-		After:   []finding.Code{"CP001", "PR012", "PR002", "PR001", "CP022", "CERT037", "CP025", "PR014"},
+		After:   []finding.Code{"CP001", "PR012", "PR002", "PR001", "CP022", "CP026", "CERT037", "CP025", "PR014"},
 		Run:     podsRefused,
 	}, {
 		Reports: []rule.Report{rule.May("CP024", finding.Warning)},
@@ -153,6 +153,7 @@ func podRules() []*rule.Rule[*model.Mesh] {
 	}, {
 		Reports: []rule.Report{rule.May("CP050", finding.Error)},
 		Needs:   []rule.Need{resources.Pods, resources.Nodes, resources.Namespaces},
+		Uses:    []rule.Need{resources.Istiods, resources.RefusedPods},
 		Run:     withoutZtunnel,
 	}, {
 		Reports: []rule.Report{rule.May("CP051", finding.Error)},

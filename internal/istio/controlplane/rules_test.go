@@ -155,10 +155,18 @@ func TestReportedFaults(t *testing.T) {
 
 // expected is what they find, each of which is a part of what was reported.
 var expected = []string{
+	"api-server-cannot-reach-the-injector: error CP024/west/injection/webhook",
+	"gke-quota-forbids-ztunnel: error CP050/west/ztunnel",
 	"istio-csr-cluster-id: error CP040/east/proxies",
 	"istio-csr-cluster-id: error CP040/west/proxies",
 	"label-of-a-revision-that-is-not-there: error CP020/west/namespace/shop",
+	"pod-security-forbids-istio-init: error CP034/west/namespace/shop",
+	"remote-ca-bundle-of-another-root: error CP024/west/injection/webhook",
+	"remote-injection-url-not-in-the-certificate: error CP024/west/injection/webhook",
 	"remote-without-injection-path: error CP040/west/proxies",
+	"webhook-of-an-old-installation: error CP024/west/injection/webhook",
+	"webhook-of-an-old-installation: error CP026/west/mutatingwebhookconfiguration/istio-sidecar-injector-istio-system",
+	"webhook-of-an-old-installation: warning CP021/west/namespace/shop",
 }
 
 // A read that is not there makes rules unknown, and nothing is found.

@@ -62,8 +62,8 @@ func withoutEndpoints(p pass) {
 			if service != nil && len(c.Slices(name.Namespace, name.Name)) == 0 {
 				continue // Kubernetes makes one for each Service, be it empty: it was not read
 			}
-			if service == nil && !installed || installed && i.Since() < settled && i.Wanted() > 0 {
-				continue // left over by an installation that is gone; or about to start
+			if !installed && (service == nil || c.Primary() && c.Abandoned(name)) || installed && i.Since() < settled && i.Wanted() > 0 {
+				continue // left over by an installation that is gone (CP026); or about to start
 			}
 			f := finding.Finding{
 				Code: "CP022", Severity: finding.Error, Clusters: []string{c.Context}, Object: h.Object,
@@ -120,13 +120,14 @@ func leftOver(p pass) {
 		}
 		for _, h := range slices.Concat(c.ValidatorHooks(), c.InjectorHooks()) {
 			name, _, ok := h.Service()
-			if !ok || c.Service(name.Namespace, name.Name) != nil || p.Model.Fleet.At.Sub(h.Meta.CreationTimestamp.Time) < settled {
+			service := c.Service(name.Namespace, name.Name)
+			if !ok || service != nil && !c.Abandoned(name) || p.Model.Fleet.At.Sub(h.Meta.CreationTimestamp.Time) < settled {
 				continue
 			}
 			if _, installed := c.AnsweredBy(h); installed {
 				continue
 			}
-			if h.Mutates && slices.ContainsFunc(c.InjectorHooks(), func(o model.Hook) bool {
+			if service == nil && h.Mutates && slices.ContainsFunc(c.InjectorHooks(), func(o model.Hook) bool {
 				return o.Object == h.Object && (!o.Known() || matters(c, o))
 			}) {
 				continue // PR012
@@ -143,6 +144,13 @@ func leftOver(p pass) {
 			remove := finding.Say("Careful: this deletes the webhook. See that no installation needs it, then delete it:").By(
 				finding.Kubectl(c.Context, "delete", strings.Replace(h.Object.String(), " ", "/", 1)))
 			f.Fix = []finding.Step{remove}
+			if service != nil {
+				f.Evidence[0].Value = name.Namespace + "/" + name.Name + ", which selects no pod"
+			}
+			if h.Mutates && slices.ContainsFunc(c.InjectorHooks(), func(o model.Hook) bool { return o.Object == h.Object && o.Fails && matters(c, o) }) {
+				f.Severity, f.Effect = finding.Error, "pods that it injects are refused"
+				f.Title = "a webhook of an installation that is gone refuses pods"
+			}
 			if !h.Mutates && h.Fails && h.IsForIstio() {
 				f.Severity, f.Effect = finding.Error, "every change of one of Istio's objects is refused"
 				f.Title = "a webhook that checks Istio's objects calls an installation that is gone"

@@ -3,9 +3,12 @@ package endpoints
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -44,9 +47,46 @@ func (w *walk) notReady(s *corev1.Service, dropped []istio.Dropped) finding.Find
 	return f
 }
 
+// withoutPort is the finding about a Service that has ready pods and leads to a port by a name that
+// none of them has: its EndpointSlices then have no port.
+func (w *walk) withoutPort(s *corev1.Service) (finding.Finding, bool) {
+	var named []string
+	for _, p := range s.Spec.Ports {
+		if p.TargetPort.Type == intstr.String {
+			named = append(named, p.TargetPort.StrVal)
+		}
+	}
+	ready := false
+	for _, slice := range w.to.Slices(s.Namespace, s.Name) {
+		ready = ready || len(slice.Ports) == 0 && slices.ContainsFunc(slice.Endpoints, func(e discoveryv1.Endpoint) bool {
+			return e.Conditions.Ready == nil || *e.Conditions.Ready
+		})
+	}
+	if !ready || len(named) == 0 || len(named) < len(s.Spec.Ports) {
+		return finding.Finding{}, false
+	}
+	return finding.Finding{
+		Code: "EP033", Severity: finding.Error, Clusters: []string{w.to.Context}, Object: w.service.object(),
+		Title: fmt.Sprintf("no pod of %s in %s has the port that the Service leads to", w.service, w.to.Context),
+		Evidence: []finding.Evidence{
+			{Field: w.service.object().String() + ", targetPort", Value: finding.List(named)},
+			{Field: "endpointslices of the Service", Value: "pods that are ready, and no ports"},
+		},
+		Effect: fmt.Sprintf("requests reach no pod in %s", w.to.Context),
+		Fix: []finding.Step{
+			finding.Say("See which ports the containers have, and by which names:").By(finding.Kubectl(w.to.Context, "-n", w.service.namespace,
+				"get", "pods", "-l", strings.Join(pairs(s.Spec.Selector), ","), "-o", "jsonpath={.items[*].spec.containers[*].ports}")),
+			finding.Say("Then give targetPort that name, or the number:").By(edit(w.to.Context, kindService, w.service.namespace, w.service.name)),
+		},
+	}, true
+}
+
 // selectsNothing: a Service without pods is as good as any, as it gives the name. It is
 // wrong where its pods are there and have other labels.
 func (w *walk) selectsNothing(s *corev1.Service) Verdict {
+	if f, none := w.withoutPort(s); none {
+		return w.fault(stepEndpoints, f)
+	}
 	for _, p := range w.to.PodsIn(s.Namespace) {
 		if covered(s.Spec.Selector, p.Labels) && p.Phase != corev1.PodSucceeded && p.Phase != corev1.PodFailed {
 			pod := istio.Backend{Pod: key(p.Namespace, p.Name)}

@@ -57,7 +57,7 @@ func sidecarSteps() []func(*walk) Verdict {
 		(*walk).hasService, (*walk).isWatched, (*walk).isConnected, (*walk).seesNamespace, (*walk).resolvesName,
 		(*walk).sameKind, (*walk).gets, (*walk).isOfMesh, (*walk).hasEndpoints, (*walk).hasCurrentEndpoints, (*walk).subsets, (*walk).samePorts,
 		(*walk).inScope, (*walk).networks, (*walk).mutualTLS, (*walk).throughGateways, (*walk).nearest, (*walk).hasRules,
-		(*walk).keepsGateways, (*walk).oneState, (*walk).admits, (*walk).notEjected,
+		(*walk).keepsGateways, (*walk).oneState, (*walk).admits, (*walk).letsGatewaysIn, (*walk).notEjected,
 	}
 }
 

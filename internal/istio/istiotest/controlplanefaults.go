@@ -7,6 +7,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -327,6 +328,16 @@ var webhookFaults = []ControlPlaneCase{
 	cp("the default validator calls a removed revision", installed(func(c *Cluster) {
 		c.Validator("istiod-default-validator").Webhooks[0].ClientConfig.Service.Name = "istiod-1-28-0"
 	}), "CP026 error east"),
+	cp("the injector of a removed installation", installed(func(c *Cluster) {
+		old := c.Injector("", "istio-sidecar-injector")
+		old.Name, old.Labels = "istio-sidecar-injector-istio-system", map[string]string{"app": "sidecarInjectorWebhook"}
+		c.Network.add(old, &corev1.Service{
+			ObjectMeta: meta(System, "istio-sidecar-injector", nil), Spec: corev1.ServiceSpec{Selector: map[string]string{"istio": "sidecar-injector"}},
+		}, &discoveryv1.EndpointSlice{
+			ObjectMeta:  meta(System, "istio-sidecar-injector-1", map[string]string{discoveryv1.LabelServiceName: "istio-sidecar-injector"}),
+			AddressType: discoveryv1.AddressTypeIPv4,
+		})
+	}), "CP021 warning east", "CP026 error east"),
 	cp("the validator of a removed revision", installed(func(c *Cluster) {
 		old := c.validator("istio-validator-1-28-0-istio-system", true)
 		old.Webhooks[0].ClientConfig.Service.Name = "istiod-1-28-0"
@@ -400,6 +411,13 @@ var injectionFaults = []ControlPlaneCase{
 			if p.Spec.NodeName == "east-node-0" {
 				p.Status.Conditions[0].Status = corev1.ConditionFalse
 			}
+		})
+	}), "CP050 error east"),
+	cp("ambient pods and no ztunnel", installedAmbient(func(c *Cluster) {
+		c.Env[istio.EnvAmbient] = "true"
+		c.Network.More = slices.DeleteFunc(c.Network.More, func(o runtimeObject) bool {
+			p, ok := o.(*corev1.Pod)
+			return ok && p.Labels["app"] == istio.ZtunnelName
 		})
 	}), "CP050 error east"),
 	cp("a node without the CNI plugin", installedAmbient(func(c *Cluster) {

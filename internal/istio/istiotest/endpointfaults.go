@@ -5,7 +5,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
@@ -192,6 +194,13 @@ var endpointFaults = []EndpointCase{
 	{Case: Case{Name: "a policy for addresses of pods", Want: []string{"EP019 warning west", "EP051 note east,west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
 		west.Network.More = append(west.Network.More, allow(api.AuthorizationSource{IPBlocks: []string{"10.0.0.0/28", "10.0.1.0/28"}}))
 	})}, Paths: []string{}},
+	{Case: Case{Name: "a network policy for pods of the namespace", Want: []string{"EP042 warning west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.policyOf(fromPods)
+	})}, Paths: []string{}},
+	{Case: Case{Name: "ready pods without the port of the name", Want: []string{"EP033 error west"}, Fleet: serving(func(_ *Fleet, _, west *Cluster) {
+		west.Service("helloworld").Spec.Ports[0].TargetPort = intstr.FromString("web")
+		west.Slice("helloworld").Ports = nil
+	})}, Paths: []string{"east > west: broken EP033"}},
 	{Case: Case{Name: "the same addresses twice", Want: []string{"EP021 error east,west"}, Fleet: servingFlat(func(_ *Fleet, east, west *Cluster) {
 		p := west.Network.Pods[0]
 		p.Status.PodIP = east.Network.Pods[0].Status.PodIP
@@ -325,6 +334,15 @@ func allow(from api.AuthorizationSource) *api.AuthorizationPolicy {
 
 func failover(from, to string) *api.LoadBalancer {
 	return &api.LoadBalancer{LocalityLbSetting: &api.LocalityLbSetting{Failover: []api.Failover{{From: from, To: to}}}}
+}
+
+// policyOf gives namespace sample a network policy for all its pods that lets peers in.
+func (c *Cluster) policyOf(from ...networkingv1.NetworkPolicyPeer) {
+	p := &networkingv1.NetworkPolicy{ObjectMeta: inSample("same-namespace")}
+	p.Spec = networkingv1.NetworkPolicySpec{
+		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}, Ingress: []networkingv1.NetworkPolicyIngressRule{{From: from}},
+	}
+	c.Network.More = append(c.Network.More, p)
 }
 
 // serveAt gives the cluster a Service without pods, at an address, of some age.

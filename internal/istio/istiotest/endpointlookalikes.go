@@ -168,6 +168,7 @@ var lookAlikes = []EndpointCase{
 			c.Env[istio.EnvAmbient] = "true"
 			c.Namespaces["demo"] = map[string]string{"istio.io/dataplane-mode": "ambient"}
 			c.run(workload{namespace: "demo", name: "hello", port: httpPort("http", 80)}, 1)
+			c.ztunnel()
 		}
 	})}},
 	{Case: Case{Name: "a metrics port without mutual TLS", Fleet: serving(func(f *Fleet, _, _ *Cluster) {

@@ -137,6 +137,7 @@ var cloudFaults = []Case{
 	})},
 	{Name: "classic load balancer that checks a port without a listener", Want: []string{"GW041 error west"}, Fleet: classic(classicName, 80, nil)},
 	{Name: "load balancer that lets no other node in", Want: []string{"GW042 warning west"}, Fleet: ranged("198.51.100.0/24")},
+	{Name: "load balancer on the internet that lets private addresses in", Want: []string{"GW042 warning west"}, Fleet: ranged("10.0.0.0/8")},
 	{Name: "waypoint advertised by a name", Want: []string{"GW039 warning west"}, Fleet: networked(func(_ *Fleet, _, west *Cluster) {
 		west.waypointIn(hostname("waypoint.sample.svc.cluster.local"))
 	})},

@@ -310,6 +310,15 @@ var networkFaults = []Case{
 		}
 		delete(east.Env, istio.EnvExternalIstiod)
 	})},
+	{Name: "remote cluster with the CA bundle of another control plane", Want: []string{"PR004 error west"}, Fleet: networked(func(_ *Fleet, east, west *Cluster) {
+		west.formerBundle(east)
+	})},
+	{Name: "remote cluster that refuses pods for the CA bundle of another control plane", Want: []string{"PR014 error west"}, Fleet: networked(func(_ *Fleet, east, west *Cluster) {
+		west.formerBundle(east)
+		west.refused("sample", "web-6c9f8d6b5", `Error creating: Internal error occurred: failed calling webhook `+
+			`"rev.namespace.sidecar-injector.istio.io": failed to call webhook: Post "https://istiod.istio-system.svc:443/inject?timeout=10s": `+
+			`tls: failed to verify certificate: x509: certificate signed by unknown authority`)
+	})},
 	{Name: "remote cluster without CA bundle", Want: []string{"PR004 error west"}, Fleet: networked(func(_ *Fleet, east, west *Cluster) {
 		west.injectsByService(east)
 		config := west.InjectsBy
@@ -318,6 +327,16 @@ var networkFaults = []Case{
 			w.CABundle = nil
 		}
 	})},
+}
+
+// formerBundle gives the webhooks of a remote cluster the CA of another control plane than its primary.
+func (c *Cluster) formerBundle(primary *Cluster) {
+	c.injectsByService(primary)
+	config, other := c.InjectsBy, Root(Spec{Name: "Former root"})
+	c.InjectsBy = func(w *admissionv1.WebhookClientConfig) {
+		config(w)
+		w.CABundle = []byte(other.PEM())
+	}
 }
 
 // stray gives the cluster a Service of a workload that is labelled as a gateway.

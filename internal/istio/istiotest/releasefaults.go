@@ -178,6 +178,22 @@ var ReleaseFaults = func() []ReleaseCase {
 			Make: released(through("true"), nil), Healthy: released(through("false"), nil),
 		},
 		{
+			Name: "a global service with a waypoint on a network of two clusters", Bug: istio.BugFlatWaypoint, Image: "1.29.1", Fixed: "1.30.4",
+			Want: "NET040 warning east",
+			Make: released(func() *Fleet {
+				f := flat(OneNetwork("network1", "east", "west"))
+				f.Clusters[0].Network.More = append(f.Clusters[0].Network.More, waypoint())
+				for _, c := range f.Clusters {
+					multiNetwork(c)
+					c.Network.More = append(c.Network.More, &corev1.Service{ObjectMeta: meta("sample", "whoami", map[string]string{
+						istio.LabelGlobal: "true", istio.LabelWaypoint: "waypoint",
+					})})
+				}
+				return f
+			}, nil),
+			Healthy: released(func() *Fleet { return flat(OneNetwork("network1", "east", "west")) }, nil),
+		},
+		{
 			Name: "a waypoint on a network of two clusters", Bug: istio.BugFlatWaypoint, Image: "1.29.1", Fixed: "1.30.4", Want: "NET040 note east",
 			Make: released(func() *Fleet {
 				f := flat(OneNetwork("network1", "east", "west"))

@@ -400,6 +400,8 @@ var RemoteFaults = []RemoteCase{
 		resources.SystemSecrets.Edit(w.Cluster("east")).Value = []facts.LooseSecret{loose(System, "istio-remote-secret-west", "", false, "west")}
 	}), []string{"SEC003 error east", "SEC023 error east,west < SEC003"}},
 	{"a key that is not the cluster's ID", after(func(w RemoteWorld) { rename(w, "east", "west", "far") }), []string{"SEC004 warning east,west"}},
+	{"a cluster with the ID of the one that watches it", Remote(func(f *Fleet) { f.Clusters[1].Env[istio.EnvClusterID] = "east" }, nil),
+		[]string{"SEC006 error west,east"}},
 	{"a key that is not the remote cluster's ID", Remote(func(f *Fleet) { f.Clusters[1].NoControlPlane(f.Clusters[0]) }, func(w RemoteWorld) { rename(w, "east", "west", "far") }),
 		[]string{"SEC004 error east,west"}},
 	{"a secret called west that leads to north", Remote(nil, func(w RemoteWorld) {

@@ -162,9 +162,10 @@ func (c *Cluster) isShutOut(ranges []netip.Prefix, kind corev1.NodeAddressType) 
 		if !has {
 			return false
 		}
-		// Pods may keep their own addresses on the way.
+		// Pods may keep their own addresses on the way, but not over the internet.
 		for _, r := range ranges {
-			if pods, err := netip.ParsePrefix(n.Spec.PodCIDR); err == nil && r.Overlaps(pods) {
+			pods, err := netip.ParsePrefix(n.Spec.PodCIDR)
+			if err == nil && r.Overlaps(pods) && (kind == corev1.NodeInternalIP || !IsPrivateAddress(pods.Addr())) {
 				return false
 			}
 		}

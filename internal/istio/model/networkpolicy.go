@@ -55,6 +55,40 @@ func (c *Cluster) Admits(p *facts.Pod, port int) (Admission, []string) {
 	return best, names
 }
 
+// AdmitsFrom reports whether network policies let connections to a port of a pod in that come from a pod of
+// the cluster with some labels, and by which policy; nil where no policy selects the pod. Ranges of addresses
+// are taken to have that of the client.
+func (c *Cluster) AdmitsFrom(p *facts.Pod, port int, namespace string, podLabels map[string]string) (bool, *networkingv1.NetworkPolicy) {
+	policies := c.PoliciesOf(p)
+	for _, policy := range policies {
+		for _, rule := range policy.Spec.Ingress {
+			if AllowsPort(rule.Ports, port) && (len(rule.From) == 0 || slices.ContainsFunc(rule.From, func(peer networkingv1.NetworkPolicyPeer) bool {
+				return c.isPeer(policy, peer, namespace, podLabels)
+			})) {
+				return true, policy
+			}
+		}
+	}
+	return len(policies) == 0, nil
+}
+
+func (c *Cluster) isPeer(
+	policy *networkingv1.NetworkPolicy, peer networkingv1.NetworkPolicyPeer, namespace string, podLabels map[string]string,
+) bool {
+	matches := func(s *metav1.LabelSelector, of map[string]string) bool {
+		selector, err := metav1.LabelSelectorAsSelector(s)
+		return err != nil || selector.Matches(labels.Set(of))
+	}
+	switch {
+	case peer.IPBlock != nil:
+		return true
+	case peer.NamespaceSelector == nil && namespace != policy.Namespace,
+		peer.NamespaceSelector != nil && !matches(peer.NamespaceSelector, c.NamespaceLabels(namespace)):
+		return false
+	}
+	return peer.PodSelector == nil || matches(peer.PodSelector, podLabels)
+}
+
 func restrictsIngress(p *networkingv1.NetworkPolicy) bool {
 	return len(p.Spec.PolicyTypes) == 0 || slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeIngress)
 }

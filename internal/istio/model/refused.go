@@ -1,6 +1,7 @@
 package model
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,44 @@ const (
 // ByWebhook reports whether it is the injection webhook that fails.
 func (c RefusalCause) ByWebhook() bool {
 	return slices.Contains([]RefusalCause{WebhookUntrusted, WebhookTimeout, WebhookUnreachable, WebhookWithoutTarget, WebhookOther}, c)
+}
+
+// calledService is the Service in the address at which the API server called a webhook.
+var calledService = regexp.MustCompile(`https://([a-z0-9-]+)\.([a-z0-9-]+)\.svc[.:/]`)
+
+// Called is the Service that the API server called, where its message names one.
+func (r Refusal) Called() (istio.ObjectName, bool) {
+	m := calledService.FindStringSubmatch(r.Message)
+	if m == nil {
+		return istio.ObjectName{}, false
+	}
+	return istio.ObjectName{Namespace: m[2], Name: m[1]}, true
+}
+
+// Abandoned reports whether a Service of the cluster selects pods, and there is none, nor an installation of
+// istiod that has its name: what selects other pods by mistake is not abandoned.
+func (c *Cluster) Abandoned(name istio.ObjectName) bool {
+	s := c.Service(name.Namespace, name.Name)
+	if s == nil || len(s.Spec.Selector) == 0 || len(c.SelectedPods(s)) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(c.Installations(), func(i Installation) bool {
+		return i.Istiod.Namespace == name.Namespace && ServiceOf(i.Istiod.Revision) == name.Name
+	})
+}
+
+// CallsNobody reports whether the API server called a Service of the cluster behind which no
+// control plane is: one that an installation left over.
+func (c *Cluster) CallsNobody(r Refusal) bool {
+	name, ok := r.Called()
+	if !ok || !c.Abandoned(name) {
+		return false
+	}
+	return slices.ContainsFunc(c.Hooks(), func(h Hook) bool {
+		called, _, calls := h.Service()
+		_, installed := c.AnsweredBy(h)
+		return calls && called == name && !installed
+	})
 }
 
 // refusedFor is how long an event of a refusal says how things are: the controllers of

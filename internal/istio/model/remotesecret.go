@@ -78,6 +78,9 @@ const (
 	// RefusesProxies: the cluster is a remote one, whose proxies give an ID that istiod
 	// does not know.
 	RefusesProxies Misnaming = "not the ID that the proxies give"
+	// SharedID: the cluster has the ID of the one that holds the secret, so that no secret there
+	// can have it.
+	SharedID Misnaming = "not the ID, which two clusters have"
 )
 
 // Misnamed says whether the control plane of In knows the cluster to which the secret
@@ -90,6 +93,8 @@ func (r *RemoteSecret) Misnamed() Misnaming {
 		return "" // istiod ignores it, or has its own reason for the key
 	case r.Named() != nil:
 		return OtherCluster
+	case r.In.IsOwnID(r.To.ID):
+		return SharedID
 	case r.To.WithoutControlPlane():
 		return RefusesProxies
 	}

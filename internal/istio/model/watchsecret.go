@@ -32,7 +32,7 @@ func (r *RemoteSecret) flaw() (WatchStatus, WatchReason) {
 		return Impaired, NamedAsAnother
 	case RefusesProxies:
 		return Impaired, ProxiesRefused
-	case OtherName: // istiod watches the cluster all the same
+	case OtherName, SharedID: // istiod watches the cluster all the same
 	}
 	if kind, _ := r.Unreachable(); kind != "" {
 		return Stale, AddressUnreachable
@@ -112,7 +112,7 @@ func (r *RemoteSecret) remark() WatchReason {
 	missing, _ := r.MissingRights()
 	changed, _ := r.ChangeMissed()
 	switch {
-	case r.Misnamed() == OtherName:
+	case r.Misnamed() == OtherName, r.Misnamed() == SharedID:
 		return NamedDifferently
 	case r.Proxied().Any():
 		return ThroughProxy

@@ -3,6 +3,7 @@ package primaryremote
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -10,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/evidence"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
 // notManaged finds remote clusters that no primary manages: one writes its root and the
@@ -91,6 +93,78 @@ func noBundle(p pass) {
 			CausedBy: r.cause(p, "PR005"),
 		})
 	}
+}
+
+// settledBundle is how long a primary may take to write its CA into a webhook that was just made.
+const settledBundle = time.Hour
+
+// otherBundle finds remote clusters whose webhooks have a CA bundle without any root that the control
+// planes publish.
+func otherBundle(p pass) {
+	for _, r := range remotes(p) {
+		seen := r.otherBundles(p)
+		if len(seen) == 0 || len(r.untrusted(p)) > 0 {
+			continue // PR014 says it where pods are refused already
+		}
+		p.Report(finding.Finding{
+			Code: "PR004", Severity: finding.Error, Clusters: []string{r.Context}, Object: objectBundles,
+			Title: titleOtherBundle, Evidence: seen,
+			Effect: "the API server does not trust the injector: pods in namespaces with injection are not created, " +
+				"x509: certificate signed by unknown authority",
+			Fix:      []finding.Step{readLog("the CA bundle", r.by)},
+			CausedBy: r.cause(p, "PR005"),
+		})
+	}
+}
+
+const titleOtherBundle = "the CA bundle of the injection webhook is not the CA of the primary"
+
+// otherBundles is a line for each webhook whose CA bundle has no root of the control planes, where those
+// sign their own certificate, and the roots of these.
+func (r remote) otherBundles(p pass) []finding.Evidence {
+	var roots []string
+	for _, cp := range r.by {
+		if _, own := cp.CertificateNames(); !own || cp.Istiod.CAElsewhere || len(cp.Cluster.Roots()) == 0 {
+			return nil
+		}
+		roots = append(roots, cp.Cluster.Roots()...)
+	}
+	var out []finding.Evidence
+	for _, i := range r.Injectors() {
+		bundle := pki.ParseBundle(i.ClientConfig.CABundle)
+		_, byService := i.Service() // one with a URL may have a certificate of a public CA
+		if !byService || len(bundle.Certificates) == 0 || p.Model.Fleet.At.Sub(i.Meta.CreationTimestamp.Time) < settledBundle ||
+			slices.ContainsFunc(bundle.Certificates, func(c pki.Certificate) bool { return slices.Contains(roots, c.SHA256) }) {
+			continue
+		}
+		var names []string
+		for _, c := range bundle.Certificates {
+			names = append(names, fmt.Sprintf("%s (SHA-256 %.16s…)", c.Subject(), c.SHA256))
+		}
+		out = append(out, finding.Evidence{Cluster: r.Context, Field: i.Object().String() + ", caBundle", Value: finding.List(names)})
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	for _, cp := range r.by {
+		var short []string
+		for _, root := range cp.Cluster.Roots() {
+			short = append(short, fmt.Sprintf("SHA-256 %.16s…", root))
+		}
+		out = append(out, finding.Evidence{Cluster: cp.Context, Field: "roots of " + cp.String(), Value: finding.List(short)})
+	}
+	return out
+}
+
+// untrusted are workloads whose pods the API server refuses since it does not trust the injector.
+func (r remote) untrusted(p pass) []finding.Evidence {
+	var out []finding.Evidence
+	for _, refusal := range r.Refusals() {
+		if refusal.Cause == model.WebhookUntrusted && len(out) < mostRefusals {
+			out = append(out, evidence.Refusal(refusal, p.Model.Fleet.At))
+		}
+	}
+	return out
 }
 
 // objectBundles is what has to get another CA bundle.

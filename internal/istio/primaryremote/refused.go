@@ -28,11 +28,22 @@ func refusedByWebhook(p pass) {
 			by[r.Cause] = append(by[r.Cause], r)
 		}
 		for _, cause := range causes {
+			bundle, name := untrustedFor(p, c, cause)
+			if name {
+				continue // PR013 has the refused workloads as evidence
+			}
 			f := finding.Finding{
 				Code: "PR014", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.Kind("injection webhook"),
 				Title:    remedy.WebhookFails(cause),
 				Effect:   fmt.Sprintf("pods of %s are not created", finding.Plural(len(by[cause]), "workload")),
 				CausedBy: model.Cause(p, c.Context, finding.Object{}, "PR012", "PR002", "PR001"),
+			}
+			if len(bundle) > 0 {
+				f.Title, f.Evidence = titleOtherBundle+": pods are refused", bundle
+			}
+			if f.CausedBy == "" && c.CallsNobody(by[cause][0]) {
+				f.Title = "the API server calls an injector that nobody runs any more: pods are refused"
+				f.CausedBy = model.Cause(p, c.Context, finding.Object{}, "CP026")
 			}
 			for i, r := range by[cause] {
 				if i < mostRefusals {
@@ -42,10 +53,26 @@ func refusedByWebhook(p pass) {
 			if n := len(by[cause]) - mostRefusals; n > 0 {
 				f.Evidence = append(f.Evidence, finding.Evidence{Field: "further workloads", Value: fmt.Sprint(n)})
 			}
-			if f.Fix = remedy.CallableWebhook(c, cause); f.CausedBy != "" {
+			switch f.Fix = remedy.CallableWebhook(c, cause); {
+			case f.CausedBy != "":
 				f.Fix = remedy.ByItsCause()
+			case len(bundle) > 0:
+				f.Fix = []finding.Step{readLog("the CA bundle", c.ConfiguredBy())}
+			case c.CallsNobody(by[cause][0]):
+				f.Fix = []finding.Step{remedy.SeeWebhooks(c)}
 			}
 			p.Report(f)
 		}
 	}
+}
+
+// untrustedFor says why the API server of a remote cluster does not trust the injector, as far as what was
+// read shows it: webhooks have a CA bundle of somebody else, or call a name that istiod's certificate lacks.
+func untrustedFor(p pass, c *model.Cluster, cause model.RefusalCause) (bundle []finding.Evidence, name bool) {
+	if cause != model.WebhookUntrusted || !c.RemoteWatched() {
+		return nil, false
+	}
+	r := remote{c, c.ConfiguredBy()}
+	names, sure := r.certificateNames()
+	return r.otherBundles(p), sure && len(r.wrongInjection(p, fitting(names))) > 0
 }

@@ -49,6 +49,15 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Run:     noBundle,
 		},
 		{
+			Reports: []rule.Report{rule.May("PR004", finding.Error)},
+			Needs: []rule.Need{
+				resources.Istiods, resources.Namespaces, resources.Webhooks, resources.RootCert, resources.MeshConfigs, resources.RemoteSecrets,
+			},
+			Uses:  []rule.Need{resources.Pods, resources.GatewayEvents},
+			After: []finding.Code{"PR005"},
+			Run:   otherBundle,
+		},
+		{
 			Reports: []rule.Report{rule.May("PR009", finding.Error, finding.Warning)},
 			Needs:   []rule.Need{resources.Services, resources.Pods, resources.Istiods, resources.Webhooks},
 			Run:     formerControlPlane,
@@ -95,13 +104,6 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Run:   otherRoot,
 		},
 		{
-			Reports: []rule.Report{rule.May("PR014", finding.Error)},
-			Needs:   []rule.Need{resources.Pods, resources.Istiods},
-			Uses:    []rule.Need{resources.GatewayEvents},
-			After:   []finding.Code{"PR012", "PR002", "PR001"},
-			Run:     refusedByWebhook,
-		},
-		{
 			Reports: []rule.Report{rule.May("PR010", finding.Error)},
 			Needs:   []rule.Need{resources.Services, resources.Pods},
 			Run:     discoveryServiceMissing,
@@ -118,7 +120,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Needs: []rule.Need{
 				resources.Services, resources.Pods, resources.Istiods, resources.Webhooks, resources.RemoteSecrets, resources.MeshConfigs,
 			},
-			Uses: []rule.Need{resources.RootCert, questions.Trials},
+			Uses: []rule.Need{resources.RootCert, resources.GatewayEvents, questions.Trials},
 			Run:  serverNames,
 		},
 		{
@@ -132,6 +134,16 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			After: append([]finding.Code{"PR001", "PR005"}, gatewayCauses...),
 			When:  probing.Topic,
 			Run:   trials,
+		},
+		{
+			Reports: []rule.Report{rule.May("PR014", finding.Error)},
+			Needs:   []rule.Need{resources.Pods, resources.Istiods},
+			Uses: []rule.Need{
+				resources.GatewayEvents, resources.Services, resources.MutatingWebhooks, resources.Webhooks, resources.RootCert,
+				resources.MeshConfigs, resources.RemoteSecrets, questions.Trials,
+			},
+			After: []finding.Code{"PR012", "PR002", "PR001", "CP026"},
+			Run:   refusedByWebhook,
 		},
 	}
 }

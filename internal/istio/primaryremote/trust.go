@@ -76,18 +76,11 @@ func fingerprints(c *model.Cluster) finding.Evidence {
 // something in front of istiod ends TLS.
 func serverNames(p pass) {
 	for _, r := range remotes(p) {
-		var names []string
-		sure := true
-		for _, cp := range r.by {
-			own, known := cp.CertificateNames()
-			names, sure = append(names, own...), sure && known
-		}
+		names, sure := r.certificateNames()
 		if !sure {
 			continue
 		}
-		fits := func(host string) bool {
-			return slices.Contains(names, host) || slices.Contains(names, strings.TrimSuffix(host, ".cluster.local"))
-		}
+		fits := fitting(names)
 		wrong := append(r.wrongDiscovery(p, fits), r.wrongInjection(p, fits)...)
 		if len(wrong) == 0 {
 			continue
@@ -99,11 +92,31 @@ func serverNames(p pass) {
 				Cluster: cp.Context, Field: "names in the certificate of " + cp.String(), Value: strings.Join(own, ", "),
 			})
 		}
+		if len(r.wrongInjection(p, fits)) > 0 {
+			wrong = append(wrong, r.untrusted(p)...)
+		}
 		p.Report(finding.Finding{
 			Code: "PR013", Severity: finding.Error, Clusters: []string{r.Context}, Object: objectServerNames,
 			Title: titleServerNames, Evidence: wrong, Effect: effectServerNames,
 			Fix: callableBy(r.by[0], host),
 		})
+	}
+}
+
+// certificateNames are the names in the certificates of the control planes; false where they are not known.
+func (r remote) certificateNames() (names []string, sure bool) {
+	sure = true
+	for _, cp := range r.by {
+		own, known := cp.CertificateNames()
+		names, sure = append(names, own...), sure && known
+	}
+	return names, sure
+}
+
+// fitting tells the host names that a certificate with some names is good for.
+func fitting(names []string) func(string) bool {
+	return func(host string) bool {
+		return slices.Contains(names, host) || slices.Contains(names, strings.TrimSuffix(host, ".cluster.local"))
 	}
 }
 

@@ -134,7 +134,8 @@ func networkRows() []row {
 		{
 			bug: istio.BugFlatWaypoint, title: "has waypoints that do not know services by their addresses in other clusters of the network",
 			effect:     "requests that come to such a waypoint from the other cluster fail now and then",
-			severities: note, reads: slices.Concat(ambient, []rule.Need{resources.Namespaces}), met: flatWaypoints, together: ofAmbient,
+			severities: slices.Concat(warns, note), reads: slices.Concat(ambient, []rule.Need{resources.Services, resources.Namespaces}),
+			met: flatWaypoints, together: ofAmbient,
 		},
 	}
 }
@@ -345,7 +346,7 @@ func ingressWaypoints(cp *model.ControlPlane) (finding.Severity, []finding.Evide
 }
 
 // flatWaypoints: ambient workloads see services of other clusters of their own network, and
-// there is a waypoint.
+// there is a waypoint. Requests are known to fail where a service that has one is global.
 func flatWaypoints(cp *model.ControlPlane) (finding.Severity, []finding.Evidence) {
 	own := cp.Cluster.Network().Home()
 	same := func(o *model.Cluster) bool { return o != cp.Cluster && o.Network().Home() == own }
@@ -361,5 +362,20 @@ func flatWaypoints(cp *model.ControlPlane) (finding.Severity, []finding.Evidence
 	if len(names) == 0 {
 		return "", nil
 	}
-	return finding.Note, []finding.Evidence{{Cluster: cp.Context, Field: "waypoints", Value: some(names)}}
+	seen := []finding.Evidence{{Cluster: cp.Context, Field: "waypoints", Value: some(names)}}
+	var global []string
+	for i := range resources.Services.Of(cp.Cluster.Cluster).Value {
+		s := &resources.Services.Of(cp.Cluster.Cluster).Value[i]
+		elsewhere := func(o *model.Cluster) bool { return same(o) && o.Service(s.Namespace, s.Name) != nil }
+		if cp.Cluster.WaypointOf(s) != "" && cp.Mesh.IsGlobal(cp.Cluster.NamespaceLabels(s.Namespace), s.Labels) &&
+			slices.ContainsFunc(cp.WatchedClusters(), elsewhere) {
+			global = append(global, s.Namespace+"/"+s.Name)
+		}
+	}
+	if len(global) == 0 {
+		return finding.Note, seen
+	}
+	return finding.Warning, append(seen, finding.Evidence{
+		Cluster: cp.Context, Field: "global services with a waypoint, which other clusters of the network have", Value: some(global),
+	})
 }

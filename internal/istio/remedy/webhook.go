@@ -24,6 +24,12 @@ func WebhookFails(cause model.RefusalCause) string {
 	}
 }
 
+// SeeWebhooks is the step that shows what all webhooks of a cluster call, those of old installations among them.
+func SeeWebhooks(c *model.Cluster) finding.Step {
+	return finding.Say("See which webhook calls it. Without its installation nothing needs it:").
+		By(finding.Kubectl(c.Context, "get", "mutatingwebhookconfigurations", "-o", "yaml"))
+}
+
 // CallableWebhook are the steps after which the API server of a cluster can call the injector.
 func CallableWebhook(c *model.Cluster, cause model.RefusalCause) []finding.Step {
 	see := finding.Say("See what the webhook calls:").

@@ -24,12 +24,17 @@ func ownClusterIDs(p *pass) {
 				creating(r.In, r.To, r.To.ID, "Create the remote secret for %s with its own cluster ID:", r.To.Context),
 			}, remove(r, []string{r.To.ID}, "Careful: this removes the one with the wrong cluster ID. istiod ignores it, so no traffic stops:")...)
 		} else {
-			f.Fix = []finding.Step{
-				finding.Say("Give each cluster an ID of its own: set global.multiCluster.clusterName in the values of its installation."),
-				finding.Say("Then restart istiod and its workloads, and recreate the remote secrets."),
-			}
+			f.Fix = ownIDs()
 		}
 		p.Gather(f)
+	}
+}
+
+// ownIDs are the steps that tell apart two clusters of one ID.
+func ownIDs() []finding.Step {
+	return []finding.Step{
+		finding.Say("Give each cluster an ID of its own: set global.multiCluster.clusterName in the values of its installation."),
+		finding.Say("Then restart istiod and its workloads, and recreate the remote secrets."),
 	}
 }
 
@@ -117,7 +122,7 @@ func watchedTwice(p *pass, c, to *model.Cluster) {
 func misnamedClusters(p *pass) {
 	for _, r := range all(p) {
 		misnaming := r.Misnamed()
-		if misnaming == "" {
+		if misnaming == "" || misnaming == model.SharedID && ignoresOwnID(r.To) {
 			continue
 		}
 		f := about(r, "SEC004", finding.Warning, fmt.Sprintf("a remote secret calls %s by another name than its own", r.To.Context))
@@ -142,10 +147,19 @@ func misnamedClusters(p *pass) {
 		case model.RefusesProxies:
 			f.Severity = finding.Error
 			f.Effect = "proxies of " + r.To.Context + " get no certificates: istiod does not know the cluster that they say they are in"
+		case model.SharedID:
+			f.Title = fmt.Sprintf("%s has the cluster ID of %s", r.To.Context, r.In.Context)
+			f.Effect = "proxies of both say that they are in one cluster: metrics, localities and rules by cluster do not tell them apart"
+			f.Fix = ownIDs()
 		case model.OtherName: // as above
 		}
 		p.Gather(f)
 	}
+}
+
+// ignoresOwnID reports whether a cluster has a remote secret for its own ID, as SEC006 says.
+func ignoresOwnID(c *model.Cluster) bool {
+	return slices.ContainsFunc(c.Remotes, func(r *model.RemoteSecret) bool { return c.IsOwnID(r.ClusterID) && r.Invalid == "" })
 }
 
 // renameRegistry are the steps that have meshNetworks name a cluster by its own ID before
