@@ -147,7 +147,8 @@ func leftOver(p pass) {
 			if service != nil {
 				f.Evidence[0].Value = name.Namespace + "/" + name.Name + ", which selects no pod"
 			}
-			if h.Mutates && slices.ContainsFunc(c.InjectorHooks(), func(o model.Hook) bool { return o.Object == h.Object && o.Fails && matters(c, o) }) {
+			refuses := func(o model.Hook) bool { return o.Object == h.Object && o.Fails && matters(c, o) }
+			if h.Mutates && slices.ContainsFunc(c.InjectorHooks(), refuses) {
 				f.Severity, f.Effect = finding.Error, "pods that it injects are refused"
 				f.Title = "a webhook of an installation that is gone refuses pods"
 			}

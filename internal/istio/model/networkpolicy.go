@@ -1,6 +1,7 @@
 package model
 
 import (
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -62,9 +63,8 @@ func (c *Cluster) AdmitsFrom(p *facts.Pod, port int, namespace string, podLabels
 	policies := c.PoliciesOf(p)
 	for _, policy := range policies {
 		for _, rule := range policy.Spec.Ingress {
-			if AllowsPort(rule.Ports, port) && (len(rule.From) == 0 || slices.ContainsFunc(rule.From, func(peer networkingv1.NetworkPolicyPeer) bool {
-				return c.isPeer(policy, peer, namespace, podLabels)
-			})) {
+			is := func(peer networkingv1.NetworkPolicyPeer) bool { return c.isPeer(policy, peer, namespace, podLabels) }
+			if AllowsPort(rule.Ports, port) && (len(rule.From) == 0 || slices.ContainsFunc(rule.From, is)) {
 				return true, policy
 			}
 		}
@@ -79,11 +79,16 @@ func (c *Cluster) isPeer(
 		selector, err := metav1.LabelSelectorAsSelector(s)
 		return err != nil || selector.Matches(labels.Set(of))
 	}
+	of := maps.Clone(c.NamespaceLabels(namespace))
+	if of == nil {
+		of = map[string]string{}
+	}
+	of[corev1.LabelMetadataName] = namespace // the API server sets it
 	switch {
 	case peer.IPBlock != nil:
 		return true
 	case peer.NamespaceSelector == nil && namespace != policy.Namespace,
-		peer.NamespaceSelector != nil && !matches(peer.NamespaceSelector, c.NamespaceLabels(namespace)):
+		peer.NamespaceSelector != nil && !matches(peer.NamespaceSelector, of):
 		return false
 	}
 	return peer.PodSelector == nil || matches(peer.PodSelector, podLabels)

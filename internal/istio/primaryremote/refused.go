@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/evidence"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
@@ -28,10 +29,7 @@ func refusedByWebhook(p pass) {
 			by[r.Cause] = append(by[r.Cause], r)
 		}
 		for _, cause := range causes {
-			bundle, name := untrustedFor(p, c, cause)
-			if name {
-				continue // PR013 has the refused workloads as evidence
-			}
+			bundle, names := untrustedFor(p, c, cause)
 			f := finding.Finding{
 				Code: "PR014", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.Kind("injection webhook"),
 				Title:    remedy.WebhookFails(cause),
@@ -40,6 +38,8 @@ func refusedByWebhook(p pass) {
 			}
 			if len(bundle) > 0 {
 				f.Title, f.Evidence = titleOtherBundle+": pods are refused", bundle
+			} else if len(names) > 0 {
+				f.Title, f.Evidence = "istiod's certificate lacks the name by which the API server calls it: pods are refused", names
 			}
 			if f.CausedBy == "" && c.CallsNobody(by[cause][0]) {
 				f.Title = "the API server calls an injector that nobody runs any more: pods are refused"
@@ -58,6 +58,9 @@ func refusedByWebhook(p pass) {
 				f.Fix = remedy.ByItsCause()
 			case len(bundle) > 0:
 				f.Fix = []finding.Step{readLog("the CA bundle", c.ConfiguredBy())}
+			case len(names) > 0:
+				f.Fix = []finding.Step{finding.Say("Have the webhook call istiod by one of the names in its certificate. Or add the name to "+
+					"%s in values.pilot.env of istiod's installation, which restarts istiod.", istio.EnvCustomHost)}
 			case c.CallsNobody(by[cause][0]):
 				f.Fix = []finding.Step{remedy.SeeWebhooks(c)}
 			}
@@ -68,11 +71,13 @@ func refusedByWebhook(p pass) {
 
 // untrustedFor says why the API server of a remote cluster does not trust the injector, as far as what was
 // read shows it: webhooks have a CA bundle of somebody else, or call a name that istiod's certificate lacks.
-func untrustedFor(p pass, c *model.Cluster, cause model.RefusalCause) (bundle []finding.Evidence, name bool) {
+func untrustedFor(p pass, c *model.Cluster, cause model.RefusalCause) (bundle, names []finding.Evidence) {
 	if cause != model.WebhookUntrusted || !c.RemoteWatched() {
-		return nil, false
+		return nil, nil
 	}
 	r := remote{c, c.ConfiguredBy()}
-	names, sure := r.certificateNames()
-	return r.otherBundles(p), sure && len(r.wrongInjection(p, fitting(names))) > 0
+	if good, sure := r.certificateNames(); sure {
+		names = r.wrongInjection(p, fitting(good))
+	}
+	return r.otherBundles(p), names
 }

@@ -81,7 +81,10 @@ func serverNames(p pass) {
 			continue
 		}
 		fits := fitting(names)
-		wrong := append(r.wrongDiscovery(p, fits), r.wrongInjection(p, fits)...)
+		wrong := r.wrongDiscovery(p, fits)
+		if len(r.untrusted(p)) == 0 { // PR014 says it where pods are refused already
+			wrong = append(wrong, r.wrongInjection(p, fits)...)
+		}
 		if len(wrong) == 0 {
 			continue
 		}
@@ -91,9 +94,6 @@ func serverNames(p pass) {
 			wrong = append(wrong, finding.Evidence{
 				Cluster: cp.Context, Field: "names in the certificate of " + cp.String(), Value: strings.Join(own, ", "),
 			})
-		}
-		if len(r.wrongInjection(p, fits)) > 0 {
-			wrong = append(wrong, r.untrusted(p)...)
 		}
 		p.Report(finding.Finding{
 			Code: "PR013", Severity: finding.Error, Clusters: []string{r.Context}, Object: objectServerNames,
