@@ -165,7 +165,7 @@ func noZtunnel(p pass, c *model.Cluster) {
 		Code: "CP050", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.Kind("ztunnel"),
 		Title:    fmt.Sprintf("%s has ambient pods and no ztunnel", c.Context),
 		Evidence: []finding.Evidence{{Field: "pods of ztunnel", Value: "none"}},
-		Effect:   "they are not in the mesh: their traffic is in plain text, no policy holds for it, and it stays in the cluster",
+		Effect:   "they are not part of the mesh: their traffic is in plain text, no policy holds for it, and it stays in the cluster",
 		Fix: []finding.Step{finding.Say("Install ztunnel and the CNI plugin. Where they are installed, see why they have no pods:").By(
 			finding.Kubectl(c.Context, "get", "daemonsets", "-A", "-l", "app="+istio.ZtunnelName),
 			finding.Kubectl(c.Context, "get", "events", "-A", "--field-selector=involvedObject.name="+istio.ZtunnelName))},

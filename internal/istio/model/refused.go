@@ -74,14 +74,7 @@ func (c *Cluster) Abandoned(name istio.ObjectName) bool {
 // control plane is: one that an installation left over.
 func (c *Cluster) CallsNobody(r Refusal) bool {
 	name, ok := r.Called()
-	if !ok || !c.Abandoned(name) {
-		return false
-	}
-	return slices.ContainsFunc(c.Hooks(), func(h Hook) bool {
-		called, _, calls := h.Service()
-		_, installed := c.AnsweredBy(h)
-		return calls && called == name && !installed
-	})
+	return ok && c.Abandoned(name)
 }
 
 // refusedFor is how long an event of a refusal says how things are: the controllers of

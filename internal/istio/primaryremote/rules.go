@@ -139,7 +139,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Reports: []rule.Report{rule.May("PR014", finding.Error)},
 			Needs:   []rule.Need{resources.Pods, resources.Istiods},
 			Uses: []rule.Need{
-				resources.GatewayEvents, resources.Services, resources.MutatingWebhooks, resources.Webhooks, resources.RootCert,
+				resources.GatewayEvents, resources.Services, resources.Webhooks, resources.RootCert,
 				resources.MeshConfigs, resources.RemoteSecrets, questions.Trials,
 			},
 			After: []finding.Code{"PR012", "PR002", "PR001", "CP026"},

@@ -149,7 +149,7 @@ func misnamedClusters(p *pass) {
 			f.Effect = "proxies of " + r.To.Context + " get no certificates: istiod does not know the cluster that they say they are in"
 		case model.SharedID:
 			f.Title = fmt.Sprintf("%s has the cluster ID of %s", r.To.Context, r.In.Context)
-			f.Effect = "proxies of both say that they are in one cluster: metrics, localities and rules by cluster do not tell them apart"
+			f.Effect = "proxies of both say that they are in one cluster: metrics, localities and rules by cluster do not distinguish them"
 			f.Fix = ownIDs()
 		case model.OtherName: // as above
 		}
