@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
 
 // recent is how young istiod's pods are where something restarts them again and again.
@@ -46,7 +47,7 @@ func foreign(p *pass) {
 			}
 			f.Fix = append(f.Fix, remedy.Edit(&i.VirtualMesh.Written, "Stop the restarts first: set spec.mtlsConfig.autoRestartPods to false:")...)
 		}
-		f.Fix = append(f.Fix, remedy.AtOwner(i.Cluster.Context, object, &i.Secret.ObjectMeta)...)
+		f.Fix = append(f.Fix, owner.Of(&i.Secret.ObjectMeta).Steps(i.Cluster.Context, object)...)
 		backup := finding.Kubectl(i.Cluster.Context, "-n", object.Namespace, "get", "secret", object.Name, "-o", "yaml")
 		backup.Into = "cacerts-backup.yaml"
 		f.Fix = append(f.Fix,

@@ -3,7 +3,7 @@
 package remedy
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
@@ -71,27 +71,17 @@ func Register(r *model.Registration) finding.Step {
 // Edit is the step that opens an object that people wrote. Where a tool writes it, that one is named.
 func Edit(w *model.Written, how string) []finding.Step {
 	context := w.Plane.Cluster.Context
-	steps := AtOwner(context, w.Called(), &w.ObjectMeta)
+	steps := owner.Of(&w.ObjectMeta).Steps(context, w.Called())
 	return append(steps, finding.Say(how).By(finding.Kubectl(context, "-n", w.Namespace, "edit", w.Resource()+"/"+w.Name)))
 }
 
-// AtOwner is the step that says who writes an object, and where to change it; nil for an object
-// that people write themselves.
-func AtOwner(context string, object finding.Object, m *metav1.ObjectMeta) []finding.Step {
-	o := owner.Of(m)
-	if !o.Known() {
-		return nil
+// Selector are labels as kubectl takes them.
+func Selector(labels map[string]string) string {
+	var out []string
+	for k, v := range labels {
+		out = append(out, k+"="+v)
 	}
-	say := finding.Say("%s is written by %s: change it there, or the change is lost.", object, o.String())
-	if o.InCluster() {
-		args := []string{"edit", o.Kind + "/" + o.Name}
-		if o.Namespace != "" {
-			args = append([]string{"-n", o.Namespace}, args...)
-		}
-		say = finding.Say("%s is written by %s: change it there, or the change is lost:", object, o.String()).
-			By(finding.Kubectl(context, args...))
-	}
-	return []finding.Step{say}
+	return strings.Join(finding.Distinct(out), ",")
 }
 
 // Describe is the step that shows why pods of a Deployment do not run.

@@ -109,7 +109,7 @@ func replacing(step finding.Step, wanted string, authorities ...*authority) []fi
 	for _, a := range authorities {
 		if by := a.caOwner(); by.Known() {
 			owned = append(owned,
-				finding.Say("Secret cacerts of %s has to hold %s.", a.Context, wanted), remedy.AtOwner(a.Context, caCertsObject(a), by))
+				finding.Say("Secret cacerts of %s has to hold %s.", a.Context, wanted), by.Step(a.Context, caCertsObject(a)))
 		} else {
 			free = append(free, a)
 		}

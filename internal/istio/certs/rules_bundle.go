@@ -170,7 +170,7 @@ func findCACerts(a *authority) []finding.Step {
 		if !i.MountsCACerts {
 			out = append(out, finding.Say("Mount secret cacerts in the pods of %s, at %s.", deployment, usualCAPath))
 			if i.Owner.Known() {
-				out = append(out, remedy.AtOwner(a.Context, deployment, i.Owner))
+				out = append(out, i.Owner.Step(a.Context, deployment))
 			}
 			continue
 		}
@@ -178,7 +178,7 @@ func findCACerts(a *authority) []finding.Step {
 		if i.Owner.WritesAgain() {
 			out = append(out,
 				finding.Say("Let istiod look where the Secret is mounted: in its variables, set %s to %s.", istio.EnvRootCADir, path),
-				remedy.AtOwner(a.Context, deployment, i.Owner))
+				i.Owner.Step(a.Context, deployment))
 			continue
 		}
 		out = append(out, finding.Say("Let istiod look where the Secret is mounted, which restarts it. "+

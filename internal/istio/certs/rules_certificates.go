@@ -10,7 +10,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
@@ -351,7 +350,7 @@ func (h *held) wholeChain() []finding.Step {
 		if ca := a.caOwner(); ca.Known() {
 			return []finding.Step{
 				finding.Say("root-cert.pem of secret cacerts has to hold the self-signed root at the end of the chain."),
-				remedy.AtOwner(a.Context, caCertsObject(a), ca),
+				ca.Step(a.Context, caCertsObject(a)),
 			}
 		}
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
@@ -82,7 +81,7 @@ func (a *authority) signsForAnother(csr istio.CSRSigner, what, argument, signs, 
 			"set it in the IstioCSR resource. Proxies ask again by themselves.", value, asked)},
 	}
 	if csr.Owner.Known() {
-		f.Fix = append(f.Fix, remedy.AtOwner(a.Context, deployment, csr.Owner))
+		f.Fix = append(f.Fix, csr.Owner.Step(a.Context, deployment))
 	}
 	return f
 }

@@ -206,7 +206,7 @@ func (a *authority) selectAlike(namespaces []string) []finding.Step {
 			}
 		}
 		if by.WritesAgain() {
-			owned = append(owned, remedy.AtOwner(a.Context, object, by))
+			owned = append(owned, by.Step(a.Context, object))
 			continue
 		}
 		step = step.By(remedy.EditMeshConfig(a.Context, i))

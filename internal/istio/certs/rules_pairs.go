@@ -125,7 +125,7 @@ func (t *trust) trustAll(p *pass, r refusal) []finding.Step {
 				a.Context, code)
 		}
 		if by := a.caOwner(); by.Known() {
-			out = append(out, say, remedy.AtOwner(a.Context, caCertsObject(a), by),
+			out = append(out, say, by.Step(a.Context, caCertsObject(a)),
 				finding.Say("Then restart istiod of %s:", a.Context).By(remedy.RestartIstiods(a.Context, a.istiods)...))
 			continue
 		}

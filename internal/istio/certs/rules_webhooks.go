@@ -9,7 +9,6 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
@@ -126,7 +125,7 @@ func (a *authority) staleWebhook(all []webhook) finding.Finding {
 	}
 	f.Fix = []finding.Step{restart(a, "Restart istiod, which writes the CA into its webhooks when it starts:")}
 	if by := owner.Of(w.meta); by.WritesAgain() {
-		f.Fix = append(f.Fix, remedy.AtOwner(a.Context, w.object, by),
+		f.Fix = append(f.Fix, by.Step(a.Context, w.object),
 			finding.Say("Let %s leave caBundle alone, which istiod writes: it may be what puts the old one back.", by.Tool))
 	}
 	return f

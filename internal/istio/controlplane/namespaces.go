@@ -297,7 +297,7 @@ func withoutEffect(p pass) {
 					},
 				}
 				if o := owner.Of(&ns.ObjectMeta); o.Known() {
-					f.Fix = append(f.Fix, remedy.AtOwner(c.Context, f.Object, o))
+					f.Fix = append(f.Fix, o.Step(c.Context, f.Object))
 				}
 				p.Gather(f)
 			}

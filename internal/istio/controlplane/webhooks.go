@@ -165,7 +165,7 @@ func leftOver(p pass) {
 				}
 			}
 			if o := owner.Of(&h.Meta); o.Known() && o.Tool != owner.Istiod {
-				f.Fix = append(f.Fix, remedy.AtOwner(c.Context, h.Object, o))
+				f.Fix = append(f.Fix, o.Step(c.Context, h.Object))
 			}
 			p.Gather(f)
 		}

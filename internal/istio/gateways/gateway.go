@@ -53,9 +53,9 @@ func (g gateway) change(step finding.Step) []finding.Step {
 	o := owner.Of(&g.Service.ObjectMeta)
 	switch {
 	case o.Tool == owner.Istiod:
-		return []finding.Step{remedy.AtOwner(g.Cluster.Context, g.Object(), o)}
+		return []finding.Step{o.Step(g.Cluster.Context, g.Object())}
 	case o.Known():
-		return []finding.Step{step, remedy.AtOwner(g.Cluster.Context, g.Object(), o)}
+		return []finding.Step{step, o.Step(g.Cluster.Context, g.Object())}
 	}
 	return []finding.Step{step}
 }

@@ -222,7 +222,7 @@ func (g configured) ofAnotherRevision(f *finding.Finding) {
 				"label", "gateways.networking.istio.io/"+l.Gateway.Name, istio.LabelRevision+"-")),
 	}
 	if o := owner.Of(&l.Gateway.ObjectMeta); o.Known() {
-		f.Fix = append(f.Fix, remedy.AtOwner(g.by.Context, l.Object(), o))
+		f.Fix = append(f.Fix, o.Step(g.by.Context, l.Object()))
 	}
 }
 

@@ -73,7 +73,7 @@ func chooseRevision(c *model.Cluster, k *api.KubernetesGateway, revisions []stri
 	}
 	out := []finding.Step{step.By(label(revisions[0]))}
 	if o := owner.Of(&k.ObjectMeta); o.Known() {
-		out = append(out, remedy.AtOwner(c.Context, model.GatewayObject(k), o))
+		out = append(out, o.Step(c.Context, model.GatewayObject(k)))
 	}
 	return out
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
@@ -98,7 +97,7 @@ func withoutNetwork(w model.Waypoint) []finding.Step {
 	for i := range gateways {
 		k := &gateways[i]
 		if o := owner.Of(&k.ObjectMeta); k.Namespace == w.Namespace && k.Name == w.Name && o.Known() {
-			out = append(out, remedy.AtOwner(w.In.Context, model.GatewayObject(k), o))
+			out = append(out, o.Step(w.In.Context, model.GatewayObject(k)))
 		}
 	}
 	return out

@@ -11,7 +11,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/evidence"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
 
@@ -65,7 +64,7 @@ func injectionServiceMissing(p pass) {
 				f.Fix = append(f.Fix, finding.Say("Do not delete the webhook: no other one injects pods here."))
 			}
 			if o := owner.Of(&i.Meta); o.Known() {
-				f.Fix = append(f.Fix, remedy.AtOwner(r.Context, i.Object(), o))
+				f.Fix = append(f.Fix, o.Step(r.Context, i.Object()))
 			}
 			p.Report(f)
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
 
 func TestCommands(t *testing.T) {
@@ -56,54 +55,5 @@ func TestRestartWorkloads(t *testing.T) {
 	steps = remedy.RestartWorkloads("east", many)
 	if len(steps) != 2 || len(steps[0].Run) != 8 {
 		t.Errorf("20 workloads: %d steps, %d commands", len(steps), len(steps[0].Run))
-	}
-}
-
-// A fix names who writes an object, and what to change in its place.
-func TestAtOwner(t *testing.T) {
-	secret := finding.In("secret", "istio-system", "cacerts")
-	for _, c := range []struct {
-		owner owner.Owner
-		want  string
-	}{
-		{
-			owner.Owner{Tool: owner.CertManager, Kind: "certificates.cert-manager.io", Namespace: "istio-system", Name: "ca"},
-			"secret istio-system/cacerts is written by cert-manager, which undoes changes by hand. Change Certificate istio-system/ca instead: " +
-				"kubectl --context=east -n istio-system edit certificates.cert-manager.io/ca",
-		},
-		{
-			owner.Owner{Tool: owner.ExternalSecrets, Kind: "externalsecrets.external-secrets.io", Namespace: "istio-system", Name: "ca"},
-			"secret istio-system/cacerts is written by External Secrets, which undoes changes by hand. " +
-				"Change the content in the store that ExternalSecret istio-system/ca reads: " +
-				"kubectl --context=east -n istio-system describe externalsecrets.external-secrets.io ca",
-		},
-		{
-			owner.Owner{Tool: owner.SealedSecrets, Kind: "sealedsecrets.bitnami.com", Namespace: "istio-system", Name: "ca"},
-			"secret istio-system/cacerts is written by Sealed Secrets, which undoes changes by hand. " +
-				"Seal the new content with kubeseal, as SealedSecret istio-system/ca.",
-		},
-		{
-			owner.Owner{Tool: owner.ArgoCD, Kind: "Application", Name: "mesh"},
-			"secret istio-system/cacerts is written by Argo CD, which undoes changes by hand. Change it in the repository of Application mesh.",
-		},
-		{
-			owner.Owner{Tool: owner.Helm, Kind: "release", Namespace: "istio-system", Name: "istiod"},
-			"secret istio-system/cacerts is written by Helm, and its next run undoes changes by hand. " +
-				"Change it in the values of release istio-system/istiod, and upgrade that.",
-		},
-		{owner.Owner{Tool: owner.Terraform}, "secret istio-system/cacerts is written by Terraform, and its next run undoes changes by hand. Change it there."},
-		{
-			owner.Owner{Tool: owner.Controller, Kind: "OnePasswordItem.onepassword.com", Name: "ca"},
-			"secret istio-system/cacerts is written by a controller, which undoes changes by hand. Change OnePasswordItem ca instead.",
-		},
-	} {
-		step := remedy.AtOwner("east", secret, c.owner)
-		got := step.Say
-		for _, command := range step.Run {
-			got += " " + command.String()
-		}
-		if got != c.want {
-			t.Errorf("%s\nwant %s", got, c.want)
-		}
 	}
 }

@@ -70,7 +70,7 @@ func replace(r *model.RemoteSecret, create finding.Step) []finding.Step {
 		command.Pipe, command.Into = nil, "remote-secret.yaml"
 		return append([]finding.Step{
 			{Say: create.Say, Run: []finding.Command{command}},
-			remedy.AtOwner(r.In.Context, r.Object(), r.Owner),
+			r.Owner.Step(r.In.Context, r.Object()),
 			finding.Say("Then delete the file, which holds a credential:").By(finding.Shell("rm", command.Into)),
 		}, afterChange(r.In)...)
 	}
@@ -85,7 +85,7 @@ func replace(r *model.RemoteSecret, create finding.Step) []finding.Step {
 	}
 	out = append(out, create)
 	if r.Owner.Known() {
-		out = append(out, remedy.AtOwner(r.In.Context, r.Object(), r.Owner))
+		out = append(out, r.Owner.Step(r.In.Context, r.Object()))
 	}
 	return append(out, afterChange(r.In)...)
 }
@@ -100,7 +100,7 @@ func remove(r *model.RemoteSecret, created []string, say string, args ...any) []
 	if r.Owner.WritesAgain() {
 		step = finding.Say(strings.TrimSuffix(say, ":")+".", args...)
 	}
-	return []finding.Step{step, remedy.AtOwner(r.In.Context, r.Object(), r.Owner)}
+	return []finding.Step{step, r.Owner.Step(r.In.Context, r.Object())}
 }
 
 // afterChange is what has to follow the change of a remote secret where istiod does not

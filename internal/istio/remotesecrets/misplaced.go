@@ -10,7 +10,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -90,7 +89,7 @@ func misplacedSecrets(p *pass) {
 			gone := finding.Say("Careful: this deletes the misplaced secret. istiod ignores it, so no traffic stops:").By(
 				secret(c, "delete", s.Namespace, s.Name))
 			if s.Owner.WritesAgain() {
-				gone = remedy.AtOwner(c.Context, f.Object, s.Owner)
+				gone = s.Owner.Step(c.Context, f.Object)
 			}
 			f.Fix = append(f.Fix, gone)
 			p.Report(f)
@@ -144,7 +143,7 @@ func unlabeledSecrets(p *pass) {
 				},
 			}
 			if s.Owner.Known() {
-				f.Fix = append(f.Fix, remedy.AtOwner(c.Context, f.Object, s.Owner))
+				f.Fix = append(f.Fix, s.Owner.Step(c.Context, f.Object))
 			}
 			p.Report(f)
 		}

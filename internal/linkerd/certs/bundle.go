@@ -58,7 +58,7 @@ func hidesOwn(c *model.Cluster) bool {
 // rewriteRoots are the steps that put other roots into the ConfigMap: at its owner, if it has one.
 func rewriteRoots(c *model.Cluster, what string) []finding.Step {
 	if c.Roots != nil {
-		if steps := remedy.AtOwner(c.Context, rootsObject(c), c.Roots.Owner()); steps != nil {
+		if steps := c.Roots.Owner().Steps(c.Context, rootsObject(c)); steps != nil {
 			return append([]finding.Step{finding.Say("The roots have to be %s.", what)}, steps...)
 		}
 	}

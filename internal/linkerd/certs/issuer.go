@@ -23,7 +23,7 @@ func renewIssuer(c *model.Cluster, what string) []finding.Step {
 				o.Name).
 				By(finding.Kubectl(c.Context, "-n", c.Namespace, "describe", "certificates.cert-manager.io", o.Name))}
 		}
-		if steps := remedy.AtOwner(c.Context, issuerObject(c), o); steps != nil {
+		if steps := o.Steps(c.Context, issuerObject(c)); steps != nil {
 			return append([]finding.Step{finding.Say("The issuer has to be %s.", what)}, steps...)
 		}
 	}

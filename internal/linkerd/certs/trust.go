@@ -76,7 +76,7 @@ func addRoots(c, other *model.Cluster) []finding.Step {
 	}
 	restart := finding.Say("Then restart linkerd-identity and all meshed workloads of %s: each has the roots of its start.", c.Context)
 	if c.Roots != nil {
-		if steps := remedy.AtOwner(c.Context, rootsObject(c), c.Roots.Owner()); steps != nil {
+		if steps := c.Roots.Owner().Steps(c.Context, rootsObject(c)); steps != nil {
 			first := finding.Say("Add the roots of %s to those of %s. Write them to a file:", other.Context, c.Context).By(get(other))
 			return slices.Concat([]finding.Step{first}, steps, []finding.Step{restart})
 		}

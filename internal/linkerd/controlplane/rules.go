@@ -230,10 +230,7 @@ func webhook(p *pass) {
 					},
 					Effect: "new pods start without a proxy, or not at all where the webhook must not fail",
 				}
-				if o := owner.Of(&secret.ObjectMeta); o.Known() {
-					f.Fix = remedy.AtOwner(c.Context, finding.In("secret", secret.Namespace, secret.Name), o)
-				}
-				f.Fix = append(f.Fix, finding.Say("Upgrade the control plane, which writes both again. Then restart the injector:").
+				f.Fix = append(owner.Of(&secret.ObjectMeta).Steps(c.Context, finding.In("secret", secret.Namespace, secret.Name)), finding.Say("Upgrade the control plane, which writes both again. Then restart the injector:").
 					By(remedy.Restart(c.Context, finding.In("deployment", c.Namespace, "linkerd-proxy-injector"))))
 				p.Report(f)
 			}

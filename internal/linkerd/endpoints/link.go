@@ -244,7 +244,7 @@ func marking(l *model.Link) []finding.Step {
 	if trust == "" {
 		trust = domain
 	}
-	out := remedy.AtOwner(l.Source.Context, d.Object(), d.Owner())
+	out := d.Owner().Steps(l.Source.Context, d.Object())
 	if d.Type != resources.TypeCredentials {
 		return append(out, finding.Say("The type of a Secret cannot be changed. Careful: delete it, and link the cluster again:").
 			By(n("delete", "secret/"+d.Name), remedy.Generate(l)))

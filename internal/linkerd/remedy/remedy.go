@@ -5,7 +5,6 @@ package remedy
 import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 )
 
 // ByItsCause is the fix of what another finding explains.
@@ -79,22 +78,4 @@ func RestartWorkloads(context string, workloads []finding.Object) []finding.Step
 		return further
 	}
 	return append([]finding.Step{finding.Say("Restart the workloads:").By(commands...)}, further...)
-}
-
-// AtOwner is the step that says who writes an object, and where to change it; nil for an object
-// that people write themselves, or that the program writes which the fix runs.
-func AtOwner(context string, object finding.Object, o owner.Owner) []finding.Step {
-	if !o.Known() {
-		return nil
-	}
-	say := finding.Say("%s is written by %s: change it there, or the change is lost.", object, o.String())
-	if o.InCluster() {
-		args := []string{"edit", o.Kind + "/" + o.Name}
-		if o.Namespace != "" {
-			args = append([]string{"-n", o.Namespace}, args...)
-		}
-		say = finding.Say("%s is written by %s: change it there, or the change is lost:", object, o.String()).
-			By(finding.Kubectl(context, args...))
-	}
-	return []finding.Step{say}
 }

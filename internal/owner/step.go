@@ -1,14 +1,19 @@
-package remedy
+package owner
 
-import (
-	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
-)
+import "github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 
-// AtOwner is the step that says who writes an object, and where to change it: what is
-// changed by hand is lost. What has to be changed, the steps before it say. It is for
+// Steps are the Step, or none for an object that people write themselves.
+func (o Owner) Steps(context string, object finding.Object) []finding.Step {
+	if !o.Known() {
+		return nil
+	}
+	return []finding.Step{o.Step(context, object)}
+}
+
+// Step is the step of a fix that says who writes an object, and where to change it: what is
+// changed by hand is lost. What has to be changed, the steps beside it say. It is for
 // owners that are known.
-func AtOwner(context string, object finding.Object, o owner.Owner) finding.Step {
+func (o Owner) Step(context string, object finding.Object) finding.Step {
 	undone := "%s is written by %s, and its next run undoes changes by hand. "
 	if o.WritesAgain() {
 		undone = "%s is written by %s, which undoes changes by hand. "
@@ -33,15 +38,15 @@ func AtOwner(context string, object finding.Object, o owner.Owner) finding.Step 
 	switch {
 	case o.Name == "":
 		return say("Change it there.")
-	case o.Tool == owner.ExternalSecrets, o.Tool == owner.VaultOperator:
+	case o.Tool == ExternalSecrets, o.Tool == VaultOperator:
 		return say("Change the content in the store that %s %s reads:", o.Word(), named).By(see("describe"))
-	case o.Tool == owner.SealedSecrets:
+	case o.Tool == SealedSecrets:
 		return say("Seal the new content with kubeseal, as SealedSecret %s.", named)
-	case o.InCluster() && o.Tool != owner.Controller && o.Tool != owner.Flux:
+	case o.InCluster() && o.Tool != Controller && o.Tool != Flux:
 		return say("Change %s %s instead:", o.Word(), named).By(see("edit"))
-	case o.Tool == owner.ArgoCD, o.Tool == owner.Flux:
+	case o.Tool == ArgoCD, o.Tool == Flux:
 		return say("Change it in the repository of %s %s.", o.Word(), named)
-	case o.Tool == owner.Helm:
+	case o.Tool == Helm:
 		return say("Change it in the values of release %s, and upgrade that.", named)
 	default:
 		return say("Change %s %s instead.", o.Word(), named)
