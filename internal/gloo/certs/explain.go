@@ -17,15 +17,17 @@ var unissued = []finding.Code{"CERT201", "CERT202", "CERT203", "CERT204", "CERT2
 // Explain names, in a result of several meshes, what was not issued as the cause of what Istio's rules found in the
 // same cluster. What is by design is taken out: a management cluster without Istio has no root, and control planes
 // do not watch one another by remote secrets, since Gloo Mesh makes services known by ServiceEntries, so
-// that nothing of Istio's makes their clusters one mesh.
+// that nothing of Istio's makes their clusters one mesh, nor has to know the pods of the others.
 func Explain(m *model.Mesh, r *finding.Result) {
-	r.Findings = slices.DeleteFunc(r.Findings, func(f finding.Finding) bool {
+	byDesign := map[string]bool{}
+	for _, f := range r.Findings {
 		byIstioAlone := f.Code == "SEC001" || f.Code == "CERT001" && f.Severity == finding.Note
-		return byIstioAlone && !slices.ContainsFunc(f.Clusters, func(context string) bool {
+		byDesign[f.ID()] = byIstioAlone && !slices.ContainsFunc(f.Clusters, func(context string) bool {
 			c := m.Cluster(context)
 			return c == nil || len(c.Registered) == 0 || !c.WithoutRemoteSecrets()
 		})
-	})
+	}
+	r.Findings = slices.DeleteFunc(r.Findings, func(f finding.Finding) bool { return byDesign[f.ID()] || byDesign[f.CausedBy] })
 	for _, c := range m.Clusters {
 		if len(c.Planes) > 0 && !c.HasCA() {
 			r.Unknowns = slices.DeleteFunc(r.Unknowns, func(u finding.Unknown) bool {

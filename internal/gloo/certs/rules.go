@@ -45,6 +45,11 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("CERT206", finding.Error, finding.Warning)}, Needs: needs(resources.CACerts), Uses: uses,
 		After: []finding.Code{"CP202", "CERT205"}, Run: notRestarted,
 	}, {
+		Reports: []rule.Report{rule.May("CERT208", finding.Error, finding.Warning, finding.Note)}, Needs: needs(), Run: rotation,
+	}, {
+		Reports: []rule.Report{rule.May("CERT209", finding.Warning)},
+		Needs:   needs(resources.CACerts, resources.RootCert, resources.Sidecars), Uses: uses, Run: workloadsBefore,
+	}, {
 		Reports: []rule.Report{rule.May("CERT207", finding.Note)}, Needs: needs(), Run: notShared,
 	}}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/remedy"
@@ -121,7 +122,7 @@ func whyNotWritten(p *pass, pair *pair) string {
 func entryEmpty(p *pass) {
 	for _, pair := range pairs(p, func(f *model.Federated, client *model.Member) bool {
 		e := f.Entry(client)
-		return e != nil && !leadsAnywhere(e)
+		return e != nil && !leadsAnywhere(e) && !isEmpty(f)
 	}) {
 		c, plane := pair.client.Target(), pair.owner.Plane
 		hosts := pair.hosts()
@@ -142,6 +143,13 @@ func entryEmpty(p *pass) {
 		}
 		p.Report(f)
 	}
+}
+
+// isEmpty reports whether a service has no pod that is ready in its own cluster: then no endpoint is made of
+// the addresses of the gateway.
+func isEmpty(f *model.Federated) bool {
+	pods, ok := f.Pods()
+	return ok && !slices.ContainsFunc(pods, (*facts.Pod).IsReady)
 }
 
 func leadsAnywhere(e *istio.ServiceEntry) bool {

@@ -43,7 +43,10 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("EP209", finding.Error)}, Needs: needs(), Uses: uses,
 		After: []finding.Code{"CP201", "CP207", "EP201", "EP203", "EP204", "EP205"}, Run: notApplied,
 	}, {
-		Reports: []rule.Report{rule.May("EP207", finding.Error)}, Needs: needs(federation...), Uses: uses,
+		Reports: []rule.Report{rule.May("EP211", finding.Warning, finding.Note)},
+		Needs:   needs(resources.Services, resources.Pods), Uses: uses, Run: noPods,
+	}, {
+		Reports: []rule.Report{rule.May("EP207", finding.Error)}, Needs: needs(federation...), Uses: append(uses, resources.Pods),
 		After: whyUnreachable(), Run: entryEmpty,
 	}, {
 		Reports: []rule.Report{rule.May("EP206", finding.Error)}, Needs: needs(federation...), Uses: uses,
@@ -51,11 +54,23 @@ func Rules() []*rule.Rule[*model.Mesh] {
 	}, {
 		Reports: []rule.Report{rule.May("EP208", finding.Warning)}, Needs: needs(federation...), Uses: uses,
 		After: []finding.Code{"CP201", "CP204", "CP206"}, Run: entryOrphaned,
+	}, {
+		Reports: []rule.Report{rule.May("EP212", finding.Error, finding.Warning)},
+		Needs:   needs(append(federation, resources.Pods)...), Uses: uses,
+		After: []finding.Code{"CP201", "CP204"}, Run: outdatedPods,
+	}, {
+		Reports: []rule.Report{rule.May("EP213", finding.Warning, finding.Note)},
+		Needs:   needs(resources.Services, resources.Pods, resources.Namespaces), Uses: uses,
+		After: []finding.Code{"CP201", "CP204"}, Run: notDiscovered,
+	}, {
+		Reports: []rule.Report{rule.May("EP214", finding.Warning)}, Needs: needs(resources.ServiceEntries), Uses: uses, Run: sharedAddress,
 	}}
 }
 
 // whyRefused are the codes that say why a VirtualMesh is refused.
-func whyRefused() []finding.Code { return []finding.Code{"NET201", "NET202", "NET203", "CP204"} }
+func whyRefused() []finding.Code {
+	return []finding.Code{"NET201", "NET202", "NET203", "NET208", "CP204"}
+}
 
 // whyUnreachable are the codes that say why a mesh has no address for the others.
 func whyUnreachable() []finding.Code { return []finding.Code{"NET202", "NET203", "NET201"} }
@@ -63,5 +78,5 @@ func whyUnreachable() []finding.Code { return []finding.Code{"NET202", "NET203",
 // whyUnwritten are the codes that say why the management plane writes nothing to a cluster, about the plane, a
 // registration, a cluster or a VirtualMesh.
 func whyUnwritten() []finding.Code {
-	return []finding.Code{"CP201", "CP204", "CP206", "CP207", "EP204", "EP205", "EP201", "EP203", "EP209"}
+	return []finding.Code{"CP201", "CP204", "CP206", "CP207", "EP204", "EP205", "NET208", "EP201", "EP203", "EP209"}
 }

@@ -1,6 +1,7 @@
 package endpoints
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -202,6 +203,7 @@ func virtualMeshRefused(p *pass) {
 				objects = append(objects, m.Registration.Registered())
 			}
 			f.CausedBy = model.Cause(p, model.About(context, objects...), "EP204", "CP204")
+			f.CausedBy = cmp.Or(f.CausedBy, model.Cause(p, model.About(context, m.Discovered()), "NET208"))
 			if c := m.Target(); c != nil && f.CausedBy == "" {
 				f.CausedBy = model.Cause(p, model.In(c.Context), "NET202", "NET203", "NET201")
 			}

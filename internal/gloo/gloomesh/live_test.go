@@ -89,7 +89,7 @@ func TestRequestsWithoutGlooMesh(t *testing.T) {
 // What is judged from a dump is what is judged of the clusters, and nothing of a credential is in it.
 func TestDump(t *testing.T) {
 	f := glootest.Healthy(glootest.Hub, east, west)
-	withoutEntries(f, east, west)
+	glootest.WithoutEntries(f, east, west)
 	fleet := f.Facts()
 	dir := t.TempDir() + "/dump"
 	table := gloomesh.Mesh{}.Table()

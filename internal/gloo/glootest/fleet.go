@@ -328,6 +328,7 @@ func (f *Fleet) member(at int, name string, clusters []string) {
 		"spec": Object{"selector": Object{"app": "reviews"}, "clusterIP": "10.96.0.10", "ports": []any{Object{"name": "http", "port": 9080,
 			"targetPort": 9080}}},
 	}))
+	f.Add(name, f.Pod(at, "reviews-5d7f9c6b8-0", Object{"app": "reviews", "security.istio.io/tlsMode": "istio"}))
 	f.Add(name, f.owned(object("networking.istio.io/v1alpha3", "Gateway", "istio-system", "vm-"+f.Namespace, Object{"spec": Object{
 		"selector": Object{"istio": "ingressgateway"}, "servers": []any{Object{
 			"port": Object{"number": 15443, "protocol": "TLS", "name": "tls"}, "hosts": []any{"*.global"}, "tls": Object{"mode": "AUTO_PASSTHROUGH"},
@@ -335,17 +336,55 @@ func (f *Fleet) member(at int, name string, clusters []string) {
 	}}), name))
 	for owner, other := range clusters {
 		if other == name {
+			f.local(at, name)
 			continue
 		}
-		for _, service := range [][2]string{{"shop", "reviews"}, {"istio-system", "istio-ingressgateway"}} {
+		for nth, service := range [][2]string{{"shop", "reviews"}, {"istio-system", "istio-ingressgateway"}} {
 			host := Host(service[1], service[0], other)
 			f.Add(name, f.owned(object("networking.istio.io/v1alpha3", "ServiceEntry", "istio-system", host, Object{"spec": Object{
-				"hosts": []any{host}, "location": "MESH_INTERNAL", "resolution": "DNS", "addresses": []any{fmt.Sprintf("240.0.%d.1", owner)},
+				"hosts": []any{host}, "location": "MESH_INTERNAL", "resolution": "DNS", "addresses": []any{fmt.Sprintf("240.0.%d.%d", owner, nth+1)},
 				"ports":     []any{Object{"name": "http", "number": 9080, "protocol": "HTTP"}},
 				"endpoints": []any{Object{"address": Address(owner), "ports": Object{"http": 15443}, "labels": Object{"cluster": other}}},
 			}}), name))
 		}
 	}
+}
+
+// local adds the ServiceEntry by which the gateway of a cluster finds the pods of a federated service of its own, where
+// the release writes one.
+func (f *Fleet) local(at int, cluster string) {
+	if !f.East {
+		return
+	}
+	host := Host("reviews", "shop", cluster)
+	f.Add(cluster, f.owned(object("networking.istio.io/v1alpha3", "ServiceEntry", "istio-system", host, Object{"spec": Object{
+		"hosts": []any{host}, "exportTo": []any{"."}, "location": "MESH_INTERNAL", "resolution": "STATIC",
+		"ports":     []any{Object{"name": "http", "number": 9080, "protocol": "HTTP"}},
+		"endpoints": []any{Object{"address": PodAddress(at), "ports": Object{"http": 9080}}},
+	}}), cluster))
+}
+
+// PodAddress is that of the pod of the cluster at a place of the list.
+func PodAddress(at int) string { return fmt.Sprintf("10.%d.0.7", at) }
+
+// Pod makes one of namespace shop, with a sidecar, that is ready.
+func (f *Fleet) Pod(at int, name string, labels Object) Object {
+	o := object("v1", "Pod", "shop", name, Object{
+		"spec": Object{"containers": []any{
+			Object{"name": "app", "image": "registry.example/app"},
+			Object{"name": "istio-proxy", "image": "registry.example/istio/proxyv2:1.29.1"},
+		}},
+		"status": Object{
+			"phase": "Running", "podIP": PodAddress(at), "podIPs": []any{Object{"ip": PodAddress(at)}}, "startTime": At(72 * time.Hour),
+			"conditions": []any{Object{"type": "Ready", "status": "True"}},
+		},
+	})
+	Set(o, "metadata.labels", labels)
+	Set(o, "metadata.ownerReferences", []any{Object{
+		"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name[:strings.LastIndex(name, "-")], "controller": true,
+		"uid": "00000000-0000-4000-8000-000000000000",
+	}})
+	return o
 }
 
 // Decoded are the objects of a cluster, as the program decodes them.
@@ -386,7 +425,7 @@ func (f *Fleet) Facts() *facts.Fleet {
 	out := f.Istio.Facts()
 	for i := range out.Clusters {
 		c := &out.Clusters[i]
-		dump.Fill(c, objects[c.Context], resources.Own)
+		dump.Fill(c, objects[c.Context], append(slices.Clone(resources.Own), resources.Sidecars))
 	}
 	return out
 }

@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
@@ -80,6 +83,78 @@ func (f *Federated) Entry(client *Member) *istio.ServiceEntry {
 		}
 	}
 	return nil
+}
+
+// Pods are those behind the service in its own cluster, but for those that end; false where they are not known, or
+// people choose the endpoints themselves.
+func (f *Federated) Pods() ([]*facts.Pod, bool) {
+	c := f.Owner.Target()
+	if c == nil || !resources.Pods.Of(c.Cluster).Known() {
+		return nil, false
+	}
+	s := c.Service(f.Service.Namespace, f.Service.Name)
+	if s == nil || len(s.Spec.Selector) == 0 {
+		return nil, false
+	}
+	return c.Selected(s.Namespace, s.Spec.Selector), true
+}
+
+// Known are the services that the plane has discovered.
+func (p *Plane) Known() map[api.Ref]bool {
+	out := map[api.Ref]bool{}
+	for _, row := range p.Targets {
+		for _, o := range p.Cluster.all(row) {
+			out[o.Spec.Ref("kubeService", "ref")] = true
+		}
+	}
+	return out
+}
+
+// Discovered counts the services of a mesh that the plane has discovered.
+func (p *Plane) Discovered(m *Member) int {
+	n := 0
+	for ref := range p.Known() {
+		if ref.Cluster == m.ClusterName {
+			n++
+		}
+	}
+	return n
+}
+
+// Applications are the Services of a mesh's cluster that select pods, but for those of Kubernetes, of the control
+// plane and of Gloo Mesh.
+func (c *Cluster) Applications(m *Member) []*corev1.Service {
+	var out []*corev1.Service
+	services := c.Services()
+	for i := range services {
+		s := &services[i]
+		if len(s.Spec.Selector) > 0 && !strings.HasPrefix(s.Namespace, "kube-") && s.Namespace != m.System && s.Namespace != m.AgentNamespace() &&
+			s.Namespace != m.Plane.Installed {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Injects reports whether the labels of a namespace ask for sidecars.
+func (c *Cluster) Injects(namespace string) bool {
+	for _, ns := range resources.Namespaces.Of(c.Cluster).Value {
+		if ns.Name == namespace {
+			return ns.Labels["istio-injection"] == "enabled" || ns.Labels["istio-injection"] == "" && ns.Labels["istio.io/rev"] != ""
+		}
+	}
+	return false
+}
+
+// HasSidecar reports whether a pod has a proxy of Istio.
+func HasSidecar(p *facts.Pod) bool {
+	return slices.ContainsFunc(slices.Concat(p.Containers, p.InitContainers), func(c corev1.Container) bool { return c.Name == "istio-proxy" })
+}
+
+// IsWorkload reports whether discovery takes a pod for one of a workload: it has a proxy, and a controller of one of
+// three kinds.
+func IsWorkload(p *facts.Pod) bool {
+	return HasSidecar(p) && slices.Contains([]string{"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet"}, p.Owner.Kind)
 }
 
 // Leads are the addresses, with ports, that a ServiceEntry leads to, each once.

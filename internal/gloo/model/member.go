@@ -102,12 +102,24 @@ func (v *VirtualMesh) Federates() bool { return len(v.Spec.Refs("meshes")) > 1 }
 // Flat reports whether pods reach one another without gateways.
 func (v *VirtualMesh) Flat() bool { return v.Spec.Bool("federation", "flatNetwork") }
 
+// usualSuffix is what they end in unless a VirtualMesh says otherwise.
+const usualSuffix = "global"
+
 // Suffix is what the host names of federated services end in.
 func (v *VirtualMesh) Suffix() string {
 	if s := v.Spec.String("federation", "hostnameSuffix"); s != "" {
 		return s
 	}
-	return "global"
+	return usualSuffix
+}
+
+// Names reports whether clients of a mesh resolve the names of federated services: with another suffix than the usual
+// one, that takes proxies that do it themselves, or the plane writes no ServiceEntry there (federation_translator.go,
+// translateForRemoteMesh).
+func (v *VirtualMesh) Names(m *Member) bool {
+	labels := strings.Split(v.Suffix(), ".")
+	path := v.Plane.DNSProxying
+	return path == nil || labels[len(labels)-1] == usualSuffix || m.Spec.Bool(path...)
 }
 
 // Restarts reports whether istiod and workloads are restarted once a certificate was issued.

@@ -68,7 +68,7 @@ func nothingToRead(c *facts.Cluster) {
 	if !groups.Known() || len(groups.Value) > 0 {
 		return
 	}
-	for _, row := range resources.Own {
+	for _, row := range resources.All {
 		if state, _ := row.State(c); state == facts.NotAsked && row.About().Where != nil {
 			row.SetState(c, row.Empty(), "")
 		}

@@ -112,7 +112,8 @@ func unfitGateway(p *pass) {
 			f.Title = "no pod of the gateway is ready"
 			f.Evidence = []finding.Evidence{{Field: "pods that it selects", Value: fmt.Sprintf("0 of %d ready",
 				len(g.Cluster.Selected(g.Namespace, g.Spec.Selector)))}}
-			f.Fix = []finding.Step{finding.Say("See why:").By(finding.Kubectl(context, "-n", g.Namespace, "describe", "pods", "-l", selector(g)))}
+			f.Fix = []finding.Step{finding.Say("See why:").By(finding.Kubectl(context, "-n", g.Namespace, "describe", "pods", "-l",
+				remedy.Selector(g.Spec.Selector)))}
 		}
 		f.Evidence = append(f.Evidence, recorded(m))
 		p.Report(f)
@@ -135,14 +136,6 @@ func ports(g *model.Gateway) string {
 		return "none"
 	}
 	return strings.Join(out, ", ")
-}
-
-func selector(g *model.Gateway) string {
-	var out []string
-	for k, v := range g.Spec.Selector {
-		out = append(out, k+"="+v)
-	}
-	return strings.Join(finding.Distinct(out), ",")
 }
 
 // outdatedGateway: the management plane does not know the gateway as it is: discovery stopped, or does not see

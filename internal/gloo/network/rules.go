@@ -37,6 +37,8 @@ func Rules() []*rule.Rule[*model.Mesh] {
 	}, {
 		Reports: []rule.Report{rule.May("NET206", finding.Error, finding.Warning)}, Needs: needs(), Uses: uses, Run: doubtfulAddress,
 	}, {
+		Reports: []rule.Report{rule.May("NET208", finding.Error)}, Needs: needs(), Uses: uses, Run: noNames,
+	}, {
 		Reports: []rule.Report{rule.May("NET207", finding.Error)}, Needs: needs(resources.Services, resources.Gateways), Uses: uses,
 		After: []finding.Code{"CP201", "CP204", "CP206", "CP207", "NET203"}, Run: noListener,
 	}}

@@ -117,6 +117,7 @@ var (
 		"spec.federation.flatNetwork", "spec.federation.hostnameSuffix", "spec.federation.permissive",
 		"spec.federation.eastWestIngressGatewaySelectors.*.destinationSelectors", "status.meshes.*.state", "status.meshes.*.errors",
 		"status.destinations.*.state", "status.destinations.*.errors", "status.conditions.*.state", "status.conditions.*.message",
+		"status.conditions.*.timestamp", "status.conditions.*.errors",
 	}, approval...)
 	policy = append([]string{
 		"spec.destinationSelector.*.kubeServiceRefs", "status.trafficTargets.*.state", "status.trafficTargets.*.errors",
@@ -124,7 +125,7 @@ var (
 	}, approval...)
 	discovered = []string{
 		"spec.istio.installation", "spec.istio.trustDomain", "spec.istio.citadelInfo.trustDomain", "spec.istio.ingressGateways",
-		"spec.agentInfo", "status.appliedVirtualMesh.ref", "status.appliedVirtualMesh.observedGeneration",
+		"spec.istio.smartDnsProxyingEnabled", "spec.agentInfo", "status.appliedVirtualMesh.ref", "status.appliedVirtualMesh.observedGeneration",
 		"status.appliedEastWestIngressGateways", "status.observedGeneration",
 	}
 	target = []string{

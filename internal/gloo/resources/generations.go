@@ -42,6 +42,8 @@ type Generation struct {
 	// Installation is the path, in the spec of a mesh, to where it was found, TrustDomain to that, and
 	// AgentNamespace and AgentVersion to what is known of the agent.
 	Installation, TrustDomain, AgentNamespace, AgentVersion []string
+	// DNSProxying is the path to whether proxies of a mesh resolve names themselves; nil where no release says it.
+	DNSProxying []string
 	// TargetStates are the names of the maps, in the status of a policy, with a state for each target.
 	TargetStates []string
 }
@@ -65,6 +67,7 @@ var Generations = []*Generation{{
 	IssuedCertificates: IssuedCertificates, Requests: CertificateRequests, Bounces: PodBounceDirectives,
 	Installation: []string{"istio", "installation"}, TrustDomain: []string{"istio", "trustDomain"},
 	AgentNamespace: []string{"agentInfo", "agentNamespace"}, TargetStates: []string{"destinations", "trafficTargets"}, // the second up to 0.12
+	DNSProxying: []string{"istio", "smartDnsProxyingEnabled"},
 }, {
 	Name: "Gloo Mesh Enterprise", Namespace: "gloo-mesh",
 	Networking: api.AdminGroup, Discovery: api.InternalGroup, Certificates: api.InternalGroup,

@@ -109,6 +109,17 @@ var Kubeconfigs = resource.List[corev1.SecretList](resource.About{
 	return out
 })
 
+// LabelSidecar is the label of pods with a proxy of Istio; its value is "istio".
+const LabelSidecar = "security.istio.io/tlsMode"
+
+// Sidecars are pods with a proxy of Istio, in clusters with Gloo Mesh: a page of them.
+var Sidecars = kubernetes.PodRow(resource.About{
+	Name: "pods with a sidecar in clusters of Gloo Mesh", File: "gloo-pods-with-sidecar", Labels: LabelSidecar + "=istio", Where: Groups,
+	Sample: 500,
+}, resource.Belonging[*corev1.Pod]{
+	Belongs: func(_ *facts.Cluster, p *corev1.Pod) bool { return p.Labels[LabelSidecar] == "istio" },
+})
+
 // own are the rows of Gloo Mesh itself, in the order in which a dump is written.
 func own() resource.Set {
 	out := resource.Set{Groups}
@@ -130,7 +141,7 @@ var (
 	// Planes is what tells of management planes, of what they manage and of what they say of it.
 	Planes = resource.Join(Own, Namespaces)
 	// Trust is what the rules about certificates read.
-	Trust = resource.Join(Planes, CACerts, RootCert, IstiodPods)
+	Trust = resource.Join(Planes, CACerts, RootCert, IstiodPods, Sidecars)
 	// Federation is what the rules about gateways and about what is federated read.
 	Federation = resource.Join(Planes, Services, Pods, Nodes, ServiceEntries, Gateways)
 	// ControlPlaneRules is what the rules about management planes and agents read.

@@ -19,9 +19,17 @@ type ServiceEntry struct {
 // ServiceEntrySpec is the part of it that rules read.
 type ServiceEntrySpec struct {
 	Hosts            []string                `json:"hosts,omitempty"`
+	Addresses        []string                `json:"addresses,omitempty"`
+	Ports            []ServiceEntryPort      `json:"ports,omitempty"`
 	Location         string                  `json:"location,omitempty"`
 	Endpoints        []WorkloadEntrySpec     `json:"endpoints,omitempty"`
 	WorkloadSelector *WorkloadEntrySelection `json:"workloadSelector,omitempty"`
+}
+
+// ServiceEntryPort is a port of one.
+type ServiceEntryPort struct {
+	Number   uint32 `json:"number,omitempty"`
+	Protocol string `json:"protocol,omitempty"`
 }
 
 // WorkloadEntrySelection selects pods and WorkloadEntries of the same namespace.

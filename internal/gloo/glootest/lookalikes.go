@@ -1,0 +1,174 @@
+package glootest
+
+import (
+	"maps"
+	"strings"
+	"time"
+)
+
+// Lookalike is a change of the healthy fleet of Members that looks like a fault.
+type Lookalike struct {
+	Name string
+	Do   func(*Fleet)
+}
+
+// Lookalikes are those of which nothing worse than a note is said.
+var Lookalikes = []Lookalike{
+	{"a VirtualMesh that was written a moment ago", func(f *Fleet) {
+		vm := f.Get(mgmt, "VirtualMesh", "vm")
+		behind(vm)
+		Set(vm, "metadata.managedFields", []any{Object{"manager": "kubectl", "operation": "Update",
+			"time": At(20 * time.Second)}})
+	}},
+	{"a certificate that is being issued", func(f *Fleet) {
+		Certificate(f, west, "REQUESTED", "")
+		Set(f.Get(west, "IssuedCertificate", MeshName(west)), "metadata.creationTimestamp", At(time.Minute))
+		request(f, west, nil)
+	}},
+	{"a certificate that is issued again", func(f *Fleet) { Certificate(f, west, "REQUESTED", "") }},
+	{"an agent of another patch release", func(f *Fleet) {
+		tag := f.Tag[:strings.LastIndex(f.Tag, ".")] + ".77"
+		Set(f.Get(west, "Deployment", "cert-agent"), "spec.template.spec.containers", []any{
+			Object{"name": "cert-agent", "image": "registry.example/gloo-mesh/cert-agent:v" + tag + "@sha256:00"},
+		})
+	}},
+	{"an image without a tag", func(f *Fleet) {
+		Set(f.Get(west, "Deployment", "cert-agent"), "spec.template.spec.containers", []any{
+			Object{"name": "cert-agent", "image": "registry.example:5000/gloo-mesh/cert-agent@sha256:00"},
+		})
+	}},
+	{"discovered services of two names that are called alike", func(f *Fleet) {
+		for _, app := range []string{"discovery", "networking"} {
+			d := f.Deployment(app)
+			Set(d, "metadata.namespace", "shop")
+			Set(d, "status.availableReplicas", 0)
+			f.Add(mgmt, d)
+		}
+	}},
+	{"somebody else's ServiceEntry", func(f *Fleet) {
+		f.Add(west, Object{
+			"apiVersion": "networking.istio.io/v1alpha3", "kind": "ServiceEntry", "metadata": Object{"name": "x", "namespace": "shop"},
+			"spec": Object{"hosts": []any{"ratings.shop.svc.nowhere.global"}, "resolution": "STATIC"},
+		})
+	}},
+	{"a ServiceEntry that a policy made", func(f *Fleet) {
+		o := Object{
+			"apiVersion": "networking.istio.io/v1alpha3", "kind": "ServiceEntry",
+			"metadata": Object{"name": "failover", "namespace": "istio-system",
+				"labels": Object{"owner.networking." + f.Domain: f.Namespace}},
+			"spec": Object{"hosts": []any{"reviews.example.com"}, "resolution": "STATIC"},
+		}
+		f.Add(west, o)
+	}},
+	{"the ServiceEntry of a cluster's own service", func(f *Fleet) {
+		o := maps.Clone(f.Get(east, "ServiceEntry", Host("reviews", "shop", west)))
+		o["metadata"] = Object{
+			"name": Host("reviews", "shop", west), "namespace": "istio-system",
+			"labels": Object{"owner.networking." + f.Domain: f.Namespace},
+		}
+		o["spec"] = Object{
+			"hosts": []any{Host("reviews", "shop", west)}, "exportTo": []any{"."}, "resolution": "STATIC",
+			"endpoints": []any{Object{"address": "10.1.0.7", "ports": Object{"http": 9080}}},
+		}
+		f.Add(west, o)
+	}},
+	{"a flat network", func(f *Fleet) {
+		Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.federation.flatNetwork", true)
+		Set(f.Get(east, "ServiceEntry", Host("reviews", "shop", west)), "spec.endpoints", []any{endpoint(PodAddress(1), 9080)})
+		flatten(f)
+		f.Drop(west, "Gateway", "")
+	}},
+	{"a gateway at two addresses", func(f *Fleet) {
+		Set(service(f), "status.loadBalancer.ingress", []any{
+			Object{"ip": "198.51.100.8"}, Object{"ip": Address(1)},
+		})
+	}},
+	{"a gateway on kind's nodes", func(f *Fleet) {
+		Set(service(f), "spec.type", "NodePort")
+		Set(service(f), "status", nil)
+		Set(f.Get(west, "Node", "west-node-0"), "spec.providerID", "kind://docker/west/west-node-0")
+		gateway(f, "172.18.1.2")
+		m := f.Get(mgmt, "Mesh", MeshName(west))
+		if f.East {
+			Set(m["status"].(Object)["appliedEastWestIngressGateways"].([]any)[0].(Object), "destinationPort", 30443)
+		} else {
+			Set(m["spec"].(Object)["istio"].(Object)["ingressGateways"].([]any)[0].(Object),
+				"externalTlsPort", 30443)
+		}
+		entries(f, east, endpoint("172.18.1.2", 30443))
+		entries(f, north, endpoint("172.18.1.2", 30443))
+	}},
+	{"a suffix of its own", func(f *Fleet) {
+		Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.federation.hostnameSuffix", "example")
+		for _, c := range []string{east, west, north} {
+			Set(f.Get(mgmt, "Mesh", MeshName(c)), "spec.istio.smartDnsProxyingEnabled", true)
+			Set(f.Get(c, "Gateway", "vm-"+f.Namespace)["spec"].(Object)["servers"].([]any)[0].(Object), "hosts",
+				[]any{"*.example"})
+		}
+	}},
+	{"a VirtualMesh of one mesh", func(f *Fleet) {
+		f.Register("alone")
+		virtualMesh(f, "alone")
+	}},
+	{"a federated service that is scaled down", func(f *Fleet) {
+		f.Drop(west, "Pod", "reviews-5d7f9c6b8-0")
+		if f.East {
+			withoutPods(f)
+		}
+	}},
+	{"a federated service whose pods start", func(f *Fleet) {
+		pod := f.Get(west, "Pod", "reviews-5d7f9c6b8-0")
+		Set(pod, "metadata.creationTimestamp", At(time.Minute))
+		Set(pod, "status.conditions", []any{Object{"type": "Ready", "status": "False"}})
+	}},
+	{"pods that change", func(f *Fleet) {
+		pod := f.Get(west, "Pod", "reviews-5d7f9c6b8-0")
+		Set(pod, "metadata.creationTimestamp", At(time.Minute))
+		Set(pod, "status.podIP", "10.1.0.8")
+		Set(pod, "status.podIPs", []any{Object{"ip": "10.1.0.8"}})
+	}},
+	{"a service without sidecars", func(f *Fleet) {
+		pod := f.Pod(1, "batch-7c9d8f6b5-0", Object{"app": "batch", "sidecar.istio.io/inject": "false"})
+		Set(pod, "spec.containers", []any{Object{"name": "app", "image": "registry.example/app"}})
+		f.Add(west, pod)
+		f.Add(west, object("v1", "Service", "shop", "batch", Object{"spec": Object{
+			"selector": Object{"app": "batch"}, "clusterIP": "10.96.0.11", "ports": []any{Object{"name": "http", "port": 80, "targetPort": 8080}},
+		}}))
+	}},
+	{"two names of one address that are HTTP", func(f *Fleet) {
+		for _, owner := range []string{west, north} {
+			Set(f.Get(east, "ServiceEntry", Host("reviews", "shop", owner)), "spec.addresses", []any{"240.0.9.9"})
+		}
+	}},
+	{"a rotation of the root that has ended", func(f *Fleet) {
+		Set(f.Get(mgmt, "VirtualMesh", "vm"), "status.conditions", []any{
+			Object{"state": "FINISHED", "timestamp": At(time.Hour)}, Object{"state": "FAILED", "timestamp": At(48 * time.Hour)},
+		})
+	}},
+	{"a rotation of the root that waits for somebody", func(f *Fleet) {
+		Set(f.Get(mgmt, "VirtualMesh", "vm"), "status.conditions", []any{Object{"state": "VERIFYING", "timestamp": At(2 * time.Hour)}})
+	}},
+	{"workloads that have renewed their certificates", func(f *Fleet) {
+		republished(f, 13*time.Hour)
+	}},
+	{"workloads that started after the root changed", func(f *Fleet) {
+		republished(f, 2*time.Hour)
+		Set(f.Get(west, "Pod", "reviews-5d7f9c6b8-0"), "status.startTime", At(time.Hour))
+	}},
+	{"the first root of a cluster", func(f *Fleet) {
+		republished(f, 72*time.Hour)
+		Set(f.Get(west, "Pod", "reviews-5d7f9c6b8-0"), "status.startTime", At(73*time.Hour))
+	}},
+	{"Gloo Edge, which has registrations also", func(f *Fleet) {
+		f.Groups[east]["multicluster.solo.io"] = []string{"v1alpha1"}
+	}},
+	{"definitions from before an upgrade", func(f *Fleet) {
+		f.Groups[west]["certificates.zephyr.solo.io"] = []string{"v1alpha1"}
+		f.Groups[mgmt]["networking.mesh.gloo.solo.io"] = append(f.Groups[mgmt]["networking.mesh.gloo.solo.io"], "v1alpha2")
+	}},
+	{"a state map with a key for a cluster", func(f *Fleet) {
+		Set(f.Get(mgmt, "TrafficPolicy", "trafficpolicy"), "status."+f.Targets, Object{
+			"reviews-shop-east." + f.Namespace + ".mgmt": Object{"state": "ACCEPTED", "acceptanceOrder": 1},
+		})
+	}},
+}
