@@ -166,6 +166,18 @@ var Lookalikes = []Lookalike{
 		f.Groups[west]["certificates.zephyr.solo.io"] = []string{"v1alpha1"}
 		f.Groups[mgmt]["networking.mesh.gloo.solo.io"] = append(f.Groups[mgmt]["networking.mesh.gloo.solo.io"], "v1alpha2")
 	}},
+	{"definitions of another generation, which is not installed", func(f *Fleet) {
+		other := Gloo11
+		if f.Domain == Gloo11.Domain {
+			other = Hub
+		}
+		for _, group := range []string{"networking.", "discovery."} {
+			f.Groups[mgmt][group+other.Domain] = []string{other.Version}
+		}
+		for _, c := range []string{east, west, north} {
+			f.Groups[c]["certificates."+other.Domain] = []string{other.Version}
+		}
+	}},
 	{"a state map with a key for a cluster", func(f *Fleet) {
 		Set(f.Get(mgmt, "TrafficPolicy", "trafficpolicy"), "status."+f.Targets, Object{
 			"reviews-shop-east." + f.Namespace + ".mgmt": Object{"state": "ACCEPTED", "acceptanceOrder": 1},

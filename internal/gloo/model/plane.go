@@ -37,15 +37,10 @@ type Plane struct {
 // only these have.
 func (c *Cluster) findPlanes() {
 	for _, g := range resources.Generations {
-		var namespaces []string
-		for _, row := range []resources.Row{g.Meshes, g.VirtualMeshes} {
-			for _, o := range c.all(row) {
-				namespaces = append(namespaces, o.Namespace)
-			}
-		}
+		namespaces := c.hasObjectsIn(g)
 		for _, names := range g.Planes {
 			for _, d := range c.Deployments(names...) {
-				if d.Namespace == g.Namespace || c.registersIn(g, d.Namespace) {
+				if (d.Namespace == g.Namespace || c.registersIn(g, d.Namespace)) && !c.isOfAnother(g, d.Namespace) {
 					namespaces = append(namespaces, d.Namespace)
 				}
 			}
@@ -59,6 +54,30 @@ func (c *Cluster) findPlanes() {
 		// What is discovered is written to the namespace of the installation; VirtualMeshes can be anywhere.
 		c.Planes = append(c.Planes, &Plane{Generation: g, Cluster: c, Installed: c.installation(g, namespaces)})
 	}
+}
+
+// hasObjectsIn are the namespaces with what people wrote for a generation, and with what it discovered.
+func (c *Cluster) hasObjectsIn(g *resources.Generation) []string {
+	var out []string
+	for _, row := range []resources.Row{g.Meshes, g.VirtualMeshes} {
+		for _, o := range c.all(row) {
+			out = append(out, o.Namespace)
+		}
+	}
+	return out
+}
+
+// isOfAnother reports whether Deployments of a namespace are of another generation than the one whose definitions are
+// there also, as after an upgrade, or in the middle of one: two of them have Deployments of the same names.
+func (c *Cluster) isOfAnother(g *resources.Generation, namespace string) bool {
+	own := slices.Contains(c.hasObjectsIn(g), namespace)
+	return slices.ContainsFunc(resources.Generations, func(o *resources.Generation) bool {
+		if o == g || own {
+			return false
+		}
+		usual := o.Namespace == namespace && g.Namespace != namespace && len(resources.Served(c.Cluster, o.Networking)) > 0
+		return usual || slices.Contains(c.hasObjectsIn(o), namespace)
+	})
 }
 
 func (c *Cluster) registersIn(g *resources.Generation, namespace string) bool {
