@@ -29,7 +29,9 @@ func parts[T mesh.Mesh](f *Frame, fleet *facts.Fleet) []part[T] {
 			continue
 		}
 		of := *fleet
-		of.Clusters = slices.DeleteFunc(slices.Clone(fleet.Clusters), func(c facts.Cluster) bool { return f.hasOthers(&c, m) })
+		if _, drives := m.(mesh.Explainer); !drives { // what it drives may be all that there is in a cluster
+			of.Clusters = slices.DeleteFunc(slices.Clone(fleet.Clusters), func(c facts.Cluster) bool { return f.hasOthers(&c, m) })
+		}
 		all = append(all, part[T]{able, &of})
 		if f.present(fleet, m) {
 			out = append(out, part[T]{able, &of})
@@ -97,12 +99,7 @@ func (f *Frame) Diagnose(ctx context.Context, fleet *facts.Fleet, namespace, nam
 			out, result = d, found
 			continue
 		}
-		for _, c := range d.Clusters {
-			if !slices.ContainsFunc(out.Clusters, func(o view.Presence) bool { return o.Cluster == c.Cluster }) {
-				out.Clusters = append(out.Clusters, c)
-			}
-		}
-		out.Paths = append(out.Paths, d.Paths...)
+		out.Merge(d, &result)
 		result.Merge(found)
 		result.Sort()
 	}

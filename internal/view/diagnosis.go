@@ -100,6 +100,36 @@ type Path struct {
 	Ports []Port `json:"ports"`
 	// Findings are the IDs of all findings about the path.
 	Findings []string `json:"findings"`
+
+	// Instead: it is of a mesh that drives another one, which has no way of its own between these
+	// clusters by design.
+	Instead bool `json:"-"`
+}
+
+// Merge adds what another mesh says of the service. found is what was found of this diagnosis: what only paths are about
+// that another one stands in for is taken out of it.
+func (d *Diagnosis) Merge(with *Diagnosis, found *finding.Result) {
+	for _, c := range with.Clusters {
+		if !slices.ContainsFunc(d.Clusters, func(o Presence) bool { return o.Cluster == c.Cluster }) {
+			d.Clusters = append(d.Clusters, c)
+		}
+	}
+	isReplaced := func(p Path) bool {
+		return slices.ContainsFunc(with.Paths, func(o Path) bool { return o.Instead && o.From.Cluster == p.From.Cluster && o.To == p.To })
+	}
+	dropped, kept := map[string]bool{}, map[string]bool{}
+	for _, p := range d.Paths {
+		of := kept
+		if isReplaced(p) {
+			of = dropped
+		}
+		of[p.Cause] = true
+		for _, id := range p.Findings {
+			of[id] = true
+		}
+	}
+	d.Paths = append(slices.DeleteFunc(d.Paths, isReplaced), with.Paths...)
+	found.Findings = slices.DeleteFunc(found.Findings, func(f finding.Finding) bool { return dropped[f.ID()] && !kept[f.ID()] })
 }
 
 // HasFault reports whether some of the requests fail, by one of the steps.

@@ -59,8 +59,18 @@ func (m *NetworkMap) Merge(with NetworkMap) {
 			m.Unreached = append(m.Unreached, name)
 		}
 	}
-	m.Networks = append(m.Networks, with.Networks...)
+	for _, n := range with.Networks {
+		if n.Drives {
+			m.place(&n)
+		}
+		if len(n.Clusters) > 0 {
+			m.Networks = append(m.Networks, n)
+		}
+	}
 	for _, r := range with.Routes {
+		if r.Instead {
+			m.Routes = slices.DeleteFunc(m.Routes, func(o Route) bool { return o.From == r.From && o.To == r.To })
+		}
 		if !slices.ContainsFunc(m.Routes, func(o Route) bool { return o.From == r.From && o.To == r.To && o.Status == RouteUnknown }) {
 			m.Routes = append(m.Routes, r)
 		}
@@ -70,6 +80,24 @@ func (m *NetworkMap) Merge(with NetworkMap) {
 			m.Gaps = append(m.Gaps, g)
 		}
 	}
+}
+
+// place draws the clusters of a network, and their gateways, on those on which they already are.
+func (m *NetworkMap) place(n *MapNetwork) {
+	n.Clusters = slices.DeleteFunc(slices.Clone(n.Clusters), func(cluster string) bool {
+		at := slices.IndexFunc(m.Networks, func(o MapNetwork) bool { return slices.Contains(o.Clusters, cluster) })
+		if at < 0 {
+			return false
+		}
+		n.Gateways = slices.DeleteFunc(slices.Clone(n.Gateways), func(g Gateway) bool {
+			if g.Cluster == cluster {
+				g.Network = m.Networks[at].Network
+				m.Networks[at].Gateways = append(m.Networks[at].Gateways, g)
+			}
+			return g.Cluster == cluster
+		})
+		return true
+	})
 }
 
 // MapNetwork is a network with what is on it.
@@ -82,6 +110,9 @@ type MapNetwork struct {
 	Clusters []string `json:"clusters"`
 	// Gateways lead to it.
 	Gateways []Gateway `json:"gateways"`
+
+	// Drives: Mesh drives another one, which has networks for most of these clusters.
+	Drives bool `json:"-"`
 }
 
 // RouteStatus says whether requests arrive, as far as API objects tell.
@@ -119,6 +150,10 @@ type Route struct {
 	Reason string `json:"reason,omitempty"`
 	// Codes are of the findings that explain it, root causes first.
 	Codes []finding.Code `json:"codes"`
+
+	// Instead: it is of a mesh that drives another one, which has no way of its own between these
+	// clusters by design.
+	Instead bool `json:"-"`
 }
 
 // Hop is an address of a gateway to which clients are sent.

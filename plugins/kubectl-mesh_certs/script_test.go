@@ -5,6 +5,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/glootest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
@@ -16,7 +17,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the plugin as people do, on recorded fleets.
 func TestScripts(t *testing.T) {
-	plugintest.Scripts(t, "../../examples", linkerdtest.Dumps(t, "01-healthy", "02-anchors-differ", "03-anchors-rotating"))
+	gloo := glootest.Dumps(t, map[string]string{"agentless": "no agent is known", "forgotten": "the certificate is deleted"})
+	plugintest.Scripts(t, "../../examples", gloo, linkerdtest.Dumps(t, "01-healthy", "02-anchors-differ", "03-anchors-rotating"))
 }
 
 // Every field of a machine-readable document is described.

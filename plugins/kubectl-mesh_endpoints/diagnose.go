@@ -28,7 +28,7 @@ service, networks, gateways, mutual TLS, and what keeps requests near on
 purpose. One pod with a sidecar stands for each cluster and network; it and
 every replica of istiod are asked, by port-forward or exec. -o wide shows each
 step. Of Linkerd it follows each Link, to what the destination controller
-gives.
+gives; of Gloo Mesh, the federated name of the service.
 
 Exit codes: 0 when all paths lead there or stay away on purpose, 1 when one is
 broken, 2 when it cannot be told.`,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/glootest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdtest"
@@ -35,7 +36,11 @@ func TestScripts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	plugintest.Scripts(t, "testdata/fleets", "../../examples", dir,
+	gloo := glootest.Dumps(t, map[string]string{
+		"pending": "the load balancer is pending", "agentless": "no agent is known", "unready": "no pod of a federated service is ready",
+		"undiscovered": "a service with a sidecar that is not discovered", "gone": "the gateway finds pods that are gone",
+	})
+	plugintest.Scripts(t, "testdata/fleets", "../../examples", dir, gloo,
 		linkerdtest.Dumps(t, "01-healthy", "06-destination-credentials-missing", "11-exported-as-annotation", "19-orphaned-mirrors"))
 }
 

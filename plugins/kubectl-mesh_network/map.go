@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +30,8 @@ func newMap(f *command.Frame) *cobra.Command {
 each cluster get to workloads in each other one: directly, through a gateway,
 or not at all, and then the code of the finding. STATUS says what API objects
 tell: ok, partial (some requests do not arrive), broken or unknown. Nothing is
-tried. Of Linkerd each Link is a way.
+tried. Of Linkerd each Link is a way; of Gloo Mesh, the federated names of one
+cluster in another.
 
 -o wide lists each pair of clusters; -o dot is for Graphviz, -o mermaid for
 Markdown, -o svg for a browser.`,
@@ -88,6 +90,10 @@ func next(p *report.Page, m view.NetworkMap, flags []string) {
 			plugin := "mesh-endpoints"
 			if entry, err := finding.Lookup(string(code)); err == nil {
 				plugin = cmp.Or(verifiers[entry.Area], plugin)
+			}
+			if strings.HasPrefix(string(code), "CP") {
+				unexplained = true // mesh-check alone says it
+				continue
 			}
 			if !slices.Contains(plugins, plugin) {
 				plugins = append(plugins, plugin)

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/glootest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdtest"
@@ -24,7 +25,12 @@ func TestMain(m *testing.M) {
 // TestScripts runs the plugin as people do, on recorded fleets, and on fleets whose
 // gateways are really there.
 func TestScripts(t *testing.T) {
-	plugintest.Scripts(t, "testdata/fleets", realFleets(t), linkerdtest.Dumps(t, "01-healthy", "09-gateway-pending", "43-healthy-gatewayless-link"))
+	gloo := glootest.Dumps(t, map[string]string{
+		"pending": "the load balancer is pending", "old": "an old address in a client's cluster", "agentless": "no agent is known",
+		"unregistered": "no kubeconfig, and nothing is written",
+	})
+	plugintest.Scripts(t, "testdata/fleets", realFleets(t), gloo,
+		linkerdtest.Dumps(t, "01-healthy", "09-gateway-pending", "43-healthy-gatewayless-link"))
 }
 
 // realFleets writes fleets of east, whose gateway is as it should be, and west. The

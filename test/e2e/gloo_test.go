@@ -35,7 +35,9 @@ type glooBed struct {
 	on map[string]string
 	// there is what was written, as JSON, by API server and name.
 	there map[string]map[string]string
-	mutex sync.Mutex
+	// touched: something else has written since, so that all of the next fleet is written.
+	touched bool
+	mutex   sync.Mutex
 	// contexts are those of the kubeconfig, config is its path.
 	contexts, config string
 }
@@ -171,7 +173,7 @@ func (b *glooBed) hold(t *testing.T, f *glootest.Fleet) {
 			if err != nil {
 				return err
 			}
-			if now[name] = string(text); there[name] == string(text) {
+			if now[name] = string(text); there[name] == string(text) && !b.touched {
 				continue
 			}
 			changed = append(changed, o)
@@ -193,7 +195,7 @@ func (b *glooBed) hold(t *testing.T, f *glootest.Fleet) {
 			if was.GetKind() == "Namespace" {
 				continue
 			}
-			if o == nil || isMadeAgain(o) && now[name] != text {
+			if o == nil || isMadeAgain(o) && (now[name] != text || b.touched) {
 				gone = append(gone, was)
 			}
 		}
@@ -213,6 +215,7 @@ func (b *glooBed) hold(t *testing.T, f *glootest.Fleet) {
 		b.there[cluster.Name()] = now
 		return nil
 	})
+	b.touched = false
 }
 
 // forget makes the next fleet be written as a whole, since something else has written.
@@ -330,6 +333,14 @@ func (b *glooBed) healthy(t *testing.T) {
 		if out.code != 0 || out.stdout != "" || !strings.Contains(out.stderr, "nothing found, every rule checked") {
 			t.Errorf("%s: exit code %d\n%s%s", name, out.code, out.stdout, out.stderr)
 		}
+	}
+	out = mesh(t, options{program: network, kubeconfig: b.config}, "map", "--contexts", b.contexts, "-o", "name")
+	if diff := cmp.Diff("ok/east/west\nok/west/east\n", out.stdout); diff != "" || out.code != 0 {
+		t.Errorf("map: exit code %d (-want +got):\n%s%s", out.code, diff, out.stderr)
+	}
+	out = mesh(t, options{program: endpointsBinary, kubeconfig: b.config}, "diagnose", "reviews.shop", "--contexts", b.contexts)
+	if want := "west  reaches  east  reviews.shop.svc.east.global: through the gateway 192.0.2.10:15443"; out.code != 0 || !strings.Contains(out.stdout, want) {
+		t.Errorf("diagnose: exit code %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 	// Here is no istiod that could be asked.
 	if out := mesh(t, options{program: endpointsBinary, kubeconfig: b.config}, "verify", "--contexts", b.contexts, "-o", "name"); out.code != 0 || out.stdout != "" {
@@ -499,7 +510,6 @@ func (b *glooBed) fixes(t *testing.T) {
 			f := glootest.Healthy(glootest.Gloo11, glootest.Members...)
 			glootest.Faults[i].Do(f)
 			b.hold(t, f)
-			defer b.forget(t)
 			doc, _ := b.judged(t)
 			i = slices.IndexFunc(doc.Findings, func(f report.IdentifiedFinding) bool {
 				return len(doc.Causes) == 1 && f.ID == doc.Causes[0].Findings[0]
@@ -528,7 +538,7 @@ func (b *glooBed) fixes(t *testing.T) {
 					t.Errorf("after %s\n%s: %q", strings.Join(fix, "\n"), ask, got)
 				}
 			}
-			b.forget(t)
+			b.touched = true
 			b.hold(t, glootest.Healthy(glootest.Gloo11, glootest.Members...))
 			doc, out := b.judged(t)
 			well(t, doc, out)

@@ -202,6 +202,12 @@ func goneFrom(f *model.Federated, e *istio.ServiceEntry) (gone []string, some bo
 	return gone, some
 }
 
+// LeadsToGone reports whether the ServiceEntry of a service that a mesh has leads to pods that are gone.
+func LeadsToGone(f *model.Federated, m *model.Member) bool {
+	gone, _ := goneFrom(f, f.Entry(m))
+	return len(gone) > 0
+}
+
 // undiscovered is the finding that says why discovery does not see a cluster as it is.
 func undiscovered(p *pass, m *model.Member) string {
 	context := m.Plane.Cluster.Context

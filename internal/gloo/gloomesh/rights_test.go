@@ -27,7 +27,7 @@ func options(t *testing.T) rule.Options {
 func TestRights(t *testing.T) {
 	rows := func(area mesh.Area) resource.Set { return gloomesh.Mesh{}.Resources(nil, area) }
 	plugintest.Roles(t, "../../../docs/rbac-gloo.yaml", map[string]resource.Set{
-		"mesh-certs-gloo": rows(mesh.Certs), "mesh-network-gloo": rows(mesh.Network), "mesh-endpoints-gloo": rows(mesh.Endpoints),
+		"mesh-certs-gloo": rows(mesh.Certs), "mesh-network-gloo": rows(mesh.Network), "mesh-endpoints-gloo": resource.Join(rows(mesh.Endpoints), gloomesh.Mesh{}.DiagnosisResources()),
 		"mesh-check-gloo": rows(mesh.ControlPlane),
 	})
 }
