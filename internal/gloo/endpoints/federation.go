@@ -54,8 +54,8 @@ func (p *pair) hosts() []string {
 	return finding.Distinct(out)
 }
 
-// Entries names the ServiceEntries of a cluster that are of another one.
-func Entries(cluster string) finding.Object { return finding.Named("serviceentries of", cluster) }
+// entries names the ServiceEntries of a cluster that are of another one.
+func entries(cluster string) finding.Object { return finding.Named("serviceentries of", cluster) }
 
 // entryMissing: a service is federated, says its status, and the client's cluster does not know it.
 func entryMissing(p *pass) {
@@ -65,7 +65,7 @@ func entryMissing(p *pass) {
 		c, plane := pair.client.Target(), pair.owner.Plane
 		hosts := pair.hosts()
 		f := finding.Finding{
-			Code: "EP206", Severity: finding.Error, Clusters: []string{c.Context}, Object: Entries(pair.owner.ClusterName),
+			Code: "EP206", Severity: finding.Error, Clusters: []string{c.Context}, Object: entries(pair.owner.ClusterName),
 			Title: fmt.Sprintf("%s of %s missing in the cluster", plural(len(hosts), "federated service", "federated services"),
 				pair.owner.Called()),
 			Evidence: []finding.Evidence{
@@ -122,12 +122,12 @@ func whyNotWritten(p *pass, pair *pair) string {
 func entryEmpty(p *pass) {
 	for _, pair := range pairs(p, func(f *model.Federated, client *model.Member) bool {
 		e := f.Entry(client)
-		return e != nil && !leadsAnywhere(e) && !IsEmpty(f)
+		return e != nil && !leadsAnywhere(e) && !isEmpty(f)
 	}) {
 		c, plane := pair.client.Target(), pair.owner.Plane
 		hosts := pair.hosts()
 		f := finding.Finding{
-			Code: "EP207", Severity: finding.Error, Clusters: []string{c.Context}, Object: Entries(pair.owner.ClusterName),
+			Code: "EP207", Severity: finding.Error, Clusters: []string{c.Context}, Object: entries(pair.owner.ClusterName),
 			Title: fmt.Sprintf("%s of %s without endpoints", plural(len(hosts), "federated service", "federated services"), pair.owner.Called()),
 			Evidence: []finding.Evidence{
 				{Field: "serviceentries with no address in spec.endpoints", Value: finding.List(hosts)},
@@ -145,9 +145,9 @@ func entryEmpty(p *pass) {
 	}
 }
 
-// IsEmpty reports whether a service has no pod that is ready in its own cluster: then no endpoint is made of
+// isEmpty reports whether a service has no pod that is ready in its own cluster: then no endpoint is made of
 // the addresses of the gateway.
-func IsEmpty(f *model.Federated) bool {
+func isEmpty(f *model.Federated) bool {
 	pods, ok := f.Pods()
 	return ok && !slices.ContainsFunc(pods, (*facts.Pod).IsReady)
 }

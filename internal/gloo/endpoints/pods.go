@@ -202,8 +202,8 @@ func goneFrom(f *model.Federated, e *istio.ServiceEntry) (gone []string, some bo
 	return gone, some
 }
 
-// LeadsToGone reports whether the ServiceEntry of a service that a mesh has leads to pods that are gone.
-func LeadsToGone(f *model.Federated, m *model.Member) bool {
+// leadsToGone reports whether the ServiceEntry of a service that a mesh has leads to pods that are gone.
+func leadsToGone(f *model.Federated, m *model.Member) bool {
 	gone, _ := goneFrom(f, f.Entry(m))
 	return len(gone) > 0
 }

@@ -1,5 +1,6 @@
 // Package endpoints holds the rules about what people ask of a management plane and what it makes of that: the
-// statuses of VirtualMeshes and policies, and the federated services of each cluster. Everything in it is
+// statuses of VirtualMeshes and policies, and the federated services of each cluster; and what maps and diagnoses show of
+// the ways by federated names. Everything in it is
 // pure.
 package endpoints
 

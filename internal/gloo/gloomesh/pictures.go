@@ -4,9 +4,9 @@ import (
 	"context"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
@@ -27,12 +27,12 @@ func (m Mesh) DiagnosisResources() resource.Set {
 // Diagnose says what becomes of requests for a service, by its federated name, from each cluster to each other one.
 func (Mesh) Diagnose(_ context.Context, run *mesh.Run, namespace, name string) (*view.Diagnosis, finding.Result, error) {
 	m := model.New(run.Fleet)
-	d, result := views.Diagnose(m, Judge(m, rule.Options{}), namespace, name)
+	d, result := endpoints.Diagnose(m, Judge(m, rule.Options{}), namespace, name)
 	return d, result, nil
 }
 
 // Map draws clusters, their gateways, and a route for each two meshes of a VirtualMesh.
 func (Mesh) Map(_ context.Context, run *mesh.Run) (view.NetworkMap, error) {
 	m := model.New(run.Fleet)
-	return views.Map(m, Judge(m, rule.Options{})), nil
+	return endpoints.Map(m, Judge(m, rule.Options{})), nil
 }

@@ -23,12 +23,12 @@ func noNames(p *pass) {
 				{Field: v.Called().String() + ", spec.federation.hostnameSuffix", Value: v.Suffix()},
 				{Field: m.Discovered().String() + ", spec.istio.smartDnsProxyingEnabled", Value: "missing"},
 			},
-			Effect: "the management plane makes no service known to clients there, and does not accept the VirtualMesh",
+			Effect: "the management plane writes no service of the others there, and does not accept the VirtualMesh",
 			Fix: []finding.Step{finding.Say("Set meshConfig.defaultConfig.proxyMetadata.ISTIO_META_DNS_CAPTURE to \"true\" where istiod of %s is "+
 				"installed. Then restart its workloads, which read it when they start.", m.Called())},
 		}
 		other := remedy.Edit(&v.Written, "Take spec.federation.hostnameSuffix out, so that names end in .global again. Careful: clients "+
-			"that use the names of before fail:")
+			"that use the present names fail:")
 		other[0] = other[0].Otherwise()
 		f.Fix = append(f.Fix, other...)
 		p.Report(f)

@@ -1,4 +1,4 @@
-package views
+package endpoints
 
 import (
 	"fmt"

@@ -1,12 +1,9 @@
-// Package views is what maps and diagnoses show of Gloo Mesh: the ways by federated names, which Istio's own views do
-// not know. It reads the model, and names the codes of what rules found. Everything in it is pure.
-package views
+package endpoints
 
 import (
 	"slices"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 )
 
@@ -89,7 +86,7 @@ func (w *way) concerns(f finding.Finding) bool {
 	here := w.from.Target() != nil && slices.Contains(f.Clusters, w.from.Target().Context)
 	there := w.to.Target() != nil && slices.Contains(f.Clusters, w.to.Target().Context)
 	management := slices.Contains(f.Clusters, w.by.Plane.Cluster.Context)
-	entries := here && f.Object == endpoints.Entries(w.to.ClusterName)
+	known := here && f.Object == entries(w.to.ClusterName)
 	some := func(is func(*model.Federated) bool) bool { return slices.ContainsFunc(w.services(), is) }
 	switch f.Code {
 	case "EP204":
@@ -97,20 +94,20 @@ func (w *way) concerns(f finding.Finding) bool {
 			return f.Object == v.Called() && (slices.Contains(v.Members, w.from) || slices.Contains(v.Members, w.to))
 		})
 	case "EP206":
-		return entries && some(func(s *model.Federated) bool { return s.Entry(w.from) == nil })
+		return known && some(func(s *model.Federated) bool { return s.Entry(w.from) == nil })
 	case "EP207":
-		return entries && some(func(s *model.Federated) bool { return s.Entry(w.from) != nil && len(leads(s, w.from)) == 0 })
+		return known && some(func(s *model.Federated) bool { return s.Entry(w.from) != nil && len(leads(s, w.from)) == 0 })
 	case "NET205":
-		return entries
+		return known
 	case "NET206":
 		return management && f.Severity == finding.Error && f.Object == w.to.Discovered()
 	case "NET201", "NET202", "NET203", "NET207":
 		return there
 	case "EP211":
-		return there && w.service != nil && endpoints.IsEmpty(w.service)
+		return there && w.service != nil && isEmpty(w.service)
 	case "EP212":
-		return w.service != nil && (there && endpoints.LeadsToGone(w.service, w.to) ||
-			here && w.by.Flat() && endpoints.LeadsToGone(w.service, w.from))
+		return w.service != nil && (there && leadsToGone(w.service, w.to) ||
+			here && w.by.Flat() && leadsToGone(w.service, w.from))
 	default:
 		return here || there
 	}
