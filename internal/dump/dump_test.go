@@ -25,12 +25,32 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // judged is what the rules of an area make of facts.
 func judged(fleet *facts.Fleet, area mesh.Area) finding.Result {
 	return istiomesh.Judge(model.New(fleet, model.Options{}), rule.Options{}, area)
+}
+
+// In which version of the API something was read is in the dump, also of what is not there.
+func TestServedVersions(t *testing.T) {
+	fleet := istiotest.Healthy("east").Facts()
+	resources.VirtualServices.SetServed(&fleet.Clusters[0], "v1beta1")
+	dir := filepath.Join(t.TempDir(), "fleet")
+	if err := dump.Write(dir, fleet, resources.All); err != nil {
+		t.Fatal(err)
+	}
+	read, err := dump.Read(os.DirFS(dir), "", time.Time{}, resources.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, want := range map[resource.Resource]string{resources.VirtualServices: "v1beta1", resources.DestinationRules: ""} {
+		if got := row.Served(&read.Clusters[0]); got != want {
+			t.Errorf("%s: %q, want %q", row, got, want)
+		}
+	}
 }
 
 // A dump from which a file was taken is not a cluster without the objects: they are not

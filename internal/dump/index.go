@@ -50,4 +50,6 @@ type indexRead struct {
 	Reason string      `json:"reason,omitempty"`
 	// Objects is how many there are; nil in dumps that do not say it.
 	Objects *int `json:"objects,omitempty"`
+	// Served is the version of the API in which they were read, where that is not the first that is asked for.
+	Served string `json:"served,omitempty"`
 }

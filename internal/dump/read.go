@@ -59,6 +59,9 @@ func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (
 			read := entry.Reads[row.About().File]
 			there := len(row.Objects(&c))
 			row.SetState(&c, read.State, read.Reason) // an object in the folder can be another row's
+			if read.Served != "" {
+				row.SetServed(&c, read.Served)
+			}
 			switch reason := folder.bad[row.About().File]; {
 			case read.State == facts.OK && reason != "":
 				row.SetState(&c, facts.Failed, reason)

@@ -50,7 +50,7 @@ func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 			file := row.About().File
 			all := row.Objects(c)
 			if state, reason := row.State(c); state != facts.NotAsked {
-				entry.Reads[file] = indexRead{state, reason, count(state, all)}
+				entry.Reads[file] = indexRead{state, reason, count(state, all), row.Served(c)}
 			}
 			objects := slices.DeleteFunc(all, func(o runtime.Object) bool {
 				id := fmt.Sprintf("%T %s", o, resource.Key(o))

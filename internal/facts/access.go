@@ -99,7 +99,20 @@ type Later struct {
 	// Pods are those that no control plane was connected to, as namespace/name by context,
 	// and whether they are still there.
 	Pods map[string]map[string]bool
+	// Refusals are how often replicas of istiod refused proxies, by context; nil where nobody asked.
+	Refusals map[string]Read[[]Refusals]
 }
+
+// Refusals are how often a replica of istiod has refused to sign for proxies since it started, at
+// the beginning of the second look and at its end.
+type Refusals struct {
+	Pod           string
+	Before, After RefusalCount
+}
+
+// RefusalCount counts refusals: of callers whose credentials istiod does not take, and of certificates
+// that it could not sign.
+type RefusalCount struct{ Unauthenticated, Unsigned int64 }
 
 // Last are the control planes' own views as they were seen last.
 func (s Seen) Last() map[string]Read[[]IstiodView] {

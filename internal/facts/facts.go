@@ -61,6 +61,9 @@ type Read[T any] struct {
 	State  State
 	Reason string // for Forbidden and Failed: one sentence, fit to be shown
 	Value  T
+	// Served is the version of the API in which it was read, where the cluster does not serve the one
+	// that is asked for first; "" else.
+	Served string
 }
 
 // Known reports whether the cluster answered: there is a value, or it is

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // ObjectName names an object of a namespace.
@@ -29,11 +30,17 @@ type Leads struct {
 	// which it reads this one.
 	Remote   bool
 	Identity string
+	// Unread are the kinds of the Gateway API that are there and that istiod does not read: it matters
+	// whether there are objects of them.
+	Unread []resource.Resource
+	// Limited: the pods of istiod may use so much memory and no more, so that it matters how much they use.
+	Limited bool
 }
 
 // None reports whether nothing further is to be read.
 func (l Leads) None() bool {
-	return len(l.Pending) == 0 && !l.Podless && len(l.Injectors) == 0 && !l.Routes && !l.Remote
+	return len(l.Pending) == 0 && !l.Podless && len(l.Injectors) == 0 && !l.Routes && !l.Remote &&
+		len(l.Unread) == 0 && !l.Limited
 }
 
 // LeadsOf returns the leads of each cluster that was reached, by context.
@@ -49,6 +56,7 @@ func LeadsOf(fleet *facts.Fleet) map[string]Leads {
 		}
 		istiods := Istiods(c)
 		l := Leads{Pending: pendingGateways(c), Podless: isPodless(c), Remote: IsRemote(c), Routes: remote && len(istiods) > 0}
+		l.Unread, l.Limited = unreadKinds(c, istiods), hasLimit(c)
 		for _, istiod := range istiods {
 			if name := istiod.InjectorConfigMap(); name != InjectorConfigMap {
 				l.Injectors = append(l.Injectors, name)

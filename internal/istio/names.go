@@ -108,6 +108,8 @@ const (
 	EnvScopeGateways                = config.EnvScopeGateways
 	EnvTrustedNodeAccounts          = config.EnvTrustedNodeAccounts
 	EnvMCSClusterLocal              = config.EnvMCSClusterLocal
+	EnvAlphaGatewayAPI              = config.EnvAlphaGatewayAPI
+	AnnotationBundle                = config.AnnotationBundle
 	ArgClusterAliases               = config.ArgClusterAliases
 	DefaultRevision                 = "default"
 	ArgCACertFile                   = config.ArgCACertFile

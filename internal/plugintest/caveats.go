@@ -82,7 +82,7 @@ func tableOf(rows resource.Set) string {
 		switch {
 		case g.Verb == "create":
 			o.after = " (a question: it changes nothing)"
-		case row.About().Metadata && g.Scope == resource.Cluster:
+		case row.About().Metadata && g.Scope == resource.Cluster && kinds.BuiltIn(g.Group):
 			o.after = " in all namespaces (their metadata alone is sent)"
 		case !kinds.BuiltIn(g.Group):
 			o.after = " in " + g.Group

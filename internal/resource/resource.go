@@ -163,6 +163,10 @@ type Resource interface {
 	State(c *facts.Cluster) (facts.State, string)
 	// SetState says what became of the read. Only what was read has a value.
 	SetState(c *facts.Cluster, state facts.State, reason string)
+	// Served is the version of the API in which it was read, where the cluster does not serve the first
+	// one that is asked for; "" else. SetServed says so.
+	Served(c *facts.Cluster) string
+	SetServed(c *facts.Cluster, version string)
 	// SetFailed says that the read failed, and leaves what there is of it.
 	SetFailed(c *facts.Cluster, reason string)
 	// Copy puts what was read of one cluster into the facts of another.

@@ -241,10 +241,17 @@ func (r *Row[V]) State(c *facts.Cluster) (facts.State, string) {
 func (r *Row[V]) SetState(c *facts.Cluster, state facts.State, reason string) {
 	read := facts.Read[V]{State: state, Reason: reason}
 	if state == facts.OK {
-		read.Value = r.Of(c).Value
+		was := r.Of(c)
+		read.Value, read.Served = was.Value, was.Served
 	}
 	r.Set(c, read)
 }
+
+// Served is the version of the API in which it was read, where that is not the first that is asked for.
+func (r *Row[V]) Served(c *facts.Cluster) string { return r.Of(c).Served }
+
+// SetServed says in which version of the API it was read.
+func (r *Row[V]) SetServed(c *facts.Cluster, version string) { r.Edit(c).Served = version }
 
 // SetFailed says that the read failed, and leaves what there is of it.
 func (r *Row[V]) SetFailed(c *facts.Cluster, reason string) {

@@ -8,6 +8,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -20,21 +21,25 @@ import (
 
 // row reads a row, or one object of it, in the newest version that the cluster has.
 // Nothing is discovered first: a version that there is not is answered with 404, and so
-// is a resource that is not installed, in plain text where the whole group is not.
-func (a *API) row(ctx context.Context, row resource.Resource, system, name string) (in resource.Intake, err error) {
+// is a resource that is not installed, in plain text where the whole group is not. served is
+// the version in which it was read, where that is not the first.
+func (a *API) row(ctx context.Context, row resource.Resource, system, name string) (in resource.Intake, served string, err error) {
 	about := row.About()
-	for _, version := range about.Versions {
+	for i, version := range about.Versions {
 		var c rest.Interface
 		if c, err = a.client(about.Group, version); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		in = row.Intake(&facts.Cluster{SystemNamespace: system})
 		err = a.rowIn(ctx, c, row, system, name, in)
 		if !about.Custom() || !apierrors.IsNotFound(err) {
-			return in, err
+			if i > 0 {
+				served = version
+			}
+			return in, served, err
 		}
 	}
-	return nil, apierrors.NewNotFound(schema.GroupResource{Group: about.Group, Resource: about.Resource}, "")
+	return nil, "", apierrors.NewNotFound(schema.GroupResource{Group: about.Group, Resource: about.Resource}, "")
 }
 
 // rowIn reads a row in one version.
@@ -52,6 +57,8 @@ func (a *API) rowIn(ctx context.Context, c rest.Interface, row resource.Resource
 		return document(ctx, c, about.Path, row.NewObject(), in)
 	case about.Question != nil:
 		return ask(ctx, c, about.Resource, about.Question(system), in)
+	case name != "" && about.Metadata:
+		return metadata(ctx, c, about.Resource, name, row.NewObject(), in)
 	case name != "":
 		object := row.NewObject()
 		err := one(Do(ctx, c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(about.Resource).Name(name)), object, name)
@@ -118,6 +125,34 @@ func listInto(
 		return page.each(in.Take)
 	}
 	return l.all(ctx, options, in.Take)
+}
+
+// metadataOfOne asks an API server for the metadata of one object.
+const metadataOfOne = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
+// metadata takes in an object without a namespace of which there is only the metadata. A server that knows
+// of no such thing sends all of it.
+func metadata(ctx context.Context, c rest.Interface, resources, name string, object runtime.Object, in resource.Intake) error {
+	text, err := Raw(Do(ctx, c.Get().Resource(resources).Name(name).SetHeader("Accept", metadataOfOne)))
+	if err != nil {
+		return err
+	}
+	var got metav1.PartialObjectMetadata
+	if json.Unmarshal(text, &got) != nil {
+		return fmt.Errorf("the metadata of %s cannot be read", resources)
+	}
+	if got.Name != name {
+		return &wrongAnswer{got.Name, name}
+	}
+	of, err := meta.Accessor(object)
+	if err != nil {
+		return err
+	}
+	of.SetName(got.Name)
+	of.SetLabels(got.Labels)
+	of.SetAnnotations(got.Annotations)
+	of.SetCreationTimestamp(got.CreationTimestamp)
+	return in.Take(object)
 }
 
 // onlyMetadata asks an API server for the metadata of objects, without what is in them.

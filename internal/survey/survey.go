@@ -77,6 +77,8 @@ type RowRead struct {
 	// done is closed when it ended; found then says whether there was something.
 	done  chan struct{}
 	found bool
+	// served is the version in which it was read, where that is not the first.
+	served string
 }
 
 // Row reads a row beside the others. system is the system namespace, and name that of the
@@ -96,8 +98,8 @@ func (r *Reader) rowWhere(a *API, row resource.Resource, system, name string, wh
 				return nil, errIdle
 			}
 		}
-		in, err := a.row(r.ctx, row, system, name)
-		out.found = err == nil && in.Taken()
+		in, served, err := a.row(r.ctx, row, system, name)
+		out.found, out.served = err == nil && in.Taken(), served
 		return in, err
 	})
 	return out
@@ -110,6 +112,9 @@ var errIdle = errors.New("there is nothing to read")
 func (r *RowRead) Store(c *facts.Cluster) {
 	if r.State == facts.OK {
 		r.Value.Store(c)
+		if r.served != "" {
+			r.row.SetServed(c, r.served)
+		}
 		return
 	}
 	r.row.SetState(c, r.State, r.Reason)

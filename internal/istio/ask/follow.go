@@ -47,7 +47,7 @@ func Deepen(ctx context.Context, cluster survey.Cluster, c *facts.Cluster, meshC
 }
 
 // Followed are the rows that Follow reads.
-var Followed = resource.Join(resources.Leads, resources.Injectors, resources.VirtualServices)
+var Followed = resource.Join(resources.Leads, resources.Injectors, resources.VirtualServices, resources.UnreadRoutes, resources.Usage)
 
 // Follow reads of a cluster what the facts of the whole fleet lead to, all at the
 // same time. It costs one round trip on a new connection, beside Deepen's, and
@@ -81,6 +81,12 @@ func Follow(ctx context.Context, cluster survey.Cluster, c *facts.Cluster, leads
 	var lists []*survey.RowRead
 	if leads.Routes {
 		lists = append(lists, r.Row(a, resources.VirtualServices, cluster.Namespace, ""))
+	}
+	for _, row := range leads.Unread {
+		lists = append(lists, r.Row(a, row, cluster.Namespace, ""))
+	}
+	if leads.Limited {
+		lists = append(lists, r.Row(a, resources.Usage, cluster.Namespace, ""))
 	}
 	var rights facts.Read[[]authorizationv1.SubjectAccessReview]
 	if leads.Remote {
@@ -134,6 +140,10 @@ func Unfollowed(c *facts.Cluster, leads istio.Leads, reason string) {
 	}
 	if leads.Remote {
 		rows = append(rows, resources.SystemSlices, resources.ReaderRights)
+	}
+	rows = append(rows, leads.Unread...)
+	if leads.Limited {
+		rows = append(rows, resources.Usage)
 	}
 	for _, row := range rows {
 		row.SetFailed(c, reason)

@@ -42,6 +42,7 @@ func (a *asking) before(w http.ResponseWriter, r *http.Request) bool {
 var everyLead = istio.Leads{
 	Pending: []istio.ObjectName{{Namespace: "istio-system", Name: "gateway"}}, Injectors: []string{"istio-sidecar-injector-canary"},
 	Routes: true, Remote: true, Identity: "system:serviceaccount:mesh:reader",
+	Unread: []resource.Resource{resources.TLSRoutes}, Limited: true,
 }
 
 // Each lead costs the requests that are named here, and none costs nothing.
@@ -59,6 +60,13 @@ func TestWhatLeadsAsk(t *testing.T) {
 		"routes": {istio.Leads{Routes: true}, []string{"GET /apis/networking.istio.io/v1/virtualservices?limit=500"}},
 		"remote": {istio.Leads{Remote: true, Identity: everyLead.Identity}, []string{
 			"GET /apis/discovery.k8s.io/v1/namespaces/istio-system/endpointslices?limit=500", reviews, reviews, reviews, reviews,
+		}},
+		"kinds that istiod does not read": {istio.Leads{Unread: resources.UnreadRoutes}, []string{
+			"GET /apis/gateway.networking.k8s.io/v1/backendtlspolicies?limit=500", "GET /apis/gateway.networking.k8s.io/v1/grpcroutes?limit=500",
+			"GET /apis/gateway.networking.k8s.io/v1/tcproutes?limit=500", "GET /apis/gateway.networking.k8s.io/v1alpha2/tlsroutes?limit=500",
+		}},
+		"a limit of memory": {istio.Leads{Limited: true}, []string{
+			"GET /apis/metrics.k8s.io/v1beta1/namespaces/istio-system/pods?labelSelector=app%3Distiod&limit=500",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,6 +89,8 @@ func TestLeadsThatAreForbidden(t *testing.T) {
 		"/virtualservices":      func(c *facts.Cluster) facts.State { return resources.VirtualServices.Of(c).State },
 		"/endpointslices":       func(c *facts.Cluster) facts.State { return resources.SystemSlices.Of(c).State },
 		"/subjectaccessreviews": func(c *facts.Cluster) facts.State { return resources.ReaderRights.Of(c).State },
+		"/tlsroutes":            func(c *facts.Cluster) facts.State { return resources.TLSRoutes.Of(c).State },
+		"/metrics.k8s.io/":      func(c *facts.Cluster) facts.State { return resources.Usage.Of(c).State },
 	} {
 		got := *resources.Injectors.With(&facts.Cluster{}, facts.Read[[]corev1.ConfigMap]{State: facts.OK})
 		ask.Follow(t.Context(), surveytest.Serve(t, &apitest.Server{Before: (&asking{refuses: refused}).before}), &got, everyLead)
@@ -88,18 +98,18 @@ func TestLeadsThatAreForbidden(t *testing.T) {
 			t.Errorf("%s: %q", refused, s)
 		}
 		known := 0
-		for _, ok := range []bool{resources.GatewayEvents.Of(&got).Known(), resources.Injectors.Of(&got).Known(), resources.VirtualServices.Of(&got).Known(), resources.SystemSlices.Of(&got).Known(), resources.ReaderRights.Of(&got).Known()} {
+		for _, ok := range []bool{resources.GatewayEvents.Of(&got).Known(), resources.Injectors.Of(&got).Known(), resources.VirtualServices.Of(&got).Known(), resources.SystemSlices.Of(&got).Known(), resources.ReaderRights.Of(&got).Known(), resources.TLSRoutes.Of(&got).Known(), resources.Usage.Of(&got).Known()} {
 			if ok {
 				known++
 			}
 		}
-		if known != 4 {
+		if known != 6 {
 			t.Errorf("%s: %d of the others were read", refused, known)
 		}
 	}
 	var got facts.Cluster
 	ask.Unfollowed(&got, everyLead, "no answer")
-	if resources.GatewayEvents.Of(&got).Why() != "no answer" || resources.Injectors.Of(&got).Known() || resources.VirtualServices.Of(&got).Known() || resources.SystemSlices.Of(&got).Known() || resources.ReaderRights.Of(&got).Known() {
+	if resources.GatewayEvents.Of(&got).Why() != "no answer" || resources.Injectors.Of(&got).Known() || resources.VirtualServices.Of(&got).Known() || resources.SystemSlices.Of(&got).Known() || resources.ReaderRights.Of(&got).Known() || resources.TLSRoutes.Of(&got).Known() || resources.Usage.Of(&got).Known() {
 		t.Errorf("%+v", got)
 	}
 }

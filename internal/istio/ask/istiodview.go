@@ -76,10 +76,15 @@ func readIstiods(ctx context.Context, cluster survey.Cluster, pods []string, amb
 	return out
 }
 
-// debug asks for a page and parses it as it comes.
+// debug asks for a page about its state and parses it as it comes.
 func debug[T any](ctx context.Context, client *http.Client, page string, parse func(io.Reader) (T, error)) (T, error) {
+	return monitor(ctx, client, "debug/"+page, parse)
+}
+
+// monitor asks for a page of the port that monitors it.
+func monitor[T any](ctx context.Context, client *http.Client, page string, parse func(io.Reader) (T, error)) (T, error) {
 	var none T
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://istiod/debug/"+page, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://istiod/"+page, nil)
 	if err != nil {
 		return none, err
 	}

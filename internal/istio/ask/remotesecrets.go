@@ -115,7 +115,9 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 	unconnected := endpoints.Unconnected(answered)
 	wait.Wait()
 	if wanted.Has(questions.Istiods) && (doubtful || len(unconnected) > 0 || wanted.Has(questions.Rejections) && answered.Rejecting()) {
-		seen.Again = again(ctx, by, out, second{plan.Primaries, plan.Ambient, contexts, pods, unconnected})
+		seen.Again = again(ctx, by, out, second{
+			plan.Primaries, plan.Ambient, contexts, pods, unconnected, len(unconnected) > 0 && wanted.Has(questions.Refusals),
+		})
 	}
 	return seen
 }
@@ -177,11 +179,14 @@ type second struct {
 	primaries, ambient, contexts []string
 	istiods                      map[string][]string
 	pods                         map[string][]string
+	// refusals: how often istiods refuse proxies matters.
+	refusals bool
 }
 
 // again asks the control planes and the clusters a second time, after a while. In
 // ambient mode it costs a cluster one request more, for its gateways.
 func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *facts.Later {
+	before := s.refused(ctx, by)
 	select {
 	case <-time.After(between):
 	case <-ctx.Done():
@@ -192,12 +197,16 @@ func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *fa
 		slices   facts.Read[facts.Addresses]
 		gateways facts.Cluster
 		pods     map[string]bool
+		refused  map[string]facts.Read[facts.RefusalCount]
 	}
 	later := &facts.Later{
 		Istiods: map[string]facts.Read[[]facts.IstiodView]{}, Slices: map[string]facts.Read[facts.Addresses]{},
 		Gateways: map[string]facts.Cluster{}, Pods: map[string]map[string]bool{},
 	}
 	sets := newAddressSets()
+	if s.refusals {
+		later.Refusals = map[string]facts.Read[[]facts.Refusals]{}
+	}
 	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.primaries, s.contexts, slices.Collect(maps.Keys(s.pods))))))
 	answers := survey.Ask(ctx, by, wanted, func(ctx context.Context, c survey.Cluster) (all, error) {
 		var a all
@@ -220,6 +229,9 @@ func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *fa
 			wait.Go(func() {
 				a.istiods = readIstiods(ctx, c, s.istiods[c.Context], slices.Contains(s.ambient, c.Context), sets)
 			})
+			if s.refusals {
+				wait.Go(func() { a.refused = ReadRefusals(ctx, c, s.istiods[c.Context]) })
+			}
 		}
 		if pods := s.pods[c.Context]; len(pods) > 0 {
 			wait.Go(func() { a.pods, _ = StillThere(ctx, c, pods, out.At) }) // else it is not checked
@@ -236,6 +248,24 @@ func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *fa
 		if answer.Value.pods != nil {
 			later.Pods[name] = answer.Value.pods
 		}
+		if s.refusals && slices.Contains(s.primaries, name) {
+			later.Refusals[name] = refusals(s.istiods[name], before[name], answer.Value.refused)
+		}
 	}
 	return later
+}
+
+// refused asks the control planes a first time how often they refuse proxies, where that matters.
+func (s second) refused(ctx context.Context, by survey.Asker) map[string]map[string]facts.Read[facts.RefusalCount] {
+	out := map[string]map[string]facts.Read[facts.RefusalCount]{}
+	if !s.refusals {
+		return out
+	}
+	answers := survey.Ask(ctx, by, s.primaries, func(ctx context.Context, c survey.Cluster) (map[string]facts.Read[facts.RefusalCount], error) {
+		return ReadRefusals(ctx, c, s.istiods[c.Context]), nil
+	})
+	for name, answer := range answers {
+		out[name] = answer.Value
+	}
+	return out
 }

@@ -149,7 +149,7 @@ func ParseMeshConfig(configMap, text string) (MeshConfig, error) {
 }
 
 // ReduceMeshConfig returns the value of key "mesh" with only the fields that
-// rules read: a mesh config can hold access tokens of tracers. redact takes what
+// rules read, and the names of those that no istiod reads: a mesh config can hold access tokens of tracers. redact takes what
 // is secret out of a PEM value. A value that cannot be read is reduced to nothing
 // but that fact.
 func ReduceMeshConfig(text string, redact func([]byte) []byte) string {
@@ -166,6 +166,9 @@ func ReduceMeshConfig(text string, redact func([]byte) []byte) string {
 		}
 	}
 	out, err := yaml.Marshal(m)
+	if err == nil {
+		out, err = withUnread(out, text)
+	}
 	if err != nil {
 		return "[not YAML]"
 	}

@@ -60,6 +60,7 @@ const (
 	AnnotationTrafficDistribution   = "networking.istio.io/traffic-distribution"
 	AnnotationControlPlanes         = "topology.istio.io/controlPlaneClusters"
 	AnnotationGatewayServiceAccount = "gateway.istio.io/service-account"
+	AnnotationBundle                = "gateway.networking.k8s.io/bundle-version" // the release of the Gateway API that a definition is of
 )
 
 // Environment variables of the discovery container that rules read. No other
@@ -95,6 +96,7 @@ const (
 	EnvTrustedNodeAccounts = "CA_TRUSTED_NODE_ACCOUNTS"
 	EnvMCSClusterLocal     = "ENABLE_MCS_CLUSTER_LOCAL"
 	EnvRootCADir           = "ROOT_CA_DIR"
+	EnvAlphaGatewayAPI     = "PILOT_ENABLE_ALPHA_GATEWAY_API"
 )
 
 // Annotations of pods that rules read.
@@ -121,6 +123,7 @@ var DiscoveryEnv = []string{
 	EnvSendUnhealthy, EnvAutoSendUnhealthy, EnvDualStack, EnvAmbient, EnvAmbientMultiNetwork,
 	EnvAmbientIngress, EnvAmbientWaypoint, EnvMCSDiscovery, EnvMCSClusterLocal,
 	EnvCustomHost, EnvCertProvider, EnvScopeGateways, EnvTrustedNodeAccounts, EnvRootCADir,
+	EnvAlphaGatewayAPI,
 }
 
 // Flags of istiod (pilot/cmd/pilot-discovery/app/cmd.go) and of istio-csr (cmd/app/options

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -247,7 +248,7 @@ func notReady(p pass) {
 					},
 				},
 				Effect:   "no Service leads to it: new pods are refused, and proxies get no changes",
-				CausedBy: model.Cause(p, c.Context, finding.Object{}, "SEC025"),
+				CausedBy: cmp.Or(waitsFor(p, i), model.Cause(p, c.Context, finding.Object{}, "SEC025")),
 				Fix: []finding.Step{
 					finding.Say("See what it waits for: \"failed to list\" names a kind that it cannot read, a cluster one that does not answer:").
 						By(
@@ -264,6 +265,20 @@ func notReady(p pass) {
 			p.Report(f)
 		}
 	}
+}
+
+// waitsFor is the finding about kinds that an istiod waits for, where there is one; else "".
+func waitsFor(p pass, i model.Installation) string {
+	if old := model.Cause(p, i.In.Context, i.Object(), "CP013"); old != "" {
+		return old
+	}
+	for _, kind := range istio.BundleKinds {
+		bundle, there := kind.Bundle(i.In.Cluster)
+		if why, reads := i.Istiod.Reads(kind.Kind, bundle); there && !reads && why.Stuck {
+			return model.Cause(p, i.In.Context, definitionOf(kind), "CP014")
+		}
+	}
+	return ""
 }
 
 // noneReady: no replica of a control plane is ready.

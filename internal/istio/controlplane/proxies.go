@@ -39,6 +39,7 @@ func proxiesUnready(p pass) {
 				"CP042",
 				"CP045",
 				"CP001",
+				"CP044",
 				"NET032",
 				"PR010",
 				"CERT014",

@@ -52,10 +52,25 @@ func controlPlaneRules() []*rule.Rule[*model.Mesh] {
 		After:   []finding.Code{"CERT005", "CERT006", "CERT007", "CERT008", "CERT010", "SEC025"},
 		Run:     restarts,
 	}, {
+		Reports: []rule.Report{rule.May("CP013", finding.Error)},
+		Needs: with(
+			resources.VirtualServices, resources.DestinationRules, resources.Gateways, resources.ServiceEntries, resources.Sidecars,
+			resources.PeerAuthentications, resources.AuthorizationPolicies,
+		),
+		Run: oldDefinitions,
+	}, {
+		Reports: []rule.Report{rule.May("CP014", finding.Error, finding.Warning)},
+		Needs: with(
+			resources.TLSRouteDefinition, resources.TCPRouteDefinition, resources.GRPCRouteDefinition, resources.BackendTLSPolicyDefinition,
+			resources.KubernetesGateways,
+		),
+		Uses: []rule.Need{resources.TLSRoutes, resources.TCPRoutes, resources.GRPCRoutes, resources.BackendTLSPolicies},
+		Run:  notRead,
+	}, {
 		Reports: []rule.Report{rule.May("CP004", finding.Error, finding.Warning)},
 		Needs:   runs,
 		Uses:    []rule.Need{resources.RemoteSecrets},
-		After:   []finding.Code{"SEC025"},
+		After:   []finding.Code{"SEC025", "CP013", "CP014"},
 		Run:     notReady,
 	}, {
 		Reports: []rule.Report{rule.May("CP001", finding.Error)},
@@ -75,6 +90,15 @@ func controlPlaneRules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("CP071", finding.Error, finding.Warning)},
 		Needs:   []rule.Need{resources.Leases, resources.Nodes},
 		Run:     clocksApart,
+	}, {
+		Reports: []rule.Report{rule.May("CP072", finding.Warning)},
+		Needs:   []rule.Need{resources.Istiods, resources.MeshConfigs},
+		Run:     unreadFields,
+	}, {
+		Reports: []rule.Report{rule.May("CP070", finding.Warning)},
+		Needs:   runs,
+		Uses:    []rule.Need{resources.Usage},
+		Run:     nearLimit,
 	}}
 }
 
@@ -200,9 +224,15 @@ func proxyRules() []*rule.Rule[*model.Mesh] {
 		Uses:    []rule.Need{questions.Istiods},
 		Run:     onOneReplica,
 	}, {
+		Reports: []rule.Report{rule.May("CP044", finding.Error)},
+		Needs:   []rule.Need{resources.Pods, resources.Istiods, resources.IstiodPods},
+		Uses:    []rule.Need{questions.Istiods, questions.Refusals, resources.RemoteSecrets},
+		After:   []finding.Code{"NET032", "CP071", "CERT005", "CERT006", "CERT007", "CERT008", "CERT010"},
+		Run:     refusesProxies,
+	}, {
 		Reports: []rule.Report{rule.May("CP040", finding.Error, finding.Warning)},
 		Needs:   []rule.Need{resources.Pods},
-		After:   []finding.Code{"CP042", "CP045", "CP001", "NET032", "PR010", "CERT014", "CERT010", "EP020"},
+		After:   []finding.Code{"CP042", "CP045", "CP001", "CP044", "NET032", "PR010", "CERT014", "CERT010", "EP020"},
 		Run:     proxiesUnready,
 	}}
 }
@@ -239,6 +269,7 @@ func trafficRules() []*rule.Rule[*model.Mesh] {
 			resources.Pods, resources.Services, resources.EndpointSlices, resources.Namespaces, resources.PeerAuthentications,
 			resources.DestinationRules, resources.MeshConfigs, resources.Istiods,
 		},
+		Uses:  []rule.Need{resources.RemoteSecrets, resources.MutatingWebhooks},
 		After: []finding.Code{"EP008", "EP009", "EP007", "EP002"},
 		Run:   disagreeing,
 	}, {

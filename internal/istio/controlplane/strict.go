@@ -196,7 +196,11 @@ func disagreeing(p pass) {
 				if sp.Protocol == corev1.ProtocolUDP {
 					continue
 				}
-				if f, wrong := disagreement(c, cp, s, sp, pods, clients); wrong {
+				f, wrong := disagreement(c, cp, s, sp, pods, clients)
+				if !wrong {
+					f, wrong = mixed(c, cp, s, sp, pods, clients)
+				}
+				if wrong {
 					p.Report(f)
 					break
 				}
@@ -287,6 +291,98 @@ func disagreement(
 		}
 	}
 	return finding.Finding{}, false
+}
+
+// mixed says that sidecars send plain text to pods of a headless Service that take mutual TLS alone: one
+// endpoint without a proxy, in any cluster, turns it off for the whole port (pilot/pkg/model/push_context.go,
+// BestEffortInferServiceMTLSMode); false where they do not, for some client. What ztunnel takes is left out.
+func mixed(
+	c *model.Cluster,
+	cp *model.ControlPlane,
+	s *corev1.Service,
+	sp corev1.ServicePort,
+	pods []*facts.Pod,
+	clients []string,
+) (finding.Finding, bool) {
+	port, known := targetOf(c, s, sp.Port)
+	if s.Spec.ClusterIP != corev1.ClusterIPNone || !known || cp.MeshWide(s.Namespace).Mode == api.MTLSDisable {
+		return finding.Finding{}, false
+	}
+	if slices.ContainsFunc(clients, func(client string) bool {
+		_, _, set := cp.ClientTLS(client, s.Namespace, s.Name, int(sp.Port))
+		return set
+	}) {
+		return finding.Finding{}, false
+	}
+	var strict *facts.Pod
+	var a istio.Acceptance
+	for _, pod := range pods {
+		if !istio.HasProxy(pod) || !takesMTLS(c, pod) || excluded(pod, port) {
+			continue
+		}
+		if of := cp.Acceptance(pod.Namespace, pod.Labels, port); of.Mode == api.MTLSStrict {
+			strict, a = pod, of
+		}
+	}
+	in, bare := withoutTLS(cp, s)
+	if strict == nil || bare == nil {
+		return finding.Finding{}, false
+	}
+	f := finding.Finding{
+		Code: "CP061", Severity: finding.Error, Clusters: finding.Distinct([]string{c.Context, in.Context}),
+		Object: finding.In("service", s.Namespace, s.Name),
+		Title:  "a pod without a proxy turns mutual TLS off for a headless Service, and other pods take nothing else",
+		Evidence: []finding.Evidence{
+			{Cluster: in.Context, Field: istio.WorkloadOf(bare).String() + ", pod " + bare.Name, Value: "it has no proxy"},
+			{
+				Cluster: c.Context, Field: istio.WorkloadOf(strict).String() + fmt.Sprintf(", mode of port %d", port),
+				Value: a.Mode + ", by peerauthentication " + a.From,
+			},
+		},
+		Effect: "sidecars send plain text to all pods of the Service: those that take mutual TLS alone reset the connection",
+	}
+	proxy := finding.Say("Give the pods without a proxy one in %s: label their namespace for injection, and restart them.", in.Context)
+	if in.WantsSidecar(bare) {
+		proxy = finding.Say("Restart the pods without a proxy: they get one when they are created again:")
+		if command, ok := remedy.RestartWorkload(in.Context, istio.WorkloadOf(bare)); ok {
+			proxy = proxy.By(command)
+		} else {
+			proxy = proxy.By(finding.Kubectl(in.Context, "-n", bare.Namespace, "delete", "pod/"+bare.Name))
+		}
+	}
+	f.Fix = []finding.Step{proxy, finding.Say("Or let port %d take plain text as well, until they have one:", port).
+		By(remedy.Apply(cp.Cluster.Context, map[string]any{
+			"apiVersion": api.SecurityGroup + "/v1", "kind": "PeerAuthentication",
+			"metadata": map[string]any{"name": s.Name + "-plain-text", "namespace": s.Namespace},
+			"spec": map[string]any{
+				"selector":      map[string]any{"matchLabels": s.Spec.Selector},
+				"portLevelMtls": map[string]any{strconv.Itoa(port): map[string]any{"mode": api.MTLSPermissive}},
+			},
+		})).Otherwise()}
+	return f, true
+}
+
+// withoutTLS is a ready pod of a Service for which no proxy answers, and the cluster that it is in, among
+// all that a control plane watches; nil where there is none, or ztunnel takes what comes to some pod.
+func withoutTLS(cp *model.ControlPlane, s *corev1.Service) (*model.Cluster, *facts.Pod) {
+	var in *model.Cluster
+	var bare *facts.Pod
+	for _, c := range cp.WatchedClusters() {
+		here := c.Service(s.Namespace, s.Name)
+		if here == nil {
+			continue
+		}
+		for _, pod := range c.SelectedPods(here) {
+			switch {
+			case !pod.IsReady():
+			case c.IsAmbient(pod):
+				return nil, nil
+			case bare == nil && (!istio.HasProxy(pod) || pod.Labels[istio.LabelTLSMode] != "istio"):
+				in, bare = c, pod
+			}
+		}
+	}
+	return in, bare
 }
 
 // editRule is the step that edits a DestinationRule, namespace/name.

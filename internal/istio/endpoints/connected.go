@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -37,6 +38,9 @@ func proxiesElsewhere(p *rule.Pass[*model.Mesh]) {
 		if f, why := l.unconnected(c); why != (finding.Reason{}) {
 			p.NotChecked(c.Context, why)
 		} else if f.Code != "" {
+			if f.CausedBy = model.Cause(p, c.Context, finding.Object{}, "CP044"); f.CausedBy != "" {
+				f.Fix = remedy.ByItsCause()
+			}
 			p.Report(f)
 		}
 	}

@@ -49,6 +49,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Reports: []rule.Report{rule.May("EP020", finding.Error, finding.Warning)},
 			Needs:   []rule.Need{resources.Pods, resources.Services},
 			Uses:    []rule.Need{resources.Istiods, resources.IstiodPods, resources.RemoteSecrets, questions.Istiods},
+			After:   []finding.Code{"CP044"},
 			Run:     proxiesElsewhere,
 		},
 	}

@@ -44,7 +44,9 @@ func (Mesh) FollowUps(fleet *facts.Fleet, rows resource.Set) map[string]mesh.Fol
 	out := map[string]mesh.FollowUp{}
 	for i := range fleet.Clusters {
 		c := &fleet.Clusters[i]
-		f := followUp{revisions, istio.WantsProxies(c), leads[c.Context]}
+		l := leads[c.Context]
+		l.Limited = l.Limited && rows.Has(resources.Usage)
+		f := followUp{revisions, istio.WantsProxies(c), l}
 		if c.Unreached == nil && (len(f.revisions) > 0 || f.proxies || !f.leads.None()) {
 			out[c.Context] = f
 		}

@@ -25,6 +25,10 @@ import (
 type ControlPlaneCase struct {
 	Case
 	Answer func(context string, p *facts.ConnectedProxy)
+	// Later changes what control planes answer at the second look; nil for that they say the same.
+	Later func(l *facts.Later)
+	// Read changes what was read of the fleet; nil for nothing.
+	Read func(f *facts.Fleet)
 }
 
 // Make makes the fleet's facts, and the answers. What is refused is refused twice.
@@ -33,8 +37,14 @@ func (c ControlPlaneCase) Make() (*facts.Fleet, facts.Seen) {
 	for i := range f.Clusters { // no gateway is without pods, so that these events are not asked for
 		resources.GatewayEvents.SetState(&f.Clusters[i], facts.NotAsked, "")
 	}
+	if c.Read != nil {
+		c.Read(f)
+	}
 	seen := Connected(f, c.Answer)
 	seen.Again = &facts.Later{Istiods: seen.Istiods, Pods: map[string]map[string]bool{}}
+	if c.Later != nil {
+		c.Later(seen.Again)
+	}
 	return f, seen
 }
 
@@ -211,7 +221,7 @@ const timedOut = `Internal error occurred: failed calling webhook "namespace.sid
 	`Post "https://istiod.istio-system.svc:443/inject?timeout=10s": context deadline exceeded`
 
 // ControlPlaneFaults are healthy clusters with one thing wrong.
-var ControlPlaneFaults = slices.Concat(istiodFaults, webhookFaults, injectionFaults, proxyFaults, trafficFaults)
+var ControlPlaneFaults = slices.Concat(istiodFaults, webhookFaults, injectionFaults, proxyFaults, trafficFaults, definitionFaults)
 
 var istiodFaults = []ControlPlaneCase{
 	cp("istiod is scaled to 0", installed(func(c *Cluster) {
@@ -444,6 +454,31 @@ func refuses(pod string) func(string, *facts.ConnectedProxy) {
 	}
 }
 
+// refusedPod is the pod of workload httpbin.
+const refusedPod = "httpbin-5d5c8b9f7-00003"
+
+// gone is for a proxy that is connected to no istiod: it is taken out of their answers.
+func gone(pod string) func(string, *facts.ConnectedProxy) {
+	return func(_ string, p *facts.ConnectedProxy) {
+		if p.Pod == pod {
+			p.Pod = ""
+		}
+	}
+}
+
+// refusing lets istiod have refused so often at the end of the second look, after 200 and 4 times, and a pod
+// be connected to no istiod.
+func refusing(after facts.RefusalCount, unconnected bool) func(*facts.Later) {
+	return func(l *facts.Later) {
+		if unconnected {
+			l.Pods["east"] = map[string]bool{"sample/" + refusedPod: true}
+		}
+		l.Refusals = map[string]facts.Read[[]facts.Refusals]{"east": {State: facts.OK, Value: []facts.Refusals{
+			{Pod: "istiod-0", Before: facts.RefusalCount{Unauthenticated: 200, Unsigned: 4}, After: after},
+		}}}
+	}
+}
+
 var proxyFaults = []ControlPlaneCase{
 	cp("proxies three releases behind", installed(func(c *Cluster) {
 		c.eachProxy(func(p *corev1.Pod, _ *corev1.ContainerStatus) {
@@ -465,6 +500,12 @@ var proxyFaults = []ControlPlaneCase{
 		c.Network.Drop(c.Validator("istiod-default-validator"), c.Validator("istio-validator-"+System))
 	}), Want: []string{"CP027 warning east", "CP042 error east"}}, Answer: refuses("httpbin-5d5c8b9f7-00003")},
 	cp("proxies that are not ready", installed(func(c *Cluster) { c.eachProxy(unready) }), "CP040 error east"),
+	{Case: Case{Name: "proxies whose credentials istiod does not accept", Fleet: installed(func(c *Cluster) { c.eachProxy(unready) }), Want: []string{
+		"CP040 error east < CP044", "CP044 error east", "EP020 error east < CP044",
+	}}, Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 212, Unsigned: 4}, true)},
+	{Case: Case{Name: "an istiod that cannot sign", Fleet: installed(func(c *Cluster) { c.eachProxy(unready) }), Want: []string{
+		"CP040 error east < CP044", "CP044 error east", "EP020 error east < CP044",
+	}}, Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 200, Unsigned: 5}, true)},
 	cp("proxies that run out of memory", installed(func(c *Cluster) {
 		c.eachProxy(func(_ *corev1.Pod, s *corev1.ContainerStatus) {
 			s.RestartCount, s.LastTerminationState.Terminated = 2, exit(137, "OOMKilled", 2*time.Hour)

@@ -1,6 +1,7 @@
 package istiotest
 
 import (
+	"slices"
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -64,7 +65,9 @@ func upgrading(c *Cluster) {
 
 // ControlPlaneHealthy are clusters in which nothing is wrong and that resemble faults. What is worth
 // a note is wanted.
-var ControlPlaneHealthy = []ControlPlaneCase{
+var ControlPlaneHealthy = slices.Concat(controlPlanesHealthy, definitionsHealthy)
+
+var controlPlanesHealthy = []ControlPlaneCase{
 	cp("one cluster", installed(func(*Cluster) {})),
 	cp("three clusters", func() *Fleet { return Installed("east", "north", "west") }),
 	cp("a cluster in ambient mode", installedAmbient(func(c *Cluster) { c.cni("1.29.1") })),

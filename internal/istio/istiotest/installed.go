@@ -294,6 +294,9 @@ func Connected(f *facts.Fleet, change func(context string, p *facts.ConnectedPro
 			if change != nil {
 				change(c.Context, &connected)
 			}
+			if connected.Pod == "" {
+				continue // to no istiod
+			}
 			at := max(slices.Index(revisions[to], p.Labels[istio.LabelRevision]), 0)
 			views[at].Proxies.Value = append(views[at].Proxies.Value, connected)
 		}

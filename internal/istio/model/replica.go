@@ -2,6 +2,7 @@ package model
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -124,4 +125,22 @@ func (c *Cluster) JustStarted() bool {
 			return !s.Started.IsZero() && c.mesh.Fleet.At.Sub(s.Started) < Settling
 		})
 	})
+}
+
+// Unconnected are the pods of the cluster whose proxies no replica was connected to at the second look
+// either, as namespace/name, sorted; none where nobody looked twice.
+func (c *Cluster) Unconnected() []string {
+	again := c.mesh.Seen.Again
+	if again == nil {
+		return nil
+	}
+	var out []string
+	for name, there := range again.Pods[c.Context] {
+		namespace, pod, _ := strings.Cut(name, "/")
+		if p := c.Pod(namespace, pod); there && p != nil && len(c.Connections(p)) == 0 {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -71,6 +71,9 @@ var (
 	// Rejections are what proxies do not accept of what istiod sends them, as the same ports say it: they
 	// are asked a second time where there are any.
 	Rejections = &Question{name: "what proxies refuse", grants: []resource.Grant{inSystem(forward)}}
+	// Refusals are how often istiod refuses proxies, in its metrics: it is asked twice where proxies are
+	// connected to no istiod.
+	Refusals = &Question{name: "what istiod refuses", grants: []resource.Grant{inSystem(forward)}}
 	// TokenReviews are what API servers say of the tokens in remote secrets, which are read
 	// once more for that.
 	TokenReviews = &Question{
@@ -94,7 +97,7 @@ var (
 )
 
 // All are all questions.
-var All = Set{Hostnames, RemoteSides, Istiods, Rejections, TokenReviews, ProxyCertificates, ProxyEndpoints, Trials}
+var All = Set{Hostnames, RemoteSides, Istiods, Rejections, Refusals, TokenReviews, ProxyCertificates, ProxyEndpoints, Trials}
 
 // Set are some questions.
 type Set []*Question

@@ -37,6 +37,8 @@ var All = resource.Set{
 	NetworkPolicies, Injectors, GatewayEvents, VirtualServices, SystemSlices, ReaderRights,
 	Sidecars, AuthorizationPolicies, ServiceExports, ValidatingWebhooks, IstioCSRs,
 	MutatingWebhooks, AllValidatingWebhooks, APIServices, RefusedPods, Version, Leases,
+	TLSRouteDefinition, TCPRouteDefinition, GRPCRouteDefinition, BackendTLSPolicyDefinition,
+	TLSRoutes, TCPRoutes, GRPCRoutes, BackendTLSPolicies, Usage,
 }
 
 // The rows that are read together.
@@ -72,6 +74,7 @@ var (
 	// ControlPlaneRules is what the rules about control planes, injection and proxies read.
 	ControlPlaneRules = resource.Join(
 		EndpointRules, resource.Set{ValidatingWebhooks, MutatingWebhooks, AllValidatingWebhooks, APIServices, RefusedPods, Version, Leases},
+		Definitions, UnreadRoutes, Usage,
 	)
 )
 
