@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -96,7 +97,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, q question) {
 	for _, o := range s.find(q, labelled, named) {
 		items = append(items, o.Object)
 	}
-	Answer(w, http.StatusOK, List(q.version, listKinds()[q.resource], "", items...))
+	Answer(w, http.StatusOK, List(q.version, q.listKind(), "", items...))
 }
 
 // List is one page of a list, and where the next one begins.
@@ -152,28 +153,36 @@ func parse(path string) (question, bool) {
 	if len(parts) > 1 {
 		q.name = parts[1]
 	}
-	return q, listKinds()[q.resource] != "" && slices.Contains(versions(), q.version)
+	return q, q.listKind() != "" && slices.Contains(versions(), q.version)
 }
 
 // versions are those of all kinds. They are looked up when they are first needed: rows register kinds.
 var versions = sync.OnceValue(func() []schema.GroupVersion { return kinds.Scheme().PrioritizedVersionsAllGroups() })
 
-// listKinds are the kinds of lists by resource.
-var listKinds = sync.OnceValue(func() map[string]string {
-	out := map[string]string{}
+// listKind is the kind of a list of what is asked for; "" for what no group has.
+func (q question) listKind() string {
+	return listKinds()[schema.GroupResource{Group: q.version.Group, Resource: q.resource}]
+}
+
+// listKinds are the kinds of lists by group and resource.
+var listKinds = sync.OnceValue(func() map[schema.GroupResource]string {
+	out := map[schema.GroupResource]string{}
 	for kind := range kinds.Scheme().AllKnownTypes() {
 		if name, ok := strings.CutSuffix(kind.Kind, "List"); ok && name != "" {
-			out[pluralOf(kind.GroupVersion().WithKind(name))] = kind.Kind
+			out[schema.GroupResource{Group: kind.Group, Resource: pluralOf(kind.GroupVersion().WithKind(name))}] = kind.Kind
 		}
 	}
-	out["subjectaccessreviews"] = "SubjectAccessReviewList"
+	out[schema.GroupResource{Group: authorizationv1.GroupName, Resource: "subjectaccessreviews"}] = "SubjectAccessReviewList"
 	return out
 })
 
 // pluralOf is the resource of a kind.
 func pluralOf(kind schema.GroupVersionKind) string {
-	if kind.Kind == "Gateway" {
+	switch kind.Kind {
+	case "Gateway":
 		return "gateways" // and not as other words that end like it
+	case "PodMetrics":
+		return "pods" // of the metrics API
 	}
 	if strings.HasSuffix(kind.Kind, "Mesh") {
 		return strings.ToLower(kind.Kind) + "es"

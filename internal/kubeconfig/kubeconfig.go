@@ -53,11 +53,16 @@ func Keep(out, s *corev1.Secret) {
 		kept = Of(s)
 		kept.Server, kept.Problem = serverurl.Shown(kept.Server), resource.Clipped(kept.Problem)
 	}
-	text, err := json.Marshal(kept)
+	Note(out, kept)
+}
+
+// Note writes what a kubeconfig is into a Secret, as Keep does of one that holds it.
+func Note(s *corev1.Secret, k Kubeconfig) {
+	text, err := json.Marshal(k)
 	if err != nil {
 		text = []byte("{}")
 	}
-	metav1.SetMetaDataAnnotation(&out.ObjectMeta, annotation, string(text))
+	metav1.SetMetaDataAnnotation(&s.ObjectMeta, annotation, string(text))
 }
 
 // mostBytes is how large a kubeconfig may be, in bytes: API servers take no larger Secrets.

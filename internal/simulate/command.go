@@ -309,6 +309,18 @@ func (w *World) manifests(k kubectl, stdin []byte) Outcome {
 	if err := yaml.Unmarshal(stdin, &m); err != nil || m == nil {
 		return refusal(errNoObject)
 	}
+	if items, ok := m["items"].([]any); ok && m["kind"] == "List" {
+		for _, item := range items {
+			one, ok := item.(map[string]any)
+			if !ok || k.verb != "apply" {
+				return refusal(errNoObject)
+			}
+			if result := w.apply(k.context, k.namespace, one); result.Kind != Done {
+				return result
+			}
+		}
+		return done
+	}
 	switch {
 	case k.verb == "apply":
 		return w.apply(k.context, k.namespace, m)

@@ -106,7 +106,7 @@ func orWord(text, otherwise string) string {
 // namespaced reports whether objects of a kind are in namespaces.
 func namespaced(row resource.Resource) bool {
 	switch row.About().Kind {
-	case "Namespace", "Node", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "APIService":
+	case "Namespace", "Node", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "APIService", "CustomResourceDefinition":
 		return false
 	}
 	return true

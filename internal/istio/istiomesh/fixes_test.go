@@ -206,7 +206,7 @@ and do no harm. It is written by a test (` + "`go test ./internal/istio/istiomes
   and all rules run again: the finding is gone, no other error or warning has come, and no command is
   refused. What istiod, the injector and istioctl do is in ` + "`internal/istio/effects`" + `: only what is certain.
 - **pasted**: the printed commands are pasted into bash against real API servers, and verify runs again
-  (` + "`test/e2e`" + `, TestFixes).
+  (` + "`test/e2e`" + `, TestFixes and TestCheckOnRealControlPlanes).
 - **not proven**: why that cannot be done for some fixes of the code, or for all.
 
 A code that is missing here is found only by asking running clusters (probes, proxies, connections).
@@ -218,13 +218,15 @@ A code that is missing here is found only by asking running clusters (probes, pr
 // document holds docs/fixes.md to what was tried: go test -update writes it.
 func document(t *testing.T, all map[finding.Code]*tried) {
 	const path = "../../../docs/fixes.md"
-	source, err := os.ReadFile("../../../test/e2e/fix_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	pasted := map[finding.Code]bool{}
-	for _, m := range pastedCode.FindAllStringSubmatch(string(source), -1) {
-		pasted[finding.Code(m[1])] = true
+	for _, file := range []string{"fix_test.go", "controlplanefaults_test.go"} {
+		source, err := os.ReadFile("../../../test/e2e/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range pastedCode.FindAllStringSubmatch(string(source), -1) {
+			pasted[finding.Code(m[1])] = true
+		}
 	}
 	mark := map[bool]string{true: "yes"}
 	var b strings.Builder

@@ -262,23 +262,13 @@ func signed(chain, bundle []pki.Certificate) bool {
 // made meanwhile are never injected later.
 func uninjected(p *pass) {
 	for _, c := range model.Able(p) {
-		inject := map[string]string{}
-		for _, ns := range resources.Namespaces.Of(c.Cluster).Value {
-			if ns.Labels["config.linkerd.io/admission-webhooks"] != "disabled" && ns.Name != "kube-system" && ns.Name != "cert-manager" {
-				inject[ns.Name] = cmp.Or(ns.Annotations[resources.AnnotationInject], "disabled")
-			}
-		}
 		type group struct {
 			workload finding.Object
 			pods     []*facts.Pod
 		}
 		var groups []*group
 		for _, pod := range c.Pods() {
-			ns, known := inject[pod.Namespace]
-			wanted := cmp.Or(pod.Annotations[resources.AnnotationInject], ns)
-			if !known || wanted != "enabled" && wanted != "ingress" || model.Meshed(pod) || pod.HostNetwork ||
-				pod.Labels[resources.LabelComponent] != "" ||
-				pod.Owner.Kind == "Job" || otherMesh(pod) {
+			if model.Meshed(pod) || !c.WantsProxy(pod) {
 				continue
 			}
 			w := model.WorkloadOf(pod)
@@ -290,12 +280,12 @@ func uninjected(p *pass) {
 			groups[i].pods = append(groups[i].pods, pod)
 		}
 		for _, g := range groups {
+			value, _ := c.Injection(g.pods[0])
 			f := finding.Finding{
 				Code: "CP104", Severity: finding.Warning, Clusters: []string{c.Context}, Object: g.workload,
 				Title: fmt.Sprintf("%s should have a proxy and have none", finding.Plural(len(g.pods), "pod")),
 				Evidence: []finding.Evidence{
-					{Field: "annotation " + resources.AnnotationInject, Value: cmp.Or(g.pods[0].Annotations[resources.AnnotationInject],
-						inject[g.pods[0].Namespace])},
+					{Field: "annotation " + resources.AnnotationInject, Value: value},
 					{Field: "pod " + g.pods[0].Namespace + "/" + g.pods[0].Name, Value: "has no container linkerd-proxy"},
 				},
 				Effect: "they take and send plain text; mirrors of other clusters and policies do not work for them",
@@ -309,9 +299,6 @@ func uninjected(p *pass) {
 		}
 	}
 }
-
-// otherMesh reports whether a pod has a proxy of another mesh, to which the injector adds none.
-func otherMesh(p *facts.Pod) bool { return p.Container("istio-proxy") != nil }
 
 // unready: a proxy that is not ready takes its pod out of all Services. Only a pod that is not ready
 // shows it, and only if the proxy itself is the reason.

@@ -23,6 +23,11 @@ func WrittenAt(s *corev1.Secret) time.Time {
 	return at
 }
 
+// MarkWritten notes in a trimmed Secret when it was written last.
+func MarkWritten(s *corev1.Secret, at time.Time) {
+	metav1.SetMetaDataAnnotation(&s.ObjectMeta, annotationWritten, at.UTC().Format(time.RFC3339))
+}
+
 // trimCredentials keeps of a Secret with credentials where they lead, and as whom.
 func trimCredentials(s *corev1.Secret) *corev1.Secret {
 	out := &corev1.Secret{ObjectMeta: resource.Meta(&s.ObjectMeta), Type: s.Type}
