@@ -34,6 +34,27 @@ func judged(fleet *facts.Fleet, area mesh.Area) finding.Result {
 	return istiomesh.Judge(model.New(fleet, model.Options{}), rule.Options{}, area)
 }
 
+// A dump is put in the place of nothing that is there: neither of a file nor of what leads to one.
+func TestNothingIsReplaced(t *testing.T) {
+	fleet := istiotest.Healthy("east").Facts()
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "file"), filepath.Join(dir, "link")
+	if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, link} {
+		if err := dump.Write(path, fleet, resources.All); err == nil {
+			t.Errorf("a dump was written to %s", path)
+		}
+	}
+	if text, err := os.ReadFile(link); err != nil || string(text) != "mine" {
+		t.Errorf("what was there: %q, %v", text, err)
+	}
+}
+
 // In which version of the API something was read is in the dump, also of what is not there.
 func TestServedVersions(t *testing.T) {
 	fleet := istiotest.Healthy("east").Facts()

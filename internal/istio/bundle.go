@@ -61,8 +61,8 @@ func (k BundleKind) Bundle(c *facts.Cluster) (v *version.Version, there bool) {
 	return parseVersion(text), true
 }
 
-// Unread is why an istiod does not read the objects of a kind.
-type Unread struct {
+// BundleFault is why an istiod does not read the objects of a kind.
+type BundleFault struct {
 	// Off: it only reads them with EnvAlphaGatewayAPI.
 	Off bool
 	// Least and Most are the releases of the Gateway API that it reads them of; "" where there is no bound.
@@ -72,16 +72,16 @@ type Unread struct {
 	Stuck bool
 }
 
-// Reads reports whether an istiod reads the objects of a kind whose definition is of a release of the
+// ReadsBundle reports whether an istiod reads the objects of a kind whose definition is of a release of the
 // Gateway API, nil for one that does not say it; else why not. It mirrors pkg/kube/kclient/crdwatcher.go and
 // pkg/config/schema/gatewayapi/minimumversions.go of the releases, and what pilot/pkg/config/kube/gateway/controller.go
 // only reads with EnvAlphaGatewayAPI. Of releases before 1.24, and of one that is not known, nothing is said.
-func (i Istiod) Reads(kind string, bundle *version.Version) (why Unread, reads bool) {
-	least := func(v string) (Unread, bool) {
-		return Unread{Least: v}, bundle != nil && bundle.AtLeast(parsedVersion(v))
+func (i Istiod) ReadsBundle(kind string, bundle *version.Version) (why BundleFault, reads bool) {
+	least := func(v string) (BundleFault, bool) {
+		return BundleFault{Least: v}, bundle != nil && bundle.AtLeast(parsedVersion(v))
 	}
 	if !i.AtLeast("1.24") {
-		return Unread{}, true
+		return BundleFault{}, true
 	}
 	switch {
 	case kind == "GRPCRoute":
@@ -93,18 +93,18 @@ func (i Istiod) Reads(kind string, bundle *version.Version) (why Unread, reads b
 	case kind == "TCPRoute" && i.AtLeast("1.31"):
 		return least("1.6.0")
 	case (kind == "TLSRoute" || kind == "TCPRoute") && !i.On(EnvAlphaGatewayAPI):
-		return Unread{Off: true}, false
+		return BundleFault{Off: true}, false
 	case kind != "TLSRoute":
-		return Unread{}, true
+		return BundleFault{}, true
 	}
 	newer := func(v string) bool { return bundle == nil || bundle.GreaterThan(parsedVersion(v)) }
 	switch {
 	case i.AtLeast("1.29.3"):
-		return Unread{Most: "1.4.1"}, !newer("1.4.1")
+		return BundleFault{Most: "1.4.1"}, !newer("1.4.1")
 	case i.AtLeast("1.29.2"), i.AtLeast("1.28.6") && i.Before("1.29"):
-		return Unread{Most: "1.4.0"}, !newer("1.4.0")
+		return BundleFault{Most: "1.4.0"}, !newer("1.4.0")
 	}
-	return Unread{Most: "1.4.1", Stuck: true}, bundle == nil || !bundle.AtLeast(parsedVersion("1.5.0"))
+	return BundleFault{Most: "1.4.1", Stuck: true}, bundle == nil || !bundle.AtLeast(parsedVersion("1.5.0"))
 }
 
 // unreadKinds are the kinds of the Gateway API in a cluster that one of its control planes does not read.
@@ -113,7 +113,7 @@ func unreadKinds(c *facts.Cluster, istiods []Istiod) []resource.Resource {
 	for _, k := range BundleKinds {
 		bundle, there := k.Bundle(c)
 		for _, i := range istiods {
-			if _, reads := i.Reads(k.Kind, bundle); there && !reads {
+			if _, reads := i.ReadsBundle(k.Kind, bundle); there && !reads {
 				out = append(out, k.Objects)
 				break
 			}

@@ -113,11 +113,11 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 	}
 	contexts, doubtful := remotesecrets.Doubtful(answered)
 	unconnected := endpoints.Unconnected(answered)
+	refused := wanted.Has(questions.Refusals) &&
+		(len(unconnected) > 0 || slices.ContainsFunc(answered.Clusters, func(c *model.Cluster) bool { return len(c.Unconnected()) > 0 }))
 	wait.Wait()
-	if wanted.Has(questions.Istiods) && (doubtful || len(unconnected) > 0 || wanted.Has(questions.Rejections) && answered.Rejecting()) {
-		seen.Again = again(ctx, by, out, second{
-			plan.Primaries, plan.Ambient, contexts, pods, unconnected, len(unconnected) > 0 && wanted.Has(questions.Refusals),
-		})
+	if wanted.Has(questions.Istiods) && (doubtful || len(unconnected) > 0 || refused || wanted.Has(questions.Rejections) && answered.Rejecting()) {
+		seen.Again = again(ctx, by, out, second{plan.Primaries, plan.Ambient, contexts, pods, unconnected, refused})
 	}
 	return seen
 }

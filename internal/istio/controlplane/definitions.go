@@ -74,12 +74,12 @@ func notRead(p pass) {
 				continue
 			}
 			for _, i := range c.Installations() {
-				why, reads := i.Istiod.Reads(kind.Kind, bundle)
+				why, reads := i.Istiod.ReadsBundle(kind.Kind, bundle)
 				if reads || !i.Used() || i.Istiod.IsExternal(c.Cluster) {
 					continue
 				}
 				if unread := c.Unread(kind.Objects); len(unread) > 0 {
-					p.NotChecked(c.Context, unread[0].Reason())
+					p.NotChecked(c.Context, unread[0].Reason)
 					continue
 				}
 				if f, wrong := unreadKind(c, kind, i, bundle, why); wrong {
@@ -91,7 +91,7 @@ func notRead(p pass) {
 }
 
 // unreadKind says what comes of a kind that an istiod does not read; false where nobody misses it.
-func unreadKind(c *model.Cluster, kind istio.BundleKind, i model.Installation, bundle *version.Version, why istio.Unread) (finding.Finding, bool) {
+func unreadKind(c *model.Cluster, kind istio.BundleKind, i model.Installation, bundle *version.Version, why istio.BundleFault) (finding.Finding, bool) {
 	release := "none is said"
 	if bundle != nil {
 		release = bundle.String()

@@ -274,7 +274,7 @@ func waitsFor(p pass, i model.Installation) string {
 	}
 	for _, kind := range istio.BundleKinds {
 		bundle, there := kind.Bundle(i.In.Cluster)
-		if why, reads := i.Istiod.Reads(kind.Kind, bundle); there && !reads && why.Stuck {
+		if why, reads := i.Istiod.ReadsBundle(kind.Kind, bundle); there && !reads && why.Stuck {
 			return model.Cause(p, i.In.Context, definitionOf(kind), "CP014")
 		}
 	}

@@ -501,11 +501,14 @@ var proxyFaults = []ControlPlaneCase{
 	}), Want: []string{"CP027 warning east", "CP042 error east"}}, Answer: refuses("httpbin-5d5c8b9f7-00003")},
 	cp("proxies that are not ready", installed(func(c *Cluster) { c.eachProxy(unready) }), "CP040 error east"),
 	{Case: Case{Name: "proxies whose credentials istiod does not accept", Fleet: installed(func(c *Cluster) { c.eachProxy(unready) }), Want: []string{
-		"CP040 error east < CP044", "CP044 error east", "EP020 error east < CP044",
-	}}, Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 212, Unsigned: 4}, true)},
+		"CP040 error east < CP044", "CP044 error east",
+	}}, Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 212, Unsigned: 4}, false)},
 	{Case: Case{Name: "an istiod that cannot sign", Fleet: installed(func(c *Cluster) { c.eachProxy(unready) }), Want: []string{
-		"CP040 error east < CP044", "CP044 error east", "EP020 error east < CP044",
-	}}, Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 200, Unsigned: 5}, true)},
+		"CP040 error east < CP044", "CP044 error east",
+	}}, Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 200, Unsigned: 5}, false)},
+	{Case: Case{Name: "a proxy that was ready, and whose credentials istiod does not accept any more", Fleet: installed(func(*Cluster) {}), Want: []string{
+		"CP044 error east", "EP020 error east < CP044",
+	}}, Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 203, Unsigned: 4}, true)},
 	cp("proxies that run out of memory", installed(func(c *Cluster) {
 		c.eachProxy(func(_ *corev1.Pod, s *corev1.ContainerStatus) {
 			s.RestartCount, s.LastTerminationState.Terminated = 2, exit(137, "OOMKilled", 2*time.Hour)

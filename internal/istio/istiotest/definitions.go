@@ -36,8 +36,8 @@ func oldKinds(f *facts.Fleet) {
 // stableRoutes has routes for TLS served in their stable version alone.
 func stableRoutes(f *facts.Fleet) { resources.TLSRoutes.SetServed(&f.Clusters[0], "v1") }
 
-// bundle is the definition of a kind of the Gateway API, as a release of that has it.
-func bundle(resources, release string) *kubernetes.Definition {
+// defined is the definition of a kind of the Gateway API, as a release of that has it.
+func defined(resources, release string) *kubernetes.Definition {
 	d := &kubernetes.Definition{ObjectMeta: meta("", resources+"."+api.GatewayGroup, nil)}
 	if release != "" {
 		d.Annotations = map[string]string{istio.AnnotationBundle: release}
@@ -93,28 +93,28 @@ var definitionFaults = []ControlPlaneCase{
 	}, Read: oldKinds},
 	{Case: Case{Name: "definitions of Istio that were set back", Fleet: installed(func(*Cluster) {}), Want: []string{"CP013 error east"}}, Read: oldKinds},
 	cp("routes for TLS that istiod does not read by itself", installed(func(c *Cluster) {
-		c.Network.add(bundle("tlsroutes", "v1.4.1"), shopGateway(api.ClassIstio), &api.TLSRoute{ObjectMeta: inSample("shop"), Spec: toShop()})
+		c.Network.add(defined("tlsroutes", "v1.4.1"), shopGateway(api.ClassIstio), &api.TLSRoute{ObjectMeta: inSample("shop"), Spec: toShop()})
 	}), "CP014 error east"),
 	cp("routes for TLS of a newer Gateway API than istiod reads", installed(func(c *Cluster) {
 		c.Image, c.Env[istio.EnvAlphaGatewayAPI] = "1.29.4", "true"
-		c.Network.add(bundle("tlsroutes", "v1.5.0"), shopGateway(api.ClassIstio), &api.TLSRoute{ObjectMeta: inSample("shop"), Spec: toShop()})
+		c.Network.add(defined("tlsroutes", "v1.5.0"), shopGateway(api.ClassIstio), &api.TLSRoute{ObjectMeta: inSample("shop"), Spec: toShop()})
 	}), "CP014 error east"),
 	cp("routes of gRPC of an older Gateway API than istiod reads", installed(func(c *Cluster) {
-		c.Network.add(bundle("grpcroutes", "v1.0.0"), shopGateway(api.ClassIstio), &api.GRPCRoute{ObjectMeta: inSample("shop"), Spec: toShop()})
+		c.Network.add(defined("grpcroutes", "v1.0.0"), shopGateway(api.ClassIstio), &api.GRPCRoute{ObjectMeta: inSample("shop"), Spec: toShop()})
 	}), "CP014 error east"),
 	cp("a policy about backends whose definition does not say its release", installed(func(c *Cluster) {
-		c.Network.add(bundle("backendtlspolicies", ""), shopGateway(api.ClassIstio), &api.BackendTLSPolicy{
+		c.Network.add(defined("backendtlspolicies", ""), shopGateway(api.ClassIstio), &api.BackendTLSPolicy{
 			ObjectMeta: inSample("shop"), Spec: api.AttachedSpec{TargetRefs: []api.TargetRef{{Kind: "Service", Name: "helloworld"}}},
 		})
 	}), "CP014 error east"),
 	{Case: Case{Name: "an istiod that waits for routes for TLS", Fleet: installed(func(c *Cluster) {
 		c.waits()
 		c.Env[istio.EnvAlphaGatewayAPI] = "true"
-		c.Network.add(bundle("tlsroutes", "v1.5.1"))
+		c.Network.add(defined("tlsroutes", "v1.5.1"))
 	}), Want: []string{"CP001 error east < CP004", "CP004 error east < CP014", "CP014 error east", "CP022 error east < CP001", "CP022 error east < CP001"}}, Read: stableRoutes},
 	{Case: Case{Name: "an istiod that will wait for routes for TLS", Fleet: installed(func(c *Cluster) {
 		c.Env[istio.EnvAlphaGatewayAPI] = "true"
-		c.Network.add(bundle("tlsroutes", "v1.5.1"))
+		c.Network.add(defined("tlsroutes", "v1.5.1"))
 	}), Want: []string{"CP014 warning east"}}, Read: stableRoutes},
 	cp("an istiod that uses nearly all of its memory", installed(func(c *Cluster) { c.limited("1950Mi") }), "CP070 warning east"),
 	cp("resources of proxies in the mesh config", installed(func(c *Cluster) {
@@ -136,29 +136,29 @@ var definitionsHealthy = []ControlPlaneCase{
 	{Case: Case{Name: "an istiod that refused proxies long ago, and one proxy that cannot reach it", Fleet: installed(func(*Cluster) {}), Want: []string{"EP020 error east"}},
 		Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 200, Unsigned: 4}, true)},
 	cp("definitions of the Gateway API that nobody uses", installed(func(c *Cluster) {
-		c.Network.add(bundle("tlsroutes", "v1.4.1"), bundle("tcproutes", "v1.4.1"), bundle("grpcroutes", "v1.0.0"), bundle("backendtlspolicies", "v1.2.0"))
+		c.Network.add(defined("tlsroutes", "v1.4.1"), defined("tcproutes", "v1.4.1"), defined("grpcroutes", "v1.0.0"), defined("backendtlspolicies", "v1.2.0"))
 	})),
 	cp("routes of another controller", installed(func(c *Cluster) {
 		other := toShop()
 		other.ParentRefs[0].Kind = ptr("Gateway")
-		c.Network.add(bundle("tlsroutes", "v1.4.1"), bundle("backendtlspolicies", "v1.2.0"), shopGateway("nginx"), &api.TLSRoute{ObjectMeta: inSample("shop"), Spec: other},
+		c.Network.add(defined("tlsroutes", "v1.4.1"), defined("backendtlspolicies", "v1.2.0"), shopGateway("nginx"), &api.TLSRoute{ObjectMeta: inSample("shop"), Spec: other},
 			&api.BackendTLSPolicy{ObjectMeta: inSample("shop"), Spec: api.AttachedSpec{TargetRefs: []api.TargetRef{{Kind: "Service", Name: "helloworld"}}}})
 	})),
 	cp("a policy that another controller has taken, beside a gateway of Istio", installed(func(c *Cluster) {
-		c.Network.add(bundle("backendtlspolicies", "v1.2.0"), shopGateway(api.ClassIstio), &api.BackendTLSPolicy{
+		c.Network.add(defined("backendtlspolicies", "v1.2.0"), shopGateway(api.ClassIstio), &api.BackendTLSPolicy{
 			ObjectMeta: inSample("shop"), Spec: api.AttachedSpec{TargetRefs: []api.TargetRef{{Kind: "Service", Name: "helloworld"}}},
 			Status: api.AttachedStatus{Ancestors: []api.TakenBy{{ControllerName: "gateway.envoyproxy.io/gatewayclass-controller"}}},
 		})
 	})),
 	cp("routes that istiod reads, of a release before the release", installed(func(c *Cluster) {
 		c.Env[istio.EnvAlphaGatewayAPI] = "true"
-		c.Network.add(bundle("tlsroutes", "v1.4.1"), bundle("tcproutes", "v1.4.1"), bundle("grpcroutes", "v1.1.0-rc.1"), shopGateway(api.ClassIstio),
+		c.Network.add(defined("tlsroutes", "v1.4.1"), defined("tcproutes", "v1.4.1"), defined("grpcroutes", "v1.1.0-rc.1"), shopGateway(api.ClassIstio),
 			&api.TLSRoute{ObjectMeta: inSample("shop"), Spec: toShop()}, &api.TCPRoute{ObjectMeta: inSample("shop"), Spec: toShop()},
 			&api.GRPCRoute{ObjectMeta: inSample("shop"), Spec: toShop()})
 	})),
 	cp("routes for TLS that are still served in the version that istiod reads", installed(func(c *Cluster) {
 		c.Env[istio.EnvAlphaGatewayAPI] = "true"
-		c.Network.add(bundle("tlsroutes", "v1.5.1"), shopGateway(api.ClassIstio), &api.TLSRoute{ObjectMeta: inSample("shop"), Spec: toShop()})
+		c.Network.add(defined("tlsroutes", "v1.5.1"), shopGateway(api.ClassIstio), &api.TLSRoute{ObjectMeta: inSample("shop"), Spec: toShop()})
 	})),
 	cp("an istiod with memory to spare", installed(func(c *Cluster) { c.limited("1200Mi") })),
 	cp("fields of the mesh config in the letters of the message, and of old releases", installed(func(c *Cluster) {

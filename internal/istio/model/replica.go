@@ -127,18 +127,22 @@ func (c *Cluster) JustStarted() bool {
 	})
 }
 
-// Unconnected are the pods of the cluster whose proxies no replica was connected to at the second look
-// either, as namespace/name, sorted; none where nobody looked twice.
+// Unconnected are the pods of the cluster whose proxies no control plane that was asked is connected to, as
+// namespace/name, sorted: those that do not get ready, and those that are ready and were not connected at
+// the second look either.
 func (c *Cluster) Unconnected() []string {
-	again := c.mesh.Seen.Again
-	if again == nil {
-		return nil
-	}
 	var out []string
-	for name, there := range again.Pods[c.Context] {
-		namespace, pod, _ := strings.Cut(name, "/")
-		if p := c.Pod(namespace, pod); there && p != nil && len(c.Connections(p)) == 0 {
-			out = append(out, name)
+	for _, p := range c.ProxyPods() {
+		if c.ProxyIsUnready(p) && len(c.Connections(p)) == 0 {
+			out = append(out, p.Namespace+"/"+p.Name)
+		}
+	}
+	if again := c.mesh.Seen.Again; again != nil {
+		for name, there := range again.Pods[c.Context] {
+			namespace, pod, _ := strings.Cut(name, "/")
+			if p := c.Pod(namespace, pod); there && p != nil && len(c.Connections(p)) == 0 && !slices.Contains(out, name) {
+				out = append(out, name)
+			}
 		}
 	}
 	slices.Sort(out)

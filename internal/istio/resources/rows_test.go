@@ -36,11 +36,12 @@ func objectOf(t *testing.T, row resource.Resource) runtime.Object {
 	m.SetName("name")
 	m.SetLabels(map[string]string{})
 	switch row {
-	case resources.CACerts, resources.CASecret, resources.RootCert, resources.MeshConfigs, resources.Injectors:
+	case resources.CACerts, resources.CASecret, resources.RootCert, resources.MeshConfigs, resources.Injectors,
+		resources.TLSRouteDefinition, resources.TCPRouteDefinition, resources.GRPCRouteDefinition, resources.BackendTLSPolicyDefinition:
 		m.SetName(row.About().Object)
 	case resources.RootCerts:
 		m.SetName(istio.RootCertConfigMap)
-	case resources.Istiods, resources.IstiodPods, resources.ValidatingWebhooks:
+	case resources.Istiods, resources.IstiodPods, resources.ValidatingWebhooks, resources.Usage:
 		m.SetLabels(map[string]string{"app": "istiod"})
 	case resources.Webhooks:
 		m.SetLabels(map[string]string{"app": "sidecar-injector"})

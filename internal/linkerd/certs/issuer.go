@@ -1,15 +1,20 @@
 package certs
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
+	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/remedy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
@@ -226,4 +231,59 @@ func isP256(c pki.Certificate) bool {
 func isUsualRSA(c pki.Certificate) bool {
 	k, ok := c.PublicKey.(*rsa.PublicKey)
 	return ok && (k.N.BitLen() == 2048 || k.N.BitLen() == 4096) && c.SignatureAlgorithm == x509.SHA256WithRSA
+}
+
+// notLoaded: linkerd-identity says that it did not take an issuer that changed. It signs with the one before,
+// and will not start again where that is why (pkg/identity/service.go, Run).
+func notLoaded(p *pass) {
+	for _, c := range model.Able(p) {
+		var skipped, updated *corev1.Event
+		all := resources.IdentityEvents.Of(c.Cluster).Value
+		for i := range all {
+			e := &all[i]
+			switch {
+			case e.InvolvedObject.Namespace != c.Namespace:
+			case e.Reason == resources.EventIssuerSkipped && (skipped == nil || e.LastTimestamp.After(skipped.LastTimestamp.Time)):
+				skipped = e
+			case e.Reason == resources.EventIssuerUpdated && (updated == nil || e.LastTimestamp.After(updated.LastTimestamp.Time)):
+				updated = e
+			}
+		}
+		if skipped == nil || updated != nil && !updated.LastTimestamp.Before(&skipped.LastTimestamp) ||
+			c.Issuer != nil && c.Issuer.Written().After(skipped.LastTimestamp.Time) {
+			continue // it has taken one since, or there is another one now
+		}
+		f := finding.Finding{
+			Code: "CERT111", Severity: finding.Error, Clusters: []string{c.Context}, Object: issuerObject(c),
+			Title: "linkerd-identity did not take the issuer that is in the Secret",
+			Evidence: []finding.Evidence{{
+				Field: "event " + skipped.Reason + ", " + finding.Age(c.Now().Sub(skipped.LastTimestamp.Time)) + " ago", Value: line(skipped.Message),
+			}},
+			Effect: "it signs with the issuer before, until that ends, and does not start again with this one",
+			CausedBy: cmp.Or(
+				model.Cause(p, c.Context, issuerObject(c), "CERT106", "CERT105", "CERT108"),
+				model.Cause(p, c.Context, rootsObject(c), "CERT103"), model.Cause(p, c.Context, finding.Object{}, "CERT110"),
+			),
+			Fix: []finding.Step{
+				finding.Say("Correct what the message names. Where the roots were added after it started, restart it:").
+					By(remedy.Restart(c.Context, finding.In("deployment", c.Namespace, resources.DeploymentIdentity))),
+			},
+		}
+		if f.CausedBy != "" {
+			f.Fix = remedy.ByItsCause()
+		}
+		p.Report(f)
+	}
+}
+
+// longestText is how much of what others say is evidence, in letters.
+const longestText = 300
+
+// line is text of others on one line of evidence.
+func line(text string) string {
+	text = strings.Trim(strings.Join(strings.Fields(text), " "), " ,;")
+	if letters := []rune(text); len(letters) > longestText {
+		text = strings.TrimSpace(string(letters[:longestText])) + "…"
+	}
+	return cmp.Or(text, "no message")
 }

@@ -71,6 +71,10 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("CERT110", finding.Note)}, Needs: append(slices.Clone(own), resources.Pods),
 		Run: oldIdentity,
 	}, {
+		Reports: []rule.Report{rule.May("CERT111", finding.Error)}, Needs: append(slices.Clone(own), resources.IdentityEvents),
+		After: []finding.Code{"CERT103", "CERT105", "CERT106", "CERT108", "CERT110"},
+		Run:   notLoaded,
+	}, {
 		Reports: []rule.Report{rule.May("CERT112", finding.Error, finding.Note)},
 		Needs:   []rule.Need{resources.Config, resources.Links, resources.Credentials, resources.Services}, Uses: lead,
 		Run: trustDomains,

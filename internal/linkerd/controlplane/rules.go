@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
@@ -45,8 +46,22 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Run:     webhook,
 	}, {
 		Reports: []rule.Report{rule.May("CP104", finding.Warning)},
-		Needs:   []rule.Need{resources.Config, resources.Pods, resources.Namespaces}, After: []finding.Code{"CP101", "CP106"},
-		Run: uninjected,
+		Needs:   []rule.Need{resources.Config, resources.Pods, resources.Namespaces},
+		Uses:    []rule.Need{resources.Injectors},
+		After:   []finding.Code{"CP101", "CP106"},
+		Run:     uninjected,
+	}, {
+		Reports: []rule.Report{rule.May("CP105", finding.Warning)},
+		Needs:   []rule.Need{resources.Config, resources.Namespaces, resources.Pods},
+		Run:     misplaced,
+	}, {
+		Reports: []rule.Report{rule.May("CP110", finding.Error)},
+		Needs:   []rule.Need{resources.Config, resources.Pods},
+		Run:     notSetUp,
+	}, {
+		Reports: []rule.Report{rule.May("CP113", finding.Error)},
+		Needs:   []rule.Need{resources.Config, resources.Pods, resources.Services},
+		Run:     outside,
 	}, {
 		Reports: []rule.Report{rule.May("CP109", finding.Warning)},
 		Needs:   []rule.Need{resources.Config, resources.Pods},
@@ -295,9 +310,27 @@ func uninjected(p *pass) {
 				CausedBy: cmp.Or(model.Cause(p, c.Context, finding.Object{}, "CP106"),
 					model.Cause(p, c.Context, finding.In("deployment", c.Namespace, "linkerd-proxy-injector"), "CP101")),
 			}
+			if failsOpen(c) {
+				f.Evidence = append(f.Evidence, finding.Evidence{
+					Field: "failurePolicy of the injector's webhook", Value: "Ignore: pods that are made while it does not answer get no proxy",
+				})
+			}
 			p.Report(f)
 		}
 	}
+}
+
+// failsOpen reports whether the API server makes pods without a proxy where the injector does not answer.
+func failsOpen(c *model.Cluster) bool {
+	for _, w := range resources.Injectors.Of(c.Cluster).Value {
+		for i := range w.Webhooks {
+			if h := &w.Webhooks[i]; h.FailurePolicy != nil && *h.FailurePolicy == admissionv1.Ignore &&
+				h.ClientConfig.Service != nil && h.ClientConfig.Service.Namespace == c.Namespace {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // unready: a proxy that is not ready takes its pod out of all Services. Only a pod that is not ready

@@ -54,6 +54,8 @@ const (
 	DestinationContainer = "destination"
 	IdentityContainer    = "identity"
 	InjectorContainer    = "proxy-injector"
+	// ValidatorContainer looks whether the CNI plugin has set a pod up.
+	ValidatorContainer = "linkerd-network-validator"
 
 	EnvTrustAnchors    = "LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS"
 	EnvLocalName       = "LINKERD2_PROXY_IDENTITY_LOCAL_NAME"

@@ -407,6 +407,36 @@ var (
 	}, func(s *corev1.Secret) bool { return s.Name == SecretInjector }, trimIssuer)
 )
 
+// IdentityEvents say what linkerd-identity made of an issuer that changed (pkg/identity/service.go, Run).
+var IdentityEvents = resource.List[corev1.EventList](resource.About{
+	Name: "events of linkerd-identity", File: "events-linkerd-identity", Kind: "Event", Resource: "events", Versions: v1,
+	Fields: "involvedObject.kind=Deployment,involvedObject.name=" + DeploymentIdentity, Sample: 100, Where: Config, Rare: true,
+}, resource.Belonging[*corev1.Event]{
+	Belongs: func(_ *facts.Cluster, e *corev1.Event) bool { return isOfIdentity(e) }, Shows: isOfIdentity,
+}, func(e *corev1.Event) *corev1.Event {
+	out := &corev1.Event{ObjectMeta: resource.BareMeta(&e.ObjectMeta), Type: e.Type, Reason: e.Reason, Message: e.Message, LastTimestamp: e.LastTimestamp}
+	out.InvolvedObject = corev1.ObjectReference{
+		Kind: e.InvolvedObject.Kind, Namespace: e.InvolvedObject.Namespace, Name: e.InvolvedObject.Name,
+	}
+	if out.LastTimestamp.IsZero() { // events.k8s.io
+		out.LastTimestamp.Time = e.EventTime.Time
+	}
+	return out
+})
+
+func isOfIdentity(e *corev1.Event) bool {
+	return e.InvolvedObject.Kind == "Deployment" && e.InvolvedObject.Name == DeploymentIdentity
+}
+
+// DeploymentIdentity signs the certificates of proxies.
+const DeploymentIdentity = "linkerd-identity"
+
+// What linkerd-identity says of an issuer that changed, as reasons of events.
+const (
+	EventIssuerSkipped = "IssuerUpdateSkipped"
+	EventIssuerUpdated = "IssuerUpdated"
+)
+
 // SecretInjector is the certificate that the proxy injector serves with.
 const SecretInjector = "linkerd-proxy-injector-k8s-tls"
 
@@ -434,7 +464,7 @@ var All = resource.Set{
 	Namespaces, Config, TrustRoots, RootCAs, ArgoConfigs, CiliumConfigs, Issuers, Credentials, Tokens, ControlPlanes, Extensions, Leases,
 	Links, Services, MirrorEndpoints, EndpointSlices, Pods, Nodes, Servers, AuthorizationPolicies, MeshTLSAuthentications,
 	NetworkAuthentications, ServerAuthorizations, ServiceProfiles, Applications, Accounts, ClusterRoles, ClusterRoleBindings,
-	Injectors, InjectorSecrets,
+	Injectors, InjectorSecrets, IdentityEvents,
 }
 
 // The rows that are read together.
@@ -444,7 +474,7 @@ var (
 	// Linked is what tells which clusters are linked, and how.
 	Linked = resource.Join(Peers, resource.Set{Namespaces, Tokens, RootCAs, Accounts, Services, Pods})
 	// Trust is what the rules about certificates read.
-	Trust = resource.Join(Linked, resource.Set{TrustRoots, Issuers})
+	Trust = resource.Join(Linked, resource.Set{TrustRoots, Issuers, IdentityEvents})
 	// gateways is what tells of gateways, and of what controllers made of Links.
 	gateways = resource.Set{
 		Extensions, Leases, MirrorEndpoints, Nodes, Servers, AuthorizationPolicies, MeshTLSAuthentications, NetworkAuthentications,
@@ -457,14 +487,14 @@ var (
 		EndpointSlices, ServiceProfiles, ArgoConfigs, Applications, ClusterRoles, ClusterRoleBindings,
 	})
 	// ControlPlaneRules is what the rules about the control plane read.
-	ControlPlaneRules = resource.Set{Config, Namespaces, Pods, ControlPlanes, Injectors, InjectorSecrets}
+	ControlPlaneRules = resource.Set{Config, Namespaces, Pods, ControlPlanes, Injectors, InjectorSecrets, Services}
 )
 
 // What Linkerd's rules read of the kinds that every mesh reads.
 func init() {
 	kubernetes.Keep(kubernetes.Wanted{
 		Containers:     []string{ProxyContainer, DestinationContainer, IdentityContainer, InjectorContainer},
-		InitContainers: []string{ProxyContainer},
+		InitContainers: []string{ProxyContainer, ValidatorContainer},
 		Env:            []string{EnvTrustAnchors, EnvLocalName, EnvDefaultPolicy, EnvRequireIdentity},
 		Reduce: map[string]func(string) string{
 			EnvTrustAnchors: func(v string) string { return string(pki.Redact([]byte(v))) },
