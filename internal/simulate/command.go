@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"sigs.k8s.io/yaml"
 
@@ -355,6 +357,8 @@ func (w *World) createVerb(k kubectl, stdin []byte) ([]byte, Outcome) {
 	switch k.words[0] {
 	case "clusterrole", "clusterrolebinding":
 		return nil, w.grant(k)
+	case "namespace":
+		m = map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": k.words[1]}}
 	case "configmap":
 		data := map[string]any{}
 		for _, literal := range k.flags["--from-literal"] {
@@ -404,6 +408,9 @@ func manifest(kind, name, namespace string, data map[string]any) map[string]any 
 
 // deleteVerb deletes an object. A pod that belongs to a workload is recreated by it.
 func (w *World) deleteVerb(k kubectl) Outcome {
+	if selector := k.flag("--selector"); selector != "" && len(k.words) == 1 {
+		return w.deleteSelected(k, selector)
+	}
 	kind, name, ok := k.object()
 	if !ok {
 		return refusal(errNoObject)
@@ -412,6 +419,30 @@ func (w *World) deleteVerb(k kubectl) Outcome {
 		return w.mesh.Restarted(w, k.context, Workload{kind, k.place(), name}, nil)
 	}
 	return w.remove(k.context, w.kindOf(kind), k.place(), name)
+}
+
+// deleteSelected deletes the objects of a kind that have labels, of one namespace or of all.
+func (w *World) deleteSelected(k kubectl, selector string) Outcome {
+	parsed, err := labels.Parse(selector)
+	c, rows := w.Cluster(k.context), w.kindOf(k.words[0])
+	switch {
+	case err != nil || len(rows) == 0:
+		return refusal(errNoObject)
+	case c == nil:
+		return outcome(NotRead, "cluster %s was not read", k.context)
+	case !holdsAll(rows[0]):
+		return outcome(NotRead, "%s: not all of them are read", rows[0])
+	}
+	for _, o := range rows[0].Objects(c) {
+		m, err := meta.Accessor(o)
+		if err != nil || !parsed.Matches(labels.Set(m.GetLabels())) || !k.has("-A") && !k.has("--all-namespaces") && m.GetNamespace() != k.place() {
+			continue
+		}
+		if gone := w.remove(k.context, rows, m.GetNamespace(), m.GetName()); gone.Kind != Done {
+			return gone
+		}
+	}
+	return done
 }
 
 // restart is kubectl rollout restart.

@@ -250,7 +250,8 @@ func notLoaded(p *pass) {
 			}
 		}
 		if skipped == nil || updated != nil && !updated.LastTimestamp.Before(&skipped.LastTimestamp) ||
-			c.Issuer != nil && c.Issuer.Written().After(skipped.LastTimestamp.Time) {
+			c.Issuer != nil && c.Issuer.Written().After(skipped.LastTimestamp.Time) ||
+			startedAfter(c, skipped.LastTimestamp.Time) {
 			continue // it has taken one since, or there is another one now
 		}
 		f := finding.Finding{
@@ -274,6 +275,18 @@ func notLoaded(p *pass) {
 		}
 		p.Report(f)
 	}
+}
+
+// startedAfter reports whether all pods of linkerd-identity started after a time: one that runs has taken the
+// issuer that was there then.
+func startedAfter(c *model.Cluster, at time.Time) bool {
+	pods := c.Component("identity")
+	for _, pod := range pods {
+		if started := model.StartedAt(pod, resources.IdentityContainer); !started.After(at) {
+			return false
+		}
+	}
+	return len(pods) > 0
 }
 
 // longestText is how much of what others say is evidence, in letters.

@@ -71,7 +71,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("CERT110", finding.Note)}, Needs: append(slices.Clone(own), resources.Pods),
 		Run: oldIdentity,
 	}, {
-		Reports: []rule.Report{rule.May("CERT111", finding.Error)}, Needs: append(slices.Clone(own), resources.IdentityEvents),
+		Reports: []rule.Report{rule.May("CERT111", finding.Error)}, Needs: append(slices.Clone(own), resources.IdentityEvents, resources.Pods),
 		After: []finding.Code{"CERT103", "CERT105", "CERT106", "CERT108", "CERT110"},
 		Run:   notLoaded,
 	}, {

@@ -7,9 +7,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -55,9 +57,8 @@ func (Linkerd) Restarted(w *simulate.World, context string, of simulate.Workload
 	found := false
 	for i := range pods {
 		p := &pods[i]
-		workload := model.WorkloadOf(p)
 		itself := of.Kind == "pod" && p.Namespace == of.Namespace && p.Name == of.Name
-		if !itself && (workload.Kind != of.Kind || workload.Namespace != of.Namespace || workload.Name != of.Name) {
+		if !itself && !isOf(p, of) {
 			continue
 		}
 		if itself && p.Owner.Name == "" {
@@ -79,7 +80,38 @@ func (Linkerd) Restarted(w *simulate.World, context string, of simulate.Workload
 		return notRead("no pod of it is among what was read")
 	}
 	resources.Pods.Edit(c).Value = pods
+	renewed(c, m, of, fleet.At)
 	return done
+}
+
+// isOf reports whether a pod is one of a workload. The hash of a template is at the end of the name of a
+// ReplicaSet, also where no label has it.
+func isOf(p *facts.Pod, of simulate.Workload) bool {
+	w := model.WorkloadOf(p)
+	if w.Kind == "replicaset" && of.Kind == "deployment" {
+		w.Kind, w.Name = of.Kind, w.Name[:max(strings.LastIndexByte(w.Name, '-'), 0)]
+	}
+	return w.Kind == of.Kind && w.Namespace == of.Namespace && w.Name == of.Name
+}
+
+// renewed has a service mirror that starts take the Lease of its Link.
+func renewed(c *facts.Cluster, m *model.Cluster, of simulate.Workload, at time.Time) {
+	for _, l := range m.Links {
+		if l.Lease == nil || !slices.ContainsFunc(l.Controllers, func(d *appsv1.Deployment) bool {
+			return of.Kind == "deployment" && d.Namespace == of.Namespace && d.Name == of.Name
+		}) {
+			continue
+		}
+		all := slices.Clone(resources.Leases.Of(c).Value)
+		for i := range all {
+			if all[i].Namespace == l.Lease.Namespace && all[i].Name == l.Lease.Name {
+				lease := all[i].DeepCopy()
+				lease.Spec.RenewTime = &metav1.MicroTime{Time: at}
+				all[i] = *lease
+			}
+		}
+		resources.Leases.Edit(c).Value = all
+	}
 }
 
 func hasDeployment(c *facts.Cluster, of simulate.Workload) bool {

@@ -56,7 +56,7 @@ func linkGen(w *simulate.World, flags map[string]string) ([]byte, simulate.Outco
 			return nil, result
 		}
 	}
-	access, ok := accessTo(target)
+	access, ok := accessTo(w, target)
 	if !ok {
 		return nil, uncertain("there is no account for other clusters in " + context)
 	}
@@ -107,16 +107,37 @@ func throughGateway(link *api.Link, target *model.Cluster) simulate.Outcome {
 	return simulate.Outcome{Kind: simulate.Done}
 }
 
-// accessTo is the kubeconfig that link-gen makes for a cluster: with the token of the account for others.
-func accessTo(target *model.Cluster) (kubeconfig.Kubeconfig, bool) {
+// accessTo is the kubeconfig that link-gen makes for a cluster: with the token of the account for others. It
+// is the same as one that was made before, where the account is.
+func accessTo(w *simulate.World, target *model.Cluster) (kubeconfig.Kubeconfig, bool) {
 	for _, a := range resources.Accounts.Of(target.Cluster).Value {
-		if a.Namespace == extensionNamespace && a.Name == remoteAccount {
-			return kubeconfig.Kubeconfig{Server: target.Server, Access: facts.Access{
-				CA: target.APICertificates(), Kind: "token", Token: &facts.TokenClaims{
-					Subject: "system:serviceaccount:" + a.Namespace + ":" + a.Name, AccountUID: string(a.UID),
-				},
-			}}, true
+		if a.Namespace != extensionNamespace || a.Name != remoteAccount {
+			continue
 		}
+		made := time.Time{} // the token
+		for _, token := range resources.Tokens.Of(target.Cluster).Value {
+			if token.Namespace == a.Namespace && token.Annotations[corev1.ServiceAccountNameKey] == a.Name {
+				made = token.CreationTimestamp.Time
+			}
+		}
+		for _, c := range w.Fleet().Clusters {
+			for i := range resources.Credentials.Of(&c).Value {
+				s := &resources.Credentials.Of(&c).Value[i]
+				if resources.WrittenAt(s).Before(made) {
+					continue // it has another token
+				}
+				k := kubeconfig.Of(s)
+				same := k.Token == nil || k.Token.Expires.IsZero() && (k.Token.AccountUID == "" || k.Token.AccountUID == string(a.UID))
+				if k.Problem == "" && same && slices.ContainsFunc(k.CA, func(ca string) bool { return slices.Contains(target.APICertificates(), ca) }) {
+					return k, true
+				}
+			}
+		}
+		return kubeconfig.Kubeconfig{Server: target.Server, Access: facts.Access{
+			CA: target.APICertificates(), Kind: "token", Token: &facts.TokenClaims{
+				Subject: "system:serviceaccount:" + a.Namespace + ":" + a.Name, AccountUID: string(a.UID),
+			},
+		}}, true
 	}
 	return kubeconfig.Kubeconfig{}, false
 }

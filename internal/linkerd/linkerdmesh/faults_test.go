@@ -142,6 +142,19 @@ func condition(f *facts.Fleet, ready int32) {
 	})
 }
 
+func namespace(name string) func(*corev1.Namespace) bool {
+	return func(n *corev1.Namespace) bool { return n.Name == name }
+}
+
+// identitySays is an event of linkerd-identity, so long ago.
+func identitySays(f *facts.Fleet, reason string, ago time.Duration) corev1.Event {
+	return corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "linkerd", Name: "linkerd-identity." + reason}, Reason: reason, LastTimestamp: metav1.NewTime(f.At.Add(-ago)),
+		InvolvedObject: corev1.ObjectReference{Kind: "Deployment", Namespace: "linkerd", Name: resources.DeploymentIdentity},
+		Message:        "Skipping issuer update as certs could not be read from disk: failed to verify issuer credentials for 'identity' with trust anchors",
+	}
+}
+
 func unready(p *facts.Pod) { p.Ready = corev1.ConditionFalse }
 
 // faults are changes of the healthy fleet, and what has to be found: that alone.
@@ -330,6 +343,58 @@ var faults = []struct {
 		}}}
 		add(f, west, resources.Injectors, w)
 	}, []string{"CP106 error west"}},
+	{"a label in the place of the annotation", func(_ *testing.T, f *facts.Fleet) {
+		change(f, west, resources.Namespaces, namespace("default"), func(n *corev1.Namespace) {
+			n.Labels = map[string]string{resources.AnnotationInject: "enabled"}
+		})
+	}, []string{"CP105 warning west"}},
+	{"a value that the injector does not know", func(_ *testing.T, f *facts.Fleet) {
+		change(f, west, resources.Namespaces, namespace("default"), func(n *corev1.Namespace) {
+			n.Annotations = map[string]string{resources.AnnotationInject: "true"}
+		})
+	}, []string{"CP105 warning west"}},
+	{"a label that asks for no proxies, and one beside the annotation", func(_ *testing.T, f *facts.Fleet) {
+		change(f, west, resources.Namespaces, namespace("default"), func(n *corev1.Namespace) {
+			n.Labels = map[string]string{resources.AnnotationInject: "disabled"}
+		})
+		change(f, east, resources.Namespaces, namespace("default"), func(n *corev1.Namespace) {
+			n.Labels, n.Annotations = map[string]string{resources.AnnotationInject: "true"}, map[string]string{resources.AnnotationInject: "enabled"}
+		})
+	}, nil},
+	{"pods that the CNI plugin did not set up", func(_ *testing.T, f *facts.Fleet) {
+		f.At = f.At.Add(time.Hour)
+		pod(f, west, "web-", func(p *facts.Pod) {
+			unready(p)
+			p.Statuses = []facts.ContainerStatus{{
+				Name: resources.ValidatorContainer, Init: true, Waiting: "CrashLoopBackOff", Restarts: 4, Last: &facts.Ended{Code: 95, Reason: "Error", At: f.At},
+			}}
+		})
+	}, []string{"CP110 error west"}},
+	{"a pod that was set up at the second try", func(_ *testing.T, f *facts.Fleet) {
+		f.At = f.At.Add(time.Hour)
+		pod(f, west, "web-", func(p *facts.Pod) {
+			p.Statuses = []facts.ContainerStatus{{
+				Name: resources.ValidatorContainer, Init: true, Ready: true, Restarts: 1, Last: &facts.Ended{Code: 95, Reason: "Error", At: f.At},
+				Ended: &facts.Ended{Reason: "Completed", At: f.At},
+			}}
+		})
+	}, nil},
+	{"pods and Services outside of the networks of the cluster", func(_ *testing.T, f *facts.Fleet) {
+		values(f, west, "10.0.0.0/8,100.64.0.0/10", "198.18.0.0/15")
+	}, []string{"CP113 error west"}},
+	{"an issuer that identity did not take", func(_ *testing.T, f *facts.Fleet) {
+		add(f, west, resources.IdentityEvents, identitySays(f, resources.EventIssuerSkipped, time.Minute))
+	}, []string{"CERT111 error west"}},
+	{"an issuer that identity took later", func(_ *testing.T, f *facts.Fleet) {
+		add(f, west, resources.IdentityEvents, identitySays(f, resources.EventIssuerSkipped, 2*time.Minute))
+		add(f, west, resources.IdentityEvents, identitySays(f, resources.EventIssuerUpdated, time.Minute))
+	}, nil},
+	{"an issuer that is another one now", func(_ *testing.T, f *facts.Fleet) {
+		add(f, west, resources.IdentityEvents, identitySays(f, resources.EventIssuerSkipped, 2*time.Minute))
+		change(f, west, resources.Issuers, func(*corev1.Secret) bool { return true }, func(s *corev1.Secret) {
+			s.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Time: &metav1.Time{Time: f.At.Add(-time.Minute)}}}
+		})
+	}, nil},
 	{"proxies that are not ready", func(_ *testing.T, f *facts.Fleet) {
 		f.At = f.At.Add(time.Hour)
 		pod(f, west, "web-", func(p *facts.Pod) {

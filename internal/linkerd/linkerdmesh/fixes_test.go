@@ -29,7 +29,13 @@ type exception struct {
 	why   string
 }
 
-var exceptions = []exception{}
+// exceptions are all fixes that do not pass.
+var exceptions = []exception{
+	{code: "EP120", left: true, why: "a person first upgrades Linkerd in the other cluster"},
+	{code: "CP106", left: true, why: "a person first upgrades the control plane, which writes the CA and the certificate again"},
+	{code: "NET102", added: []finding.Code{"NET109"}, why: "a person first starts the service mirror, which writes the mirrors again"},
+	{code: "NET109", left: true, why: "the controller resolves the name of the gateway when it starts"},
+}
 
 func excuse(code finding.Code, left bool, added finding.Code) (int, bool) {
 	i := slices.IndexFunc(exceptions, func(e exception) bool {
@@ -56,13 +62,14 @@ func fleets(t *testing.T) map[string]*facts.Fleet {
 		t.Fatal(err)
 	}
 	for _, c := range all {
+		if !strings.Contains(c.Name, "linkerd") {
+			continue
+		}
 		f, err := c.Facts(dir, resources.All)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m := model.New(f, model.Options{}); len(m.Clusters) > 0 {
-			out["case: "+c.Name] = f
-		}
+		out["case: "+c.Name] = f
 	}
 	return out
 }
