@@ -212,7 +212,7 @@ func (w *World) kubectl(k kubectl, stdin []byte) ([]byte, Outcome) {
 	switch k.verb {
 	case "get":
 		return w.get(k)
-	case "describe", "logs", "events", "cluster-info", "explain", "version", "auth":
+	case "describe", "logs", "events", "top", "cluster-info", "explain", "version", "auth":
 		return nil, reads
 	case "edit":
 		return nil, outcome(Asks, "a person edits it")

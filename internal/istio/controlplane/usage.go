@@ -24,7 +24,8 @@ func nearLimit(p pass) {
 				Effect: "the kernel ends istiod when it needs a little more: new pods are refused meanwhile, and proxies get no changes",
 				Fix: []finding.Step{
 					finding.Say("Raise or remove the limit of memory, in pilot.resources of the values of istiod's installation."),
-					finding.Say("Or let istiod watch fewer namespaces, by discoverySelectors in the mesh config."),
+					finding.Say("Or let istiod watch fewer namespaces, by discoverySelectors in the mesh config. How much it uses now:").By(
+						finding.Kubectl(c.Context, "-n", i.Istiod.Namespace, "top", "pods", "-l", istio.IstiodSelector)),
 				},
 			}
 			most, limited := int64(0), false

@@ -210,6 +210,7 @@ and do no harm. It is written by a test (` + "`go test ./internal/istio/istiomes
 - **not proven**: why that cannot be done for some fixes of the code, or for all.
 
 A code that is missing here is found only by asking running clusters (probes, proxies, connections).
+[fixes-linkerd.md](fixes-linkerd.md) says the same of Linkerd.
 
 | code | simulated | pasted | not proven |
 | --- | --- | --- | --- |

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kubeconfig"
@@ -302,13 +303,13 @@ func sliced(c *facts.Cluster, namespace, name string, addresses []string, port i
 	resources.EndpointSlices.Edit(c).Value = all
 }
 
-// mirrorAnew makes the mirror of a service through the gateway, where its namespace is there and no
-// Service has its name.
+// mirrorAnew makes the mirror of a service, where its namespace is there and no Service has its name: one
+// through the gateway, or one of which the destination controller asks the other cluster.
 func mirrorAnew(c *facts.Cluster, l *model.Link, e model.Export) {
 	name := l.Mirror(e)
 	number, err := strconv.ParseInt(l.Spec.GatewayPort, 10, 32)
-	headless := e.Spec.ClusterIP == corev1.ClusterIPNone
-	if e.Mode != model.ByGateway || headless || err != nil || !allIPs(l.GatewayAddresses()) || l.Source.Service(e.Namespace, name) != nil ||
+	through := e.Mode == model.ByGateway && err == nil && allIPs(l.GatewayAddresses())
+	if len(validation.IsDNS1035Label(name)) > 0 || !through && e.Mode != model.RemoteDiscovery || e.Spec.ClusterIP == corev1.ClusterIPNone || l.Source.Service(e.Namespace, name) != nil ||
 		!slices.ContainsFunc(resources.Namespaces.Of(c).Value, func(n corev1.Namespace) bool { return n.Name == e.Namespace }) {
 		return
 	}
@@ -323,6 +324,11 @@ func mirrorAnew(c *facts.Cluster, l *model.Link, e model.Export) {
 		if !strings.HasPrefix(k, "mirror.linkerd.io/") {
 			s.Labels[k] = v
 		}
+	}
+	if !through {
+		s.Labels[resources.LabelRemoteDiscovery], s.Labels[resources.LabelRemoteService] = l.TargetName(), e.Name
+		resources.Services.Edit(c).Value = append(slices.Clone(resources.Services.Of(c).Value), s)
+		return
 	}
 	endpoints := corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Namespace: e.Namespace, Name: name, Labels: labels, Annotations: map[string]string{
 		resources.AnnotationRemoteName: s.Annotations[resources.AnnotationRemoteName], resources.AnnotationRemoteIdentity: l.Spec.GatewayIdentity,
