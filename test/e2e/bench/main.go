@@ -33,7 +33,7 @@ const rtt = 100 * time.Millisecond
 
 func main() {
 	bin := flag.String("binaries", "bin", "the folder of the plugins")
-	only := flag.String("run", "", "measure only parts whose name this regular expression matches: start, diff, far, networks, endpoints, check")
+	only := flag.String("run", "", "measure only parts whose name this regular expression matches: start, diff, far, networks, endpoints, check, fleets")
 	rounds := flag.Int("rounds", 15, "how often each command runs, but for large fleets")
 	slack := flag.Float64("slack", 1, "multiply the limits by this, for a machine that is busy with other things")
 	flag.Parse()
@@ -91,6 +91,7 @@ func bench(ctx context.Context, b *table, bin, only string, rounds int) error {
 		{[]string{"endpoints", "check"}, func() error {
 			return scaleEndpoints(ctx, b, r, plugin("endpoints"), plugin("check"), kubectl, wanted.MatchString)
 		}},
+		{[]string{"fleets"}, func() error { return usualFleets(ctx, b, r, plugin("endpoints"), plugin("check")) }},
 	} {
 		if slices.ContainsFunc(part.names, wanted.MatchString) {
 			if err := part.measure(); err != nil {

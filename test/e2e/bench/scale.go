@@ -35,12 +35,10 @@ import (
 
 // A large fleet.
 const (
-	scaleClusters = 5
-	scalePods     = 10_000 // in each
-	scaleServices = 1_000  // in each, where they are judged
-	scaleRounds   = 3
-	pause         = 30 * time.Second
-	settles       = 5 * time.Minute
+	scalePods   = 10_000 // in each cluster of the fleet without control planes
+	scaleRounds = 3
+	pause       = 30 * time.Second
+	settles     = 5 * time.Minute
 )
 
 // Limits of what is judged of a large fleet, against what kubectl reads of one of its clusters.
@@ -57,19 +55,35 @@ const (
 	mostCheckMemory = 280e6 // bytes
 )
 
-func scaleNames() []string {
+// size is how large a fleet is: its clusters, and the services and pods of each.
+type size struct {
+	called                   string
+	clusters, services, pods int
+}
+
+// large is a fleet of large clusters, medium one of a few usual ones.
+var (
+	large  = size{"large", 5, 1_000, scalePods}
+	medium = size{"medium", 3, 100, 1_000}
+)
+
+func (s size) names() []string {
 	var names []string
-	for i := range scaleClusters {
-		names = append(names, fmt.Sprintf("large-%d", i+1))
+	for i := range s.clusters {
+		names = append(names, fmt.Sprintf("%s-%d", s.called, i+1))
 	}
 	return names
+}
+
+func (s size) String() string {
+	return fmt.Sprintf("%d clusters of %d services and %d pods", s.clusters, s.services, s.pods)
 }
 
 // scaleNetworks puts mesh-network verify on a large fleet beside kubectl get pods -A, which
 // reads the pods of one of its clusters in chunks.
 func scaleNetworks(ctx context.Context, b *table, r runner, binary, kubectl string) (err error) {
-	names := scaleNames()
-	done := b.prepares(fmt.Sprintf("filling %d clusters with %d pods each", scaleClusters, scalePods))
+	names := large.names()
+	done := b.prepares(fmt.Sprintf("filling %d clusters with %d pods each", large.clusters, scalePods))
 	fleet, err := bed.Start(ctx, bed.Config{Clusters: names})
 	if err != nil {
 		return err
@@ -80,7 +94,7 @@ func scaleNetworks(ctx context.Context, b *table, r runner, binary, kubectl stri
 	}
 	done()
 	return b.scale(ctx, r, fleet, comparison{
-		what: fmt.Sprintf("mesh-network verify, %d clusters of %d pods", scaleClusters, scalePods),
+		what: fmt.Sprintf("mesh-network verify, %d clusters of %d pods", large.clusters, scalePods),
 		ours: []string{binary, "verify", "--timeout", "2m", "--contexts", strings.Join(names, ",")}, among: names,
 		theirs: []string{kubectl, "--context", names[0], "get", "pods", "-A"},
 		time:   mostNetworkTime, memory: mostNetworkMemory,
@@ -150,22 +164,45 @@ func (b *table) scale(ctx context.Context, r runner, fleet *bed.Fleet, c compari
 
 // scaleEndpoints puts mesh-endpoints verify on a large fleet with real control planes beside
 // kubectl get services,endpointslices,pods -A, and mesh-check beside it.
-func scaleEndpoints(ctx context.Context, b *table, r runner, binary, check, kubectl string, wanted func(string) bool) (err error) {
+func scaleEndpoints(ctx context.Context, b *table, r runner, binary, check, kubectl string, wanted func(string) bool) error {
+	return onFleet(ctx, b, large, func(fleet *bed.Fleet, names []string) error {
+		flags := []string{"--timeout", "2m", "--contexts", strings.Join(names, ",")}
+		verify := append([]string{binary, "verify"}, flags...)
+		if wanted("endpoints") {
+			if err := b.scale(ctx, r, fleet, comparison{
+				what: "mesh-endpoints verify, " + large.String(), ours: verify, among: names,
+				theirs: []string{kubectl, "--context", names[0], "get", "services,endpointslices,pods", "-A"},
+				time:   mostEndpointsTime, memory: mostEndpointsMemory,
+			}); err != nil {
+				return err
+			}
+		}
+		if !wanted("check") {
+			return nil
+		}
+		return b.scale(ctx, r, fleet, comparison{
+			what: "mesh-check, " + large.String(), ours: append([]string{check}, flags...), among: names,
+			theirs: verify, against: "mesh-endpoints verify", time: mostCheckTime, memory: mostCheckMemory,
+		})
+	})
+}
+
+// onFleet measures on a healthy fleet of a size, with real control planes.
+func onFleet(ctx context.Context, b *table, of size, measure func(fleet *bed.Fleet, names []string) error) (err error) {
 	const namespace, model = "sample", "model"
 	top := topology.Topology{Everywhere: topology.Contents{
 		Namespaces: []topology.Namespace{{Name: namespace, Labels: map[string]string{"istio-injection": "enabled"}}},
 		Services:   []topology.Service{{Namespace: namespace, Name: model}},
 		Workloads:  []topology.Workload{{Namespace: namespace, Name: model}},
 	}}
-	names := scaleNames()
+	names := of.names()
 	for i, name := range names {
 		top.Clusters = append(top.Clusters, topology.Cluster{
 			Name: name, Network: fmt.Sprintf("network-%d", i+1),
 			Contents: topology.Contents{Gateways: []topology.Gateway{{IPs: []string{fmt.Sprintf("127.1.0.%d", i+1)}}}},
 		})
 	}
-	size := fmt.Sprintf("%d clusters of %d services and %d pods", scaleClusters, scaleServices, scalePods)
-	done := b.prepares("filling " + size + ", with their control planes")
+	done := b.prepares("filling " + of.String() + ", with their control planes")
 	fleet, err := bed.StartTopology(ctx, top, bed.Config{})
 	if err != nil {
 		return err
@@ -176,7 +213,7 @@ func scaleEndpoints(ctx context.Context, b *table, r runner, binary, check, kube
 	// hears of their Service or their pods does not always come to know them.
 	for _, step := range []func(context.Context, *bed.Fleet, copies) error{copyPods, copyServices, copySlices} {
 		for i, name := range names {
-			if err := step(ctx, fleet, copies{cluster: name, at: i, namespace: namespace, model: model}); err != nil {
+			if err := step(ctx, fleet, copies{size: of, cluster: name, at: i, namespace: namespace, model: model}); err != nil {
 				return err
 			}
 		}
@@ -190,24 +227,7 @@ func scaleEndpoints(ctx context.Context, b *table, r runner, binary, check, kube
 		defer func() { _ = connection.Close() }()
 	}
 	done()
-	flags := []string{"--timeout", "2m", "--contexts", strings.Join(names, ",")}
-	verify := append([]string{binary, "verify"}, flags...)
-	if wanted("endpoints") {
-		if err := b.scale(ctx, r, fleet, comparison{
-			what: "mesh-endpoints verify, " + size, ours: verify, among: names,
-			theirs: []string{kubectl, "--context", names[0], "get", "services,endpointslices,pods", "-A"},
-			time:   mostEndpointsTime, memory: mostEndpointsMemory,
-		}); err != nil {
-			return err
-		}
-	}
-	if !wanted("check") {
-		return nil
-	}
-	return b.scale(ctx, r, fleet, comparison{
-		what: "mesh-check, " + size, ours: append([]string{check}, flags...), among: names,
-		theirs: verify, against: "mesh-endpoints verify", time: mostCheckTime, memory: mostCheckMemory,
-	})
+	return measure(fleet, names)
 }
 
 func admin(fleet *bed.Fleet, cluster string) (kubernetes.Interface, error) {
@@ -234,12 +254,14 @@ func connectGateway(ctx context.Context, fleet *bed.Fleet, cluster string) (*ads
 
 // copies are those of a pod, its Service and its EndpointSlice, many in each of some clusters.
 type copies struct {
+	size
 	cluster          string
 	at               int // of the cluster among the others
 	namespace, model string
 }
 
-const podsOfService = scalePods / scaleServices
+// each is how many pods a Service has.
+func (c copies) each() int { return c.pods / c.services }
 
 func (c copies) service(i int) string { return fmt.Sprintf("service-%04d", i) }
 func (c copies) serviceUID(i int) types.UID {
@@ -247,7 +269,7 @@ func (c copies) serviceUID(i int) types.UID {
 }
 
 func (c copies) pod(i int) string {
-	return fmt.Sprintf("%s-5d5c8b9f7-n%04d", c.service(i/podsOfService), i%podsOfService)
+	return fmt.Sprintf("%s-5d5c8b9f7-n%04d", c.service(i/c.each()), i%c.each())
 }
 
 func (c copies) podUID(i int) types.UID {
@@ -264,18 +286,18 @@ func copyPods(ctx context.Context, fleet *bed.Fleet, c copies) error {
 	if err != nil {
 		return err
 	}
-	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, pods.Items[0].Name, scalePods+1, func(i int, p *corev1.Pod) {
+	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, pods.Items[0].Name, c.pods+1, func(i int, p *corev1.Pod) {
 		p.Status.StartTime = nil // of one that starts it is no wonder that its proxy is not connected
-		if i == scalePods {
+		if i == c.pods {
 			return // the model itself
 		}
-		p.Name, p.UID, p.Labels["app"] = c.pod(i), c.podUID(i), c.service(i/podsOfService)
+		p.Name, p.UID, p.Labels["app"] = c.pod(i), c.podUID(i), c.service(i/c.each())
 		p.Status.PodIP, p.Status.PodIPs = c.podIP(i), []corev1.PodIP{{IP: c.podIP(i)}}
 	})
 }
 
 func copyServices(ctx context.Context, fleet *bed.Fleet, c copies) error {
-	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, c.model, scaleServices, func(i int, s *corev1.Service) {
+	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, c.model, c.services, func(i int, s *corev1.Service) {
 		s.Name, s.UID, s.Spec.Selector["app"] = c.service(i), c.serviceUID(i), c.service(i)
 		s.Spec.ClusterIP = fmt.Sprintf("10.96.%d.%d", 100+i/250, i%250)
 		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
@@ -293,13 +315,13 @@ func copySlices(ctx context.Context, fleet *bed.Fleet, c copies) error {
 	if err != nil {
 		return err
 	}
-	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, slices.Items[0].Name, scaleServices, func(i int, s *discoveryv1.EndpointSlice) {
+	return bed.Multiply(ctx, fleet, c.cluster, c.namespace, slices.Items[0].Name, c.services, func(i int, s *discoveryv1.EndpointSlice) {
 		s.Name, s.UID, s.GenerateName = c.service(i)+"-abcde", c.serviceUID(i)+"-s", c.service(i)+"-"
 		s.Labels[discoveryv1.LabelServiceName] = c.service(i)
 		s.OwnerReferences[0].Name, s.OwnerReferences[0].UID = c.service(i), c.serviceUID(i)
 		one := s.Endpoints[0]
 		s.Endpoints = nil
-		for k := i * podsOfService; k < (i+1)*podsOfService; k++ {
+		for k := i * c.each(); k < (i+1)*c.each(); k++ {
 			e := *one.DeepCopy()
 			e.Addresses, e.TargetRef.Name, e.TargetRef.UID = []string{c.podIP(k)}, c.pod(k), c.podUID(k)
 			s.Endpoints = append(s.Endpoints, e)
