@@ -27,6 +27,19 @@ import (
 // what was there. Credentials lead to the API servers that are there.
 func plantLinkerd(t *testing.T, name string) {
 	t.Helper()
+	objects := linkerdObjects(t, name, fleet)
+	inEach(t, func(ctx context.Context, cluster *bed.Cluster) error {
+		if err := cluster.Reset(ctx); err != nil {
+			return err
+		}
+		return cluster.Apply(ctx, objects[cluster.Name()]...)
+	})
+}
+
+// linkerdObjects are those of a fleet that real Linkerd controllers made, as the API servers of a fleet take
+// them, by cluster.
+func linkerdObjects(t *testing.T, name string, in *bed.Fleet) map[string][]runtime.Object {
+	t.Helper()
 	all := linkerdtest.AllRecorded(t)
 	i := slices.IndexFunc(all, func(r *linkerdtest.Recorded) bool { return r.Name == name })
 	if i < 0 {
@@ -38,22 +51,17 @@ func plantLinkerd(t *testing.T, name string) {
 		c := &recorded.Clusters[n]
 		for _, row := range resources.All {
 			for _, o := range row.Objects(c) {
-				if o := live(t, o, recorded.Clusters[1-n].Context); o != nil {
+				if o := live(t, o, in.Cluster(recorded.Clusters[1-n].Context).URL()); o != nil {
 					objects[c.Context] = append(objects[c.Context], o)
 				}
 			}
 		}
 	}
-	inEach(t, func(ctx context.Context, cluster *bed.Cluster) error {
-		if err := cluster.Reset(ctx); err != nil {
-			return err
-		}
-		return cluster.Apply(ctx, objects[cluster.Name()]...)
-	})
+	return objects
 }
 
-// live is an object as an API server takes it: what was not recorded of it is made up. peer is the other
-// cluster.
+// live is an object as an API server takes it: what was not recorded of it is made up. peer is the URL of the
+// other cluster.
 func live(t *testing.T, o runtime.Object, peer string) runtime.Object {
 	t.Helper()
 	switch o := o.DeepCopyObject().(type) {
@@ -63,7 +71,7 @@ func live(t *testing.T, o runtime.Object, peer string) runtime.Object {
 		}
 		return o
 	case *corev1.Secret:
-		return leadingTo(t, o, fleet.Cluster(peer).URL())
+		return leadingTo(t, o, peer)
 	case *corev1.Service:
 		if o.Spec.ClusterIP != corev1.ClusterIPNone {
 			o.Spec.ClusterIP, o.Spec.ClusterIPs = "", nil

@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/config"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 )
 
 // PodMetrics is what the containers of a pod use, as the metrics API has it
@@ -53,7 +54,7 @@ func (l *PodMetricsList) DeepCopyObject() runtime.Object {
 
 // Usage is the memory that the pods of istiod use. It is read where a limit says how much they may.
 var Usage = resource.List[PodMetricsList](resource.About{
-	Name: "what pods of istiod use", File: "podmetrics-istiod", Kind: "PodMetrics", Group: "metrics.k8s.io", Resource: "pods", Versions: []string{"v1beta1"},
+	Name: "what pods of istiod use", File: "podmetrics-istiod", Kind: "PodMetrics", Group: "metrics.k8s.io", Resource: kubernetes.PodsResource, Versions: []string{"v1beta1"},
 	Scope: resource.System, Labels: config.IstiodSelector, Later: true,
 }, resource.Belonging[*PodMetrics]{
 	Belongs: func(c *facts.Cluster, m *PodMetrics) bool {

@@ -14,9 +14,12 @@ import (
 // Pods are all of the cluster's.
 var Pods = PodRow(resource.About{Name: "pods", File: "pods"}, resource.Belonging[*corev1.Pod]{})
 
+// PodsResource is what API servers call pods, and the metrics API what they use.
+const PodsResource = "pods"
+
 // PodRow is a row of pods.
 func PodRow(about resource.About, b resource.Belonging[*corev1.Pod]) *resource.Row[[]facts.Pod] {
-	about.Kind, about.Resource, about.Versions = "Pod", "pods", []string{"v1"}
+	about.Kind, about.Resource, about.Versions = "Pod", PodsResource, []string{"v1"}
 	return resource.Made[corev1.PodList](about, b, NewPodTrimmer, (*facts.Pod).Object)
 }
 
