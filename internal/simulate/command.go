@@ -433,9 +433,10 @@ func (w *World) deleteSelected(k kubectl, selector string) Outcome {
 	case !holdsAll(rows[0]):
 		return outcome(NotRead, "%s: not all of them are read", rows[0])
 	}
+	everywhere := k.has("-A") || k.has("--all-namespaces")
 	for _, o := range rows[0].Objects(c) {
 		m, err := meta.Accessor(o)
-		if err != nil || !parsed.Matches(labels.Set(m.GetLabels())) || !k.has("-A") && !k.has("--all-namespaces") && m.GetNamespace() != k.place() {
+		if err != nil || !parsed.Matches(labels.Set(m.GetLabels())) || !everywhere && m.GetNamespace() != k.place() {
 			continue
 		}
 		if gone := w.remove(k.context, rows, m.GetNamespace(), m.GetName()); gone.Kind != Done {

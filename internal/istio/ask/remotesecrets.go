@@ -116,7 +116,8 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 	refused := wanted.Has(questions.Refusals) &&
 		(len(unconnected) > 0 || slices.ContainsFunc(answered.Clusters, func(c *model.Cluster) bool { return len(c.Unconnected()) > 0 }))
 	wait.Wait()
-	if wanted.Has(questions.Istiods) && (doubtful || len(unconnected) > 0 || refused || wanted.Has(questions.Rejections) && answered.Rejecting()) {
+	rejected := wanted.Has(questions.Rejections) && answered.Rejecting()
+	if wanted.Has(questions.Istiods) && (doubtful || len(unconnected) > 0 || refused || rejected) {
 		seen.Again = again(ctx, by, out, second{plan.Primaries, plan.Ambient, contexts, pods, unconnected, refused})
 	}
 	return seen
@@ -257,11 +258,12 @@ func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *fa
 
 // refused asks the control planes a first time how often they refuse proxies, where that matters.
 func (s second) refused(ctx context.Context, by survey.Asker) map[string]map[string]facts.Read[facts.RefusalCount] {
-	out := map[string]map[string]facts.Read[facts.RefusalCount]{}
+	type counts = map[string]facts.Read[facts.RefusalCount]
+	out := map[string]counts{}
 	if !s.refusals {
 		return out
 	}
-	answers := survey.Ask(ctx, by, s.primaries, func(ctx context.Context, c survey.Cluster) (map[string]facts.Read[facts.RefusalCount], error) {
+	answers := survey.Ask(ctx, by, s.primaries, func(ctx context.Context, c survey.Cluster) (counts, error) {
 		return ReadRefusals(ctx, c, s.istiods[c.Context]), nil
 	})
 	for name, answer := range answers {

@@ -91,7 +91,13 @@ func notRead(p pass) {
 }
 
 // unreadKind says what comes of a kind that an istiod does not read; false where nobody misses it.
-func unreadKind(c *model.Cluster, kind istio.BundleKind, i model.Installation, bundle *version.Version, why istio.BundleFault) (finding.Finding, bool) {
+func unreadKind(
+	c *model.Cluster,
+	kind istio.BundleKind,
+	i model.Installation,
+	bundle *version.Version,
+	why istio.BundleFault,
+) (finding.Finding, bool) {
 	release := "none is said"
 	if bundle != nil {
 		release = bundle.String()
@@ -130,15 +136,21 @@ func unreadKind(c *model.Cluster, kind istio.BundleKind, i model.Installation, b
 	case why.Off:
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "variable " + istio.EnvAlphaGatewayAPI + " of istiod", Value: "not true"})
 		f.Fix = []finding.Step{
-			finding.Say("Let istiod read the kinds of the Gateway API that are not stable, which restarts it. Set it in the values of its installation as well:").
+			finding.Say("Let istiod read the kinds of the Gateway API that are not stable, which restarts it. " +
+				"Set it in the values of its installation as well:").
 				By(remedy.SetIstiodVariable(c.Context, i.Istiod, istio.EnvAlphaGatewayAPI, "true")),
 		}
 	case why.Least != "":
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "oldest release of the Gateway API that istiod reads it of", Value: why.Least})
-		f.Fix = []finding.Step{finding.Say("Upgrade the Gateway API to %s or later, as its guide tells. Which releases the other kinds are of:", why.Least).By(bundles(c))}
+		f.Fix = []finding.Step{
+			finding.Say("Upgrade the Gateway API to %s or later, as its guide tells. Which releases the other kinds are of:", why.Least).
+				By(bundles(c)),
+		}
 	default:
 		f.Evidence = append(f.Evidence, finding.Evidence{Field: "newest release of the Gateway API that istiod reads it of", Value: why.Most})
-		f.Fix = []finding.Step{finding.Say("Upgrade istiod to 1.30 or later. Which releases of the Gateway API the other kinds are of:").By(bundles(c))}
+		f.Fix = []finding.Step{
+			finding.Say("Upgrade istiod to 1.30 or later. Which releases of the Gateway API the other kinds are of:").By(bundles(c)),
+		}
 	}
 	return f, true
 }

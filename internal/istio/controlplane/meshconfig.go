@@ -55,7 +55,8 @@ func unreadFields(p pass) {
 						"sidecar.istio.io/proxyCPU and sidecar.istio.io/proxyMemory of pods."))
 			}
 			f.Fix = append(f.Fix, finding.Say(
-				"Correct or remove them where the ConfigMap comes from: meshConfig, in the values of istiod's installation. This opens the ConfigMap itself:").
+				"Correct or remove them where the ConfigMap comes from: meshConfig, in the values of istiod's installation. "+
+					"This opens the ConfigMap itself:").
 				By(remedy.EditMeshConfig(c.Context, i.Istiod)))
 			p.Report(f)
 		}

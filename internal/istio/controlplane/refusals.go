@@ -31,8 +31,9 @@ func refusesProxies(p pass) {
 			continue
 		}
 		f := finding.Finding{
-			Code: "CP044", Severity: finding.Error, Clusters: finding.Distinct(append([]string{c.Context}, contexts...)), Object: finding.Kind("istiod"),
-			Effect: "these proxies get no certificate and no configuration; new ones do not get ready",
+			Code: "CP044", Severity: finding.Error, Object: finding.Kind("istiod"),
+			Clusters: finding.Distinct(append([]string{c.Context}, contexts...)),
+			Effect:   "these proxies get no certificate and no configuration; new ones do not get ready",
 		}
 		refused, failed := int64(0), int64(0)
 		for _, r := range read.Value {

@@ -54,7 +54,8 @@ func (l *PodMetricsList) DeepCopyObject() runtime.Object {
 
 // Usage is the memory that the pods of istiod use. It is read where a limit says how much they may.
 var Usage = resource.List[PodMetricsList](resource.About{
-	Name: "what pods of istiod use", File: "podmetrics-istiod", Kind: "PodMetrics", Group: "metrics.k8s.io", Resource: kubernetes.PodsResource, Versions: []string{"v1beta1"},
+	Name: "what pods of istiod use", File: "podmetrics-istiod", Kind: "PodMetrics",
+	Group: "metrics.k8s.io", Resource: kubernetes.PodsResource, Versions: []string{"v1beta1"},
 	Scope: resource.System, Labels: config.IstiodSelector, Later: true,
 }, resource.Belonging[*PodMetrics]{
 	Belongs: func(c *facts.Cluster, m *PodMetrics) bool {

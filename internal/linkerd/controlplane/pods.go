@@ -115,11 +115,14 @@ func notSetUp(p *pass) {
 				if !agent.IsReady() {
 					state = "not ready"
 				}
-				f.Evidence = append(f.Evidence, finding.Evidence{Field: "CNI plugin of node " + agent.Node, Value: state + ", pod " + agent.Namespace + "/" + agent.Name})
+				f.Evidence = append(f.Evidence, finding.Evidence{
+					Field: "CNI plugin of node " + agent.Node, Value: state + ", pod " + agent.Namespace + "/" + agent.Name,
+				})
 			}
 		}
 		f.Fix = []finding.Step{
-			finding.Say("See that the CNI plugin runs on their nodes first. Careful: this deletes the pods; their workloads create them again, and they are set up then:").
+			finding.Say("See that the CNI plugin runs on their nodes first. Careful: this deletes the pods. " +
+				"Their workloads create them again, and they are set up then:").
 				By(commands...),
 		}
 		p.Report(f)
@@ -156,7 +159,8 @@ func outside(p *pass) {
 			continue
 		}
 		f := finding.Finding{
-			Code: "CP113", Severity: finding.Error, Clusters: []string{c.Context}, Object: finding.In("configmap", c.Namespace, resources.ConfigMapConfig),
+			Code: "CP113", Severity: finding.Error, Clusters: []string{c.Context},
+			Object:   finding.In("configmap", c.Namespace, resources.ConfigMapConfig),
 			Title:    "addresses of the cluster are outside of clusterNetworks",
 			Evidence: []finding.Evidence{{Field: "clusterNetworks", Value: c.Values.ClusterNetworks}},
 			Effect:   "proxies take them for addresses outside of the cluster: they speak plain text to them, and balance nothing",

@@ -309,9 +309,12 @@ func mirrorAnew(c *facts.Cluster, l *model.Link, e model.Export) {
 	name := l.Mirror(e)
 	number, err := strconv.ParseInt(l.Spec.GatewayPort, 10, 32)
 	through := e.Mode == model.ByGateway && err == nil && allIPs(l.GatewayAddresses())
-	if len(validation.IsDNS1035Label(name)) > 0 || !through && e.Mode != model.RemoteDiscovery || e.Spec.ClusterIP == corev1.ClusterIPNone || l.Source.Service(e.Namespace, name) != nil ||
-		!slices.ContainsFunc(resources.Namespaces.Of(c).Value, func(n corev1.Namespace) bool { return n.Name == e.Namespace }) {
+	namespaced := slices.ContainsFunc(resources.Namespaces.Of(c).Value, func(n corev1.Namespace) bool { return n.Name == e.Namespace })
+	switch {
+	case len(validation.IsDNS1035Label(name)) > 0, !namespaced, l.Source.Service(e.Namespace, name) != nil:
 		return
+	case e.Spec.ClusterIP == corev1.ClusterIPNone, !through && e.Mode != model.RemoteDiscovery:
+		return // of these the controllers make more than one object
 	}
 	labels := map[string]string{resources.LabelMirrored: "true", resources.LabelCluster: l.TargetName()}
 	s := corev1.Service{
@@ -330,18 +333,23 @@ func mirrorAnew(c *facts.Cluster, l *model.Link, e model.Export) {
 		resources.Services.Edit(c).Value = append(slices.Clone(resources.Services.Of(c).Value), s)
 		return
 	}
-	endpoints := corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Namespace: e.Namespace, Name: name, Labels: labels, Annotations: map[string]string{
-		resources.AnnotationRemoteName: s.Annotations[resources.AnnotationRemoteName], resources.AnnotationRemoteIdentity: l.Spec.GatewayIdentity,
-	}}}
+	endpoints := corev1.Endpoints{ObjectMeta: metav1.ObjectMeta{Namespace: e.Namespace, Name: name, Labels: labels}}
+	endpoints.Annotations = map[string]string{
+		resources.AnnotationRemoteName:     s.Annotations[resources.AnnotationRemoteName],
+		resources.AnnotationRemoteIdentity: l.Spec.GatewayIdentity,
+	}
 	subset := corev1.EndpointSubset{}
 	slice := discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Namespace: e.Namespace, Name: name + "-x7k2p", Labels: map[string]string{discoveryv1.LabelServiceName: name}},
+		ObjectMeta:  metav1.ObjectMeta{Namespace: e.Namespace, Name: name + "-x7k2p"},
 		AddressType: discoveryv1.AddressTypeIPv4,
 	}
+	slice.Labels = map[string]string{discoveryv1.LabelServiceName: name}
 	ready, port := true, int32(number)
 	for _, a := range l.GatewayAddresses() {
 		subset.Addresses = append(subset.Addresses, corev1.EndpointAddress{IP: a})
-		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{Addresses: []string{a}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}})
+		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
+			Addresses: []string{a}, Conditions: discoveryv1.EndpointConditions{Ready: &ready},
+		})
 	}
 	for _, p := range e.Spec.Ports {
 		subset.Ports = append(subset.Ports, corev1.EndpointPort{Name: p.Name, Port: port, Protocol: p.Protocol})

@@ -414,7 +414,8 @@ var IdentityEvents = resource.List[corev1.EventList](resource.About{
 }, resource.Belonging[*corev1.Event]{
 	Belongs: func(_ *facts.Cluster, e *corev1.Event) bool { return isOfIdentity(e) }, Shows: isOfIdentity,
 }, func(e *corev1.Event) *corev1.Event {
-	out := &corev1.Event{ObjectMeta: resource.BareMeta(&e.ObjectMeta), Type: e.Type, Reason: e.Reason, Message: e.Message, LastTimestamp: e.LastTimestamp}
+	out := &corev1.Event{ObjectMeta: resource.BareMeta(&e.ObjectMeta), Type: e.Type, Reason: e.Reason, Message: e.Message}
+	out.LastTimestamp = e.LastTimestamp
 	out.InvolvedObject = corev1.ObjectReference{
 		Kind: e.InvolvedObject.Kind, Namespace: e.InvolvedObject.Namespace, Name: e.InvolvedObject.Name,
 	}

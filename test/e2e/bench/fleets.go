@@ -110,7 +110,8 @@ func inMemory(ctx context.Context, b *table, r runner, check string, clusters, s
 			_, lease := o.(*coordinationv1.Lease)
 			return lease
 		})
-		entries = append(entries, map[string]any{"name": c.Name, "cluster": map[string]any{"server": servers[i].URL, "insecure-skip-tls-verify": true}})
+		server := map[string]any{"server": servers[i].URL, "insecure-skip-tls-verify": true}
+		entries = append(entries, map[string]any{"name": c.Name, "cluster": server})
 		users = append(users, map[string]any{"name": c.Name, "user": map[string]any{"token": "any"}})
 		contexts = append(contexts, map[string]any{"name": c.Name, "context": map[string]any{"cluster": c.Name, "user": c.Name}})
 	}

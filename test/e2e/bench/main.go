@@ -33,7 +33,8 @@ const rtt = 100 * time.Millisecond
 
 func main() {
 	bin := flag.String("binaries", "bin", "the folder of the plugins")
-	only := flag.String("run", "", "measure only parts whose name this regular expression matches: start, diff, far, networks, endpoints, check, fleets")
+	only := flag.String("run", "",
+		"measure only parts whose name this regular expression matches: start, diff, far, networks, endpoints, check, fleets")
 	rounds := flag.Int("rounds", 15, "how often each command runs, but for large fleets")
 	slack := flag.Float64("slack", 1, "multiply the limits by this, for a machine that is busy with other things")
 	flag.Parse()
