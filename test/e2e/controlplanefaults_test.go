@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -32,6 +34,7 @@ var (
 	events       = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 	podObjects   = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	namespaces   = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	slicesOf     = schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
 	serviceKind  = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	validators   = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"}
@@ -145,6 +148,8 @@ type planted struct {
 	plant func(p *planter)
 	// code is found, and no other; "" for nothing.
 	finds finding.Code
+	// also is what is said beside it, with the clusters.
+	also map[string]string
 	// code is set where the printed fix is pasted, after which nothing is found.
 	code finding.Code
 	// follows does after the fix what Kubernetes would do.
@@ -152,6 +157,9 @@ type planted struct {
 }
 
 const system = topology.SystemNamespace
+
+// young is how long something has to be there until it counts.
+const young = 125 * time.Second
 
 var controlPlaneFaults = []planted{
 	{
@@ -165,6 +173,7 @@ var controlPlaneFaults = []planted{
 				FirstTimestamp: metav1.NewTime(time.Now().Add(-5 * time.Minute)), LastTimestamp: metav1.Now(),
 				Source: corev1.EventSource{Component: "replicaset-controller"},
 			})
+			time.Sleep(young)
 		},
 	},
 	{
@@ -172,14 +181,19 @@ var controlPlaneFaults = []planted{
 		code: "CP026",
 		plant: func(p *planter) {
 			p.plant(validators, validatorOf("istio-validator-1-27-istio-system", "1-27", "istiod-1-27"))
-			time.Sleep(125 * time.Second)
+			time.Sleep(young)
 		},
 	},
 	{
-		name: "a validator whose Service does not exist", finds: "CP022",
+		name: "a validator whose Service selects no pod", finds: "CP022",
 		plant: func(p *planter) {
-			p.plant(validators, validatorOf("istio-validator-istio-system", topology.Revision, "istiod"))
-			p.delete(serviceKind, system, "istiod")
+			meta := metav1.ObjectMeta{Namespace: system, Name: "istiod-checks"}
+			p.plant(serviceKind, &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
+				Selector: map[string]string{"app": "istiod", "version": "gone"}, Ports: []corev1.ServicePort{{Name: "https", Port: 443}},
+			}})
+			meta.Labels = map[string]string{discoveryv1.LabelServiceName: meta.Name}
+			p.plant(slicesOf, &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{}})
+			p.plant(validators, validatorOf("istio-validator-checks", topology.Revision, meta.Name))
 		},
 	},
 	{
@@ -200,7 +214,7 @@ var controlPlaneFaults = []planted{
 		},
 	},
 	{
-		name: "proxies that refuse what an EnvoyFilter makes of their clusters", finds: "CP042",
+		name: "proxies that refuse what an EnvoyFilter makes of their clusters", finds: "CP042", also: map[string]string{"CP027": "west"},
 		plant: func(p *planter) {
 			p.plant(envoyFilters, &unstructured.Unstructured{Object: map[string]any{
 				"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": map[string]any{"name": "no-time", "namespace": "shop"},
@@ -229,7 +243,7 @@ var controlPlaneFaults = []planted{
 		plant: func(p *planter) {
 			p.gatewayAPI()
 			p.plant(apiGateways, gatewayObject("nobodys", "istio", map[string]any{"istio.io/rev": "1-20"}))
-			time.Sleep(125 * time.Second)
+			time.Sleep(young)
 		},
 	},
 	{
@@ -268,6 +282,8 @@ var controlPlaneFaults = []planted{
 	},
 	{ // The last one: its pod is a young one afterwards.
 		name: "an istiod that is scaled to 0", finds: "CP001",
+		// API servers of the bed are on loopback, and no istiod of west says any more that it reads east's.
+		also: map[string]string{"SEC010": "east,west"},
 		code: "CP001",
 		plant: func(p *planter) {
 			p.patch(deployments, system, "istiod", `{"spec":{"replicas":0}}`)
@@ -292,8 +308,6 @@ func validatorOf(name, revision, service string) *admissionv1.ValidatingWebhookC
 		Webhooks: []admissionv1.ValidatingWebhook{{
 			Name: "rev.validation.istio.io", AdmissionReviewVersions: []string{"v1"}, SideEffects: &none, FailurePolicy: &fail,
 			ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: system, Name: service, Path: &path}},
-			// So that no object is there for which the API server calls it.
-			ObjectSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"istio.io/rev": "nobody"}},
 			Rules: []admissionv1.RuleWithOperations{{
 				Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
 				Rule:       admissionv1.Rule{APIGroups: []string{"networking.istio.io"}, APIVersions: []string{"*"}, Resources: []string{"*"}},
@@ -356,6 +370,7 @@ func (c planted) run(t *testing.T, ctx context.Context, fleet *bed.Fleet) {
 	if c.finds != "" {
 		want[string(c.finds)] = "west"
 	}
+	maps.Copy(want, c.also)
 	doc := awaitCauses(t, fleet, want)
 	for _, f := range doc.Findings {
 		if string(f.Code) == string(c.finds) && len(f.Evidence) == 0 {

@@ -42,7 +42,7 @@ func TestAsked(t *testing.T) {
 		"certs with proxies":       {mesh.Certs, []any{mesh.AskProxies{}}, questions.Set{questions.ProxyCertificates}},
 		"network":                  {mesh.Network, nil, questions.Set{questions.Hostnames}},
 		"network with tries":       {mesh.Network, []any{mesh.Probing{}}, questions.Set{questions.Hostnames, questions.Trials}},
-		"control plane":            {mesh.ControlPlane, nil, questions.Set{questions.Istiods, questions.Rejections}},
+		"control plane":            {mesh.ControlPlane, nil, questions.Set{questions.Istiods, questions.Rejections, questions.Refusals}},
 		"endpoints":                {mesh.Endpoints, nil, live},
 		"endpoints of one service": {mesh.Endpoints, []any{mesh.Services{Namespace: "shop"}}, live},
 	} {
