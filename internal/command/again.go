@@ -15,6 +15,12 @@ func (f *Frame) Again() []string {
 			return
 		}
 		value := flag.Value.String()
+		if list, ok := flag.Value.(pflag.SliceValue); ok && flag.Value.Type() == "stringArray" {
+			for _, one := range list.GetSlice() {
+				out = append(out, "--"+flag.Name, one)
+			}
+			return
+		}
 		if list, ok := flag.Value.(pflag.SliceValue); ok {
 			value = strings.Join(list.GetSlice(), ",")
 		}

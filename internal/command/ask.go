@@ -8,8 +8,11 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
-// Dumped reports whether the fleet is read from a dump.
-func (f *Frame) Dumped() bool { return f.From != "" }
+// Dumped reports whether the fleet is read from files.
+func (f *Frame) Dumped() bool { return len(f.From) > 0 }
+
+// Recorded reports whether pods of some cluster said something, which was written down.
+func (f *Frame) Recorded() bool { return len(f.answers) > 0 }
 
 // AskEach asks clusters of the fleet that Gather returned something more, each within
 // --timeout; it makes the Frame a survey.Asker.
@@ -20,6 +23,10 @@ func (f *Frame) AskEach(ctx context.Context, contexts []string,
 	if f.Dumped() {
 		for _, c := range contexts {
 			out[c] = survey.Answer[any]{Err: survey.ErrDump}
+			if said := f.answers[c]; said != nil {
+				value, err := ask(ctx, survey.Cluster{Context: c, Namespace: f.system(c), Answers: said})
+				out[c] = survey.Answer[any]{Value: value, Err: err}
+			}
 		}
 		return out
 	}

@@ -49,7 +49,7 @@ func TestAsk(t *testing.T) {
 		t.Errorf("north: %+v", a)
 	}
 
-	f.From = "dump"
+	f.From = []string{"dump"}
 	for context, a := range survey.Ask(t.Context(), f, []string{"east"}, func(context.Context, survey.Cluster) (string, error) { return "asked", nil }) {
 		if !errors.Is(a.Err, survey.ErrDump) {
 			t.Errorf("%s of a dump: %+v", context, a)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +33,8 @@ type checkUp struct {
 	CheckUp
 	only, skip  []string
 	quiet, deep bool
-	since, wait time.Duration
+	since       time.Duration
+	inTime      *inTime
 	wanted      []finding.Area // nil for all
 }
 
@@ -65,7 +65,7 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 		"Also try gateways and ask proxies: more rights",
 	)
 	flags.DurationVar(&c.since, "since", mesh.DefaultSince, "Count restarts within this `time`")
-	flags.DurationVar(&c.wait, "wait", 0, "Check again until all is well, at most this `time`")
+	c.inTime = f.addInTime(cmd)
 	for _, name := range []string{"only", "skip"} {
 		f.must(cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(areaNames(), cobra.ShellCompDirectiveNoFileComp)))
 	}
@@ -74,10 +74,14 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(failOn.Check(), c.choose()); err != nil {
+		if err := errors.Join(failOn.Check(), c.inTime.check(), c.choose()); err != nil {
 			return err
 		}
-		found, err := c.until(cmd.Context(), failOn)
+		var found checked
+		err = c.inTime.until(cmd.Context(), func(ctx context.Context) (err error) {
+			found, err = c.check(ctx)
+			return err
+		}, func() []string { return c.inTime.open(failOn, found.fleet, found.result) })
 		if err != nil {
 			return err
 		}
@@ -95,7 +99,7 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 		if found.verdict.State == verdict.Unknown {
 			return ExitCode(ExitFailed)
 		}
-		return failOn.Exit(found.result)
+		return c.inTime.exit(failOn, found.result)
 	}
 }
 
@@ -110,11 +114,8 @@ func areaNames() []string {
 
 // choose reads the flags about areas.
 func (c *checkUp) choose() error {
-	if c.since < 0 || c.wait < 0 {
-		return errors.New("--since and --wait take a time that is not negative, like 24h or 5m")
-	}
-	if c.wait > 0 && c.Dumped() {
-		return errors.New("--wait checks live clusters again; with --from nothing changes")
+	if c.since < 0 {
+		return errors.New("--since takes a time that is not negative, like 24h")
 	}
 	if c.deep && c.Dumped() {
 		return errors.New("--deep asks the proxies of live clusters, and connects to their gateways; leave out --from")
@@ -155,37 +156,6 @@ func (c *checkUp) choose() error {
 // wants reports whether the user wants an area.
 func (c *checkUp) wants(a finding.Area) bool { return c.wanted == nil || slices.Contains(c.wanted, a) }
 
-// pause is between two checks of --wait.
-const pause = 10 * time.Second
-
-// until checks the fleet, and again while something is found and there is time left.
-func (c *checkUp) until(ctx context.Context, failOn *FailOn) (checked, error) {
-	end := time.Now().Add(c.wait)
-	errOut := c.ErrOut
-	defer func() { c.ErrOut = errOut }()
-	for {
-		found, err := c.check(ctx)
-		if err != nil || failOn.Exit(found.result) == nil && Unreachable(found.fleet) == nil {
-			return found, err
-		}
-		left := time.Until(end)
-		if left < pause {
-			return found, nil
-		}
-		var open []string
-		for _, cause := range found.verdict.Causes {
-			open = append(open, string(cause.Code))
-		}
-		note(errOut, "Still open: %s. Checking again for %s.", finding.List(open), left.Round(time.Second))
-		c.ErrOut = io.Discard // what is said of the choice of clusters is said once
-		select {
-		case <-ctx.Done():
-			return found, ctx.Err()
-		case <-time.After(pause):
-		}
-	}
-}
-
 // check reads the fleet, runs the rules and makes the verdict.
 func (c *checkUp) check(ctx context.Context) (checked, error) {
 	wishes := []any{mesh.Since(c.since)}
@@ -209,6 +179,9 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 		out.result.Merge(found)
 		out.meshes, out.overviews = append(out.meshes, m.Name()), append(out.overviews, overview)
 	}
+	if c.collected {
+		mesh.Uncollected(fleet, c.inForce(fleet), &out.result, c.codes(fleet, areas...))
+	}
 	c.nameCauses(fleet, &out.result)
 	for i, o := range out.overviews {
 		for area, text := range o.Well {
@@ -227,6 +200,7 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 	out.result = out.result.Of(out.codes)
 	out.result.Sort()
 	out.noMesh = c.noMesh(fleet, out.result, "checked")
+	out.result = c.inTime.split(out.result)
 	out.verdict = verdict.Of(verdict.Question{
 		Fleet: fleet, Result: out.result, Codes: out.codes, Well: well, NoMesh: out.noMesh != nil, Only: c.wanted,
 		About: about, Meaning: meaning,
@@ -310,6 +284,12 @@ func lastLine(found checked, partly bool) string {
 		}
 	}
 	unchecked := finding.Plural(v.Unchecked, "rule") + " not checked"
+	if apart := report.ApartWords(found.result); apart != "" {
+		if len(counts) == 0 {
+			counts = append(counts, "nothing new")
+		}
+		counts = append(counts, apart)
+	}
 	switch {
 	case len(counts) == 0 && v.Unchecked > 0:
 		return text + "INCOMPLETE, " + unchecked + "; nothing is wrong in the rest" + notes(v)
@@ -359,9 +339,9 @@ func tables(found checked) []report.ClusterTable {
 			if networks {
 				row = append(row, several(finding.Distinct(g.Networks), "network"))
 			}
-			row = append(row, known(g.Version), count(g.Replicas))
+			row = append(row, orUnknown(g.Version), count(g.Replicas))
 			if !o.Bare {
-				row = append(row, count(g.Proxies), number(g.Old), known(g.Kubernetes))
+				row = append(row, count(g.Proxies), number(g.Old), orUnknown(g.Kubernetes))
 			}
 			t.Rows = append(t.Rows, row)
 			t.Tones = append(t.Tones, report.ReadyTone(g.Replicas, g.Proxies))
@@ -414,7 +394,7 @@ func several(names []string, noun string) string {
 // mostRows are the clusters of a table that have a row each; of more, those alike have one.
 const mostRows = 12
 
-func known(text string) string {
+func orUnknown(text string) string {
 	if text == "" {
 		return "?"
 	}

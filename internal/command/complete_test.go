@@ -34,18 +34,18 @@ func TestCompletion(t *testing.T) {
 		want      []string
 		directive string
 	}{
-		"a context":                 {[]string{"judge", "--context", ""}, []string{"east", "west", "west-2"}, noFiles},
-		"contexts, the first":       {[]string{"judge", "--contexts", ""}, []string{"east", "west", "west-2"}, "ShellCompDirectiveNoSpace, " + noFiles},
-		"contexts, one that begins": {[]string{"judge", "--contexts", "we"}, []string{"west", "west-2"}, "ShellCompDirectiveNoSpace, " + noFiles},
-		"contexts, the next":        {[]string{"judge", "--contexts", "west,"}, []string{"west,east", "west,west-2"}, "ShellCompDirectiveNoSpace, " + noFiles},
-		"contexts, the third begun": {[]string{"judge", "--contexts", "west,east,w"}, []string{"west,east,west-2"}, "ShellCompDirectiveNoSpace, " + noFiles},
-		"contexts, none left":       {[]string{"judge", "--contexts", "west,east,west-2,"}, nil, "ShellCompDirectiveNoSpace, " + noFiles},
-		"an output format":          {[]string{"judge", "-o", ""}, []string{"table", "wide", "json", "yaml", "name"}, noFiles},
-		"a severity":                {[]string{"judge", "--fail-on", ""}, []string{"error", "warning", "note", "never"}, noFiles},
-		"a color mode":              {[]string{"judge", "--color", "a"}, []string{"auto", "always"}, noFiles},
-		"a dump is a folder":        {[]string{"judge", "--from", ""}, nil, "ShellCompDirectiveFilterDirs"},
-		"a code":                    {[]string{"explain", "CERT00"}, []string{"CERT001", "CERT002", "CERT003", "CERT004", "CERT005", "CERT006", "CERT007", "CERT008", "CERT009"}, noFiles},
-		"a further code":            {[]string{"explain", "CERT001", "CERT02"}, []string{"CERT020", "CERT021"}, noFiles},
+		"a context":                    {[]string{"judge", "--context", ""}, []string{"east", "west", "west-2"}, noFiles},
+		"contexts, the first":          {[]string{"judge", "--contexts", ""}, []string{"east", "west", "west-2"}, "ShellCompDirectiveNoSpace, " + noFiles},
+		"contexts, one that begins":    {[]string{"judge", "--contexts", "we"}, []string{"west", "west-2"}, "ShellCompDirectiveNoSpace, " + noFiles},
+		"contexts, the next":           {[]string{"judge", "--contexts", "west,"}, []string{"west,east", "west,west-2"}, "ShellCompDirectiveNoSpace, " + noFiles},
+		"contexts, the third begun":    {[]string{"judge", "--contexts", "west,east,w"}, []string{"west,east,west-2"}, "ShellCompDirectiveNoSpace, " + noFiles},
+		"contexts, none left":          {[]string{"judge", "--contexts", "west,east,west-2,"}, nil, "ShellCompDirectiveNoSpace, " + noFiles},
+		"an output format":             {[]string{"judge", "-o", ""}, []string{"table", "wide", "json", "yaml", "name"}, noFiles},
+		"a severity":                   {[]string{"judge", "--fail-on", ""}, []string{"error", "warning", "note", "never"}, noFiles},
+		"a color mode":                 {[]string{"judge", "--color", "a"}, []string{"auto", "always"}, noFiles},
+		"a dump is a folder or a file": {[]string{"judge", "--from", ""}, nil, "ShellCompDirectiveDefault"},
+		"a code":                       {[]string{"explain", "CERT00"}, []string{"CERT001", "CERT002", "CERT003", "CERT004", "CERT005", "CERT006", "CERT007", "CERT008", "CERT009"}, noFiles},
+		"a further code":               {[]string{"explain", "CERT001", "CERT02"}, []string{"CERT020", "CERT021"}, noFiles},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, directive := complete(t, append([]string{"--kubeconfig", file}, c.args...)...)

@@ -55,13 +55,9 @@ func (f *Frame) noMesh(fleet *facts.Fleet, result finding.Result, done string) e
 		return fmt.Errorf("there is no %s in %s: nothing was %s", either(names), where, done)
 	}
 	text := fmt.Sprintf(
-		"--from %s: there is nothing of %s in what was read of %s: nothing was %s", f.From, either(names), where, done,
+		"--from %s: there is nothing of %s in what was read of %s: nothing was %s", finding.List(f.From), either(names), where, done,
 	)
-	if below := dumpsIn(f.From); len(below) > 0 {
-		text += "; did you mean --from " + strings.Join(below, " or --from ") + "?"
-	} else {
-		text += fmt.Sprintf("; \"%s dump\" writes what is wanted", f.Display)
-	}
+	text += fmt.Sprintf("; \"%s dump\" writes what is wanted", f.Display)
 	return fmt.Errorf("%s", text)
 }
 

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
@@ -38,7 +36,8 @@ func (f *Frame) Gather(ctx context.Context, rows resource.Set) (*facts.Fleet, er
 				names[i] = f.short.Replace(names[i])
 			}
 		}
-		note(f.ErrOut, "Read from %s, as of %s: %s.", f.From, out.At.UTC().Format(time.RFC3339), printable.Line(finding.List(names)))
+		at := out.At.UTC().Format(time.RFC3339)
+		note(f.ErrOut, "Read from %s, as of %s: %s.", finding.List(f.From), at, printable.Line(finding.List(names)))
 	}
 	return out, nil
 }
@@ -77,7 +76,7 @@ func (f *Frame) shorten(out *facts.Fleet) {
 const mostLegend = 3
 
 func (f *Frame) gather(ctx context.Context, rows resource.Set) (*facts.Fleet, error) {
-	if f.From != "" {
+	if f.Dumped() {
 		return f.gatherDump(ctx)
 	}
 	kubeconfig, err := fleet.Load(f.Fleet, f.ErrOut)
@@ -181,22 +180,6 @@ func WithFacts(ctx context.Context, fleet *facts.Fleet) context.Context {
 	return context.WithValue(ctx, factsKey{}, fleet)
 }
 
-// readDump reads the folder of --from.
-func (f *Frame) readDump(ctx context.Context) (*facts.Fleet, error) {
-	if given, ok := ctx.Value(factsKey{}).(*facts.Fleet); ok {
-		fleet := *given
-		return &fleet, nil
-	}
-	if info, err := os.Stat(f.From); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("--from %s: there is no such folder; \"%s dump\" writes one", f.From, f.Display)
-	}
-	out, err := dump.Read(os.DirFS(f.From), f.Namespace, time.Now(), f.table())
-	if err != nil {
-		return nil, fmt.Errorf("--from %s: %w", f.From, err)
-	}
-	return out, nil
-}
-
 // gatherDump reads a dump, of which --contexts can choose clusters.
 func (f *Frame) gatherDump(ctx context.Context) (*facts.Fleet, error) {
 	out, err := f.readDump(ctx)
@@ -204,13 +187,15 @@ func (f *Frame) gatherDump(ctx context.Context) (*facts.Fleet, error) {
 		return nil, err
 	}
 	names := make([]string, len(out.Clusters))
+	f.systems = map[string]string{}
 	for i, c := range out.Clusters {
 		names[i] = c.Context
+		f.systems[c.Context] = c.SystemNamespace
 	}
 	if len(f.Fleet.Contexts) > 0 {
-		chosen, err := fleet.Expand(f.Fleet.Contexts, names, "the dump")
+		chosen, err := fleet.Expand(f.Fleet.Contexts, names, "what was read")
 		if err != nil {
-			return nil, fmt.Errorf("--from %s: %w", f.From, err)
+			return nil, fmt.Errorf("--from %s: %w", finding.List(f.From), err)
 		}
 		var clusters []facts.Cluster
 		for _, name := range chosen {

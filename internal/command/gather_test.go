@@ -282,7 +282,7 @@ func TestClustersOfADump(t *testing.T) {
 		"patterns": {[]string{"*st"}, []string{"east", "west"}},
 	} {
 		var said bytes.Buffer
-		f := &Frame{Plugin: plugin, IOStreams: genericiooptions.IOStreams{ErrOut: &said}, Fleet: fleet.NewFlags(), Namespace: istiotest.System, From: broken}
+		f := &Frame{Plugin: plugin, IOStreams: genericiooptions.IOStreams{ErrOut: &said}, Fleet: fleet.NewFlags(), Namespace: istiotest.System, From: []string{broken}}
 		f.Fleet.Contexts = c.wanted
 		got, err := f.Gather(t.Context(), resources.Trust)
 		if err != nil {

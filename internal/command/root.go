@@ -33,9 +33,9 @@ func (f *Frame) root(name string) *cobra.Command {
 		flags.StringVarP(&f.Namespace, name+"-namespace", name[:1], m.SystemNamespace(),
 			fmt.Sprintf("The namespace of %s's control plane, the same in all clusters", m.Name()))
 	}
-	flags.StringVar(&f.From, "from", "", "Read the clusters from this folder, which \"dump\" wrote, instead of asking them")
+	flags.StringArrayVar(&f.From, "from", nil, "Read clusters from this folder, archive or file, or - for standard input, instead of "+
+		"asking them: what \"dump\" wrote, istioctl bug-report, must-gather, kubectl get -o yaml; NAME=PATH names one; can be repeated")
 	flags.BoolVar(&f.FullNames, "full-names", false, "Show contexts by their whole names, not by the tails that distinguish long ones")
-	f.must(root.MarkPersistentFlagDirname("from"))
 	f.must(root.RegisterFlagCompletionFunc("contexts", f.completeContexts))
 	f.must(root.RegisterFlagCompletionFunc("context", f.completeContext))
 

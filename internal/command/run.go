@@ -22,6 +22,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/fleet"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
@@ -85,8 +86,8 @@ type Frame struct {
 	Fleet *fleet.Flags
 	// Namespace is the system namespace.
 	Namespace string
-	// From is the folder of a dump, "" for live clusters.
-	From string
+	// From are the files and folders from which clusters are read, as NAME=PATH or PATH; nil for live ones.
+	From []string
 
 	// FullNames shows contexts by their whole names.
 	FullNames bool
@@ -95,6 +96,11 @@ type Frame struct {
 	progress   *fleet.Terminal
 	persistent *pflag.FlagSet // flags of all commands
 	members    []fleet.Member // those of the fleet that Gather returned last; none of a dump
+	// Of a fleet that was read from files, by context: what pods said, and the system namespaces.
+	answers map[string]podaccess.Answers
+	systems map[string]string
+	// collected: some of it was written by others than this program.
+	collected bool
 }
 
 // Main runs the plugin as a program and does not return.

@@ -187,7 +187,7 @@ func TestErrorsEndWithAHint(t *testing.T) {
 		"arguments where there are none": {
 			[]string{"judge", "east"}, "error: unknown command \"east\" for \"kubectl mesh-test judge\"\nSee 'kubectl mesh-test judge --help'\n",
 		},
-		"too few arguments": {[]string{"dump"}, "error: dump wants one argument: the folder to write\nSee 'kubectl mesh-test dump --help'\n"},
+		"too few arguments": {[]string{"dump"}, "error: dump wants one argument: the folder or the archive to write\nSee 'kubectl mesh-test dump --help'\n"},
 		"an unknown flag":   {[]string{"judge", "--nope"}, "error: unknown flag: --nope\nSee 'kubectl mesh-test judge --help'\n"},
 		"a flag without value": {
 			[]string{"judge", "-o"}, "error: flag needs an argument: 'o' in -o\nSee 'kubectl mesh-test judge --help'\n",
@@ -199,8 +199,8 @@ func TestErrorsEndWithAHint(t *testing.T) {
 		"an unknown format":     {[]string{"judge", "-o", "xml"}, "error: there is no output format \"xml\"; -o takes one of table, wide, json, yaml, name, jsonpath=…\n"},
 		"an unknown severity":   {[]string{"judge", "--fail-on", "fatal"}, "error: there is no severity \"fatal\"; --fail-on takes one of error, warning, note, never\n"},
 		"an unknown color mode": {[]string{"judge", "--color", "blue"}, "error: there is no color mode \"blue\"; --color takes one of auto, always, never\n"},
-		"no such folder":        {[]string{"judge", "--from", "nowhere"}, "error: --from nowhere: there is no such folder; \"kubectl mesh-test dump\" writes one\n"},
-		"a file is no folder":   {[]string{"judge", "--from", "run.go"}, "error: --from run.go: there is no such folder; \"kubectl mesh-test dump\" writes one\n"},
+		"no such folder":        {[]string{"judge", "--from", "nowhere"}, "error: --from nowhere: there is no such file or folder; \"kubectl mesh-test dump\" writes what is wanted\n"},
+		"a file of no objects":  {[]string{"judge", "--from", "run.go"}, "error: --from run.go: run.go: it is not YAML or JSON\n"},
 		"a context misspelt": {
 			[]string{"judge", "--kubeconfig", file, "--contexts", "eas"}, "error: context \"eas\" does not exist: did you mean \"east\"?\n",
 		},

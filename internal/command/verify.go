@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,12 +34,13 @@ type Verification struct {
 // those about reaching the clusters.
 func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 	output, failOn := f.AddOutput(cmd, append([]report.Format{report.Short}, report.PipelineFormats...)...), f.AddFailOn(cmd)
+	inTime := f.addInTime(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := output.Format()
 		if err != nil {
 			return err
 		}
-		if err := failOn.Check(); err != nil {
+		if err := errors.Join(failOn.Check(), inTime.check()); err != nil {
 			return err
 		}
 		if v.Check != nil {
@@ -50,27 +52,17 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		if v.Wishes != nil {
 			wishes = v.Wishes()
 		}
-		fleet, err := f.Gather(cmd.Context(), f.Resources(wishes, v.Areas...))
+		var fleet *facts.Fleet
+		var result finding.Result
+		err = inTime.until(cmd.Context(), func(ctx context.Context) (err error) {
+			if fleet, result, err = f.verify(ctx, v, wishes); err == nil {
+				result = inTime.split(result)
+			}
+			return err
+		}, func() []string { return inTime.open(failOn, fleet, result) })
 		if err != nil {
 			return err
 		}
-		if v.Exists != nil {
-			if err := v.Exists(fleet); err != nil {
-				return err
-			}
-		}
-		run := f.Run(fleet, v.Areas...)
-		run.Wishes = wishes
-		result := reach.Check(fleet, f.Plugin.Meshes)
-		for _, m := range f.inForce(fleet) {
-			found, err := m.Verify(cmd.Context(), run)
-			if err != nil {
-				return err
-			}
-			result.Merge(found)
-		}
-		f.nameCauses(fleet, &result)
-		result.Sort()
 		if slices.Contains(report.PipelineFormats, format) {
 			err = f.pipeline(f.Plugin.Name+" verify", fleet, result, f.codes(fleet, v.Areas...), failOn).Write(f.Out, format)
 		} else {
@@ -82,8 +74,37 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		if err := errors.Join(Unreachable(fleet), f.noMesh(fleet, result, "checked")); err != nil {
 			return err
 		}
-		return failOn.Exit(result)
+		return inTime.exit(failOn, result)
 	}
+}
+
+// verify reads the fleet, and runs the rules.
+func (f *Frame) verify(ctx context.Context, v Verification, wishes []any) (*facts.Fleet, finding.Result, error) {
+	fleet, err := f.Gather(ctx, f.Resources(wishes, v.Areas...))
+	if err != nil {
+		return nil, finding.Result{}, err
+	}
+	if v.Exists != nil {
+		if err := v.Exists(fleet); err != nil {
+			return nil, finding.Result{}, err
+		}
+	}
+	run := f.Run(fleet, v.Areas...)
+	run.Wishes = wishes
+	result := reach.Check(fleet, f.Plugin.Meshes)
+	for _, m := range f.inForce(fleet) {
+		found, err := m.Verify(ctx, run)
+		if err != nil {
+			return nil, finding.Result{}, err
+		}
+		result.Merge(found)
+	}
+	if f.collected {
+		mesh.Uncollected(fleet, f.inForce(fleet), &result, f.codes(fleet, v.Areas...))
+	}
+	f.nameCauses(fleet, &result)
+	result.Sort()
+	return fleet, result, nil
 }
 
 // codes are all that rules about some areas report, and those about reaching clusters.
@@ -149,7 +170,7 @@ func (f *Frame) printResult(output *Output, format report.Format, fleet *facts.F
 		page.Findings(result, slices.Concat(causes, notes), format == report.Wide)
 	}
 	fmt.Fprintln(f.ErrOut, report.SummaryLine(fleet, result))
-	if len(result.Findings) == 0 {
+	if len(result.Findings)+len(result.Apart) == 0 {
 		note(f.ErrOut, "Other areas were not checked: kubectl mesh-check checks them all.")
 	}
 	return nil

@@ -232,7 +232,7 @@ func TestBadDumps(t *testing.T) {
 		files fstest.MapFS
 		want  string
 	}{
-		"nothing":         {fstest.MapFS{}, "neither fleet.yaml nor a folder for each cluster"},
+		"nothing":         {fstest.MapFS{}, "no dump, no folder for each cluster, no manifests"},
 		"not an index":    {fstest.MapFS{"fleet.yaml": {Data: []byte("a: [")}}, "fleet.yaml is not an index"},
 		"another version": {fstest.MapFS{"fleet.yaml": {Data: []byte("apiVersion: kubectl-mesh.dev/v9\nkind: Fleet\n")}}, "of kubectl-mesh.dev/v9 Fleet"},
 	} {

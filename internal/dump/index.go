@@ -6,10 +6,13 @@ package dump
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/input"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 )
 
 // IndexFile is the name of the index in a dump's folder.
@@ -40,6 +43,40 @@ type indexCluster struct {
 	// Files are the digests of the files in the folder, by their names; nil in dumps that do
 	// not say it.
 	Files map[string]string `json:"files,omitzero"`
+	// Answers are what pods said when they were asked, each in a file that is among Files.
+	Answers []indexAnswer `json:"answers,omitempty"`
+}
+
+// indexAnswer says which file has what a pod said at a path.
+type indexAnswer struct {
+	Namespace string `json:"namespace"`
+	Pod       string `json:"pod"`
+	Path      string `json:"path"`
+	File      string `json:"file"`
+}
+
+// answers are those of a dump of one cluster, whose files are in its folder.
+type answers struct {
+	files *input.Files
+	entry indexCluster
+}
+
+// Answer is what a pod said. A file that was changed is no answer.
+func (a answers) Answer(pod podaccess.Pod, at string) ([]byte, error) {
+	for _, e := range a.entry.Answers {
+		if e.Namespace != pod.Namespace || e.Pod != pod.Name || e.Path != at {
+			continue
+		}
+		text, err := a.files.Text(e.File)
+		if err != nil {
+			return nil, errors.New(missing)
+		}
+		if want, named := a.entry.Files[e.File]; !named || digest(text) != want {
+			return nil, errChanged
+		}
+		return text, nil
+	}
+	return nil, podaccess.ErrUnanswered
 }
 
 // digest is what the index says of a file's content.

@@ -2,11 +2,14 @@ package dump
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,26 +22,74 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/input"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 )
 
-// Read reads the facts out of a folder. Without an index each folder in it is a
-// cluster, named like the folder, with the given system namespace, and the
-// facts are of now; a kind of which the folder holds no object is taken
-// not to have been read. Objects are reduced like those that come from a
-// cluster. Errors name the file.
+// Options are how files are read.
+type Options struct {
+	// System is the system namespace of clusters of which no index says it, and Now when they were
+	// read, where nothing says it.
+	System string
+	Now    time.Time
+	Rows   resource.Set
+	// Layouts are those of tools of meshes.
+	Layouts []input.Layout
+	// Name is how the user calls the one cluster in the files; "" where there may be several.
+	Name string
+}
+
+// Fleet is what was read.
+type Fleet struct {
+	*facts.Fleet
+	// Answers are what pods said when they were asked, by context.
+	Answers map[string]podaccess.Answers
+	// By are the tools that wrote it, by context; "" for manifests that a person wrote, and for dumps.
+	By map[string]string
+	// Indexed: it is a dump, and all clusters were read at one time.
+	Indexed bool
+}
+
+// Read reads the facts out of a folder, as ReadFiles does.
 func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (*facts.Fleet, error) {
-	if _, err := fs.Stat(dir, unfinished); err == nil {
-		return nil, errors.New("reading the dump: it was not finished: write it again")
-	}
-	text, err := readRegular(dir, IndexFile)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return readFolders(dir, systemNamespace, now, rows)
-	case err != nil:
+	files, err := input.FromFS(dir)
+	if err != nil {
 		return nil, fmt.Errorf("reading the dump: %w", err)
 	}
+	out, err := ReadFiles(files, Options{System: systemNamespace, Now: now, Rows: rows})
+	if err != nil {
+		return nil, err
+	}
+	return out.Fleet, nil
+}
+
+// ReadFiles reads the facts out of files. Without an index they are what tools wrote, or manifests: a
+// kind of which a source may lack objects is taken not to have been read. Objects are reduced like those
+// that come from a cluster. Errors name the file.
+func ReadFiles(files *input.Files, o Options) (*Fleet, error) {
+	root := "."
+	if folders := files.Folders(); !files.Folder && len(folders) == 1 && files.Has(folders[0]+"/"+IndexFile) {
+		root = folders[0] // as archives have it
+	}
+	files = files.Below(root)
+	if files.Has(unfinished) {
+		return nil, errors.New("reading the dump: it was not finished: write it again")
+	}
+	if !files.Has(IndexFile) || files.Single {
+		return readSources(files, o)
+	}
+	text, err := files.Text(IndexFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the dump: %w", err)
+	}
+	return readIndexed(files, text, o)
+}
+
+// readIndexed reads a dump.
+func readIndexed(files *input.Files, text []byte, o Options) (*Fleet, error) {
 	var idx index
 	if err := yaml.UnmarshalStrict(text, &idx); err != nil {
 		return nil, fmt.Errorf("reading the dump: %s is not an index that this version knows", IndexFile) // the error quotes it
@@ -46,16 +97,17 @@ func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (
 	if idx.APIVersion != apiVersion || idx.Kind != kind {
 		return nil, fmt.Errorf("reading the dump: %s is of %s %s, and not of %s %s", IndexFile, idx.APIVersion, idx.Kind, apiVersion, kind)
 	}
-	fleet := &facts.Fleet{At: idx.At, Beyond: idx.Beyond}
+	out := &Fleet{Fleet: &facts.Fleet{At: idx.At, Beyond: idx.Beyond}, Indexed: true, Answers: map[string]podaccess.Answers{}}
 	for _, entry := range idx.Clusters {
 		c := facts.Cluster{Context: entry.Context, Server: entry.Server, SystemNamespace: entry.SystemNamespace, Unreached: entry.Unreached}
 		var folder reading
 		if entry.Unreached == nil {
-			if folder, err = readCluster(dir, entry.Folder, &c, rows, entry.Files); err != nil {
-				return nil, err
+			var err error
+			if folder, err = readFolder(files, entry, &c, o.Rows); err != nil {
+				return nil, fmt.Errorf("reading the dump of %s: %w", c.Context, err)
 			}
 		}
-		for _, row := range rows {
+		for _, row := range o.Rows {
 			read := entry.Reads[row.About().File]
 			there := len(row.Objects(&c))
 			row.SetState(&c, read.State, read.Reason) // an object in the folder can be another row's
@@ -69,9 +121,57 @@ func Read(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (
 				row.SetState(&c, facts.Failed, missing)
 			}
 		}
-		fleet.Clusters = append(fleet.Clusters, c)
+		if len(entry.Answers) > 0 {
+			out.Answers[c.Context] = answers{files.Below(entry.Folder), entry}
+		}
+		out.Clusters = append(out.Clusters, c)
 	}
-	return fleet, nil
+	if o.Name != "" {
+		if len(out.Clusters) != 1 {
+			return nil, fmt.Errorf("reading the dump: it is of %d clusters, and has one name", len(out.Clusters))
+		}
+		out.rename(0, o.Name)
+	}
+	return out, nil
+}
+
+// rename gives a cluster another name.
+func (f *Fleet) rename(at int, name string) {
+	c := &f.Clusters[at]
+	if a, ok := f.Answers[c.Context]; ok {
+		delete(f.Answers, c.Context)
+		f.Answers[name] = a
+	}
+	if by, ok := f.By[c.Context]; ok {
+		delete(f.By, c.Context)
+		f.By[name] = by
+	}
+	for i := range f.Beyond {
+		if f.Beyond[i].Context == c.Context {
+			f.Beyond[i].Context = name
+		}
+	}
+	c.Context = name
+}
+
+// readFolder reads the manifests of a cluster's folder: where there are digests, no other files than those
+// that have one, and none that is another one.
+func readFolder(files *input.Files, entry indexCluster, c *facts.Cluster, rows resource.Set) (reading, error) {
+	below := files.Below(entry.Folder)
+	var paths []string
+	for _, p := range below.Paths() {
+		if _, named := entry.Files[p]; entry.Files != nil && !named || strings.Contains(p, "/") {
+			continue
+		}
+		switch path.Ext(p) {
+		case ending, ".yml", ".json":
+			paths = append(paths, p)
+		}
+	}
+	if len(below.Paths()) == 0 {
+		return reading{lost: true}, nil // which it is where nothing was found in the cluster
+	}
+	return readObjects(below, paths, nil, c, rows, entry.Files)
 }
 
 // missing is why a row is not known whose objects are not in the folder, though the index
@@ -90,70 +190,186 @@ func expected(row resource.Resource, read indexRead) int {
 	}
 }
 
-func readFolders(dir fs.FS, systemNamespace string, now time.Time, rows resource.Set) (*facts.Fleet, error) {
-	entries, err := fs.ReadDir(dir, ".")
+// readSources reads what tools wrote, and manifests.
+func readSources(files *input.Files, o Options) (*Fleet, error) {
+	found, err := input.Sources(files, append(slices.Clone(o.Layouts), input.General...), o.Name != "")
 	if err != nil {
-		return nil, fmt.Errorf("reading the dump: %w", err)
+		return nil, err
 	}
-	fleet := &facts.Fleet{At: now}
-	for _, entry := range entries {
-		if !entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
-			continue
+	out := &Fleet{Fleet: &facts.Fleet{At: o.Now}, Answers: map[string]podaccess.Answers{}, By: map[string]string{}}
+	var at time.Time
+	known := true
+	shown := map[string]map[string]bool{} // kinds of which manifests have an object, by context
+	for _, source := range found {
+		c := facts.Cluster{Context: cmp.Or(o.Name, source.Context), Server: source.Server, SystemNamespace: o.System}
+		if slices.ContainsFunc(out.Clusters, func(other facts.Cluster) bool { return other.Context == c.Context }) {
+			return nil, fmt.Errorf("two clusters in it are called %s: name each, with --from NAME=PATH", c.Context)
 		}
-		c := facts.Cluster{Context: entry.Name(), SystemNamespace: systemNamespace}
-		folder, err := readCluster(dir, entry.Name(), &c, rows, nil)
+		seen, err := readSource(source, &c, o.Rows)
 		if err != nil {
 			return nil, err
 		}
-		for _, row := range rows {
-			called := row.About().Called()
-			switch state, _ := row.State(&c); {
-			case folder.anyBad != "": // what is in it is not known
-				row.SetState(&c, facts.Failed, folder.anyBad)
-			case state == facts.OK:
-			case folder.found[called], row.About().Rare && len(folder.found) > 0:
-				row.SetState(&c, row.Empty(), "")
-			default:
-				row.SetState(&c, facts.NotAsked, "the folder holds no "+called)
-			}
+		if source.By == "" && !seen.Logs {
+			shown[c.Context] = seen.Shown
 		}
-		fleet.Clusters = append(fleet.Clusters, c)
+		if known = known && !source.At.IsZero(); source.At.After(at) {
+			at = source.At
+		}
+		out.By[c.Context] = source.By
+		if source.Answers != nil {
+			out.Answers[c.Context] = source.Answers
+		}
+		out.Clusters = append(out.Clusters, c)
 	}
-	alike(fleet, rows)
-	if len(fleet.Clusters) == 0 {
-		return nil, fmt.Errorf("reading the dump: there is neither %s nor a folder for each cluster in it", IndexFile)
+	if known {
+		out.At = at
 	}
-	return fleet, nil
+	alike(out.Fleet, o.Rows, shown)
+	Apart(out.Fleet)
+	return out, nil
 }
 
-// alike: whoever wrote the custom objects of a kind of one cluster wrote those of all. A folder
-// without any, beside one with some, is of a cluster that has none: Links are in the clusters that link
-// alone. Of what every cluster has, such as Services, a folder without any tells nothing.
-func alike(fleet *facts.Fleet, rows resource.Set) {
+// Apart notes of a fleet what cannot be compared, since its clusters were read one after another: the
+// clocks of nodes, by when each last said that it is well.
+func Apart(fleet *facts.Fleet) {
+	if len(fleet.Clusters) < 2 {
+		return
+	}
+	for i := range fleet.Clusters {
+		if c := &fleet.Clusters[i]; c.Unreached == nil && kubernetes.Leases.Of(c).State == facts.OK {
+			kubernetes.Leases.SetState(c, facts.NotAsked, "the clusters were read at different times")
+		}
+	}
+}
+
+// readSource reads what is there of one cluster. A row of which objects may be missing is not known.
+func readSource(source *input.Source, c *facts.Cluster, rows resource.Set) (*input.Found, error) {
+	got, err := readObjects(source.Files, source.Objects, source, c, rows, nil)
+	if err != nil {
+		return nil, err
+	}
+	if source.Files.Single && len(got.seen.Shown) == 0 {
+		return nil, errors.New(cmp.Or(got.anyBad, "it holds no object of Kubernetes that is read"))
+	}
 	for _, row := range rows {
-		if about := row.About(); !about.Custom() || about.Object != "" {
+		state, _ := row.State(c)
+		h := source.Holds(&got.seen, row, c.SystemNamespace)
+		about := row.About()
+		if text := document(source, about, &got.seen); text != nil {
+			h = input.Holding{Whole: true}
+			if in, ok := taken(row, c, text); ok {
+				in.Store(c)
+				state = facts.OK
+			}
+		}
+		bad := got.anyBad
+		if h.In != nil {
+			bad = ""
+			for file, why := range got.broken {
+				if h.In(file) && (bad == "" || why < bad) {
+					bad = why
+				}
+			}
+		}
+		switch {
+		case bad != "" && (h.Whole || h.Hollow || source.By == ""): // what is in it is not known
+			row.SetState(c, facts.Failed, bad)
+		case h.Missing:
+			row.SetState(c, facts.Absent, "")
+		case h.Hollow && state != facts.OK, h.Whole && state != facts.OK:
+			row.SetState(c, row.Empty(), "")
+		case !h.Whole:
+			row.SetState(c, facts.NotAsked, h.Why)
+		}
+	}
+	return &got.seen, nil
+}
+
+// document is what the API server says at the path of a row; nil where the source does not tell it.
+func document(source *input.Source, about *resource.About, seen *input.Found) []byte {
+	if about.Path == "/apis" && source.Defined {
+		return groups(seen.Definitions)
+	}
+	if about.Path == "" {
+		return nil
+	}
+	return source.Documents[about.Path]
+}
+
+// groups is what an API server says at /apis of the groups of its custom resources.
+func groups(definitions []input.Definition) []byte {
+	type version struct {
+		Version string `json:"version"`
+	}
+	type group struct {
+		Name     string    `json:"name"`
+		Versions []version `json:"versions"`
+	}
+	var out struct {
+		Groups []group `json:"groups"`
+	}
+	for _, d := range definitions {
+		at := slices.IndexFunc(out.Groups, func(g group) bool { return g.Name == d.Group })
+		if at < 0 {
+			at = len(out.Groups)
+			out.Groups = append(out.Groups, group{Name: d.Group})
+		}
+		for _, v := range d.Versions {
+			if !slices.Contains(out.Groups[at].Versions, version{v}) {
+				out.Groups[at].Versions = append(out.Groups[at].Versions, version{v})
+			}
+		}
+	}
+	text, err := json.Marshal(out)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+// taken is what a row keeps of a document that is no object of an API.
+func taken(row resource.Resource, c *facts.Cluster, text []byte) (resource.Intake, bool) {
+	object := row.NewObject()
+	in := row.Intake(c)
+	if json.Unmarshal(text, object) != nil || in.Take(object) != nil || !in.Taken() {
+		return nil, false
+	}
+	return in, true
+}
+
+// alike: whoever wrote the custom objects of a kind of one cluster wrote those of all. Manifests
+// without any, beside some with, are of a cluster that has none: Links are in the clusters that link
+// alone. Of what every cluster has, such as Services, manifests without any tell nothing. shown are the
+// kinds of which there is an object, of the clusters of which there are manifests alone.
+func alike(fleet *facts.Fleet, rows resource.Set, shown map[string]map[string]bool) {
+	for _, row := range rows {
+		about := row.About()
+		if !about.Custom() || about.Object != "" {
 			continue
 		}
 		read := slices.ContainsFunc(fleet.Clusters, func(c facts.Cluster) bool {
 			state, _ := row.State(&c)
-			return state == facts.OK
+			return state == facts.OK && shown[c.Context] != nil
 		})
 		for i := range fleet.Clusters {
-			if state, _ := row.State(&fleet.Clusters[i]); read && state == facts.NotAsked {
-				row.SetState(&fleet.Clusters[i], row.Empty(), "")
+			c := &fleet.Clusters[i]
+			if state, _ := row.State(c); read && state == facts.NotAsked && shown[c.Context] != nil && !shown[c.Context][about.Called()] {
+				row.SetState(c, row.Empty(), "")
 			}
 		}
 	}
 }
 
-// reading is what became of a cluster's folder.
+// reading is what became of the files of a cluster.
 type reading struct {
-	// found are the kinds of which there was an object, or which a row would show.
-	found map[string]bool
+	// seen is what was in them.
+	seen input.Found
 	// bad says why files could not be read, by their names without the ending; anyBad is
 	// the reason of one of them.
 	bad    map[string]string
 	anyBad string
+	// broken says it by their whole names.
+	broken map[string]string
 	// lost: there is no such folder.
 	lost bool
 }
@@ -161,78 +377,105 @@ type reading struct {
 // errChanged is a file that is not the one that the dump's index is of.
 var errChanged = errors.New("the file was changed after the dump was written")
 
-// readCluster reads all manifests of a cluster's folder. A file that cannot be read costs
-// what is in it, and no other cluster. Where there are digests, no other files are read than
-// those that have one, and none that is another one.
-func readCluster(dir fs.FS, folder string, c *facts.Cluster, rows resource.Set, digests map[string]string) (reading, error) {
-	out, intakes := reading{found: map[string]bool{}, bad: map[string]string{}}, newIntakes(c, rows)
-	entries, err := fs.ReadDir(dir, folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		out.lost = true // which it is where nothing was found in the cluster
-		return out, nil
-	}
-	if err != nil {
-		return out, fmt.Errorf("reading the dump of %s: %w", c.Context, err)
-	}
-	for _, entry := range entries {
-		suffix := path.Ext(entry.Name())
-		switch suffix {
-		case ending, ".yml", ".json":
-		default:
-			continue
-		}
-		want, named := digests[entry.Name()]
-		if digests != nil && !named {
-			continue
-		}
-		text, err := readRegular(dir, path.Join(folder, entry.Name()))
-		if err == nil && named && digest(text) != want {
+// readObjects reads manifests. A file that cannot be read costs what is in it, and no other cluster. Where
+// there are digests a file of another one is not read. The error is that of a source which ends early.
+func readObjects(
+	files *input.Files, paths []string, source *input.Source, c *facts.Cluster, rows resource.Set, digests map[string]string,
+) (reading, error) {
+	out := reading{bad: map[string]string{}, broken: map[string]string{}, seen: input.Found{
+		Shown: map[string]bool{}, Namespaces: map[string]map[string]bool{}, Served: map[string]bool{}, Named: map[string]bool{},
+	}}
+	intakes := newIntakes(c, rows)
+	err := files.Each(paths, func(name string, text []byte, err error) {
+		if want, named := digests[name]; err == nil && named && digest(text) != want {
 			err = errChanged
 		}
 		var objects []runtime.Object
+		if err == nil && source != nil && source.Lenient[name] && !looksLikeManifest(text) {
+			return
+		}
 		if err == nil {
-			objects, err = decode(text)
+			if source != nil {
+				if cut := withoutLogs(text); len(cut) < len(text) {
+					text, out.seen.Logs = cut, true
+				}
+			}
+			objects, err = decode(text, &out.seen.Definitions)
 		}
 		if err != nil {
-			out.anyBad = fmt.Sprintf("%s: %v", entry.Name(), err)
-			out.bad[strings.TrimSuffix(entry.Name(), suffix)] = out.anyBad
+			out.anyBad = fmt.Sprintf("%s: %v", name, err)
+			out.bad[strings.TrimSuffix(name, path.Ext(name))], out.broken[name] = out.anyBad, out.anyBad
 		}
 		for _, o := range objects {
 			for _, row := range rows {
 				if row.Shows(o) {
-					out.found[row.About().Called()] = true
+					out.seen.Shown[row.About().Called()] = true
 				}
+			}
+			if source != nil {
+				note(&out.seen, o)
 			}
 			intakes.take(o)
 		}
-	}
+	})
 	intakes.store()
-	return out, nil
+	return out, err
 }
 
-// mostFile is how large a file of a dump may be, in bytes. The pods of a cluster of 50,000 take a
-// third of it.
-const mostFile = 512 << 20
-
-// readRegular reads a regular file of bounded size: a pipe would wait for ever, and a device
-// has no end. Its errors quote nothing of the file.
-func readRegular(dir fs.FS, name string) ([]byte, error) {
-	info, err := fs.Stat(dir, name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, err
-	case err != nil:
-		return nil, errors.New("the file cannot be read")
-	case !info.Mode().IsRegular():
-		return nil, errors.New("it is not a regular file")
-	case info.Size() > mostFile:
-		return nil, fmt.Errorf("the file is larger than %d MB", mostFile>>20)
-	}
-	text, err := fs.ReadFile(dir, name)
+// note notes what an object tells of the source that it is in.
+func note(seen *input.Found, o runtime.Object) {
+	m, err := meta.Accessor(o)
 	if err != nil {
-		return nil, errors.New("the file cannot be read")
+		return
 	}
-	return text, nil
+	gvks, _, err := kinds.Scheme().ObjectKinds(o)
+	if err != nil {
+		return
+	}
+	kind := gvks[0].Kind
+	if m.GetUID() != "" && m.GetResourceVersion() != "" {
+		seen.Served[kind] = true
+	}
+	if m.GetNamespace() == "" {
+		return
+	}
+	if seen.Namespaces[kind] == nil {
+		seen.Namespaces[kind] = map[string]bool{}
+	}
+	seen.Namespaces[kind][m.GetNamespace()] = true
+	if name := input.Named(kind, m.GetNamespace(), m.GetName()); name != "" {
+		seen.Named[name] = true
+	}
+}
+
+// looksLikeManifest reports whether a file without an ending is worth reading.
+func looksLikeManifest(text []byte) bool {
+	head := bytes.TrimSpace(text[:min(len(text), 4096)])
+	return bytes.HasPrefix(head, []byte("{")) && bytes.Contains(text, []byte(`"apiVersion"`)) ||
+		!bytes.HasPrefix(head, []byte("{")) && startsManifest.Match(head)
+}
+
+var startsManifest = regexp.MustCompile(`(?m)^(- )?(apiVersion|kind|items):`)
+
+// withoutLogs is the output of "kubectl cluster-info dump" without the logs that are between the objects.
+func withoutLogs(text []byte) []byte {
+	const begin, end = "==== START logs for container ", "==== END logs for container "
+	if !bytes.Contains(text, []byte(begin)) {
+		return text
+	}
+	var out bytes.Buffer
+	skip := false
+	for line := range bytes.Lines(text) {
+		switch {
+		case bytes.HasPrefix(line, []byte(begin)):
+			skip = true
+		case bytes.HasPrefix(line, []byte(end)):
+			skip = false
+		case !skip:
+			out.Write(line)
+		}
+	}
+	return out.Bytes()
 }
 
 // intakes take in a cluster's objects, each for every row that it belongs to.
@@ -269,8 +512,8 @@ func (i *intakes) store() {
 }
 
 // decode reads YAML or JSON documents, and takes lists apart. Objects of kinds
-// that Kubernetes does not have built in are passed over.
-func decode(text []byte) ([]runtime.Object, error) {
+// that Kubernetes does not have built in are passed over, but for definitions of such kinds.
+func decode(text []byte, definitions *[]input.Definition) ([]runtime.Object, error) {
 	var out []runtime.Object
 	documents := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
 	for {
@@ -285,7 +528,7 @@ func decode(text []byte) ([]runtime.Object, error) {
 		if len(bytes.TrimSpace(raw.Raw)) == 0 || bytes.Equal(raw.Raw, []byte("null")) {
 			continue
 		}
-		objects, err := decodeOne(raw.Raw)
+		objects, err := decodeOne(raw.Raw, definitions)
 		if err != nil {
 			return out, err
 		}
@@ -293,10 +536,13 @@ func decode(text []byte) ([]runtime.Object, error) {
 	}
 }
 
-func decodeOne(raw []byte) ([]runtime.Object, error) {
+func decodeOne(raw []byte, definitions *[]input.Definition) ([]runtime.Object, error) {
 	o, gvk, err := kinds.Codecs().UniversalDeserializer().Decode(raw, nil, nil)
 	switch {
 	case runtime.IsNotRegisteredError(err):
+		if gvk != nil && strings.HasPrefix(gvk.Kind, definitionKind) {
+			*definitions = append(*definitions, definitionsIn(raw)...)
+		}
 		return nil, nil
 	case err != nil && (gvk == nil || gvk.Kind == ""):
 		return nil, errors.New("a document in it is not a Kubernetes object with apiVersion and kind")
@@ -307,7 +553,7 @@ func decodeOne(raw []byte) ([]runtime.Object, error) {
 	if l, ok := o.(*corev1.List); ok {
 		var out []runtime.Object
 		for _, item := range l.Items {
-			objects, err := decodeOne(item.Raw)
+			objects, err := decodeOne(item.Raw, definitions)
 			if err != nil {
 				return nil, err
 			}
@@ -319,6 +565,51 @@ func decodeOne(raw []byte) ([]runtime.Object, error) {
 		return meta.ExtractList(o)
 	}
 	return []runtime.Object{o}, nil
+}
+
+// definitionKind is the kind of definitions of custom resources.
+const definitionKind = "CustomResourceDefinition"
+
+// definitionsIn is what a definition, or a list of them, defines.
+func definitionsIn(raw []byte) []input.Definition {
+	type definition struct {
+		Spec struct {
+			Group string `json:"group"`
+			Names struct {
+				Kind   string `json:"kind"`
+				Plural string `json:"plural"`
+			} `json:"names"`
+			Version  string `json:"version"` // of v1beta1
+			Versions []struct {
+				Name   string `json:"name"`
+				Served bool   `json:"served"`
+			} `json:"versions"`
+		} `json:"spec"`
+	}
+	var all struct {
+		definition
+		Items []definition `json:"items"`
+	}
+	if json.Unmarshal(raw, &all) != nil {
+		return nil
+	}
+	var out []input.Definition
+	for _, d := range append(all.Items, all.definition) {
+		if d.Spec.Group == "" {
+			continue
+		}
+		one := input.Definition{Group: d.Spec.Group, Kind: d.Spec.Names.Kind, Resource: d.Spec.Names.Plural}
+		for _, v := range d.Spec.Versions {
+			if v.Served {
+				one.Versions = append(one.Versions, v.Name)
+			}
+		}
+		if len(d.Spec.Versions) == 0 && d.Spec.Version != "" {
+			one.Versions = []string{d.Spec.Version}
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 // Fill makes facts of all objects of a cluster, as if a user who may read everything

@@ -16,27 +16,59 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
 // Write puts the facts into a folder, which it makes. What is there already has to be an
 // empty folder: a dump is never mixed with another one's files, and takes the place of nothing else.
 func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
-	final := filepath.Clean(dir)
-	if err := vacant(dir); err != nil {
-		return fmt.Errorf("writing the dump: %w; name a new folder", err)
+	return WriteAll(dir, fleet, rows, nil)
+}
+
+// WriteAll is Write, also into an archive where the name is that of one, with what pods of the
+// clusters said, by context. An archive is written beside its place first: one that is there is whole.
+func WriteAll(name string, fleet *facts.Fleet, rows resource.Set, said map[string][]podaccess.Answer) error {
+	var err error
+	if IsArchive(name) {
+		err = writeArchive(name, fleet, rows, said)
+	} else {
+		err = writeFolder(name, fleet, rows, said)
 	}
-	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
-		return fmt.Errorf("writing the dump: %w", err)
-	}
-	dir, err := os.MkdirTemp(filepath.Dir(final), "."+filepath.Base(final)+".unfinished-")
 	if err != nil {
 		return fmt.Errorf("writing the dump: %w", err)
 	}
+	return nil
+}
+
+// writeFolder writes into a folder.
+func writeFolder(final string, fleet *facts.Fleet, rows resource.Set, said map[string][]podaccess.Answer) error {
+	if err := vacant(final); err != nil {
+		return fmt.Errorf("%w; name a new folder", err)
+	}
+	final = filepath.Clean(final)
+	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(final), "."+filepath.Base(final)+".unfinished-")
+	if err != nil {
+		return err
+	}
 	defer func() { _ = os.RemoveAll(dir) }() // nothing is there any more if all went well
 	if err := os.WriteFile(filepath.Join(dir, unfinished), nil, 0o644); err != nil {
-		return fmt.Errorf("writing the dump: %w", err)
+		return err
 	}
+	err = write(fleet, rows, said, func(name string, text []byte) error {
+		return writeFile(filepath.Join(dir, filepath.FromSlash(name)), text)
+	})
+	if err != nil {
+		return err
+	}
+	return finish(dir, final)
+}
+
+// write gives the files of a dump to put, the index last.
+func write(fleet *facts.Fleet, rows resource.Set, said map[string][]podaccess.Answer, put func(name string, text []byte) error) error {
 	idx := index{APIVersion: apiVersion, Kind: kind, At: fleet.At.UTC(), Beyond: fleet.Beyond}
 	taken := map[string]bool{IndexFile: true, unfinished: true}
 	for i := range fleet.Clusters {
@@ -44,6 +76,13 @@ func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 		entry := indexCluster{
 			Context: c.Context, Folder: folder(c.Context, taken), Server: c.Server, SystemNamespace: c.SystemNamespace,
 			Unreached: c.Unreached, Reads: map[string]indexRead{}, Files: map[string]string{},
+		}
+		put := func(file string, text []byte) error {
+			entry.Files[file] = digest(text)
+			if err := put(entry.Folder+"/"+file, text); err != nil {
+				return fmt.Errorf("%s: %s: %w", c.Context, file, err)
+			}
+			return nil
 		}
 		written := map[string]bool{}
 		for _, row := range rows {
@@ -59,30 +98,33 @@ func Write(dir string, fleet *facts.Fleet, rows resource.Set) error {
 			})
 			text, err := manifests(objects)
 			if err != nil {
-				return fmt.Errorf("writing the dump of %s: %s: %w", c.Context, file, err)
+				return fmt.Errorf("%s: %s: %w", c.Context, file, err)
 			}
 			if len(text) == 0 {
 				continue
 			}
-			entry.Files[file+ending] = digest(text)
-			if err := writeFile(filepath.Join(dir, entry.Folder, file+ending), text); err != nil {
-				return fmt.Errorf("writing the dump of %s: %w", c.Context, err)
+			if err := put(file+ending, text); err != nil {
+				return err
 			}
+		}
+		for n, a := range said[c.Context] {
+			file := fmt.Sprintf("%s/%d", answersDir, n+1)
+			if err := put(file, a.Text); err != nil {
+				return err
+			}
+			entry.Answers = append(entry.Answers, indexAnswer{Namespace: a.Namespace, Pod: a.Pod, Path: a.Path, File: file})
 		}
 		idx.Clusters = append(idx.Clusters, entry)
 	}
 	text, err := yaml.Marshal(idx)
 	if err != nil {
-		return fmt.Errorf("writing the dump: %w", err)
+		return err
 	}
-	if err := writeFile(filepath.Join(dir, IndexFile), text); err != nil {
-		return fmt.Errorf("writing the dump: %w", err)
-	}
-	if err := finish(dir, final); err != nil {
-		return fmt.Errorf("writing the dump: %w", err)
-	}
-	return nil
+	return put(IndexFile, text)
 }
+
+// answersDir is the folder in that of a cluster with what pods said.
+const answersDir = "answers"
 
 // vacant is an error where there is something in the place of a dump.
 func vacant(dir string) error {

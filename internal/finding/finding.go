@@ -82,10 +82,36 @@ type Unknown struct {
 	Reason  Reason `json:"reason"`
 }
 
+// Apart is a finding that does not count, since somebody knows of it.
+type Apart struct {
+	Finding
+	// Reason is why it was suppressed, and Expires the last day of that, "" for no end; both are ""
+	// where an earlier run found it.
+	Reason  string `json:"reason,omitempty"`
+	Expires string `json:"expires,omitempty"`
+}
+
+// Suppressed reports whether somebody suppressed it.
+func (a Apart) Suppressed() bool { return a.Reason != "" }
+
 // Result is what a set of rules makes of the facts.
 type Result struct {
 	Findings []Finding `json:"findings"`
 	Unknowns []Unknown `json:"unknowns"`
+	// Apart are findings that somebody knows of.
+	Apart []Apart `json:"-"`
+}
+
+// CountApart counts what is known of an earlier run, and what is suppressed.
+func (r Result) CountApart() (known, suppressed int) {
+	for _, a := range r.Apart {
+		if a.Suppressed() {
+			suppressed++
+		} else {
+			known++
+		}
+	}
+	return known, suppressed
 }
 
 // Add puts a finding into the result.

@@ -28,6 +28,9 @@ type CheckUp struct {
 	Summary  Summary             `json:"summary"`
 	Findings []IdentifiedFinding `json:"findings"`
 	Unknowns []finding.Unknown   `json:"unknowns"`
+	// Known are findings of the baseline, and Suppressed those that somebody suppressed.
+	Known      []IdentifiedFinding `json:"known,omitempty"`
+	Suppressed []SuppressedFinding `json:"suppressed,omitempty"`
 }
 
 // CheckedCluster is one cluster of a CheckUp.
@@ -69,6 +72,7 @@ func NewCheckUp(fleet *facts.Fleet, result finding.Result, v verdict.Verdict, na
 		Meta: NewMeta("CheckUp"), Command: base.Command, At: base.At, Status: v.State, Areas: v.Areas,
 		Clusters: []CheckedCluster{}, Causes: []CheckedCause{},
 		Summary: base.Summary, Findings: base.Findings, Unknowns: base.Unknowns,
+		Known: base.Known, Suppressed: base.Suppressed,
 	}
 	for _, c := range base.Clusters {
 		cluster := CheckedCluster{Cluster: c, Meshes: []CheckedMesh{}}

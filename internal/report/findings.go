@@ -25,6 +25,9 @@ type Report struct {
 	Summary  Summary             `json:"summary"`
 	Findings []IdentifiedFinding `json:"findings"`
 	Unknowns []finding.Unknown   `json:"unknowns"`
+	// Known are findings of the baseline, and Suppressed those that somebody suppressed.
+	Known      []IdentifiedFinding `json:"known,omitempty"`
+	Suppressed []SuppressedFinding `json:"suppressed,omitempty"`
 }
 
 // Cluster is one cluster of a document.
@@ -41,6 +44,9 @@ type Summary struct {
 	Warnings  int `json:"warnings"`
 	Notes     int `json:"notes"`
 	Unchecked int `json:"notChecked"`
+	// Known and Suppressed count findings that are not among the others.
+	Known      int `json:"known,omitempty"`
+	Suppressed int `json:"suppressed,omitempty"`
 }
 
 // IdentifiedFinding is a finding with its ID.
@@ -63,6 +69,8 @@ func NewReport(command string, fleet *facts.Fleet, result finding.Result) Report
 		r.Findings = append(r.Findings, IdentifiedFinding{f.ID(), f})
 	}
 	r.Unknowns = append(r.Unknowns, result.Unknowns...)
+	r.Known, r.Suppressed = apartOf(result)
+	r.Summary.Known, r.Summary.Suppressed = result.CountApart()
 	return r
 }
 
@@ -120,7 +128,8 @@ func (p *Page) Findings(result finding.Result, causes []verdict.Cause, wide bool
 			p.finding(result, f, wide)
 		}
 	}
-	if len(result.Findings) > 0 && len(result.Unknowns) > 0 {
+	p.apart(result, wide)
+	if len(result.Findings)+len(result.Apart) > 0 && len(result.Unknowns) > 0 {
 		p.Blank()
 	}
 	p.notChecked(result.Unknowns, wide)
@@ -283,6 +292,13 @@ func SummaryLine(fleet *facts.Fleet, result finding.Result) string {
 		}
 	}
 	n := result.Unchecked()
+	if apart := ApartWords(result); apart != "" {
+		if !counted {
+			parts = append(parts, "nothing new,")
+		}
+		parts = append(parts, apart+",")
+		counted = true
+	}
 	switch unchecked := finding.Plural(n, "rule") + " not checked"; {
 	case !counted && n > 0: // that nothing was found is not said first
 		parts = append(parts, "INCOMPLETE,", unchecked+";", "nothing found in the rest")

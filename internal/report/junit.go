@@ -95,6 +95,19 @@ func (p Pipeline) junitCases(class string, code finding.Code) []junitCase {
 		}
 		out = append(out, c)
 	}
+	for _, a := range p.Result.Apart {
+		if a.Code != code {
+			continue
+		}
+		known := "known from the baseline"
+		if a.Suppressed() {
+			known = "suppressed: " + a.Reason
+		}
+		out = append(out, junitCase{
+			Class: class, Name: printable.Line(fmt.Sprintf("%s %s: %s", code, finding.List(a.Clusters), a.Title)),
+			Skipped: &junitMessage{Message: printable.Line(known)},
+		})
+	}
 	why := p.notChecked(code)
 	if len(out) > 0 && len(why) == 0 {
 		return out

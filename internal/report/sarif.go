@@ -64,6 +64,14 @@ type sarifResult struct {
 	Message             sarifText         `json:"message"`
 	Locations           []sarifLocation   `json:"locations"`
 	PartialFingerprints map[string]string `json:"partialFingerprints"`
+	// BaselineState is "unchanged" where the finding is in the baseline.
+	BaselineState string             `json:"baselineState,omitempty"`
+	Suppressions  []sarifSuppression `json:"suppressions,omitempty"`
+}
+
+type sarifSuppression struct {
+	Kind          string `json:"kind"`
+	Justification string `json:"justification"`
 }
 
 type sarifLocation struct {
@@ -98,11 +106,21 @@ func (p Pipeline) sarif() sarifLog {
 			ID: string(code), ShortDescription: sarifText{p.Meaning(code)}, HelpURI: pages + string(code) + ".md",
 		})
 	}
+	all := make([]finding.Apart, 0, len(p.Result.Findings)+len(p.Result.Apart))
 	for _, f := range p.Result.Findings {
+		all = append(all, finding.Apart{Finding: f})
+	}
+	for i, f := range append(all, p.Result.Apart...) {
 		result := sarifResult{
 			RuleID: string(f.Code), RuleIndex: slices.Index(p.Codes, f.Code), Level: string(f.Severity),
-			Message:             sarifText{printable.Line(f.Title) + "\n" + prose(f)},
+			Message:             sarifText{printable.Line(f.Title) + "\n" + prose(f.Finding)},
 			PartialFingerprints: map[string]string{"finding/v1": f.ID()},
+		}
+		switch {
+		case f.Suppressed():
+			result.Suppressions = []sarifSuppression{{"external", printable.Line(f.Reason)}}
+		case i >= len(p.Result.Findings):
+			result.BaselineState = "unchanged"
 		}
 		for _, cluster := range f.Clusters {
 			name, path := cluster, url.PathEscape(cluster)

@@ -61,6 +61,9 @@ func (p *Page) Verdict(o Overview, short, wide bool) error {
 		p.Findings(o.Result, slices.Concat(o.Verdict.Causes, o.Verdict.Notes), true)
 	} else {
 		p.causes(o, short)
+		if !short {
+			p.apart(o.Result, false)
+		}
 		if !short && len(o.Result.Unknowns) > 0 {
 			p.Blank()
 			p.notChecked(o.Result.Unknowns, false)

@@ -30,6 +30,9 @@ type API struct {
 
 // Connect prepares the clients; nothing is sent yet.
 func Connect(config *rest.Config) (*API, error) {
+	if config == nil {
+		return nil, ErrDump
+	}
 	config = rest.CopyConfig(config)
 	config.NegotiatedSerializer = kinds.Codecs().WithoutConversion()
 	config.ContentType = runtime.ContentTypeProtobuf

@@ -20,9 +20,20 @@ type Answer[T any] struct {
 // that are not of the fleet have none.
 type Asker interface {
 	AskEach(ctx context.Context, contexts []string, ask func(context.Context, Cluster) (any, error)) map[string]Answer[any]
-	// Dumped reports whether the fleet was read from a dump, so that all answers are ErrDump.
+	// Dumped reports whether the fleet was read from files, so that its API servers cannot be
+	// asked: the answers are ErrDump, but for what pods said when the files were written.
 	Dumped() bool
 }
+
+// Recorded reports whether questions of pods can be asked of a fleet that was read from files: of a
+// cluster some of them said something.
+func Recorded(by Asker) bool {
+	r, ok := by.(interface{ Recorded() bool })
+	return ok && by.Dumped() && r.Recorded()
+}
+
+// Mute reports whether no cluster can be asked anything.
+func Mute(by Asker) bool { return by.Dumped() && !Recorded(by) }
 
 // Ask is AskEach with answers of one type.
 func Ask[T any](ctx context.Context, by Asker, contexts []string, ask func(context.Context, Cluster) (T, error)) map[string]Answer[T] {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
@@ -26,6 +28,18 @@ type Cluster struct {
 	Config *rest.Config
 	// Namespace is the system namespace.
 	Namespace string
+	// Answers are those of its pods, where the cluster was read from files and cannot be asked; nil
+	// for one that can.
+	Answers podaccess.Answers
+}
+
+// Pod is an HTTP client all of whose requests go to one port of a pod, by a port-forward; or are answered by
+// what the pod said earlier.
+func (c Cluster) Pod(ctx context.Context, pod podaccess.Pod, port int) *http.Client {
+	if c.Answers != nil {
+		return podaccess.Replay(c.Answers, pod)
+	}
+	return podaccess.Client(ctx, c.Config, pod, port)
 }
 
 // ErrNoRights is returned by Read when the API server forbade everything.

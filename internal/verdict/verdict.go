@@ -134,7 +134,11 @@ func (q *Question) area(area finding.Area, causes []Cause) Area {
 		out.State, out.What = Unknown, q.why(codes)
 		return out
 	} else {
-		out.What = cmp.Or(well, "nothing found")
+		nothing := "nothing found"
+		if q.apart(area) > 0 {
+			nothing = "nothing new"
+		}
+		out.What = cmp.Or(well, nothing)
 	}
 	switch missing := q.reached(without); {
 	case area == finding.Clusters:
@@ -145,7 +149,21 @@ func (q *Question) area(area finding.Area, causes []Cause) Area {
 			out.What += fmt.Sprintf(" (%s not checked)", finding.Plural(n, "rule"))
 		}
 	}
+	if n := q.apart(area); n > 0 {
+		out.What += fmt.Sprintf(" (%d known or suppressed)", n)
+	}
 	return out
+}
+
+// apart counts what is found in an area and does not count, since somebody knows of it.
+func (q *Question) apart(area finding.Area) int {
+	n := 0
+	for _, a := range q.Result.Apart {
+		if q.About(a.Code) == area {
+			n++
+		}
+	}
+	return n
 }
 
 // unchecked are the clusters in which none of some codes was checked, the number of those in which

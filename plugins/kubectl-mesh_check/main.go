@@ -16,11 +16,9 @@ func main() { command.Main(plugin) }
 var areas = []mesh.Area{mesh.Certs, mesh.Network, mesh.Endpoints, mesh.ControlPlane}
 
 var plugin = command.Plugin{
-	Name:  "mesh-check",
-	Short: "Say how a whole service mesh is: every cluster, every area, one verdict",
-	Long: `Check whole service meshes (Istio, Linkerd, Gloo Mesh). It only reads. Each
-area has a line; then come the causes of what is wrong, in the order in which
-to fix them, with the evidence and the command; the last line is the verdict.`,
+	Name:    "mesh-check",
+	Short:   "Say how a whole service mesh is: every cluster, every area, one verdict",
+	Long:    `Check whole meshes (Istio, Linkerd, Gloo Mesh): how each area is, what to fix.`,
 	Example: `  %[1]s --contexts east,west`,
 	Meshes:  rules.Meshes(),
 	Areas:   areas,

@@ -112,7 +112,7 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 	if err != nil {
 		return err
 	}
-	if f.From == "" {
+	if !f.Dumped() {
 		names := gatewayNames(ctx, f, proxies.Hosts(sources))
 		for _, s := range sources {
 			s.View.Hosts = names.Addresses
@@ -120,7 +120,7 @@ func (o *listOptions) run(ctx context.Context, f *command.Frame, output *command
 	}
 	options := proxies.Options{Service: to, Port: o.port, Istiod: o.source == askIstiod}
 	switch {
-	case f.From != "":
+	case survey.Mute(f):
 		options.NotAsked = "the clusters were read from a dump"
 	case o.source == askNobody:
 		options.NotAsked = "nobody was asked (--source none)"

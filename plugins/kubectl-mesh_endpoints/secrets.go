@@ -34,7 +34,7 @@ server in its own secret alone. Istiod may reach what this machine does not.`,
 	output := f.AddOutput(cmd)
 	cmd.Flags().BoolVar(&connect, "connect", false, "Also try the credentials in the remote secrets, from this machine")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if connect && f.From != "" {
+		if connect && f.Dumped() {
 			return fmt.Errorf("--connect needs live clusters: a dump (--from) has no credentials")
 		}
 		return f.ListView(cmd.Context(), mesh.Peerings, output, resources.Secrets, func(fleet *facts.Fleet) (command.Listing, error) {

@@ -174,7 +174,7 @@ const resolveTime = 2 * time.Second
 // gatewayNames are the addresses of the host names of gateways, as this machine sees
 // them; nothing where the clusters are those of a dump, or there are no such names.
 func gatewayNames(ctx context.Context, f *command.Frame, hosts []string) probe.Names {
-	if f.From != "" || len(hosts) == 0 {
+	if f.Dumped() || len(hosts) == 0 {
 		return probe.Names{}
 	}
 	return probe.ThisMachine(resolveTime).Resolve(ctx, hosts)

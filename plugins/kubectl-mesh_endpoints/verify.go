@@ -24,10 +24,8 @@ func newVerify(f *command.Frame) *cobra.Command {
 		Use:   "verify",
 		Short: "Say what keeps services from being reached across clusters",
 		Long: `Check whether each control plane watches the clusters that it should, whether
-proxies are connected to theirs, and whether every service that several
-clusters have is reached, as "diagnose" does for one. Services that stay local
-because somebody set it so are no finding. No credential of a remote secret is
-used.`,
+proxies are connected to theirs, and whether each service of several clusters
+is reached, as "diagnose" does for one.`,
 		Example: `  %[1]s verify --contexts east,west
   %[1]s verify -n shop -l app=cart -o json`,
 		Args: cobra.NoArgs,

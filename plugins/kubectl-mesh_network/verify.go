@@ -13,12 +13,9 @@ func newVerify(f *command.Frame) *cobra.Command {
 		Use:   "verify",
 		Short: "Say what is wrong with the networks and gateways of the mesh",
 		Long: `Check which network each cluster and pod is on, and whether there is a gateway
-to each network that can work. This machine resolves host names of gateways: a
-hint, as istiod has name servers of its own.
-
-With --probe gateways and the control planes that remote clusters use are
-tried, as "probe" does. What this machine does not reach is a warning; it is
-an error where a pod of another network does not reach it either (--from-pod).`,
+to each network that can work. With --probe gateways and the control planes
+that remote clusters use are tried, as "probe" does: what this machine does
+not reach is a warning, and an error where no pod elsewhere reaches it.`,
 		Example: `  %[1]s verify --contexts east,west
   %[1]s verify --probe --from-pod east/shop/cart-0`,
 		Args: cobra.NoArgs,

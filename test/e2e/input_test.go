@@ -48,7 +48,7 @@ func TestUsageErrors(t *testing.T) {
 		"unknown flag":         {args: []string{"verify", "--contxts", "east"}, want: "unknown flag: --contxts"},
 		"unknown command":      {args: []string{"verfy"}, want: "unknown command"},
 		"unknown code":         {args: []string{"explain", "CERT999"}, want: `there is no finding code "CERT999"`},
-		"no such dump":         {args: []string{"verify", "--from", "/does/not/exist"}, want: "--from /does/not/exist: there is no such folder"},
+		"no such dump":         {args: []string{"verify", "--from", "/does/not/exist"}, want: "--from /does/not/exist: there is no such file or folder"},
 		"dump without folder":  {args: []string{"dump", "--contexts", "east"}, want: "dump wants one argument"},
 		"contexts in two ways": {args: []string{"verify", "--contexts", "east", "--all-contexts"}, want: "exclude each other"},
 	} {

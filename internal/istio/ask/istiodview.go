@@ -52,7 +52,7 @@ func readIstiods(ctx context.Context, cluster survey.Cluster, pods []string, amb
 		wait.Go(func() {
 			view := &out[i]
 			view.Pod = name
-			client := podaccess.Client(ctx, cluster.Config, podaccess.Pod{Namespace: cluster.Namespace, Name: name}, monitoring)
+			client := cluster.Pod(ctx, podaccess.Pod{Namespace: cluster.Namespace, Name: name}, monitoring)
 			defer client.CloseIdleConnections()
 			clusters, err := debug(ctx, client, "clusterz", parseClusters)
 			view.Clusters = istiodOutcome(clusters, err)
@@ -109,6 +109,8 @@ func istiodOutcome[T any](value T, err error) facts.Read[T] {
 		return facts.Read[T]{State: facts.OK, Value: value}
 	case apierrors.IsForbidden(err):
 		return facts.Read[T]{State: facts.Forbidden, Reason: "port-forward to istiod is forbidden"}
+	case errors.Is(err, podaccess.ErrUnanswered):
+		return facts.Read[T]{Reason: "what istiod says of it was not written down"}
 	case errors.Is(err, errDebug):
 		return facts.Read[T]{State: facts.Failed, Reason: errDebug.Error()}
 	case errors.Is(err, errTooMuch):

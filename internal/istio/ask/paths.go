@@ -2,6 +2,7 @@ package ask
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -30,6 +31,9 @@ func Paths(ctx context.Context, by survey.Asker, d *endpoints.Diagnosis) endpoin
 		return Envoys(ctx, c, pods, []string{d.Host}), nil
 	})
 	for name, answer := range answers {
+		if errors.Is(answer.Err, survey.ErrDump) {
+			continue // nobody was asked
+		}
 		for i, s := range sources[name] {
 			if answer.Err != nil {
 				out[s] = facts.Read[[]envoy.Cluster]{State: facts.Failed, Reason: answer.Err.Error()}

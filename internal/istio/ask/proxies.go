@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -47,7 +46,7 @@ var errNotConnected = errors.New("the proxy is not connected to this istiod")
 func Envoys(ctx context.Context, cluster survey.Cluster, pods []podaccess.Pod, hosts []string) []facts.Read[[]envoy.Cluster] {
 	out := make([]facts.Read[[]envoy.Cluster], len(pods))
 	beside(len(pods), func(i int) {
-		a := &admin{config: cluster.Config, pod: podaccess.Pod{Namespace: pods[i].Namespace, Name: pods[i].Name, Container: istio.ProxyContainer}}
+		a := &admin{cluster: cluster, pod: podaccess.Pod{Namespace: pods[i].Namespace, Name: pods[i].Name, Container: istio.ProxyContainer}}
 		clusters, err := a.endpoints(ctx, hosts)
 		out[i] = podOutcome(ctx, clusters, err)
 	})
@@ -70,9 +69,9 @@ func beside(n int, do func(int)) {
 
 // admin is the admin interface of one proxy.
 type admin struct {
-	config *rest.Config
-	pod    podaccess.Pod
-	client *http.Client // of a port-forward; nil where commands are run instead
+	cluster survey.Cluster
+	pod     podaccess.Pod
+	client  *http.Client // of a port-forward; nil where commands are run instead
 }
 
 func (a *admin) endpoints(ctx context.Context, hosts []string) (clusters []envoy.Cluster, err error) {
@@ -85,13 +84,13 @@ func (a *admin) endpoints(ctx context.Context, hosts []string) (clusters []envoy
 
 // reach asks by port-forward, or, where that is forbidden, by commands in the pod.
 func (a *admin) reach(ctx context.Context, ask func(*admin) error) error {
-	a.client = podaccess.Client(ctx, a.config, podaccess.Pod{Namespace: a.pod.Namespace, Name: a.pod.Name}, envoyAdminPort)
+	a.client = a.cluster.Pod(ctx, podaccess.Pod{Namespace: a.pod.Namespace, Name: a.pod.Name}, envoyAdminPort)
 	defer a.client.CloseIdleConnections()
 	err := ask(a)
 	if !apierrors.IsForbidden(err) {
 		return err
 	}
-	if err = ask(&admin{config: a.config, pod: a.pod}); err != nil && !apierrors.IsForbidden(err) {
+	if err = ask(&admin{cluster: a.cluster, pod: a.pod}); err != nil && !apierrors.IsForbidden(err) {
 		err = fmt.Errorf("port-forward is forbidden, and by exec: %w", err)
 	}
 	return err
@@ -102,7 +101,7 @@ func (a *admin) reach(ctx context.Context, ask func(*admin) error) error {
 func Materials(ctx context.Context, cluster survey.Cluster, pods []podaccess.Pod) []facts.Read[facts.Material] {
 	out := make([]facts.Read[facts.Material], len(pods))
 	beside(len(pods), func(i int) {
-		a := &admin{config: cluster.Config, pod: podaccess.Pod{Namespace: pods[i].Namespace, Name: pods[i].Name, Container: istio.ProxyContainer}}
+		a := &admin{cluster: cluster, pod: podaccess.Pod{Namespace: pods[i].Namespace, Name: pods[i].Name, Container: istio.ProxyContainer}}
 		var m facts.Material
 		err := a.reach(ctx, func(a *admin) (err error) {
 			m, err = a.material(ctx)
@@ -163,7 +162,8 @@ func (a *admin) get(ctx context.Context, path string, read func(io.Reader) error
 
 // run asks through the agent beside the proxy.
 func (a *admin) run(ctx context.Context, path string, read func(io.Reader) error) error {
-	result, err := podaccess.Exec(ctx, a.config, a.pod, []string{"pilot-agent", "request", "GET", strings.TrimPrefix(path, "/")}, agentLimit)
+	command := []string{"pilot-agent", "request", "GET", strings.TrimPrefix(path, "/")}
+	result, err := podaccess.Exec(ctx, a.cluster.Config, a.pod, command, agentLimit)
 	switch {
 	case err != nil:
 		return err
@@ -218,6 +218,8 @@ func podOutcome[T any](ctx context.Context, value T, err error) facts.Read[T] {
 		return survey.Outcome(value, err)
 	case apierrors.IsForbidden(err):
 		return facts.Read[T]{State: facts.Forbidden, Reason: "to reach into pods is forbidden (pods/portforward)"}
+	case errors.Is(err, podaccess.ErrUnanswered):
+		return facts.Read[T]{Reason: podaccess.ErrUnanswered.Error()}
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
 		return facts.Read[T]{State: facts.Failed, Reason: "no answer in time"}
 	}
@@ -255,7 +257,7 @@ func IstiodEndpoints(
 		answers[j] = make([]answer, len(istiods))
 	}
 	beside(len(istiods), func(i int) {
-		client := podaccess.Client(ctx, cluster.Config, istiods[i], istiodDebugPort)
+		client := cluster.Pod(ctx, istiods[i], istiodDebugPort)
 		defer client.CloseIdleConnections()
 		for j, p := range proxies {
 			a := &answers[j][i]

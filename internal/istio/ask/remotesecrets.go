@@ -2,6 +2,7 @@ package ask
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -41,8 +42,13 @@ var OfRemoteSecrets = []*questions.Question{questions.RemoteSides, questions.Ist
 // to ask; connect tries the credentials as well.
 func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted questions.Set, connect bool) facts.Seen {
 	out := m.Fleet
-	if by.Dumped() {
+	if survey.Mute(by) {
 		return facts.Seen{NotAsked: dumped}
+	}
+	if by.Dumped() { // what pods said then, once; API servers are not asked
+		connect, wanted = false, slices.DeleteFunc(slices.Clone(wanted), func(q *questions.Question) bool {
+			return q == questions.RemoteSides || q == questions.TokenReviews
+		})
 	}
 	plan := remotesecrets.NewPlan(m)
 	seen := facts.Seen{
@@ -88,13 +94,19 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 	})
 	var credentials []*Credentials
 	for name, answer := range first {
-		if answer.Err != nil {
+		switch {
+		case errors.Is(answer.Err, survey.ErrDump):
+			seen.Istiods[name] = facts.Read[[]facts.IstiodView]{Reason: dumped}
+			continue
+		case answer.Err != nil:
 			failed := fleet.Classify(answer.Err, "").Reason
 			seen.Sides[name] = facts.Read[facts.RemoteSide]{State: facts.Failed, Reason: failed}
 			seen.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.Failed, Reason: failed}
 			continue
 		}
-		seen.Sides[name] = answer.Value.side
+		if seen.Sides[name] = answer.Value.side; by.Dumped() {
+			seen.Sides[name] = facts.Read[facts.RemoteSide]{Reason: dumped}
+		}
 		if _, known := seen.Istiods[name]; !known && wanted.Has(questions.Istiods) {
 			seen.Istiods[name] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: answer.Value.istiods}
 		}
@@ -117,7 +129,8 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 		(len(unconnected) > 0 || slices.ContainsFunc(answered.Clusters, func(c *model.Cluster) bool { return len(c.Unconnected()) > 0 }))
 	wait.Wait()
 	rejected := wanted.Has(questions.Rejections) && answered.Rejecting()
-	if wanted.Has(questions.Istiods) && (doubtful || len(unconnected) > 0 || refused || rejected) {
+	changing := doubtful || len(unconnected) > 0 || refused || rejected
+	if !by.Dumped() && wanted.Has(questions.Istiods) && changing {
 		seen.Again = again(ctx, by, out, second{plan.Primaries, plan.Ambient, contexts, pods, unconnected, refused})
 	}
 	return seen

@@ -82,6 +82,20 @@ func NewOverview(m *model.Mesh) Overview {
 	return out
 }
 
+// saidProxies reports whether all replicas of istiod said which proxies are connected to them.
+func saidProxies(m *model.Mesh) bool {
+	said := false
+	for _, read := range m.Seen.Last() {
+		for _, v := range read.Value {
+			if v.Proxies.State != facts.OK {
+				return false
+			}
+			said = true
+		}
+	}
+	return said
+}
+
 func overviewOf(m *model.Mesh, c *model.Cluster) ClusterOverview {
 	now := m.Fleet.At
 	out := ClusterOverview{Context: c.Context, Network: c.Network().Home(), Versions: map[string]int{}}
@@ -104,6 +118,7 @@ func overviewOf(m *model.Mesh, c *model.Cluster) ClusterOverview {
 	out.Istiod = finding.Distinct(out.Istiod)
 	known := resources.Pods.Of(c.Cluster).Known()
 	_, asked := wasAsked(m)
+	asked = asked && saidProxies(m)
 	out.Proxies.Known, out.Injected.Known, out.Ztunnels.Known, out.Connected.Known = known, known &&
 		knowsInjection(c), known, known &&
 		asked

@@ -29,7 +29,7 @@ func (w *walk) notEjected() Verdict {
 	}
 	has, evidence := w.ejections(live.Value, proxy)
 	if has == 0 {
-		return w.ejectionUnknown(finding.Because(fmt.Sprintf("%s: it has none of the addresses that are expected; see list %s --from %s/%s",
+		return w.ejectionUnknown(finding.Because(fmt.Sprintf("%s: it has none of the addresses that are expected; see list %s --from-pod %s/%s",
 			proxy, w.service, w.source.Context, w.from.Pod)))
 	}
 	if len(evidence) == 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
@@ -26,7 +27,7 @@ func (Mesh) Diagnose(ctx context.Context, run *mesh.Run, namespace, name string)
 	}
 	found := rule.Run(m, slices.Concat(Rules(mesh.Network), remotesecrets.Rules()), rule.Options{Topics: topics})
 	d, result, err := endpoints.Diagnose(m, found, namespace, name, endpoints.Options{})
-	if err != nil || run.By.Dumped() {
+	if err != nil || survey.Mute(run.By) {
 		return d, result, err
 	}
 	if live := ask.Paths(ctx, run.By, d); len(live) > 0 {

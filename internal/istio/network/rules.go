@@ -58,6 +58,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{
 			Reports: []rule.Report{rule.May("NET007", finding.Error, finding.Warning)},
 			Needs:   []rule.Need{resources.Pods, resources.Nodes, resources.Namespaces},
+			Uses:    []rule.Need{resources.RemoteSecrets},
 			Run:     addressesTwice,
 		},
 		{

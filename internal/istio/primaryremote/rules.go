@@ -23,11 +23,13 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{
 			Reports: []rule.Report{rule.May("PR012", finding.Error)},
 			Needs:   []rule.Need{resources.Services, resources.Istiods, resources.Webhooks, resources.Namespaces},
+			Uses:    []rule.Need{resources.RemoteSecrets},
 			Run:     injectionServiceMissing,
 		},
 		{
 			Reports: []rule.Report{rule.May("PR002", finding.Error)},
 			Needs:   []rule.Need{resources.Services, resources.Istiods, resources.Webhooks},
+			Uses:    []rule.Need{resources.RemoteSecrets},
 			Run:     injectionServiceIsName,
 		},
 		{
@@ -39,12 +41,13 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{
 			Reports: []rule.Report{rule.May("PR005", finding.Error, finding.Warning)},
 			Needs:   []rule.Need{resources.Istiods, resources.Namespaces, resources.Webhooks},
-			Uses:    []rule.Need{resources.RootCert},
+			Uses:    []rule.Need{resources.RootCert, resources.RemoteSecrets},
 			Run:     notManaged,
 		},
 		{
 			Reports: []rule.Report{rule.May("PR004", finding.Error)},
 			Needs:   []rule.Need{resources.Istiods, resources.Namespaces, resources.Webhooks},
+			Uses:    []rule.Need{resources.RemoteSecrets},
 			After:   []finding.Code{"PR005"},
 			Run:     noBundle,
 		},
@@ -60,6 +63,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{
 			Reports: []rule.Report{rule.May("PR009", finding.Error, finding.Warning)},
 			Needs:   []rule.Need{resources.Services, resources.Pods, resources.Istiods, resources.Webhooks},
+			Uses:    []rule.Need{resources.RemoteSecrets},
 			Run:     formerControlPlane,
 		},
 		{
@@ -106,6 +110,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		{
 			Reports: []rule.Report{rule.May("PR010", finding.Error)},
 			Needs:   []rule.Need{resources.Services, resources.Pods},
+			Uses:    []rule.Need{resources.RemoteSecrets},
 			Run:     discoveryServiceMissing,
 		},
 		{
