@@ -13,10 +13,13 @@ import (
 	"strings"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
@@ -102,7 +105,7 @@ func inMemory(ctx context.Context, b *table, r runner, check string, clusters, s
 		server.StartTLS()
 		defer server.Close()
 		servers = append(servers, server)
-		c.Server = server.URL
+		c.Server = "https://" + c.Name + ".example:6443" // remote secrets cannot lead to loopback
 	}
 	for i, c := range mesh.Clusters {
 		// Kubelets renew Leases, and nobody does here.
@@ -110,6 +113,9 @@ func inMemory(ctx context.Context, b *table, r runner, check string, clusters, s
 			_, lease := o.(*coordinationv1.Lease)
 			return lease
 		})
+		handlers[i].Objects = append(handlers[i].Objects, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+			Namespace: istiotest.System, Name: istio.ReaderIdentity, UID: "0",
+		}})
 		server := map[string]any{"server": servers[i].URL, "insecure-skip-tls-verify": true}
 		entries = append(entries, map[string]any{"name": c.Name, "cluster": server})
 		users = append(users, map[string]any{"name": c.Name, "user": map[string]any{"token": "any"}})
