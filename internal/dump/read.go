@@ -538,11 +538,11 @@ func decode(text []byte, definitions *[]input.Definition) ([]runtime.Object, err
 
 func decodeOne(raw []byte, definitions *[]input.Definition) ([]runtime.Object, error) {
 	o, gvk, err := kinds.Codecs().UniversalDeserializer().Decode(raw, nil, nil)
+	if gvk != nil && strings.HasPrefix(gvk.Kind, definitionKind) { // whether or not a row reads some of them
+		*definitions = append(*definitions, definitionsIn(raw)...)
+	}
 	switch {
 	case runtime.IsNotRegisteredError(err):
-		if gvk != nil && strings.HasPrefix(gvk.Kind, definitionKind) {
-			*definitions = append(*definitions, definitionsIn(raw)...)
-		}
 		return nil, nil
 	case err != nil && (gvk == nil || gvk.Kind == ""):
 		return nil, errors.New("a document in it is not a Kubernetes object with apiVersion and kind")

@@ -62,7 +62,7 @@ func (w *walk) keepsGatewayOut(g gateway, proxy, pod *facts.Pod, policy *network
 	object := finding.In("networkpolicy", policy.Namespace, policy.Name)
 	return finding.Finding{
 		Code: "EP042", Severity: finding.Warning, Clusters: []string{w.to.Context}, Object: object,
-		Title: fmt.Sprintf("network policy %s lets clients of %s in, and not the gateway by which others come",
+		Title: fmt.Sprintf("network policy %s admits clients of %s, and not the gateway of the others",
 			key(policy.Namespace, policy.Name), w.to.Context),
 		Evidence: []finding.Evidence{
 			{Cluster: w.to.Context, Field: "pod that it selects", Value: key(pod.Namespace, pod.Name)},
