@@ -122,7 +122,7 @@ func (f *Files) Each(paths []string, use func(path string, text []byte, err erro
 
 // Text is one file.
 func (f *Files) Text(path string) ([]byte, error) {
-	out, err := []byte(nil), error(fs.ErrNotExist)
+	out, err := []byte(nil), fs.ErrNotExist
 	if failed := f.Each([]string{path}, func(_ string, text []byte, why error) { out, err = text, why }); failed != nil {
 		return nil, failed
 	}
@@ -236,8 +236,8 @@ func FromFS(dir fs.FS) (*Files, error) {
 		switch {
 		case err != nil && name == ".":
 			return errUnread
-		case err != nil: // the rest is read all the same: what is missing shows
-			return nil
+		case err != nil:
+			return nil //nolint:nilerr // the rest is read all the same: what is missing shows
 		case name != "." && strings.HasPrefix(d.Name(), "."):
 			if d.IsDir() {
 				return fs.SkipDir

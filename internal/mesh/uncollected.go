@@ -33,7 +33,8 @@ func Uncollected(fleet *facts.Fleet, meshes []Mesh, result *finding.Result, code
 
 // saidOf reports whether a code was found in a cluster, or said not to be checked there.
 func saidOf(result *finding.Result, code finding.Code, context string) bool {
-	return slices.ContainsFunc(result.Findings, func(f finding.Finding) bool { return f.Code == code && slices.Contains(f.Clusters, context) }) ||
+	found := func(f finding.Finding) bool { return f.Code == code && slices.Contains(f.Clusters, context) }
+	return slices.ContainsFunc(result.Findings, found) ||
 		slices.ContainsFunc(result.Unknowns, func(u finding.Unknown) bool { return u.Cluster == context && slices.Contains(u.Codes, code) })
 }
 

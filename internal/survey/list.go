@@ -194,10 +194,10 @@ func protobufOf(body []byte) (kind string, message []byte, ok bool) {
 	// As runtime.Unknown, which would copy the whole message.
 	var t runtime.TypeMeta
 	err := eachField(envelope, func(field protowire.Number, value []byte) error {
-		switch field {
-		case fieldTypeMeta:
+		if field == fieldTypeMeta {
 			return t.Unmarshal(value)
-		case fieldRaw:
+		}
+		if field == fieldRaw {
 			message = value
 		}
 		return nil

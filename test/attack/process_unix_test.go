@@ -64,7 +64,7 @@ func TestSignals(t *testing.T) {
 }
 
 // shell runs a plugin by a line of a shell, in which "$0" is the plugin and "$@" what it checks.
-func shell(t *testing.T, area, plugin, line string, codes ...int) {
+func shell(t *testing.T, plugin, line string, codes ...int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -80,7 +80,7 @@ func shell(t *testing.T, area, plugin, line string, codes ...int) {
 	begin := time.Now()
 	_ = cmd.Run()
 	out := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Since(begin), peak(cmd.ProcessState)}
-	tries.add(area, out)
+	tries.add("outputs that fail", out)
 	try{plugin: plugin, args: []string{line}, codes: codes, most: 20 * time.Second, mostMemory: 300 << 20}.hold(t, out)
 }
 
@@ -90,11 +90,11 @@ func TestOutputs(t *testing.T) {
 		plugin := plugins[i%len(plugins)]
 		t.Run(format, func(t *testing.T) {
 			if _, err := os.Stat("/dev/full"); err == nil && format != "name" && format != "short" && format != "table" && format != "wide" { // these may print nothing of a healthy fleet
-				shell(t, "outputs that fail", plugin, `exec "$0" "$@" --from "$FLEET" -o `+format+` >/dev/full`, 2)
+				shell(t, plugin, `exec "$0" "$@" --from "$FLEET" -o `+format+` >/dev/full`, 2)
 			}
-			shell(t, "outputs that fail", plugin, `exec "$0" "$@" --from "$FLEET" -o `+format+` >&-`, 0, 1, 2)
-			shell(t, "outputs that fail", plugin, `exec "$0" "$@" --from "$FLEET" -o `+format+` 2>&- <&-`, 0, 1, 2)
-			shell(t, "outputs that fail", plugin, `"$0" "$@" --from "$FLEET" -o `+format+` | head -c 1 >/dev/null`, 0)
+			shell(t, plugin, `exec "$0" "$@" --from "$FLEET" -o `+format+` >&-`, 0, 1, 2)
+			shell(t, plugin, `exec "$0" "$@" --from "$FLEET" -o `+format+` 2>&- <&-`, 0, 1, 2)
+			shell(t, plugin, `"$0" "$@" --from "$FLEET" -o `+format+` | head -c 1 >/dev/null`, 0)
 		})
 	}
 }

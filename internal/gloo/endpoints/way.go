@@ -74,9 +74,11 @@ func (w *way) steps() []step {
 		out = append(out, step{stepTrust, []finding.Code{"CERT201", "CERT202", "CERT203", "CERT204", "CERT205", "CERT209"},
 			"both have certificates of the shared root"})
 	}
-	out = append(out, step{stepEntry, []finding.Code{"EP206", "EP207", "NET205"}, "ServiceEntries of " + w.from.Called() + " lead to " + w.at()})
+	out = append(out, step{stepEntry, []finding.Code{"EP206", "EP207", "NET205"},
+		"ServiceEntries of " + w.from.Called() + " lead to " + w.at()})
 	if !w.by.Flat() {
-		out = append(out, step{stepGateway, []finding.Code{"NET201", "NET202", "NET203", "NET206", "NET207"}, "it is the gateway of " + w.to.Called()})
+		out = append(out, step{stepGateway, []finding.Code{"NET201", "NET202", "NET203", "NET206", "NET207"},
+			"it is the gateway of " + w.to.Called()})
 	}
 	return append(out, step{stepPods, []finding.Code{"EP211", "EP212"}, "pods of " + w.to.Called() + " are ready"})
 }

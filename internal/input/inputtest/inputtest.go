@@ -153,18 +153,14 @@ func (c *Cluster) definitions() (out []object, names []string) {
 }
 
 // list is a list as kubectl get -o yaml prints it.
-func list(t testing.TB, kind string, objects []object) string {
+func list(t testing.TB, objects []object) string {
 	t.Helper()
 	items := []any{}
 	for _, o := range objects {
 		items = append(items, o.value)
 	}
-	version := "v1"
-	if kind != "List" && len(objects) > 0 {
-		version, _ = objects[0].value["apiVersion"].(string)
-	}
 	text, err := yaml.Marshal(map[string]any{
-		"apiVersion": version, "kind": kind, "items": items, "metadata": map[string]any{"resourceVersion": ""},
+		"apiVersion": "v1", "kind": "List", "items": items, "metadata": map[string]any{"resourceVersion": ""},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -186,14 +182,14 @@ func (c *Cluster) Lists(t testing.TB) Files {
 			name += "." + o.group
 		}
 		if name += ".yaml"; out[name] == "" {
-			out[name] = list(t, "List", of(all, func(x object) bool { return x.kind == o.kind && x.group == o.group }))
+			out[name] = list(t, of(all, func(x object) bool { return x.kind == o.kind && x.group == o.group }))
 		}
 	}
 	return out
 }
 
 // List is all of it in one file.
-func (c *Cluster) List(t testing.TB) string { return list(t, "List", c.served(t)) }
+func (c *Cluster) List(t testing.TB) string { return list(t, c.served(t)) }
 
 // Release is how istioctl of a release collects.
 type Release struct {
@@ -211,7 +207,7 @@ func (c *Cluster) BugReport(t testing.TB, r Release) Files {
 	t.Helper()
 	out, all := Files{}, c.served(t)
 	definitions, names := c.definitions()
-	objects := append(all, definitions...)
+	objects := slices.Concat(all, definitions)
 	var log strings.Builder
 	at := c.at()
 	run := func(command string) {
@@ -226,7 +222,7 @@ func (c *Cluster) BugReport(t testing.TB, r Release) Files {
 		run(strings.Join(strings.Fields("get "+flags+" "+resources+" -o yaml"), " "))
 		const all = "pods,services,replicationcontrollers,daemonsets,deployments,replicasets,statefulsets,jobs,"
 		wanted := strings.Split(strings.ReplaceAll(resources, "all,", all), ",")
-		out["bug-report/cluster/"+file] = list(t, "List", of(objects, func(o object) bool {
+		out["bug-report/cluster/"+file] = list(t, of(objects, func(o object) bool {
 			name := o.resource
 			if strings.Contains(resources, ".") {
 				name += "." + o.group
@@ -258,7 +254,7 @@ func (c *Cluster) BugReport(t testing.TB, r Release) Files {
 	out["bug-report/cluster/cluster-context"] = c.Context + "\n" + c.Server + "\n"
 	out["bug-report/cluster/kubectl-version"] = "Client Version: v1.33.1\nKustomize Version: v5.6.0\nServer Version: v1.32.5\n"
 	run("get pods -o yaml -n istio-system")
-	out["bug-report/cluster/pods"] = list(t, "List", of(all, func(o object) bool { return o.kind == "Pod" && o.namespace == "istio-system" }))
+	out["bug-report/cluster/pods"] = list(t, of(all, func(o object) bool { return o.kind == "Pod" && o.namespace == "istio-system" }))
 	for name, text := range c.Istiods {
 		out["bug-report/istio/"+name] = text
 		out["bug-report/istio/"+path.Dir(path.Dir(name))+"/discovery.log"] = "info\tStarting\n"

@@ -20,13 +20,21 @@ type (
 
 // The objects of these kinds, and lists of them.
 type (
-	TLSRoute             = Attached[KindTLSRoute]
-	TLSRouteList         = AttachedList[KindTLSRoute]
-	TCPRoute             = Attached[KindTCPRoute]
-	TCPRouteList         = AttachedList[KindTCPRoute]
-	GRPCRoute            = Attached[KindGRPCRoute]
-	GRPCRouteList        = AttachedList[KindGRPCRoute]
-	BackendTLSPolicy     = Attached[KindBackendTLSPolicy]
+	// TLSRoute is what is read of one.
+	TLSRoute = Attached[KindTLSRoute]
+	// TLSRouteList is a list of TLSRoutes.
+	TLSRouteList = AttachedList[KindTLSRoute]
+	// TCPRoute is what is read of one.
+	TCPRoute = Attached[KindTCPRoute]
+	// TCPRouteList is a list of TCPRoutes.
+	TCPRouteList = AttachedList[KindTCPRoute]
+	// GRPCRoute is what is read of one.
+	GRPCRoute = Attached[KindGRPCRoute]
+	// GRPCRouteList is a list of GRPCRoutes.
+	GRPCRouteList = AttachedList[KindGRPCRoute]
+	// BackendTLSPolicy is what is read of one.
+	BackendTLSPolicy = Attached[KindBackendTLSPolicy]
+	// BackendTLSPolicyList is a list of BackendTLSPolicies.
 	BackendTLSPolicyList = AttachedList[KindBackendTLSPolicy]
 )
 

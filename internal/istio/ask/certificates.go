@@ -25,7 +25,7 @@ func Certificates(ctx context.Context, by survey.Asker, fleet *facts.Fleet) map[
 		c := &fleet.Clusters[i]
 		sample := resources.Proxies.Of(c)
 		out[c.Context] = facts.Read[[]facts.ProxyMaterial]{State: sample.State, Reason: sample.Reason}
-		if chosen[c.Context] = longestRunning(sample.Value, mostAsked); len(chosen[c.Context]) > 0 {
+		if chosen[c.Context] = longestRunning(sample.Value); len(chosen[c.Context]) > 0 {
 			contexts = append(contexts, c.Context)
 		}
 	}
@@ -49,9 +49,9 @@ func Certificates(ctx context.Context, by survey.Asker, fleet *facts.Fleet) map[
 	return out
 }
 
-// longestRunning are at most n pods that run, the oldest first, each of another namespace as
+// longestRunning are at most mostAsked pods that run, the oldest first, each of another namespace as
 // far as there are.
-func longestRunning(pods []facts.Pod, n int) []*facts.Pod {
+func longestRunning(pods []facts.Pod) []*facts.Pod {
 	var all []*facts.Pod
 	for i := range pods {
 		if p := &pods[i]; p.Phase == corev1.PodRunning && p.Deleted.IsZero() && p.Container(istio.ProxyContainer) != nil {
@@ -70,5 +70,5 @@ func longestRunning(pods []facts.Pod, n int) []*facts.Pod {
 		seen[p.Namespace] = true
 	}
 	all = slices.Concat(first, rest)
-	return all[:min(len(all), n)]
+	return all[:min(len(all), mostAsked)]
 }

@@ -24,13 +24,13 @@ func TestLongestRunning(t *testing.T) {
 		facts.Pod{Namespace: "d", Name: "pending", PodTemplate: template, Phase: corev1.PodPending},
 		facts.Pod{Namespace: "e", Name: "leaves", PodTemplate: template, Phase: corev1.PodRunning, Deleted: now})
 	var got []string
-	for _, p := range longestRunning(pods, 3) {
+	for _, p := range longestRunning(pods) {
 		got = append(got, p.Name)
 	}
 	if s := strings.Join(got, " "); s != "1 4 2" {
 		t.Errorf("asked %s", s)
 	}
-	if got := longestRunning(nil, 3); len(got) > 0 {
+	if got := longestRunning(nil); len(got) > 0 {
 		t.Errorf("%v", got)
 	}
 }

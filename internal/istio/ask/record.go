@@ -30,7 +30,7 @@ func Record(ctx context.Context, by survey.Asker, m *model.Mesh) map[string][]po
 			istiods[c.Context] = RunningPods(c)
 		}
 		ambient[c.Context] = slices.Contains(plan.Ambient, c.Context)
-		proxies[c.Context] = longestRunning(resources.Proxies.Of(c).Value, mostAsked)
+		proxies[c.Context] = longestRunning(resources.Proxies.Of(c).Value)
 		if len(istiods[c.Context])+len(proxies[c.Context]) > 0 {
 			contexts = append(contexts, c.Context)
 		}

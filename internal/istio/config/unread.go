@@ -63,7 +63,7 @@ func UnreadFields(text string) []string {
 	for i, name := range proxy {
 		proxy[i] = defaultConfigKey + "." + name
 	}
-	out := append(mesh, proxy...)
+	out := slices.Concat(mesh, proxy)
 	slices.Sort(out)
 	return out
 }

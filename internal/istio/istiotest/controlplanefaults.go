@@ -457,12 +457,10 @@ func refuses(pod string) func(string, *facts.ConnectedProxy) {
 // refusedPod is the pod of workload httpbin.
 const refusedPod = "httpbin-5d5c8b9f7-00003"
 
-// gone is for a proxy that is connected to no istiod: it is taken out of their answers.
-func gone(pod string) func(string, *facts.ConnectedProxy) {
-	return func(_ string, p *facts.ConnectedProxy) {
-		if p.Pod == pod {
-			p.Pod = ""
-		}
+// gone takes the proxy of refusedPod out of the answers of all istiods.
+func gone(_ string, p *facts.ConnectedProxy) {
+	if p.Pod == refusedPod {
+		p.Pod = ""
 	}
 }
 
@@ -502,13 +500,13 @@ var proxyFaults = []ControlPlaneCase{
 	cp("proxies that are not ready", installed(func(c *Cluster) { c.eachProxy(unready) }), "CP040 error east"),
 	{Case: Case{Name: "proxies whose credentials istiod does not accept", Fleet: installed(func(c *Cluster) { c.eachProxy(unready) }), Want: []string{
 		"CP040 error east < CP044", "CP044 error east",
-	}}, Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 212, Unsigned: 4}, false)},
+	}}, Answer: gone, Later: refusing(facts.RefusalCount{Unauthenticated: 212, Unsigned: 4}, false)},
 	{Case: Case{Name: "an istiod that cannot sign", Fleet: installed(func(c *Cluster) { c.eachProxy(unready) }), Want: []string{
 		"CP040 error east < CP044", "CP044 error east",
-	}}, Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 200, Unsigned: 5}, false)},
+	}}, Answer: gone, Later: refusing(facts.RefusalCount{Unauthenticated: 200, Unsigned: 5}, false)},
 	{Case: Case{Name: "a proxy that was ready, and whose credentials istiod does not accept any more", Fleet: installed(func(*Cluster) {}), Want: []string{
 		"CP044 error east", "EP020 error east < CP044",
-	}}, Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 203, Unsigned: 4}, true)},
+	}}, Answer: gone, Later: refusing(facts.RefusalCount{Unauthenticated: 203, Unsigned: 4}, true)},
 	cp("proxies that run out of memory", installed(func(c *Cluster) {
 		c.eachProxy(func(_ *corev1.Pod, s *corev1.ContainerStatus) {
 			s.RestartCount, s.LastTerminationState.Terminated = 2, exit(137, "OOMKilled", 2*time.Hour)

@@ -134,7 +134,7 @@ var definitionsHealthy = []ControlPlaneCase{
 	{Case: Case{Name: "an istiod that refuses others than the proxies that are there", Fleet: installed(func(*Cluster) {})},
 		Later: refusing(facts.RefusalCount{Unauthenticated: 230, Unsigned: 9}, false)},
 	{Case: Case{Name: "an istiod that refused proxies long ago, and one proxy that cannot reach it", Fleet: installed(func(*Cluster) {}), Want: []string{"EP020 error east"}},
-		Answer: gone(refusedPod), Later: refusing(facts.RefusalCount{Unauthenticated: 200, Unsigned: 4}, true)},
+		Answer: gone, Later: refusing(facts.RefusalCount{Unauthenticated: 200, Unsigned: 4}, true)},
 	cp("definitions of the Gateway API that nobody uses", installed(func(c *Cluster) {
 		c.Network.add(defined("tlsroutes", "v1.4.1"), defined("tcproutes", "v1.4.1"), defined("grpcroutes", "v1.0.0"), defined("backendtlspolicies", "v1.2.0"))
 	})),

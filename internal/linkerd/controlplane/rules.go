@@ -245,8 +245,9 @@ func webhook(p *pass) {
 					},
 					Effect: "new pods start without a proxy, or not at all where the webhook must not fail",
 				}
-				f.Fix = append(owner.Of(&secret.ObjectMeta).Steps(c.Context, finding.In("secret", secret.Namespace, secret.Name)), finding.Say("Upgrade the control plane, which writes both again. Then restart the injector:").
-					By(remedy.Restart(c.Context, finding.In("deployment", c.Namespace, "linkerd-proxy-injector"))))
+				f.Fix = append(owner.Of(&secret.ObjectMeta).Steps(c.Context, finding.In("secret", secret.Namespace, secret.Name)),
+					finding.Say("Upgrade the control plane, which writes both again. Then restart the injector:").
+						By(remedy.Restart(c.Context, finding.In("deployment", c.Namespace, "linkerd-proxy-injector"))))
 				p.Report(f)
 			}
 		}

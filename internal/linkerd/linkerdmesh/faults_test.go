@@ -142,9 +142,7 @@ func condition(f *facts.Fleet, ready int32) {
 	})
 }
 
-func namespace(name string) func(*corev1.Namespace) bool {
-	return func(n *corev1.Namespace) bool { return n.Name == name }
-}
+func isDefault(n *corev1.Namespace) bool { return n.Name == "default" }
 
 // identitySays is an event of linkerd-identity, so long ago.
 func identitySays(f *facts.Fleet, reason string, ago time.Duration) corev1.Event {
@@ -344,20 +342,20 @@ var faults = []struct {
 		add(f, west, resources.Injectors, w)
 	}, []string{"CP106 error west"}},
 	{"a label in the place of the annotation", func(_ *testing.T, f *facts.Fleet) {
-		change(f, west, resources.Namespaces, namespace("default"), func(n *corev1.Namespace) {
+		change(f, west, resources.Namespaces, isDefault, func(n *corev1.Namespace) {
 			n.Labels = map[string]string{resources.AnnotationInject: "enabled"}
 		})
 	}, []string{"CP105 warning west"}},
 	{"a value that the injector does not know", func(_ *testing.T, f *facts.Fleet) {
-		change(f, west, resources.Namespaces, namespace("default"), func(n *corev1.Namespace) {
+		change(f, west, resources.Namespaces, isDefault, func(n *corev1.Namespace) {
 			n.Annotations = map[string]string{resources.AnnotationInject: "true"}
 		})
 	}, []string{"CP105 warning west"}},
 	{"a label that asks for no proxies, and one beside the annotation", func(_ *testing.T, f *facts.Fleet) {
-		change(f, west, resources.Namespaces, namespace("default"), func(n *corev1.Namespace) {
+		change(f, west, resources.Namespaces, isDefault, func(n *corev1.Namespace) {
 			n.Labels = map[string]string{resources.AnnotationInject: "disabled"}
 		})
-		change(f, east, resources.Namespaces, namespace("default"), func(n *corev1.Namespace) {
+		change(f, east, resources.Namespaces, isDefault, func(n *corev1.Namespace) {
 			n.Labels, n.Annotations = map[string]string{resources.AnnotationInject: "true"}, map[string]string{resources.AnnotationInject: "enabled"}
 		})
 	}, nil},
