@@ -15,6 +15,22 @@ import (
 // one kubeconfig is likely to hold, and few enough for its open connections.
 const atOnce = 64
 
+// What of the files that a process may have open is for other things than clusters, and how many a
+// cluster takes: a connection, and another one while that is closed or a port is forwarded.
+const (
+	otherFiles     = 16
+	filesOfCluster = 2
+)
+
+// slotsFor is how many clusters are asked at the same time where so many files may be open; 0 is not
+// known.
+func slotsFor(files uint64) int {
+	if files == 0 {
+		return atOnce
+	}
+	return int(max(1, min(atOnce, (max(files, otherFiles)-otherFiles)/filesOfCluster))) // #nosec G115 -- it is at most atOnce
+}
+
 // Progress hears how far Each has come. Its methods are called from one
 // goroutine.
 type Progress interface {
@@ -98,7 +114,7 @@ func Each[T any](
 		Result[T]
 	}
 	done := make(chan numbered)
-	slots := make(chan struct{}, atOnce)
+	slots := make(chan struct{}, slotsFor(mostFiles()))
 	for i, m := range members {
 		go func() {
 			select {

@@ -282,11 +282,18 @@ func readRegular(dir fs.FS, name string) ([]byte, error) {
 	case info.Size() > MostFile:
 		return nil, errTooLarge
 	}
-	text, err := fs.ReadFile(dir, name)
+	// No more than it said: what the kernel makes as it is read says nothing, and may not end.
+	f, err := dir.Open(name)
 	if err != nil {
 		return nil, errUnread
 	}
-	return text, nil
+	defer func() { _ = f.Close() }()
+	text := make([]byte, info.Size())
+	n, err := io.ReadFull(f, text)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil, errUnread
+	}
+	return text[:n], nil
 }
 
 // Below are the files of a source that are in a folder of it, named from there; the source itself

@@ -276,10 +276,14 @@ func TestLimits(t *testing.T) {
 			out := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Since(begin), peak(cmd.ProcessState)}
 			tries.add("200 contexts, few resources", out)
 			try{plugin: plugin, args: []string{line}, codes: []int{0, 1}, most: 45 * time.Second, mostMemory: 400 << 20}.hold(t, out)
-			for _, c := range out.document(t).Clusters {
+			document := out.document(t)
+			for _, c := range document.Clusters {
 				if !c.Reached {
 					t.Errorf("%s was not reached", c.Context)
 				}
+			}
+			if t.Failed() {
+				t.Log(short(out.stderr), document.Findings[:min(3, len(document.Findings))])
 			}
 		})
 	}
