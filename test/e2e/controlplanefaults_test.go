@@ -185,11 +185,11 @@ var controlPlaneFaults = []planted{
 		},
 	},
 	{
-		name: "a validator whose Service selects no pod", finds: "CP022",
+		name: "a validator whose Service has no endpoint", finds: "CP022",
 		plant: func(p *planter) {
 			meta := metav1.ObjectMeta{Namespace: system, Name: "istiod-checks"}
 			p.plant(serviceKind, &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
-				Selector: map[string]string{"app": "istiod", "version": "gone"}, Ports: []corev1.ServicePort{{Name: "https", Port: 443}},
+				Selector: map[string]string{"app": "istiod"}, Ports: []corev1.ServicePort{{Name: "https", Port: 443}},
 			}})
 			meta.Labels = map[string]string{discoveryv1.LabelServiceName: meta.Name}
 			p.plant(slicesOf, &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{}})

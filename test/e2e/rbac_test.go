@@ -117,7 +117,7 @@ func rightsOf(user string, all []permission) []runtime.Object {
 // rest is judged. Not every fleet needs every right: each is needed by some.
 func TestRights(t *testing.T) {
 	networks := istiotest.Case{Name: "networks", Fleet: func() *istiotest.Fleet { return istiotest.Networked("east", "west") }}
-	without := istiotest.Case{Name: "a cluster without Istio", Want: []string{"FLT008 warning west"}, Fleet: func() *istiotest.Fleet {
+	without := istiotest.Case{Name: "a cluster without Istio", Want: []string{"FLT008 note west"}, Fleet: func() *istiotest.Fleet {
 		f := istiotest.Healthy("east", "west")
 		f.Get("west").NoIstio, f.Get("west").Image = true, ""
 		f.Get("east").Remotes = nil
