@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -34,7 +33,6 @@ var (
 	events       = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 	podObjects   = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	namespaces   = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
-	slicesOf     = schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
 	serviceKind  = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	validators   = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"}
@@ -182,18 +180,6 @@ var controlPlaneFaults = []planted{
 		plant: func(p *planter) {
 			p.plant(validators, validatorOf("istio-validator-1-27-istio-system", "1-27", "istiod-1-27"))
 			time.Sleep(young)
-		},
-	},
-	{
-		name: "a validator whose Service has no endpoint", finds: "CP022",
-		plant: func(p *planter) {
-			meta := metav1.ObjectMeta{Namespace: system, Name: "istiod-checks"}
-			p.plant(serviceKind, &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
-				Selector: map[string]string{"app": "istiod"}, Ports: []corev1.ServicePort{{Name: "https", Port: 443}},
-			}})
-			meta.Labels = map[string]string{discoveryv1.LabelServiceName: meta.Name}
-			p.plant(slicesOf, &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{}})
-			p.plant(validators, validatorOf("istio-validator-checks", topology.Revision, meta.Name))
 		},
 	},
 	{
