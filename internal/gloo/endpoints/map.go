@@ -100,16 +100,8 @@ func gateway(m *model.Member, g *model.Gateway, found finding.Result) view.Gatew
 		if f.Severity == finding.Note || !own && !recorded {
 			continue
 		}
-		out.Codes = append(out.Codes, f.Code)
-		switch {
-		case f.Severity == finding.Error:
-			out.Status, out.Severity = "broken", finding.Error
-		case out.Severity == "":
-			out.Status, out.Severity = "warning", finding.Warning
-		}
+		out.Blame(f)
 	}
-	slices.Sort(out.Codes)
-	out.Codes = slices.Compact(out.Codes)
 	if len(out.Addresses) == 0 && out.Status == view.StatusOK {
 		out.Status, out.Severity = "no address", finding.Note
 	}

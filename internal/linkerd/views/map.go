@@ -84,16 +84,8 @@ func gateway(g *model.Gateway, found finding.Result) view.Gateway {
 		if f.Severity == finding.Note || !slices.Contains(f.Clusters, g.Cluster.Context) || !slices.Contains(objects, f.Object) {
 			continue
 		}
-		out.Codes = append(out.Codes, f.Code)
-		switch {
-		case f.Severity == finding.Error:
-			out.Status, out.Severity = "broken", finding.Error
-		case out.Severity == "":
-			out.Status, out.Severity = "warning", finding.Warning
-		}
+		out.Blame(f)
 	}
-	slices.Sort(out.Codes)
-	out.Codes = slices.Compact(out.Codes)
 	if len(out.Addresses) == 0 && len(g.Addresses()) == 0 && out.Status == view.StatusOK {
 		out.Status, out.Severity = "no address", finding.Note
 	}
