@@ -25,15 +25,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed/topology"
 )
 
-// Resources of the ambient fleet that tests change.
-var (
-	ambientPods       = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
-	ambientServices   = schema.GroupVersionResource{Version: "v1", Resource: "services"}
-	ambientNamespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
-	ambientConfigMaps = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
-	ambientGateways   = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
-)
-
 // ambientFleet is the bed's ambient scenario, with real istiods.
 type ambientFleet struct {
 	*bed.Fleet
@@ -58,24 +49,24 @@ func TestAmbientNetworks(t *testing.T) {
 	f := startAmbient(t, ctx)
 	all := []string{"cart", "stock"}
 	gateway := func(key, value string) func(ambientFleet) {
-		return func(f ambientFleet) { f.label(ambientGateways, topology.SystemNamespace, eastWest, key, value) }
+		return func(f ambientFleet) { f.label(apiGateways, topology.SystemNamespace, eastWest, key, value) }
 	}
 	listener := func(port int, mode string) func(ambientFleet) {
 		return func(f ambientFleet) {
-			f.patch(ambientGateways, topology.SystemNamespace, eastWest, listenerAt(port, mode))
+			f.patch(apiGateways, topology.SystemNamespace, eastWest, listenerAt(port, mode))
 		}
 	}
 	global := func(value string) func(ambientFleet) {
-		return func(f ambientFleet) { f.label(ambientServices, "shop", "cart", "istio.io/global", value) }
+		return func(f ambientFleet) { f.label(serviceKind, "shop", "cart", "istio.io/global", value) }
 	}
 	config := func(text string) func(ambientFleet) {
 		return func(f ambientFleet) {
-			f.patch(ambientConfigMaps, topology.SystemNamespace, "istio", `{"data":{"mesh":`+f.text(text)+`}}`)
+			f.patch(configMaps, topology.SystemNamespace, "istio", `{"data":{"mesh":`+f.text(text)+`}}`)
 		}
 	}
 	system := func(value string) func(ambientFleet) {
 		return func(f ambientFleet) {
-			f.label(ambientNamespaces, "", topology.SystemNamespace, topology.NetworkLabel, value)
+			f.label(namespaces, "", topology.SystemNamespace, topology.NetworkLabel, value)
 		}
 	}
 	for _, c := range []struct {
@@ -469,7 +460,7 @@ func (f ambientFleet) elsewhere(ctx context.Context, cluster string) ([]string, 
 // namespace shop: as its proxy, it asks the real istiod.
 func (f ambientFleet) passes(ctx context.Context, want []string) {
 	f.t.Helper()
-	pod := f.read(ambientPods, topology.SystemNamespace, eastWest+"-0")
+	pod := f.read(podObjects, topology.SystemNamespace, eastWest+"-0")
 	ip, _, _ := unstructured.NestedString(pod.Object, "status", "podIP")
 	f.within("services that the gateway of west takes in", func() (string, error) {
 		config, err := ads.Fetch(ctx, f.Mesh().Istiod("west").GRPC(), ads.Proxy{
@@ -566,7 +557,7 @@ func (f ambientFleet) apply(ctx context.Context, object *unstructured.Unstructur
 // addGateway makes a Gateway of west with a pod and an address.
 func (f ambientFleet) addGateway(ctx context.Context, name, ip string) {
 	f.t.Helper()
-	pod := f.read(ambientPods, topology.SystemNamespace, eastWest+"-0")
+	pod := f.read(podObjects, topology.SystemNamespace, eastWest+"-0")
 	labels := pod.GetLabels()
 	labels["gateway.networking.k8s.io/gateway-name"] = name
 	spec, _, _ := unstructured.NestedMap(pod.Object, "spec")
@@ -592,7 +583,7 @@ func (f ambientFleet) removeGateway(ctx context.Context, name string) {
 	f.t.Helper()
 	now := int64(0)
 	options := metav1.DeleteOptions{GracePeriodSeconds: &now}
-	kinds := []schema.GroupVersionResource{ambientGateways, ambientServices, {Group: "apps", Version: "v1", Resource: "deployments"}}
+	kinds := []schema.GroupVersionResource{apiGateways, serviceKind, {Group: "apps", Version: "v1", Resource: "deployments"}}
 	gone := 0
 	f.within("removal of Gateway "+name, func() (string, error) {
 		gone++
@@ -610,7 +601,7 @@ func (f ambientFleet) removeGateway(ctx context.Context, name string) {
 		return "", nil
 	})
 	if name != eastWest {
-		err := f.client().Resource(ambientPods).Namespace(topology.SystemNamespace).Delete(ctx, name+"-0", options)
+		err := f.client().Resource(podObjects).Namespace(topology.SystemNamespace).Delete(ctx, name+"-0", options)
 		if err != nil && !apierrors.IsNotFound(err) {
 			f.t.Fatal(err)
 		}
@@ -622,7 +613,7 @@ func (f ambientFleet) service(ctx context.Context, name string) *unstructured.Un
 	f.t.Helper()
 	var made *unstructured.Unstructured
 	f.within("Service of Gateway "+name, func() (_ string, err error) {
-		made, err = f.client().Resource(ambientServices).Namespace(topology.SystemNamespace).Get(ctx, name, metav1.GetOptions{})
+		made, err = f.client().Resource(serviceKind).Namespace(topology.SystemNamespace).Get(ctx, name, metav1.GetOptions{})
 		return "", err
 	})
 	return made
@@ -638,5 +629,5 @@ func (f ambientFleet) clusterIP(ctx context.Context, name string) string {
 func (f ambientFleet) balance(ctx context.Context, name, ip string) {
 	f.t.Helper()
 	f.service(ctx, name)
-	f.patch(ambientServices, topology.SystemNamespace, name, `{"status":{"loadBalancer":{"ingress":[{"ip":"`+ip+`"}]}}}`, "status")
+	f.patch(serviceKind, topology.SystemNamespace, name, `{"status":{"loadBalancer":{"ingress":[{"ip":"`+ip+`"}]}}}`, "status")
 }

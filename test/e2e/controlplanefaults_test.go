@@ -33,6 +33,7 @@ var (
 	events       = schema.GroupVersionResource{Version: "v1", Resource: "events"}
 	podObjects   = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	namespaces   = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	configMaps   = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	serviceKind  = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	validators   = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"}
