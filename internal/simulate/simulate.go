@@ -42,6 +42,9 @@ type Outcome struct {
 	Why  string
 }
 
+// Because is an outcome of the kind, and why.
+func (k Kind) Because(why string) Outcome { return Outcome{Kind: k, Why: why} }
+
 func outcome(kind Kind, format string, args ...any) Outcome {
 	return Outcome{kind, fmt.Sprintf(format, args...)}
 }

@@ -25,12 +25,6 @@ var _ simulate.Mesh = Istio{}
 
 var done = simulate.Outcome{Kind: simulate.Done}
 
-func uncertain(why string) simulate.Outcome {
-	return simulate.Outcome{Kind: simulate.Uncertain, Why: why}
-}
-
-func notRead(why string) simulate.Outcome { return simulate.Outcome{Kind: simulate.NotRead, Why: why} }
-
 // Created has istiod write its root into a new namespace
 // (pilot/pkg/serviceregistry/kube/controller/namespacecontroller.go).
 func (Istio) Created(w *simulate.World, context string, o runtime.Object) {
@@ -45,7 +39,7 @@ func (Istio) Created(w *simulate.World, context string, o runtime.Object) {
 // clusters that it manages, and of another cluster nobody knows here whether it does.
 func (Istio) Removed(_ *simulate.World, _ string, o runtime.Object) simulate.Outcome {
 	if cm, ok := o.(*corev1.ConfigMap); ok && cm.Name == istio.RootCertConfigMap {
-		return uncertain("a control plane has to write it again")
+		return simulate.Uncertain.Because("a control plane has to write it again")
 	}
 	return done
 }
@@ -55,7 +49,7 @@ func (Istio) Removed(_ *simulate.World, _ string, o runtime.Object) simulate.Out
 func (Istio) Restarted(w *simulate.World, context string, of simulate.Workload, settings []simulate.Setting) simulate.Outcome {
 	c := w.Cluster(context)
 	if c == nil {
-		return notRead("cluster " + context + " was not read")
+		return simulate.NotRead.Because("cluster " + context + " was not read")
 	}
 	at := w.Fleet().At
 	if of.Kind == "deployment" && resources.Istiods.Of(c).State == facts.OK {
@@ -65,7 +59,7 @@ func (Istio) Restarted(w *simulate.World, context string, of simulate.Workload, 
 		}
 	}
 	if resources.Pods.Of(c).State != facts.OK {
-		return notRead("pods were not read")
+		return simulate.NotRead.Because("pods were not read")
 	}
 	pods := slices.Clone(resources.Pods.Of(c).Value)
 	found := false
@@ -76,7 +70,7 @@ func (Istio) Restarted(w *simulate.World, context string, of simulate.Workload, 
 			continue
 		}
 		if itself && pods[i].Owner.Name == "" {
-			return uncertain("nothing recreates the pod")
+			return simulate.Uncertain.Because("nothing recreates the pod")
 		}
 		found = true
 		p, result := recreated(c, &pods[i], settings)
@@ -91,7 +85,7 @@ func (Istio) Restarted(w *simulate.World, context string, of simulate.Workload, 
 		pods[i] = *p
 	}
 	if !found {
-		return notRead("no pod of it is among what was read")
+		return simulate.NotRead.Because("no pod of it is among what was read")
 	}
 	resources.Pods.Set(c, facts.Read[[]facts.Pod]{State: facts.OK, Value: pods})
 	return done
@@ -130,12 +124,12 @@ func recreated(c *facts.Cluster, p *facts.Pod, settings []simulate.Setting) (*fa
 func inject(c *facts.Cluster, before, p *facts.Pod) simulate.Outcome {
 	network, cluster, known := injected(c)
 	if !known {
-		return uncertain("the values of the injector were not read, or those of several differ")
+		return simulate.Uncertain.Because("the values of the injector were not read, or those of several differ")
 	}
 	old := istio.ProxyEnvOf(before)[istio.EnvProxyNetwork]
 	label, labeled := before.Labels[istio.LabelNetwork]
 	if labeled && label != old || label != "" && label != commonest(c) || !labeled && old != "" && old != network && old != commonest(c) {
-		return uncertain("whether the workload sets its network itself was not read")
+		return simulate.Uncertain.Because("whether the workload sets its network itself was not read")
 	}
 	for _, s := range []simulate.Setting{
 		{Container: istio.ProxyContainer, Name: istio.EnvProxyNetwork, Value: network, Remove: network == ""},

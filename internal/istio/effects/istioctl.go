@@ -34,13 +34,13 @@ func (Istio) Program(w *simulate.World, args []string) ([]byte, simulate.Outcome
 	if server == "" {
 		c := w.Cluster(flags["--context"])
 		if c == nil || c.Server == "" {
-			return nil, notRead("cluster " + flags["--context"] + " was not read"), true
+			return nil, simulate.NotRead.Because("cluster " + flags["--context"] + " was not read"), true
 		}
 		server = c.Server
 	}
 	kubeconfig, err := kubeconfigOf(id, server, "system:serviceaccount:"+flags["-i"]+":"+istio.ReaderIdentity)
 	if err != nil {
-		return nil, uncertain(err.Error()), true
+		return nil, simulate.Uncertain.Because(err.Error()), true
 	}
 	annotations := map[string]any{istio.AnnotationCluster: id}
 	for _, known := range resources.KnownOf(id) {
@@ -55,7 +55,7 @@ func (Istio) Program(w *simulate.World, args []string) ([]byte, simulate.Outcome
 		"data": map[string][]byte{id: kubeconfig},
 	})
 	if err != nil {
-		return nil, uncertain(err.Error()), true
+		return nil, simulate.Uncertain.Because(err.Error()), true
 	}
 	return text, simulate.Outcome{Kind: simulate.Reads}, true
 }

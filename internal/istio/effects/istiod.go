@@ -98,16 +98,16 @@ func rootOf(c *facts.Cluster, d *appsv1.Deployment) (string, simulate.Outcome) {
 		}
 		for _, key := range keys {
 			if certs, problem := pki.ParseBundle(ca.Value.Data[key]).Every(); problem != "" || len(certs) == 0 {
-				return "", uncertain("istiod may not start with what is in secret " + istio.CACertsSecret)
+				return "", simulate.Uncertain.Because("istiod may not start with what is in secret " + istio.CACertsSecret)
 			}
 		}
 		return string(root), done
 	case ca.State == facts.Absent && self.State == facts.OK && self.Value != nil:
 		return string(self.Value.Data["ca-cert.pem"]), done
 	case ca.State == facts.Absent && self.State == facts.Absent:
-		return "", uncertain("istiod makes a CA of its own when it starts without one")
+		return "", simulate.Uncertain.Because("istiod makes a CA of its own when it starts without one")
 	default:
-		return "", notRead("the CA of istiod was not read")
+		return "", simulate.NotRead.Because("the CA of istiod was not read")
 	}
 }
 

@@ -27,12 +27,6 @@ var _ simulate.Mesh = Linkerd{}
 
 var done = simulate.Outcome{Kind: simulate.Done}
 
-func uncertain(why string) simulate.Outcome {
-	return simulate.Outcome{Kind: simulate.Uncertain, Why: why}
-}
-
-func notRead(why string) simulate.Outcome { return simulate.Outcome{Kind: simulate.NotRead, Why: why} }
-
 // Created says nothing: what service mirrors make of a new object Settle does.
 func (Linkerd) Created(*simulate.World, string, runtime.Object) {}
 
@@ -45,11 +39,11 @@ func (Linkerd) Restarted(w *simulate.World, context string, of simulate.Workload
 	c := w.Cluster(context)
 	switch {
 	case c == nil:
-		return notRead("cluster " + context + " was not read")
+		return simulate.NotRead.Because("cluster " + context + " was not read")
 	case len(settings) > 0:
-		return uncertain("what a variable of a workload does is not known here")
+		return simulate.Uncertain.Because("what a variable of a workload does is not known here")
 	case resources.Pods.Of(c).State != facts.OK:
-		return notRead("pods were not read")
+		return simulate.NotRead.Because("pods were not read")
 	}
 	fleet := w.Fleet()
 	m := model.New(fleet, model.Options{}).Cluster(context)
@@ -62,7 +56,7 @@ func (Linkerd) Restarted(w *simulate.World, context string, of simulate.Workload
 			continue
 		}
 		if itself && p.Owner.Name == "" {
-			return uncertain("nothing recreates the pod")
+			return simulate.Uncertain.Because("nothing recreates the pod")
 		}
 		found = true
 		fresh, result := recreated(m, p)
@@ -77,7 +71,7 @@ func (Linkerd) Restarted(w *simulate.World, context string, of simulate.Workload
 		pods[i] = *fresh
 	}
 	if !found && !hasDeployment(c, of) {
-		return notRead("no pod of it is among what was read")
+		return simulate.NotRead.Because("no pod of it is among what was read")
 	}
 	resources.Pods.Edit(c).Value = pods
 	renewed(c, m, of, fleet.At)
@@ -134,7 +128,7 @@ func recreated(c *model.Cluster, p *facts.Pod) (*facts.Pod, simulate.Outcome) {
 	if !model.Meshed(&out) && c.WantsProxy(p) {
 		proxy, native := someProxy(c)
 		if proxy == nil {
-			return nil, uncertain("no pod shows what the injector gives")
+			return nil, simulate.Uncertain.Because("no pod shows what the injector gives")
 		}
 		if native {
 			template.InitContainers = append(template.InitContainers, *proxy)

@@ -35,11 +35,11 @@ const (
 func linkGen(w *simulate.World, flags map[string]string) ([]byte, simulate.Outcome) {
 	context, name := flags["--context"], flags["--cluster-name"]
 	if w.Cluster(context) == nil {
-		return nil, notRead("cluster " + context + " was not read")
+		return nil, simulate.NotRead.Because("cluster " + context + " was not read")
 	}
 	target := model.New(w.Fleet(), model.Options{}).Cluster(context)
 	if target == nil || name == "" || !target.ValuesKnown {
-		return nil, notRead("the installation of Linkerd in " + context + " was not read")
+		return nil, simulate.NotRead.Because("the installation of Linkerd in " + context + " was not read")
 	}
 	link := &api.Link{
 		TypeMeta:   metav1.TypeMeta{APIVersion: api.MulticlusterGroup + "/v1alpha3", Kind: "Link"},
@@ -59,7 +59,7 @@ func linkGen(w *simulate.World, flags map[string]string) ([]byte, simulate.Outco
 	}
 	access, ok := accessTo(w, target)
 	if !ok {
-		return nil, uncertain("there is no account for other clusters in " + context)
+		return nil, simulate.Uncertain.Because("there is no account for other clusters in " + context)
 	}
 	items := []any{link}
 	for _, namespace := range []string{extensionNamespace, target.Namespace} {
@@ -79,7 +79,7 @@ func linkGen(w *simulate.World, flags map[string]string) ([]byte, simulate.Outco
 	}
 	text, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
 	if err != nil {
-		return nil, uncertain(err.Error())
+		return nil, simulate.Uncertain.Because(err.Error())
 	}
 	return text, simulate.Outcome{Kind: simulate.Reads}
 }
@@ -92,11 +92,11 @@ func selecting(label, value string) *metav1.LabelSelector {
 func throughGateway(link *api.Link, target *model.Cluster) simulate.Outcome {
 	i := slices.IndexFunc(target.Gateways, func(g *model.Gateway) bool { return g.Namespace == extensionNamespace && g.Name == gatewayName })
 	if i < 0 {
-		return uncertain("the gateway has another name")
+		return simulate.Uncertain.Because("the gateway has another name")
 	}
 	g := target.Gateways[i]
 	if len(g.Balanced()) == 0 {
-		return uncertain("the gateway has no address yet")
+		return simulate.Uncertain.Because("the gateway has no address yet")
 	}
 	s := &link.Spec
 	s.GatewayAddress, s.GatewayIdentity = strings.Join(g.Balanced(), ","), g.Annotations[resources.AnnotationGatewayIdentity]
