@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +23,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/input"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
@@ -452,10 +452,10 @@ func note(seen *input.Found, o runtime.Object) {
 func looksLikeManifest(text []byte) bool {
 	head := bytes.TrimSpace(text[:min(len(text), 4096)])
 	return bytes.HasPrefix(head, []byte("{")) && bytes.Contains(text, []byte(`"apiVersion"`)) ||
-		!bytes.HasPrefix(head, []byte("{")) && startsManifest.Match(head)
+		!bytes.HasPrefix(head, []byte("{")) && startsManifest().Match(head)
 }
 
-var startsManifest = regexp.MustCompile(`(?m)^(- )?(apiVersion|kind|items):`)
+var startsManifest = pattern.Of(`(?m)^(- )?(apiVersion|kind|items):`)
 
 // withoutLogs is the output of "kubectl cluster-info dump" without the logs that are between the objects.
 func withoutLogs(text []byte) []byte {

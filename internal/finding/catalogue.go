@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/kubectl-mesh/kubectl-mesh/docs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 )
 
 // Entry is one code of the catalogue.
@@ -26,7 +26,7 @@ type Entry struct {
 }
 
 // codePage matches the file name of a page: other files beside them are prose.
-var codePage = regexp.MustCompile(`^([A-Z]+[0-9]{3})\.md$`)
+var codePage = pattern.Of(`^([A-Z]+[0-9]{3})\.md$`)
 
 // Catalogue returns all codes, sorted, which is not to be changed. A page that does not begin with "# CODE: meaning",
 // "Severity: error, warning." and "Area: trust." is an error of the build, and found by this package's tests.
@@ -41,7 +41,7 @@ func readCatalogue() ([]Entry, error) {
 	}
 	var entries []Entry
 	for _, file := range files {
-		m := codePage.FindStringSubmatch(file.Name())
+		m := codePage().FindStringSubmatch(file.Name())
 		if m == nil {
 			continue
 		}

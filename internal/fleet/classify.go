@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -19,12 +18,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // notDecoded is what client-go says of an answer that is no Kubernetes object.
-var notDecoded = regexp.MustCompile(
+var notDecoded = pattern.Of(
 	"couldn't get version/kind|unable to decode|invalid character|serializer for .* doesn't exist|no kind .* is registered",
 )
 
@@ -300,7 +300,7 @@ func noAPIServer(err error, at string) (facts.UnreachedKind, string) {
 		return facts.ServerError, at + " broke off the TLS handshake: " + reason
 	case strings.Contains(text, "malformed HTTP"):
 		return facts.ServerError, at + " does not speak HTTP"
-	case notDecoded.MatchString(text):
+	case notDecoded().MatchString(text):
 		return facts.ServerError, at + " does not answer as a Kubernetes API server"
 	}
 	return facts.ServerError, at + ": " + clip(text, maxQuote)

@@ -4,15 +4,16 @@ import (
 	"bytes"
 	"encoding/pem"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 )
 
 // redactedPrefix marks the type of a block whose content was taken away.
 const redactedPrefix = "REDACTED "
 
 // leftOut stands where text outside of any block was taken away.
-var leftOut = regexp.MustCompile(`^# \(\d+ bytes left out\)$`)
+var leftOut = pattern.Of(`^# \(\d+ bytes left out\)$`)
 
 // Redact returns a value without anything that could be secret: certificates
 // and revocation lists stay as they stand, but for PEM headers, of which it
@@ -83,7 +84,7 @@ func isPublic(block *pem.Block) bool {
 
 func redactText(out *bytes.Buffer, text []byte) {
 	trimmed := bytes.TrimSpace(text)
-	if len(trimmed) == 0 || leftOut.Match(trimmed) {
+	if len(trimmed) == 0 || leftOut().Match(trimmed) {
 		out.Write(text)
 		return
 	}

@@ -2,17 +2,17 @@ package report
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/fatih/color"
 	"github.com/mattn/go-runewidth"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 
 // item is the beginning of a list's item in Markdown.
-var item = regexp.MustCompile(`^ *(?:[-*]|\d+\.) +`)
+var item = pattern.Of(`^ *(?:[-*]|\d+\.) +`)
 
 // Manual writes a page of the catalogue, which is Markdown, as a manual has it: headings bold,
 // commands indented and without the marks around them, paragraphs as wide as the page.
@@ -48,7 +48,7 @@ func (p *Page) Manual(markdown string) {
 		case strings.TrimSpace(line) == "":
 			end()
 			fmt.Fprintln(p.w)
-		case item.MatchString(line):
+		case item().MatchString(line):
 			end()
 			paragraph = []string{line}
 		default:
@@ -107,7 +107,7 @@ func (p *Page) paragraph(lines []string) {
 		}
 		return
 	}
-	mark := item.FindString(lines[0])
+	mark := item().FindString(lines[0])
 	if mark == "" {
 		mark = lines[0][:len(lines[0])-len(strings.TrimLeft(lines[0], " "))]
 	}

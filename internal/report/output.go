@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -14,6 +13,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 
@@ -142,7 +142,7 @@ func eachHidden(text []byte, escape func(out []byte, r rune) []byte) []byte {
 }
 
 // marked is how a hidden character comes out of the YAML encoder that toYAML marked.
-var marked = regexp.MustCompile(`\\x01([0-9a-f]{8})\\x01`)
+var marked = pattern.Of(`\\x01([0-9a-f]{8})\\x01`)
 
 // toYAML goes through JSON. The encoder escapes control characters and writes the others as
 // they are, so that these are marked by control characters, and their marks escaped afterwards.
@@ -152,5 +152,5 @@ func toYAML(document any) ([]byte, error) {
 		return nil, err
 	}
 	text, err = yaml.JSONToYAML(eachHidden(text, func(out []byte, r rune) []byte { return fmt.Appendf(out, `\u0001%08x\u0001`, r) }))
-	return marked.ReplaceAll(text, []byte(`\U$1`)), err
+	return marked().ReplaceAll(text, []byte(`\U$1`)), err
 }

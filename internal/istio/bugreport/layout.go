@@ -8,12 +8,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/input"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
@@ -288,11 +288,11 @@ func (a *archive) holdsSecrets(about *resource.About, system string) input.Holdi
 }
 
 // release is that of an API server, in the words of kubectl version of all releases.
-var release = regexp.MustCompile(`Server Version: (?:version\.Info\{.*GitVersion:")?(v[0-9]+\.[0-9]+\.[0-9][0-9A-Za-z.+-]*)`)
+var release = pattern.Of(`Server Version: (?:version\.Info\{.*GitVersion:")?(v[0-9]+\.[0-9]+\.[0-9][0-9A-Za-z.+-]*)`)
 
 // versionOf is what the API server says at /version; nil where the output does not have it.
 func versionOf(text []byte) []byte {
-	found := release.FindSubmatch(text)
+	found := release().FindSubmatch(text)
 	if found == nil {
 		return nil
 	}

@@ -3,10 +3,11 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 )
 
 // MeshNetworks is the value of key "meshNetworks" of the mesh config
@@ -49,7 +50,7 @@ func ParseMeshNetworks(text string) (MeshNetworks, error) {
 				return MeshNetworks{}, fmt.Errorf("network %s: endpoints have either fromCidr or fromRegistry", name)
 			case e.FromCIDR != "" && !isSubnet(e.FromCIDR):
 				return MeshNetworks{}, fmt.Errorf("network %s: fromCidr %s is not a range of addresses", name, e.FromCIDR)
-			case e.FromRegistry != "" && !dnsLabel.MatchString(e.FromRegistry):
+			case e.FromRegistry != "" && !dnsLabel().MatchString(e.FromRegistry):
 				return MeshNetworks{}, fmt.Errorf("network %s: fromRegistry %s is not a DNS label", name, e.FromRegistry)
 			}
 		}
@@ -84,7 +85,7 @@ func ReduceMeshNetworks(text string) string {
 }
 
 // dnsLabel is a label as pkg/config/labels/instance.go has it: upper case is allowed.
-var dnsLabel = regexp.MustCompile(`^[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$`)
+var dnsLabel = pattern.Of(`^[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$`)
 
 // IsAddress reports whether a text is an IP address.
 func IsAddress(s string) bool {
@@ -106,7 +107,7 @@ func isHostname(s string) bool {
 	}
 	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
 	for _, label := range labels {
-		if !dnsLabel.MatchString(label) {
+		if !dnsLabel().MatchString(label) {
 			return false
 		}
 	}

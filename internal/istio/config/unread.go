@@ -2,11 +2,12 @@ package config
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 )
 
 // KnownFieldsUntil is the newest release whose fields of a mesh config are known here: a later
@@ -47,7 +48,7 @@ var proxyFields = strings.Fields(`
 	connectTimeout parentShutdownDuration`)
 
 // isFieldName is the form of the names that are kept of what nobody reads: a value is never among them.
-var isFieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z_]{0,39}$`)
+var isFieldName = pattern.Of(`^[A-Za-z][A-Za-z_]{0,39}$`)
 
 // MeshFields and ProxyFields are the fields of a mesh config and of its defaultConfig that any
 // release of istiod reads, or once read.
@@ -85,7 +86,7 @@ func unread(text string) (mesh, proxy []string) {
 func unknownOf(fields map[string]any, known []string) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if isFieldName.MatchString(name) && !slices.Contains(known, camelCase(name)) {
+		if isFieldName().MatchString(name) && !slices.Contains(known, camelCase(name)) {
 			out = append(out, name)
 		}
 	}

@@ -3,7 +3,6 @@ package controlplane
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 )
 
 // proxiesUnready: proxies run and do not get ready, so that their whole pods are out of their Services.
@@ -61,7 +61,7 @@ func proxiesUnready(p pass) {
 }
 
 // specific are the parts of what a proxy says that are of one proxy alone.
-var specific = regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}(?:[:_]\d+)?\b|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|0x[0-9a-f]+`)
+var specific = pattern.Of(`\b\d{1,3}(?:\.\d{1,3}){3}(?:[:_]\d+)?\b|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|0x[0-9a-f]+`)
 
 // rejected: proxies do not accept what they are sent. They go on with what they had; one that starts
 // never gets ready (pilot/pkg/xds/server.go, ShouldRespond; pilot-agent/status/ready/probe.go).
@@ -76,7 +76,7 @@ func rejected(p pass) {
 			seen := map[facts.Rejection]bool{}
 			for _, connection := range c.Connections(pod) {
 				for _, r := range connection.Rejects {
-					kind := facts.Rejection{Type: r.Type, Error: specific.ReplaceAllString(r.Error, "…")}
+					kind := facts.Rejection{Type: r.Type, Error: specific().ReplaceAllString(r.Error, "…")}
 					if !seen[kind] {
 						seen[kind], by[kind] = true, append(by[kind], pod)
 					}

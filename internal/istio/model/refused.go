@@ -1,7 +1,6 @@
 package model
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 )
 
 // Refusal is that the API server refuses the pods of a workload, by the last event of it.
@@ -47,11 +47,11 @@ func (c RefusalCause) ByWebhook() bool {
 }
 
 // calledService is the Service in the address at which the API server called a webhook.
-var calledService = regexp.MustCompile(`https://([a-z0-9-]+)\.([a-z0-9-]+)\.svc[.:/]`)
+var calledService = pattern.Of(`https://([a-z0-9-]+)\.([a-z0-9-]+)\.svc[.:/]`)
 
 // Called is the Service that the API server called, where its message names one.
 func (r Refusal) Called() (istio.ObjectName, bool) {
-	m := calledService.FindStringSubmatch(r.Message)
+	m := calledService().FindStringSubmatch(r.Message)
 	if m == nil {
 		return istio.ObjectName{}, false
 	}

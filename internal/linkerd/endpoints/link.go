@@ -2,7 +2,6 @@ package endpoints
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,10 +14,11 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 )
 
 // label is what a part of a Service's name may be made of.
-var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+var label = pattern.Of(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
 // names: mirrors are called SERVICE-TARGET, so that the target's name has to fit into the name of a
 // Service, and two Links with one name write the same mirrors.
@@ -32,7 +32,7 @@ func names(p *pass) {
 			f := finding.Finding{Code: "EP117", Severity: finding.Error, Clusters: []string{c.Context}, Object: l.Object()}
 			same := by[l.TargetName()]
 			switch {
-			case !label.MatchString(l.TargetName()):
+			case !label().MatchString(l.TargetName()):
 				f.Title = "no mirror can have the target's name in its name"
 				f.Evidence = []finding.Evidence{{Field: "spec.targetClusterName", Value: orNothing(l.TargetName())}}
 				f.Effect = "the API server refuses SERVICE-" + l.TargetName() + " as the name of a Service: nothing is mirrored"
@@ -634,11 +634,11 @@ func versions(p *pass) {
 }
 
 // releaseName is edge-YY.M.N, stable-2.N.P or 2.N.P.
-var releaseName = regexp.MustCompile(`^(edge|stable|enterprise)?-?(\d+)\.(\d+)`)
+var releaseName = pattern.Of(`^(edge|stable|enterprise)?-?(\d+)\.(\d+)`)
 
 // withoutServers reports whether a release is before edge-24.7.4 or 2.16, which brought Server v1beta3.
 func withoutServers(version string) bool {
-	m := releaseName.FindStringSubmatch(version)
+	m := releaseName().FindStringSubmatch(version)
 	if m == nil {
 		return false
 	}
