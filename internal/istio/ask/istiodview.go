@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -61,8 +62,7 @@ func readIstiods(ctx context.Context, cluster survey.Cluster, pods []string, amb
 				view.Proxies = istiodOutcome[[]facts.ConnectedProxy](nil, err)
 				return
 			}
-			shards, err := debug(ctx, client, "endpointShardz", parseShards)
-			sets.share(shards)
+			shards, err := debug(ctx, client, "endpointShardz", sets.parseShards)
 			view.Shards = istiodOutcome(shards, err)
 			proxies, err := debug(ctx, client, "syncz", parseProxies)
 			view.Proxies = istiodOutcome(proxies, err)
@@ -181,9 +181,10 @@ func parseClusters(r io.Reader) ([]facts.ClusterState, error) {
 
 // parseShards reads /debug/endpointShardz, and keeps of it the addresses of pods of
 // Services: those of Kubernetes clusters, on a node.
-func parseShards(r io.Reader) (map[string]facts.Addresses, error) {
+func (a *addressSets) parseShards(r io.Reader) (map[string]facts.Addresses, error) {
 	s := newScan(r, mostShards)
 	out := map[string]facts.Addresses{}
+	set := map[string]bool{} // of one shard
 	err := s.object(func(host []byte) error {
 		name, _, _ := strings.Cut(string(host), ".")
 		return s.object(func(namespace []byte) error {
@@ -203,7 +204,15 @@ func parseShards(r io.Reader) (map[string]facts.Addresses, error) {
 						}
 						out[id] = facts.Addresses{}
 					}
-					return s.list(func() error { return s.endpoint(service, out[id]) })
+					clear(set)
+					maps.Copy(set, out[id][service])
+					if err := s.list(func() error { return a.endpoint(s, set) }); err != nil {
+						return err
+					}
+					if len(set) > 0 {
+						out[id][service] = a.one(set)
+					}
+					return nil
 				})
 			})
 		})
@@ -215,31 +224,34 @@ func parseShards(r io.Reader) (map[string]facts.Addresses, error) {
 }
 
 // endpoint reads an endpoint of a shard. Older versions have one address.
-func (s scan) endpoint(service string, into facts.Addresses) error {
-	var addresses []string
-	var address, node string
-	err := s.object(func(field []byte) (err error) {
+func (a *addressSets) endpoint(s scan, into map[string]bool) error {
+	var several [2]string // as many as an endpoint has, mostly
+	addresses := several[:0]
+	address, node := "", false
+	err := s.object(func(field []byte) error {
 		switch string(field) {
 		case "Addresses":
 			return s.list(func() error {
-				a, err := s.text()
-				addresses = append(addresses, a)
+				text, err := s.passing()
+				addresses = append(addresses, a.text(text))
 				return err
 			})
 		case "Address":
-			address, err = s.text()
+			text, err := s.passing()
+			address = a.text(text)
+			return err
 		case "NodeName":
-			node, err = s.text()
-		default:
-			err = s.SkipValue()
+			text, err := s.passing()
+			node = len(text) > 0
+			return err
 		}
-		return err
+		return s.SkipValue()
 	})
 	if len(addresses) == 0 && address != "" {
-		addresses = []string{address}
+		addresses = append(addresses, address)
 	}
-	for _, a := range addresses {
-		into.Add(service, resource.Once(a), node != "")
+	for _, address := range addresses {
+		into[address] = into[address] || node
 	}
 	return err
 }

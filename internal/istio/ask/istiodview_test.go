@@ -46,16 +46,16 @@ func TestParseShards(t *testing.T) {
 "Kubernetes/east":[{"Addresses":["10.0.0.1","fd00::1"],"NodeName":"n","HealthStatus":1},{"Address":"10.0.0.2","NodeName":"n"},{"Addresses":["10.0.0.3"]}],
 "External/east":[{"Addresses":["10.0.0.9"]}],"Kubernetes\u002fwest":null},"ServiceAccounts":{}}},"other.example":{"shop":{"Shards":{}}}}`
 	want := map[string]facts.Addresses{"west": {}, "east": {"shop/cart": {"10.0.0.1": true, "fd00::1": true, "10.0.0.2": true, "10.0.0.3": false}}}
-	got, err := parseShards(strings.NewReader(text))
+	got, err := newAddressSets().parseShards(strings.NewReader(text))
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	for name, text := range map[string]string{"garbage": "nope", "a list": "[]", "an end": text[:100], "nothing": "", "numbers": `{"a":{"b":{"Shards":{"Kubernetes/c":[{"Addresses":[7]}]}}}}`} {
-		if _, err := parseShards(strings.NewReader(text)); !errors.Is(err, errGarbage) {
+		if _, err := newAddressSets().parseShards(strings.NewReader(text)); !errors.Is(err, errGarbage) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := parseShards(&bounded{Reader: strings.NewReader(text), left: 50}); !errors.Is(err, errTooMuch) {
+	if _, err := newAddressSets().parseShards(&bounded{Reader: strings.NewReader(text), left: 50}); !errors.Is(err, errTooMuch) {
 		t.Errorf("a flood: %v", err)
 	}
 }
@@ -113,7 +113,7 @@ func FuzzIstiod(f *testing.F) {
 	f.Add(`[{"cluster_id":"east","proxy":"a.b"}]`)
 	f.Fuzz(func(_ *testing.T, text string) {
 		_, _ = parseClusters(strings.NewReader(text))
-		_, _ = parseShards(strings.NewReader(text))
+		_, _ = newAddressSets().parseShards(strings.NewReader(text))
 		_, _ = parseAmbient(strings.NewReader(text))
 		_, _ = parseProxies(strings.NewReader(text))
 	})

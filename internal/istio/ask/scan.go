@@ -25,15 +25,9 @@ func newScan(r io.Reader, most int64) scan {
 // and may not keep the name. A null counts as an empty object.
 func (s scan) object(each func(name []byte) error) error {
 	return s.within(jsontext.KindBeginObject, func() error {
-		quoted, err := s.ReadValue()
+		name, err := s.quoted()
 		if err != nil {
 			return err
-		}
-		name := quoted[1 : len(quoted)-1]
-		if bytes.IndexByte(name, '\\') >= 0 {
-			if name, err = jsontext.AppendUnquote(nil, quoted); err != nil {
-				return err
-			}
 		}
 		return each(name)
 	})
@@ -62,14 +56,34 @@ func (s scan) within(open jsontext.Kind, each func() error) error {
 
 // text reads a string; a null is "".
 func (s scan) text() (string, error) {
-	token, err := s.ReadToken()
-	switch {
-	case err != nil || token.Kind() == jsontext.KindNull:
-		return "", err
-	case token.Kind() != jsontext.KindString:
-		return "", unexpected(token)
+	text, err := s.passing()
+	return string(text), err
+}
+
+// passing reads a string, which holds until more is read; a null is empty.
+func (s scan) passing() ([]byte, error) {
+	switch kind := s.PeekKind(); kind {
+	case jsontext.KindString:
+		return s.quoted()
+	default:
+		token, err := s.ReadToken()
+		if err != nil || kind == jsontext.KindNull {
+			return nil, err
+		}
+		return nil, unexpected(token)
 	}
-	return token.String(), nil
+}
+
+// quoted is what is in the quotes of a string.
+func (s scan) quoted() ([]byte, error) {
+	quoted, err := s.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	if text := quoted[1 : len(quoted)-1]; bytes.IndexByte(text, '\\') < 0 {
+		return text, nil
+	}
+	return jsontext.AppendUnquote(nil, quoted)
 }
 
 func unexpected(token jsontext.Token) error { return fmt.Errorf("unexpected %v", token.Kind()) }

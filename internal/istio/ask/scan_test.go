@@ -35,7 +35,7 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestTextsAreBounded(t *testing.T) {
 	for name, parse := range map[string]func(io.Reader) error{
 		"proxies": func(r io.Reader) error { _, err := parseProxies(r); return err },
-		"shards":  func(r io.Reader) error { _, err := parseShards(r); return err },
+		"shards":  func(r io.Reader) error { _, err := newAddressSets().parseShards(r); return err },
 		"ambient": func(r io.Reader) error { _, err := parseAmbient(r); return err },
 	} {
 		for _, begin := range []string{`"`, `[{"proxy": "`, `[{"x": "`, `{"a.b.c": {"d": {"Shards": {"`, `{"`} {

@@ -4,44 +4,47 @@ import (
 	"hash/maphash"
 	"maps"
 	"sync"
-
-	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 )
 
-// addressSets keeps one of each set of addresses: all istiods that have the same endpoints of a
-// Service share it. In a fleet of five clusters that is a tenth of all memory.
+// addressSets keeps one of each set of addresses, and of each address: all istiods that have the
+// same endpoints of a Service share it. In a fleet of five clusters that is a tenth of all memory.
 type addressSets struct {
-	seed maphash.Seed
-	mu   sync.Mutex
-	by   map[uint64][]map[string]bool
+	seed  maphash.Seed
+	mu    sync.Mutex
+	by    map[uint64][]map[string]bool
+	texts map[string]string
 }
 
 func newAddressSets() *addressSets {
-	return &addressSets{seed: maphash.MakeSeed(), by: map[uint64][]map[string]bool{}}
+	return &addressSets{seed: maphash.MakeSeed(), by: map[uint64][]map[string]bool{}, texts: map[string]string{}}
 }
 
-// share puts the sets that are known in the place of those that are equal. Nobody may change them
-// after that.
-func (s *addressSets) share(shards map[string]facts.Addresses) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, services := range shards {
-		for service, set := range services {
-			services[service] = s.one(set)
-		}
-	}
-}
-
-func (s *addressSets) one(set map[string]bool) map[string]bool {
+// one is the set that is kept of those that are equal. Nobody may change it.
+func (a *addressSets) one(set map[string]bool) map[string]bool {
 	hash := uint64(len(set))
 	for address := range set { // in any order
-		hash += maphash.String(s.seed, address)
+		hash += maphash.String(a.seed, address)
 	}
-	for _, known := range s.by[hash] {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, known := range a.by[hash] {
 		if maps.Equal(known, set) {
 			return known
 		}
 	}
-	s.by[hash] = append(s.by[hash], set)
+	set = maps.Clone(set)
+	a.by[hash] = append(a.by[hash], set)
 	return set
+}
+
+// text is the text that is kept of those that are equal.
+func (a *addressSets) text(text []byte) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known, ok := a.texts[string(text)]
+	if !ok {
+		known = string(text)
+		a.texts[known] = known
+	}
+	return known
 }

@@ -39,7 +39,7 @@ func BenchmarkParseShards(b *testing.B) {
 	b.SetBytes(int64(text.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
-		if got, err := parseShards(strings.NewReader(text.String())); err != nil || len(got) != 5 {
+		if got, err := newAddressSets().parseShards(strings.NewReader(text.String())); err != nil || len(got) != 5 {
 			b.Fatal(len(got), err)
 		}
 	}
