@@ -167,7 +167,7 @@ const (
 // Endpoints are those that a source gets for a destination
 // (pilot/pkg/xds/endpoints/endpoint_builder.go, BuildClusterLoadAssignment).
 func (v *View) Endpoints(source Source, to Destination) Endpoints {
-	return v.ServiceView(to.Namespace, to.Service).Endpoints(source, to.Port, to.Subset)
+	return v.ServiceView(to.Namespace, to.Service, new(Memory)).Endpoints(source, to.Port, to.Subset)
 }
 
 // ServiceView is what a control plane has of one Service, for all sources that ask for it.
@@ -175,14 +175,15 @@ type ServiceView struct {
 	v               *View
 	namespace, name string
 	service         *service // nil where no cluster has it
+	memory          *Memory
 	workloads       []*workload
 	gateways        gatewaySet
 }
 
 // ServiceView is what the control plane has of a Service. It is for one who asks, not for
-// several side by side.
-func (v *View) ServiceView(namespace, name string) *ServiceView {
-	return &ServiceView{v: v, namespace: namespace, name: name, service: v.service(namespace, name)}
+// several side by side; it and its answers hold until the memory is reset.
+func (v *View) ServiceView(namespace, name string, memory *Memory) *ServiceView {
+	return &ServiceView{v: v, namespace: namespace, name: name, service: v.service(namespace, name), memory: memory}
 }
 
 // Endpoints are those that a source gets for a port of the Service, or of a subset of it.
@@ -220,7 +221,7 @@ func (sv *ServiceView) Endpoints(source Source, port int, subset string) Endpoin
 		sv.gateways = newGatewaySet(v.Gateways())
 		sv.workloads = []*workload{}
 		for _, m := range v.sortedMembers() {
-			sv.workloads = append(sv.workloads, v.workloads(m, s.namespace, s.name)...)
+			sv.workloads = append(sv.workloads, v.workloads(m, s.namespace, s.name, sv.memory)...)
 		}
 	}
 	b := &builder{ServiceView: sv, source: source, port: port, subset: subset, portName: portName, out: &out}
@@ -267,13 +268,15 @@ type candidate struct {
 
 func (b *builder) build() {
 	groups := map[string]*group{}
+	b.memory.dropped = b.memory.dropped[:0]
 	for _, w := range b.workloads {
 		if reason := b.refuses(w); reason != "" {
 			b.drop(w, reason)
 			continue
 		}
 		if groups[w.locality] == nil {
-			groups[w.locality] = &group{locality: w.locality}
+			room := len(b.workloads) / (len(groups) + 1) // mostly there is one locality, or all are about as large
+			groups[w.locality] = &group{locality: w.locality, endpoints: b.memory.candidate.list(room)}
 		}
 		g := groups[w.locality]
 		g.endpoints = append(g.endpoints, b.candidate(w))
@@ -294,12 +297,15 @@ func (b *builder) build() {
 	for _, g := range ranked {
 		most += len(g.endpoints)
 	}
-	b.out.Endpoints = make([]Endpoint, 0, most)
+	b.out.Endpoints = b.memory.endpoints.list(most)
 	for _, g := range ranked {
 		for _, e := range g.endpoints {
 			e.Priority, e.LocalityWeight, e.Locality = g.priority, g.weight, ParseLocality(g.locality)
 			b.out.Endpoints = append(b.out.Endpoints, e.Endpoint)
 		}
+	}
+	if dropped := b.memory.dropped; len(dropped) > 0 {
+		b.out.Dropped = append(b.memory.drops.list(len(dropped)), dropped...)
 	}
 }
 
@@ -312,8 +318,10 @@ func (v *View) sortedMembers() []*member {
 }
 
 func (b *builder) drop(w *workload, reason DropReason) {
-	b.out.Dropped = append(b.out.Dropped, Dropped{Backend: backend(w), Reason: reason})
+	b.dropOne(Dropped{Backend: backend(w), Reason: reason})
 }
+
+func (b *builder) dropOne(d Dropped) { b.memory.dropped = append(b.memory.dropped, d) }
 
 func backend(w *workload) Backend {
 	return Backend{Cluster: w.cluster, Address: w.addresses[0], Port: w.port, Pod: w.pod, Network: w.network}
@@ -392,7 +400,9 @@ func (b *builder) candidate(w *workload) *candidate {
 	} else {
 		e.Plain = why
 	}
-	return &candidate{Endpoint: e, labels: w.labels, of: w}
+	c := b.memory.candidates.one()
+	c.Endpoint, c.labels, c.of = e, w.labels, w
+	return c
 }
 
 // mtls reports whether the source uses mutual TLS with an endpoint, and what
@@ -404,15 +414,21 @@ func (b *builder) mtls(w *workload) (on bool, why Decider) {
 		return false, Decider{Text: "label " + LabelTLSMode + " is " + w.tlsMode}
 	}
 	if mode, set := b.rule.tlsMode(b.subset, b.port); set {
+		if mode == api.TLSIstioMutual {
+			return true, Decider{}
+		}
 		from := strings.Join(b.rule.from, ", ")
 		d := decider("DestinationRule", from, b.rule.from[0], mode)
 		d.OfPort = b.rule.tlsOfPort(b.subset, b.port)
-		return mode == api.TLSIstioMutual, d
+		return false, d
 	}
 	a := b.v.acceptance(w.namespace, w.labels, w.port)
+	if a.Mode != api.MTLSDisable {
+		return true, Decider{}
+	}
 	d := decider("PeerAuthentication", a.From, a.From, a.Mode)
 	d.OfPort = a.OfPort
-	return a.Mode != api.MTLSDisable, d
+	return false, d
 }
 
 // Decider is what decided on mutual TLS.
@@ -448,7 +464,7 @@ func (b *builder) splitHorizon(g *group) {
 		}
 		return
 	}
-	var direct []*candidate
+	direct := b.memory.candidate.list(len(g.endpoints) + len(b.gateways.all))
 	through := map[int]*candidate{} // by index into the gateways
 	for _, e := range g.endpoints {
 		weight := scaled(e.Weight, b.gateways.scale)
@@ -471,16 +487,19 @@ func (b *builder) splitHorizon(g *group) {
 			continue
 		}
 		if !e.MTLS && !hbone {
-			b.out.Dropped = append(b.out.Dropped, Dropped{Backend: backend(e.of), Reason: NoMTLS, Detail: e.Plain.Text, Plain: e.Plain})
+			b.dropOne(Dropped{Backend: backend(e.of), Reason: NoMTLS, Detail: e.Plain.Text, Plain: e.Plain})
 			continue
 		}
 		for _, gw := range gateways {
 			at := slices.IndexFunc(b.gateways.all, func(o Gateway) bool { return compareGateways(o, gw) == 0 })
 			c := through[at]
 			if c == nil {
-				c = &candidate{labels: placed{cluster: gw.Cluster, network: gw.Network}, Endpoint: Endpoint{
+				c = b.memory.candidates.one()
+				c.labels = placed{cluster: gw.Cluster, network: gw.Network}
+				c.Endpoint = Endpoint{
 					Address: gw.Address, Port: gw.Port, Cluster: gw.Cluster, Network: gw.Network, Health: Healthy, MTLS: true, Route: ThroughGateway,
-				}}
+					Behind: b.memory.backends.list(len(g.endpoints)),
+				}
 				if hbone {
 					c.Port, c.MTLS, c.HBONE = gw.HBONEPort, false, true
 				}

@@ -55,18 +55,24 @@ type workload struct {
 	health    string
 }
 
+// endpointID is what an endpoint of a Service in one cluster is known by.
+type endpointID struct{ address, port string }
+
 // workloads are the endpoints of a Service in one cluster, from all of its
 // slices (pilot/pkg/serviceregistry/kube/controller/endpointslice.go,
 // updateEndpointCacheForSlice).
-func (v *View) workloads(m *member, namespace, name string) []*workload {
+func (v *View) workloads(m *member, namespace, name string, memory *Memory) []*workload {
 	key := namespace + "/" + name
 	service, slices := m.services[key], m.slices[key]
 	most := 0
 	for _, slice := range slices {
 		most += len(slice.Endpoints) * len(slice.Ports)
 	}
-	out := make([]*workload, 0, most)
-	seen := make(map[[2]string]bool, most)
+	out := memory.lists.list(most)
+	if memory.seen == nil {
+		memory.seen = make(map[endpointID]bool, most)
+	}
+	clear(memory.seen)
 	for _, slice := range slices {
 		if slice.AddressType == discoveryv1.AddressTypeFQDN {
 			continue
@@ -86,12 +92,15 @@ func (v *View) workloads(m *member, namespace, name string) []*workload {
 					addresses = all
 				}
 				for _, p := range slice.Ports {
-					w := v.newWorkload(m, pod, addresses, health(service, e))
-					w.port, w.portName = uint32(valueOf(p.Port)), valueOf(p.Name)
-					if id := [2]string{addresses[0], w.portName}; !seen[id] {
-						seen[id] = true
-						out = append(out, w)
+					id := endpointID{addresses[0], valueOf(p.Name)}
+					if memory.seen[id] {
+						continue
 					}
+					memory.seen[id] = true
+					w := memory.workloads.one()
+					*w = v.newWorkload(m, pod, addresses, health(service, e))
+					w.port, w.portName = uint32(valueOf(p.Port)), id.port
+					out = append(out, w)
 				}
 			}
 		}
@@ -124,8 +133,8 @@ func (v *View) dualStack(s *corev1.Service, pod *facts.Pod, e *discoveryv1.Endpo
 	return pod.IPs
 }
 
-func (v *View) newWorkload(m *member, pod *facts.Pod, addresses []string, health string) *workload {
-	w := &workload{cluster: m.id, addresses: addresses, tlsMode: disabledTLSMode, health: health}
+func (v *View) newWorkload(m *member, pod *facts.Pod, addresses []string, health string) workload {
+	w := workload{cluster: m.id, addresses: addresses, tlsMode: disabledTLSMode, health: health}
 	var own map[string]string
 	if pod != nil {
 		own, w.pod = pod.Labels, pod.Namespace+"/"+pod.Name

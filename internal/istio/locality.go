@@ -221,7 +221,7 @@ func (b *builder) dropAll(e *candidate, reason DropReason) {
 		behind = []Backend{backend(e.of)}
 	}
 	for _, backend := range behind {
-		b.out.Dropped = append(b.out.Dropped, Dropped{Backend: backend, Reason: reason})
+		b.dropOne(Dropped{Backend: backend, Reason: reason})
 	}
 }
 

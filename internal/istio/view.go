@@ -149,10 +149,11 @@ func (v *View) memberOf(id string, local bool, c *facts.Cluster, whole map[*fact
 // namespaces, but not the labels of the system namespace, and no nodes
 // (pkg/kube/multicluster/cluster.go, Run; pkg/kube/namespace/filter.go).
 func (v *View) newMember(id string, local bool, c *facts.Cluster) *member {
+	services, pods := len(resources.Services.Of(c).Value), len(resources.Pods.Of(c).Value)
 	m := &member{
 		id: id, local: local, facts: c,
-		services: map[string]*corev1.Service{}, slices: map[string][]*discoveryv1.EndpointSlice{}, pods: map[string]*facts.Pod{},
-		podsByIP: map[string][]*facts.Pod{}, nodes: map[string]*corev1.Node{},
+		services: make(map[string]*corev1.Service, services), slices: make(map[string][]*discoveryv1.EndpointSlice, services),
+		pods: make(map[string]*facts.Pod, pods), podsByIP: make(map[string][]*facts.Pod, pods), nodes: map[string]*corev1.Node{},
 		exports: map[string]bool{}, namespaces: map[string]*corev1.Namespace{},
 	}
 	for i := range resources.Namespaces.Of(c).Value {

@@ -28,7 +28,7 @@ Clusters: --contexts a,b; without it those to which the current context leads.`,
 	Meshes:  rules.Meshes(),
 	Areas:   areas,
 	Reads:   command.DiagnosisRows(rules.Meshes()),
-	Heap:    174 << 20, // what istiods say of tens of thousands of endpoints
+	Heap:    166 << 20, // what istiods say of tens of thousands of endpoints
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newDiagnose(f), newSecrets(f), newList(f)}
 	},

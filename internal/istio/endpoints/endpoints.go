@@ -55,7 +55,7 @@ func Diagnose(mesh *model.Mesh, found finding.Result, namespace, name string, op
 		s.from = cp.Prediction().RoutedHosts()[istio.Host(namespace, name)]
 	}
 	n := newNotes()
-	d := e.evaluate(s, n)
+	d := e.evaluate(s, n, new(istio.Memory))
 	config := differences{mesh, mesh.Members(), func(f finding.Finding) { n.add("", f) }, n.unknown.NotChecked}
 	config.find(namespace)
 	aboutService(mesh, s, n)

@@ -210,9 +210,11 @@ type part struct {
 func (e *evaluator) evaluatePart(services []service) (out part) {
 	defer func() { out.panicked = recover() }()
 	out.notes = newNotes()
+	var memory istio.Memory
 	for _, s := range services {
 		if e.ofMesh(s) {
-			e.evaluate(s, out.notes)
+			e.evaluate(s, out.notes, &memory)
+			memory.Reset() // findings are all that is kept
 		}
 	}
 	return out
@@ -232,6 +234,7 @@ type evaluation struct {
 	*evaluator
 	*notes
 	service service
+	memory  *istio.Memory
 	// answers are what proxies are given for the service, views what control planes have
 	// of it.
 	views   map[*model.ControlPlane]*istio.ServiceView
@@ -254,7 +257,7 @@ func (v *evaluation) ask(q question, proxy istio.Source) istio.Endpoints {
 	answer, ok := v.answers[q]
 	if !ok {
 		if v.views[q.cp] == nil {
-			v.views[q.cp] = q.cp.Prediction().ServiceView(v.service.namespace, v.service.name)
+			v.views[q.cp] = q.cp.Prediction().ServiceView(v.service.namespace, v.service.name, v.memory)
 		}
 		answer = v.views[q.cp].Endpoints(proxy, q.port, q.subset)
 		v.answers[q] = answer
@@ -263,8 +266,8 @@ func (v *evaluation) ask(q question, proxy istio.Source) istio.Endpoints {
 }
 
 // evaluate evaluates the paths of one service between all clusters.
-func (e *evaluator) evaluate(s service, n *notes) *Diagnosis {
-	v := &evaluation{e, n, s, map[*model.ControlPlane]*istio.ServiceView{}, map[question]istio.Endpoints{}, map[routeKey][]routeTo{}}
+func (e *evaluator) evaluate(s service, n *notes, memory *istio.Memory) *Diagnosis {
+	v := &evaluation{e, n, s, memory, map[*model.ControlPlane]*istio.ServiceView{}, map[question]istio.Endpoints{}, map[routeKey][]routeTo{}}
 	d := &Diagnosis{Namespace: s.namespace, Name: s.name, Host: istio.Host(s.namespace, s.name), Paths: []Path{}}
 	if e.asked {
 		d.Clusters = presences(e.clusters, s)

@@ -115,11 +115,18 @@ func (w *walk) shown(p *port) Port {
 
 // count is how many endpoints the cluster has for the port.
 func (w *walk) count(p *port) int {
-	behind := map[istio.Backend]bool{} // each gateway stands for all of them
-	for _, e := range p.via {
-		for _, b := range e.Behind {
-			if b.Cluster == w.id {
-				behind[b] = true
+	type address struct {
+		host string
+		port uint32
+	}
+	var behind map[address]bool // each gateway stands for all of them
+	for i := range p.via {
+		if behind == nil {
+			behind = make(map[address]bool, len(p.via[i].Behind))
+		}
+		for k := range p.via[i].Behind {
+			if b := &p.via[i].Behind[k]; b.Cluster == w.id {
+				behind[address{b.Address, b.Port}] = true
 			}
 		}
 	}

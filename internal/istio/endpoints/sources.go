@@ -79,16 +79,17 @@ func (e *evaluator) findGatewayClients(c *model.Cluster) []source {
 	first := map[istio.WorkloadRef]*facts.Pod{}
 	var workloads []istio.WorkloadRef
 	for _, p := range c.ProxyPods() {
+		w := istio.WorkloadOf(p)
+		if first[w] != nil && p.Name >= first[w].Name {
+			continue
+		}
 		if model.IsWaypoint(p) || c.IsGatewayPod(p) || !model.NeedsConfig(p) || model.Variable(p, istio.EnvProxyNetworkView) != "" {
 			continue
 		}
-		w := istio.WorkloadOf(p)
 		if first[w] == nil {
 			workloads = append(workloads, w)
 		}
-		if first[w] == nil || p.Name < first[w].Name {
-			first[w] = p
-		}
+		first[w] = p
 	}
 	slices.SortFunc(workloads, func(a, b istio.WorkloadRef) int { return strings.Compare(a.String(), b.String()) })
 	var out []source
