@@ -177,6 +177,8 @@ type Resource interface {
 type Intake interface {
 	// Take keeps what it needs of an object, which is not used afterwards.
 	Take(o runtime.Object) error
+	// Expect says how many objects the server says that are still to come, so that room can be made for them.
+	Expect(more int)
 	// Taken reports whether there was an object.
 	Taken() bool
 	// Order puts what was taken into the order in which an API server gives it, each

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -33,6 +34,8 @@ type taker[V any] struct {
 	take  func(runtime.Object) error
 	value func() V
 	order func()
+	// list is the pointer to the list that grows; nil where there is none.
+	list any
 }
 
 // Object is a type of objects by its pointer.
@@ -82,11 +85,20 @@ func Made[L, T, O any, PL Object[L], P Object[T]](about About, b Belonging[P], k
 	row := newRow[[]O, L, T, PL, P](about, b, facts.OK)
 	row.intake = func() taker[[]O] {
 		var out []O
+		var seen sequence
 		trim := keep()
 		return taker[[]O]{
-			take:  taking(func(o P) { out = append(out, *trim(o)) }),
+			take: taking(func(o P) {
+				seen.next(o)
+				out = append(out, *trim(o))
+			}),
 			value: func() []O { return out },
-			order: func() { out = ordered(out, func(o *O) runtime.Object { return object(o) }, !about.Filtered) },
+			order: func() {
+				if seen.disordered {
+					out = ordered(out, func(o *O) runtime.Object { return object(o) }, !about.Filtered)
+				}
+			},
+			list: &out,
 		}
 	}
 	row.objects = func(values []O) []runtime.Object {
@@ -181,13 +193,42 @@ func ordered[O any](values []O, object func(*O) runtime.Object, sorted bool) []O
 	return out
 }
 
-// Key tells the objects of one kind apart: the namespace and the name.
-func Key(o runtime.Object) string {
+// sequence tells whether objects come in the order of Key, each once, as API servers list them.
+type sequence struct {
+	disordered bool
+	any        bool
+	last       place
+}
+
+func (s *sequence) next(o runtime.Object) {
+	at := placeOf(o)
+	s.disordered = s.disordered || s.any && !s.last.before(at)
+	s.last, s.any = at, true
+}
+
+// place is where an object stands among those of its kind.
+type place struct{ namespace, name string }
+
+func placeOf(o runtime.Object) place {
 	m, err := meta.Accessor(o)
 	if err != nil {
-		return ""
+		return place{}
 	}
-	return m.GetNamespace() + "/" + m.GetName()
+	return place{m.GetNamespace(), m.GetName()}
+}
+
+// before reports whether a place comes before another one, by Key.
+func (p place) before(o place) bool {
+	if p.namespace == o.namespace {
+		return p.name < o.name
+	}
+	return p.namespace+"/" < o.namespace+"/"
+}
+
+// Key tells the objects of one kind apart: the namespace and the name.
+func Key(o runtime.Object) string {
+	at := placeOf(o)
+	return at.namespace + "/" + at.name
 }
 
 // Rows is the row itself.
@@ -283,6 +324,22 @@ func (i *intake[V]) Take(o runtime.Object) error {
 	}
 	i.taken = true
 	return i.take(o)
+}
+
+func (i *intake[V]) Expect(more int) {
+	if i.list != nil && !i.row.about.Filtered {
+		expect(i.list, more)
+	}
+}
+
+// mostExpected bounds the room that is made, in objects for each that came: a server may say anything.
+const mostExpected = 8
+
+// expect makes room in a list for so many more. It is not generic, as that would be there once for each row.
+func expect(list any, more int) {
+	if l := reflect.ValueOf(list).Elem(); more > 0 {
+		l.Grow(min(more, mostExpected*l.Len()))
+	}
 }
 
 func (i *intake[V]) Taken() bool { return i.taken }

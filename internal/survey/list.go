@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,12 +27,14 @@ type listing struct {
 	client              rest.Interface
 	resource, namespace string // the namespace is "" for all, or for none
 	list, item          func() runtime.Object
+	// expect hears after each page how many items the server says that are still to come; nil where nobody asks.
+	expect func(more int)
 }
 
-// ask asks for one page.
-func (l listing) ask(ctx context.Context, options metav1.ListOptions) rest.Result {
-	return Do(ctx, l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource(l.resource).
-		VersionedParams(&options, kinds.ParameterCodec()))
+// ask asks for one page, which is about so large, in bytes; 0 where nobody knows.
+func (l listing) ask(ctx context.Context, options metav1.ListOptions, size int) answer {
+	return read(ctx, l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource(l.resource).
+		VersionedParams(&options, kinds.ParameterCodec()), size)
 }
 
 // all hands over the items of all pages, one after another. At most two
@@ -41,13 +44,15 @@ func (l listing) all(ctx context.Context, options metav1.ListOptions, use func(r
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // of a page that nobody waits for any more
 	options.Limit = pageSize
-	ask := func(options metav1.ListOptions) <-chan rest.Result {
-		page := make(chan rest.Result, 1)
-		go func() { page <- l.ask(ctx, options) }()
+	size := 0
+	ask := func(options metav1.ListOptions) <-chan answer {
+		page, size := make(chan answer, 1), size
+		go func() { page <- l.ask(ctx, options, size) }()
 		return page
 	}
 	for next := ask(options); next != nil; {
-		p, err := l.open(<-next)
+		a := <-next
+		p, err := l.open(a)
 		if err != nil {
 			return err
 		}
@@ -57,10 +62,16 @@ func (l listing) all(ctx context.Context, options metav1.ListOptions, use func(r
 		}
 		if options.Continue = p.next; options.Continue != "" {
 			options.ResourceVersion = "" // it is that of the first page
+			size = a.body.Len()
 			next = ask(options)
 		}
-		if err = p.each(use); err != nil {
+		err = p.each(use)
+		p.free()
+		if err != nil {
 			return err
+		}
+		if l.expect != nil {
+			l.expect(p.remaining)
 		}
 	}
 	return nil
@@ -72,8 +83,8 @@ func List[L, T, O any, PL resource.Object[L], P resource.Object[T]](
 ) ([]O, error) {
 	var out []O
 	l := listing{
-		c, resources, namespace,
-		func() runtime.Object { return PL(new(L)) }, func() runtime.Object { return P(new(T)) },
+		client: c, resource: resources, namespace: namespace,
+		list: func() runtime.Object { return PL(new(L)) }, item: func() runtime.Object { return P(new(T)) },
 	}
 	err := l.all(ctx, options, func(o runtime.Object) error {
 		item, ok := o.(P)
@@ -89,27 +100,31 @@ func List[L, T, O any, PL resource.Object[L], P resource.Object[T]](
 	return out, nil
 }
 
-// page is a part of a list; each hands its items over, one after another.
+// page is a part of a list; each hands its items over, one after another. It is freed after that.
 type page struct {
-	next string // the token of the one that follows; "" of the last
-	each func(use func(runtime.Object) error) error
+	next      string // the token of the one that follows; "" of the last
+	remaining int    // items after it, as far as the server says
+	each      func(use func(runtime.Object) error) error
+	answer
 }
 
 // open reads the head of a page. The items of one in protobuf are decoded when they are
 // handed over: a pod is several times as large in memory as on the wire.
-func (l listing) open(result rest.Result) (page, error) {
-	if err := result.Error(); err != nil {
-		return page{}, err
+func (l listing) open(a answer) (page, error) {
+	if a.err != nil {
+		return page{}, a.err
 	}
-	body, _ := result.Raw()
+	body := a.body.Bytes()
 	objects := l.list()
 	if err := checkKind(body, objects); err != nil {
 		return page{}, err
 	}
 	if _, fields, ok := protobufOf(body); ok {
-		return openProtobuf(fields, l.item)
+		p, err := openProtobuf(fields, l.item)
+		p.answer = a
+		return p, err
 	}
-	if err := result.Into(objects); err != nil {
+	if err := decode(body, objects); err != nil {
 		return page{}, err
 	}
 	m, err := meta.ListAccessor(objects)
@@ -118,11 +133,26 @@ func (l listing) open(result rest.Result) (page, error) {
 	}
 	return page{next: m.GetContinue(), each: func(use func(runtime.Object) error) error {
 		return meta.EachListItem(objects, use)
-	}}, nil
+	}, answer: a}, nil
+}
+
+// decode decodes what is not in protobuf, as rest.Result does: a Status with 200 is a failure too.
+func decode(body []byte, into runtime.Object) error {
+	if len(body) == 0 {
+		return errEmpty
+	}
+	got, _, err := kinds.Codecs().UniversalDeserializer().Decode(body, nil, into)
+	if status, ok := got.(*metav1.Status); ok && err == nil && got != into && status.Status != metav1.StatusSuccess {
+		return apierrors.FromObject(status)
+	}
+	return err
 }
 
 // errEndless is a list that has no end: each page leads to itself.
 var errEndless = errors.New("the list does not end: the API server gave the same continue token twice")
+
+// errEmpty is an answer without anything in it.
+var errEmpty = errors.New("the answer is empty")
 
 // Into decodes an answer, which has to be of the object's kind: a proxy's own page, or "null", is
 // no empty object.
@@ -225,7 +255,11 @@ func openProtobuf(message []byte, item func() runtime.Object) (page, error) {
 		}
 		return nil
 	})
-	return page{next: m.Continue, each: func(use func(runtime.Object) error) error {
+	remaining := 0
+	if m.RemainingItemCount != nil {
+		remaining = int(*m.RemainingItemCount)
+	}
+	return page{next: m.Continue, remaining: remaining, each: func(use func(runtime.Object) error) error {
 		return eachField(message, func(field protowire.Number, value []byte) error {
 			if field != fieldItems {
 				return nil
@@ -235,12 +269,44 @@ func openProtobuf(message []byte, item func() runtime.Object) (page, error) {
 			if !ok {
 				return fmt.Errorf("there is no protobuf of %T", object)
 			}
+			hideFieldsV1(value)
 			if err := message.Unmarshal(value); err != nil {
 				return err
 			}
 			return use(object)
 		})
 	}}, err
+}
+
+// The fields of every object of Kubernetes, of its metadata, and of who manages its fields.
+const (
+	fieldMetadata      protowire.Number = 1
+	fieldManagedFields protowire.Number = 17
+	fieldFieldsV1      protowire.Number = 7
+	fieldUnknown       protowire.Number = 15
+)
+
+// hideFieldsV1 makes a field that nobody reads of what says which fields of an object somebody manages. No
+// row keeps it, and it is often longer than all that is kept. What is no object stays as it is.
+func hideFieldsV1(object []byte) {
+	_ = eachField(object, func(field protowire.Number, metadata []byte) error {
+		if field != fieldMetadata {
+			return nil
+		}
+		return eachField(metadata, func(field protowire.Number, entry []byte) error {
+			for field == fieldManagedFields && len(entry) > 0 {
+				number, kind, n := protowire.ConsumeField(entry)
+				if n < 0 {
+					break
+				}
+				if number == fieldFieldsV1 && kind == protowire.BytesType && entry[0] < 0x80 { // a tag of one byte, as usual
+					entry[0] = byte(protowire.EncodeTag(fieldUnknown, kind))
+				}
+				entry = entry[n:]
+			}
+			return nil
+		})
+	})
 }
 
 // eachField hands over the fields of a message that are messages themselves.

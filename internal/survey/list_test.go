@@ -145,6 +145,11 @@ func FuzzProtobufList(f *testing.F) {
 		}
 		var want corev1.ConfigMapList
 		wantErr := want.Unmarshal(message)
+		for i := range want.Items {
+			for k := range want.Items[i].ManagedFields {
+				want.Items[i].ManagedFields[k].FieldsV1 = nil // nobody reads it
+			}
+		}
 		page, err := openProtobuf(message, func() runtime.Object { return &corev1.ConfigMap{} })
 		var got []corev1.ConfigMap
 		if err == nil {

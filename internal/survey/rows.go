@@ -115,13 +115,16 @@ func listInto(
 	ctx context.Context, c rest.Interface, row resource.Resource, namespace string, options metav1.ListOptions, in resource.Intake,
 ) error {
 	about := row.About()
-	l := listing{c, about.Resource, namespace, row.NewList, row.NewObject}
+	l := listing{
+		client: c, resource: about.Resource, namespace: namespace, list: row.NewList, item: row.NewObject, expect: in.Expect,
+	}
 	if about.Sample > 0 {
 		options.Limit = about.Sample
-		page, err := l.open(l.ask(ctx, options))
+		page, err := l.open(l.ask(ctx, options, 0))
 		if err != nil {
 			return err
 		}
+		defer page.free()
 		return page.each(in.Take)
 	}
 	return l.all(ctx, options, in.Take)

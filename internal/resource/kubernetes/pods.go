@@ -29,6 +29,13 @@ type podTrimmer struct {
 	templates map[string]*facts.PodTemplate
 	values    map[variable]string // of variables that are reduced: what was kept of them
 	key       []byte
+	// scratch is what is kept of the containers of one pod, and of their variables, until it is known whether
+	// another pod has the same.
+	scratch struct {
+		containers []corev1.Container
+		env        []corev1.EnvVar
+		names      []string
+	}
 }
 
 type variable struct{ name, value string }
@@ -61,6 +68,7 @@ func (t *podTrimmer) trim(o *corev1.Pod) *facts.Pod {
 	p.Namespace, p.Node = resource.Once(p.Namespace), resource.Once(p.Node)
 	p.Phase, p.Ready = resource.Once(p.Phase), resource.Once(p.Ready)
 	p.Annotations = only((*Wanted).podAnnotation, p.Annotations)
+	t.scratch.containers, t.scratch.env = t.scratch.containers[:0], t.scratch.env[:0]
 	p.Containers = t.containers(p.Containers, (*Wanted).containers)
 	p.InitContainers = t.containers(p.InitContainers, (*Wanted).initContainers)
 	p.Volumes = slices.DeleteFunc(p.Volumes, func(v facts.Volume) bool { return !isWanted((*Wanted).volumes, v.Name) })
@@ -91,7 +99,7 @@ func (t *podTrimmer) trim(o *corev1.Pod) *facts.Pod {
 // containers keeps of containers that a mesh wants the name, the image, the limit of memory and
 // the variables.
 func (t *podTrimmer) containers(containers []corev1.Container, names func(*Wanted) []string) []corev1.Container {
-	var out []corev1.Container
+	first := len(t.scratch.containers)
 	for i := range containers {
 		c := &containers[i]
 		if !isWanted(names, c.Name) {
@@ -101,13 +109,30 @@ func (t *podTrimmer) containers(containers []corev1.Container, names func(*Wante
 		if limit, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
 			trimmed.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: limit}
 		}
+		variables := len(t.scratch.env)
 		for i := range c.Env {
 			e := &c.Env[i]
 			if isWanted((*Wanted).env, e.Name) {
-				trimmed.Env = append(trimmed.Env, corev1.EnvVar{Name: resource.Once(e.Name), Value: resource.Once(t.reduce(e.Name, e.Value))})
+				t.scratch.env = append(t.scratch.env, corev1.EnvVar{Name: resource.Once(e.Name), Value: resource.Once(t.reduce(e.Name, e.Value))})
 			}
 		}
-		out = append(out, trimmed)
+		trimmed.Env = t.scratch.env[variables:len(t.scratch.env):len(t.scratch.env)]
+		t.scratch.containers = append(t.scratch.containers, trimmed)
+	}
+	return t.scratch.containers[first:len(t.scratch.containers):len(t.scratch.containers)]
+}
+
+// cloned are containers that stay when the scratch is used again; nil for none.
+func cloned(containers []corev1.Container) []corev1.Container {
+	if len(containers) == 0 {
+		return nil
+	}
+	out := slices.Clone(containers)
+	for i := range out {
+		if len(out[i].Env) == 0 {
+			out[i].Env = nil
+		}
+		out[i].Env = slices.Clone(out[i].Env)
 	}
 	return out
 }
@@ -118,7 +143,9 @@ func (t *podTrimmer) shared(template *facts.PodTemplate) *facts.PodTemplate {
 	t.write(template.Owner.Kind, template.Owner.Name, template.ServiceAccount)
 	for _, m := range []map[string]string{template.Labels, template.Annotations} {
 		t.write(strconv.Itoa(len(m)))
-		for _, k := range slices.Sorted(maps.Keys(m)) {
+		t.scratch.names = slices.AppendSeq(t.scratch.names[:0], maps.Keys(m))
+		slices.Sort(t.scratch.names)
+		for _, k := range t.scratch.names {
 			t.write(k, m[k])
 		}
 	}
@@ -143,6 +170,7 @@ func (t *podTrimmer) shared(template *facts.PodTemplate) *facts.PodTemplate {
 		return same
 	}
 	template.Owner = facts.Owner{Kind: resource.Once(template.Owner.Kind), Name: resource.Once(template.Owner.Name)}
+	template.Containers, template.InitContainers = cloned(template.Containers), cloned(template.InitContainers)
 	template.Labels = resource.Shared(template.Labels)
 	template.Annotations = resource.Shared(template.Annotations)
 	t.templates[string(t.key)] = template
