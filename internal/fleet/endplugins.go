@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -16,6 +17,9 @@ const endTime = 250 * time.Millisecond
 // may have left something behind on purpose, such as an agent; that is not touched. It is for the
 // end of a program, all of whose children are plugins.
 func EndPlugins() {
+	if !hasChildren() {
+		return // as mostly: to look through all processes takes longer than the rest of a small run
+	}
 	family := descendants(os.Getpid())
 	for _, pid := range family {
 		_ = syscall.Kill(pid, syscall.SIGTERM)
@@ -25,6 +29,16 @@ func EndPlugins() {
 	}
 	for _, pid := range running(family) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// hasChildren reports whether a child of the program has not ended.
+func hasChildren() bool {
+	for {
+		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		if pid <= 0 && !errors.Is(err, syscall.EINTR) {
+			return err == nil // ECHILD: there is none
+		}
 	}
 }
 

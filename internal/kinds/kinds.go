@@ -22,7 +22,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 )
 
-// Scheme holds the kinds; Codecs and ParameterCodec are those of it. They are made when
+// Scheme holds the kinds, and Codecs are those of it. They are made when
 // something of a cluster or of a dump is first read: to make them takes longer than most of
 // what a plugin does before.
 var (
@@ -45,8 +45,7 @@ var (
 		AddCustom(scheme)
 		return scheme
 	})
-	Codecs         = sync.OnceValue(func() serializer.CodecFactory { return serializer.NewCodecFactory(Scheme()) })
-	ParameterCodec = sync.OnceValue(func() runtime.ParameterCodec { return runtime.NewParameterCodec(Scheme()) })
+	Codecs = sync.OnceValue(func() serializer.CodecFactory { return serializer.NewCodecFactory(Scheme()) })
 )
 
 // BuiltIn reports whether a group is one of Kubernetes' own, whose objects travel as protobuf.
@@ -77,7 +76,6 @@ func Register(group string, versions []string, kind string, object, list runtime
 			gv := schema.GroupVersion{Group: group, Version: version}
 			scheme.AddKnownTypeWithName(gv.WithKind(kind), object)
 			scheme.AddKnownTypeWithName(gv.WithKind(kind+"List"), list)
-			metav1.AddToGroupVersion(scheme, gv)
 		}
 	}
 	custom = append(custom, add)

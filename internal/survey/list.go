@@ -33,8 +33,12 @@ type listing struct {
 
 // ask asks for one page, which is about so large, in bytes; 0 where nobody knows.
 func (l listing) ask(ctx context.Context, options metav1.ListOptions, size int) answer {
-	return read(ctx, l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource(l.resource).
-		VersionedParams(&options, kinds.ParameterCodec()), size)
+	return read(ctx, with(l.client.Get().NamespaceIfScoped(l.namespace, l.namespace != "").Resource(l.resource), options), size)
+}
+
+// with adds the options of a list to a request. They are the same for all groups.
+func with(request *rest.Request, options metav1.ListOptions) *rest.Request {
+	return request.SpecificallyVersionedParams(&options, metav1.ParameterCodec, metav1.SchemeGroupVersion)
 }
 
 // all hands over the items of all pages, one after another. At most two

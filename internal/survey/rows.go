@@ -15,7 +15,6 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
@@ -167,8 +166,8 @@ func listMetadata(
 ) error {
 	options.Limit = pageSize
 	for {
-		text, err := Raw(Do(ctx, c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resources).
-			VersionedParams(&options, kinds.ParameterCodec()).SetHeader("Accept", onlyMetadata)))
+		text, err := Raw(Do(ctx, with(c.Get().NamespaceIfScoped(namespace, namespace != "").Resource(resources), options).
+			SetHeader("Accept", onlyMetadata)))
 		if err != nil {
 			return err
 		}
