@@ -19,13 +19,24 @@ type answer struct {
 }
 
 // bodies are those that nobody reads any more.
-var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var bodies sync.Pool // of *bytes.Buffer
 
-// free gives the memory of an answer back. Nobody may look at its body after that.
+// free gives the memory of an answer back, unless most of it was not needed: with pages of several
+// megabytes it is a large part of what a run takes. Nobody may look at the body after that.
 func (a answer) free() {
-	if a.body != nil {
+	if a.body != nil && a.body.Cap() <= a.body.Len()+a.body.Len()/4 {
 		bodies.Put(a.body)
 	}
+}
+
+// body is an empty one with room for so many bytes.
+func body(room int) *bytes.Buffer {
+	b, _ := bodies.Get().(*bytes.Buffer)
+	if b == nil || b.Cap() < room { // to grow it would double it
+		return bytes.NewBuffer(make([]byte, 0, room))
+	}
+	b.Reset()
+	return b
 }
 
 // read sends a GET, again where Do would do that, and reads the whole answer, which is about so large, in bytes.
@@ -38,16 +49,13 @@ func read(ctx context.Context, request *rest.Request, size int) answer {
 			}
 			return answer{err: err}
 		}
-		body, _ := bodies.Get().(*bytes.Buffer)
-		body.Reset()
-		body.Grow(size + size/16)
-		_, err = body.ReadFrom(stream)
+		b := body(size + size/16)
+		_, err = b.ReadFrom(stream)
 		_ = stream.Close()
 		if err != nil {
-			bodies.Put(body)
 			return answer{err: fmt.Errorf("reading the answer: %w", err)}
 		}
-		return answer{body: body}
+		return answer{body: b}
 	}
 }
 
