@@ -1,9 +1,9 @@
 package survey
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -14,29 +14,28 @@ import (
 // answer is what a server sent, in memory that is used again: that of Do grows while it reads, and
 // is garbage after that, which was a fifth of all that a run allocates.
 type answer struct {
-	body *bytes.Buffer
+	body []byte
 	err  error
 }
 
 // bodies are those that nobody reads any more.
-var bodies sync.Pool // of *bytes.Buffer
+var bodies sync.Pool // of *[]byte
 
 // free gives the memory of an answer back, unless most of it was not needed: with pages of several
 // megabytes it is a large part of what a run takes. Nobody may look at the body after that.
 func (a answer) free() {
-	if a.body != nil && a.body.Cap() <= a.body.Len()+a.body.Len()/4 {
-		bodies.Put(a.body)
+	if cap(a.body) <= len(a.body)+len(a.body)/4 {
+		bodies.Put(&a.body)
 	}
 }
 
 // body is an empty one with room for so many bytes.
-func body(room int) *bytes.Buffer {
-	b, _ := bodies.Get().(*bytes.Buffer)
-	if b == nil || b.Cap() < room { // to grow it would double it
-		return bytes.NewBuffer(make([]byte, 0, room))
+func body(room int) []byte {
+	b, _ := bodies.Get().(*[]byte)
+	if b == nil || cap(*b) < room {
+		return make([]byte, 0, room)
 	}
-	b.Reset()
-	return b
+	return (*b)[:0]
 }
 
 // read sends a GET, again where Do would do that, and reads the whole answer, which is about so large, in bytes.
@@ -49,13 +48,30 @@ func read(ctx context.Context, request *rest.Request, size int) answer {
 			}
 			return answer{err: err}
 		}
-		b := body(size + size/16)
-		_, err = b.ReadFrom(stream)
+		b, err := readInto(body(size+size/16), stream)
 		_ = stream.Close()
 		if err != nil {
 			return answer{err: fmt.Errorf("reading the answer: %w", err)}
 		}
 		return answer{body: b}
+	}
+}
+
+// readInto is io.ReadAll into memory that is there. It grows by a quarter: to double is too much where a
+// server floods.
+func readInto(b []byte, r io.Reader) ([]byte, error) {
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func (l listing) all(ctx context.Context, options metav1.ListOptions, use func(r
 		}
 		if options.Continue = p.next; options.Continue != "" {
 			options.ResourceVersion = "" // it is that of the first page
-			size = a.body.Len()
+			size = len(a.body)
 			next = ask(options)
 		}
 		err = p.each(use)
@@ -118,7 +118,7 @@ func (l listing) open(a answer) (page, error) {
 	if a.err != nil {
 		return page{}, a.err
 	}
-	body := a.body.Bytes()
+	body := a.body
 	objects := l.list()
 	if err := checkKind(body, objects); err != nil {
 		return page{}, err
