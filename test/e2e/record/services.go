@@ -8,8 +8,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	dumps "github.com/kubectl-mesh/kubectl-mesh/internal/dump"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ask"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 )
 
 // services is a fleet that no API servers are needed for: a service whose port is named
@@ -22,7 +26,7 @@ func writeServices(into string) error {
 	west := f.Get("west")
 	renamePort(west)
 	west.Remotes = nil
-	return write(f, filepath.Join(into, services))
+	return write(f, filepath.Join(into, services), nil)
 }
 
 // whole is a fleet for mesh-check, with all that an installation leaves in a cluster: one cluster has a
@@ -40,7 +44,27 @@ func writeWhole(into string) error {
 			ns.Labels = map[string]string{"istio.io/rev": "1-28"}
 		}
 	})
-	return write(f, filepath.Join(into, whole))
+	return write(f, filepath.Join(into, whole), answers(f.Facts()))
+}
+
+// answers are what the control planes of a fleet say where each has heard of all that there is.
+func answers(f *facts.Fleet) map[string][]podaccess.Answer {
+	addresses := map[string]facts.Addresses{}
+	for i := range f.Clusters {
+		c := &f.Clusters[i]
+		addresses[istio.ClusterID(c)] = facts.AddressesOf(resources.EndpointSlices.Of(c).Value)
+	}
+	out := map[string][]podaccess.Answer{}
+	for context, views := range istiotest.Connected(f, nil).Istiods {
+		for _, v := range views.Value {
+			v.Shards = facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: map[string]facts.Addresses{}}
+			for _, c := range v.Clusters.Value {
+				v.Shards.Value[c.ID] = addresses[c.ID]
+			}
+			out[context] = append(out[context], ask.Pages(istiotest.System, v)...)
+		}
+	}
+	return out
 }
 
 // renamePort names the port of a service in one cluster as it is not named in the others.
@@ -50,9 +74,9 @@ func renamePort(c *istiotest.Cluster) {
 	c.Slice("helloworld").Ports[0].Name = &name
 }
 
-func write(f *istiotest.Fleet, dir string) error {
+func write(f *istiotest.Fleet, dir string, said map[string][]podaccess.Answer) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	return dumps.Write(dir, f.Facts(), resources.All)
+	return dumps.WriteAll(dir, f.Facts(), resources.All, said)
 }
