@@ -43,9 +43,6 @@ func Screens(t *testing.T, plugin command.Plugin, documents map[string]any, comm
 				continue
 			}
 			for _, columns := range []int{80, 120} {
-				if isLarge && columns > 80 {
-					continue
-				}
 				name := fmt.Sprintf("screens/%s-%d-%d.txt", cmp.Or(strings.Join(strings.Fields(line), "_"), "check"), size, columns)
 				ctx := command.WithFacts(context.Background(), large(size))
 				out := screen(t, ctx, plugin, columns, append(strings.Fields(line), "--from", "fleet", "--color", "never")...)
