@@ -35,6 +35,9 @@ const (
 var plugins = []string{check, certs, network, endpoints}
 
 func TestMain(m *testing.M) {
+	if most, err := time.ParseDuration(os.Getenv(runs)); err == nil {
+		os.Exit(measured(most))
+	}
 	flag.Parse()
 	os.Exit(run(m))
 }
@@ -142,25 +145,30 @@ func (a try) do(t *testing.T) outcome {
 	if a.codes == nil {
 		a.codes = []int{0, 1, 2}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), a.most+10*time.Second)
+	most := a.most + 10*time.Second
+	ctx, cancel := context.WithTimeout(t.Context(), most+10*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(*binaries, a.plugin), a.args...)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, self, append([]string{filepath.Join(*binaries, a.plugin)}, a.args...)...)
 	cmd.Dir = a.dir
 	if cmd.Dir == "" {
 		cmd.Dir = t.TempDir()
 	}
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "KUBECONFIG=" + filepath.Join(cmd.Dir, "none")}, a.env...)
+	cmd.Env = append(cmd.Env, runs+"="+most.String())
 	cmd.Stdin = strings.NewReader(a.stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	begin := time.Now()
-	err := cmd.Run()
-	out := outcome{
-		code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(), took: time.Since(begin), memory: peak(cmd.ProcessState),
-	}
+	err = cmd.Run()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%s %q: %v", a.plugin, a.args, err)
 	}
+	out := outcome{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), took: time.Since(begin)}
+	out.stderr, out.memory = cutPeak(t, stderr.String())
 	tries.add(a.area, out)
 	a.hold(t, out)
 	return out
