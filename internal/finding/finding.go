@@ -206,6 +206,18 @@ func (r Result) RootCauses() []Finding {
 	return out
 }
 
+// Root is what causes a finding, and what causes that in turn; the finding itself where nothing of the result does.
+func (r Result) Root(f Finding) Finding {
+	for range r.Findings {
+		i := slices.IndexFunc(r.Findings, func(o Finding) bool { return o.ID() == f.CausedBy })
+		if i < 0 {
+			break
+		}
+		f = r.Findings[i]
+	}
+	return f
+}
+
 // Of is what a result says of some codes: their findings, those that cause them, and
 // where they could not be checked.
 func (r Result) Of(codes []Code) Result {

@@ -92,19 +92,19 @@ func (w *way) path(ref api.Ref) view.Path {
 		switch {
 		case p.StoppedAt != "":
 		case len(found) == 0:
-			p.Steps = append(p.Steps, view.Step{Name: s.name, Outcome: view.Passed, Detail: s.well})
+			p.Steps = append(p.Steps, view.Step{Name: s.Name, Outcome: view.Passed, Detail: s.Well})
 		default:
 			f := found[0]
-			p.Steps = append(p.Steps, view.Step{Name: s.name, Outcome: view.Fault, Detail: f.Title, Code: f.Code})
+			p.Steps = append(p.Steps, view.Step{Name: s.Name, Outcome: view.Fault, Detail: f.Title, Code: f.Code})
 			if stops(f) {
-				p.Verdict, p.StoppedAt, decides = view.Broken, s.name, &f
+				p.Verdict, p.StoppedAt, decides = view.Broken, s.Name, &f
 			} else if decides == nil {
 				p.Verdict, decides = view.Partial, &f
 			}
 		}
 	}
 	if decides != nil {
-		root := w.rootOf(*decides)
+		root := w.found.Root(*decides)
 		p.Code, p.Cause, p.Summary = root.Code, root.ID(), said(root)
 		return p
 	}
@@ -128,7 +128,7 @@ func (w *way) unknownService(p view.Path, ref api.Ref) view.Path {
 		if f.Code == "EP213" && slices.Contains(f.Clusters, w.to.Called()) && !w.by.Plane.Known()[ref] {
 			p.Findings = append(p.Findings, f.ID())
 			if f.Severity != finding.Note {
-				root := w.rootOf(f)
+				root := w.found.Root(f)
 				p.Code, p.Cause, p.StoppedAt = root.Code, root.ID(), stepVirtualMesh
 				return ends(p, view.Broken, said(root))
 			}

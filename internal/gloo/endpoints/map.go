@@ -129,7 +129,7 @@ func (w *way) route() view.Route {
 			if stops(f) && (f.Code != "EP206" && f.Code != "EP207" || len(w.leads()) == 0) {
 				status = view.RouteBroken
 			}
-			root := w.rootOf(f)
+			root := w.found.Root(f)
 			r.Block(status, said(root), []finding.Finding{root, f})
 		}
 	}
@@ -177,7 +177,7 @@ func (w *way) refusal() (finding.Finding, bool) {
 			gateway := w.to.Target() != nil && slices.Contains(f.Clusters, w.to.Target().Context) &&
 				slices.Contains([]finding.Code{"NET201", "NET202", "NET203"}, code)
 			if gateway || management && (code == "CP201" || slices.Contains(about, f.Object)) {
-				return w.rootOf(f), true
+				return w.found.Root(f), true
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // way is how clients of one mesh get to services of another one, by the VirtualMesh that has both.
@@ -60,27 +61,28 @@ const (
 	stepPods        = "pods"
 )
 
-// step is one of them: the codes that are about it, and what is said where nothing is wrong.
-type step struct {
-	name  string
-	codes []finding.Code
-	well  string
-}
-
 // steps are those of a way, which is judged by what is there: what the management plane says of it is the cause.
-func (w *way) steps() []step {
-	out := []step{{stepVirtualMesh, []finding.Code{"EP204"}, w.by.Called().String() + " has both"}}
+func (w *way) steps() []view.Check {
+	out := []view.Check{{Name: stepVirtualMesh, Codes: []finding.Code{"EP204"}, Well: w.by.Called().String() + " has both"}}
 	if w.by.Shares() {
-		out = append(out, step{stepTrust, []finding.Code{"CERT201", "CERT202", "CERT203", "CERT204", "CERT205", "CERT209"},
-			"both have certificates of the shared root"})
+		out = append(out, view.Check{
+			Name: stepTrust, Codes: []finding.Code{"CERT201", "CERT202", "CERT203", "CERT204", "CERT205", "CERT209"},
+			Well: "both have certificates of the shared root",
+		})
 	}
-	out = append(out, step{stepEntry, []finding.Code{"EP206", "EP207", "NET205"},
-		"ServiceEntries of " + w.from.Called() + " lead to " + w.at()})
+	out = append(out, view.Check{
+		Name: stepEntry, Codes: []finding.Code{"EP206", "EP207", "NET205"},
+		Well: "ServiceEntries of " + w.from.Called() + " lead to " + w.at(),
+	})
 	if !w.by.Flat() {
-		out = append(out, step{stepGateway, []finding.Code{"NET201", "NET202", "NET203", "NET206", "NET207"},
-			"it is the gateway of " + w.to.Called()})
+		out = append(out, view.Check{
+			Name: stepGateway, Codes: []finding.Code{"NET201", "NET202", "NET203", "NET206", "NET207"},
+			Well: "it is the gateway of " + w.to.Called(),
+		})
 	}
-	return append(out, step{stepPods, []finding.Code{"EP211", "EP212"}, "pods of " + w.to.Called() + " are ready"})
+	return append(out, view.Check{
+		Name: stepPods, Codes: []finding.Code{"EP211", "EP212"}, Well: "pods of " + w.to.Called() + " are ready",
+	})
 }
 
 // concerns reports whether a finding is about the way.
@@ -116,17 +118,8 @@ func (w *way) concerns(f finding.Finding) bool {
 }
 
 // foundAt are the findings about a step of the way, those that let nothing by first.
-func (w *way) foundAt(s step) []finding.Finding {
-	var out []finding.Finding
-	for _, f := range w.found.Findings {
-		if slices.Contains(s.codes, f.Code) && f.Severity != finding.Note && w.concerns(f) {
-			out = append(out, f)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b finding.Finding) int {
-		return rank(a) - rank(b)
-	})
-	return out
+func (w *way) foundAt(s view.Check) []finding.Finding {
+	return s.At(w.found, w.concerns, func(a, b finding.Finding) int { return rank(a) - rank(b) })
 }
 
 func rank(f finding.Finding) int {
@@ -142,39 +135,12 @@ func stops(f finding.Finding) bool {
 	return f.Severity == finding.Error && f.Code != "EP204" || f.Code == "EP211"
 }
 
-// rootOf is the cause of a finding, and what causes that.
-func (w *way) rootOf(f finding.Finding) finding.Finding {
-	for range w.found.Findings {
-		i := slices.IndexFunc(w.found.Findings, func(o finding.Finding) bool { return o.ID() == f.CausedBy })
-		if i < 0 {
-			break
-		}
-		f = w.found.Findings[i]
-	}
-	return f
-}
-
 // said is what a finding says, and of which cluster.
 func said(f finding.Finding) string { return finding.List(f.Clusters) + ": " + f.Title }
 
 // unknowns are what was not checked of the way.
 func (w *way) unknowns() []finding.Unknown {
-	var codes []finding.Code
-	for _, s := range w.steps() {
-		codes = append(codes, s.codes...)
-	}
-	var out []finding.Unknown
-	for _, u := range w.found.Unknowns {
-		if u.Cluster != w.by.Plane.Cluster.Context && u.Cluster != w.from.Called() && u.Cluster != w.to.Called() {
-			continue
-		}
-		of := slices.DeleteFunc(slices.Clone(u.Codes), func(c finding.Code) bool { return !slices.Contains(codes, c) })
-		if len(of) > 0 {
-			u.Codes = of
-			out = append(out, u)
-		}
-	}
-	return out
+	return view.Unchecked(w.steps(), w.found, w.by.Plane.Cluster.Context, w.from.Called(), w.to.Called())
 }
 
 // leads are where the ServiceEntry of a service leads that a mesh has.

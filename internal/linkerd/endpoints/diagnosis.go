@@ -173,39 +173,47 @@ const (
 	stepPolicy     = "policy"
 )
 
-// step is one of them: the codes that are about it, and what is said where nothing is wrong.
-type step struct {
-	name  string
-	codes []finding.Code
-	well  string
-}
-
 // steps are those of the way's mode.
-func (w *way) steps() []step {
+func (w *way) steps() []view.Check {
 	l := w.link
-	out := []step{
-		{stepLink, []finding.Code{"EP117", "EP119", "EP120"}, l.Object().String() + " leads to " + w.to()},
-		{stepExport, []finding.Code{"EP118", "EP124"}, fmt.Sprintf("%s exports the service (%s)", w.to(), w.mode)},
+	out := []view.Check{
+		{Name: stepLink, Codes: []finding.Code{"EP117", "EP119", "EP120"}, Well: l.Object().String() + " leads to " + w.to()},
+		{Name: stepExport, Codes: []finding.Code{"EP118", "EP124"}, Well: fmt.Sprintf("%s exports the service (%s)", w.to(), w.mode)},
 	}
 	if w.mode == model.None {
 		return out
 	}
 	out = append(out,
-		step{stepTrust, []finding.Code{"CERT101", "CERT105", "CERT106", "CERT108", "CERT109", "NET111"}, "the clusters trust each other"},
-		step{stepMirror, []finding.Code{"EP122", "EP110", "EP109", "EP121"}, fmt.Sprintf("service %s stands for it", w.name)},
-		step{stepController, []finding.Code{"EP101", "EP103", "EP105", "EP107", "EP108"}, "its controller runs, and can read " + w.to()},
+		view.Check{
+			Name: stepTrust, Codes: []finding.Code{"CERT101", "CERT105", "CERT106", "CERT108", "CERT109", "NET111"},
+			Well: "the clusters trust each other",
+		},
+		view.Check{
+			Name: stepMirror, Codes: []finding.Code{"EP122", "EP110", "EP109", "EP121"}, Well: fmt.Sprintf("service %s stands for it", w.name),
+		},
+		view.Check{
+			Name: stepController, Codes: []finding.Code{"EP101", "EP103", "EP105", "EP107", "EP108"},
+			Well: "its controller runs, and can read " + w.to(),
+		},
 	)
 	if w.mode != model.ByGateway {
 		return append(out,
-			step{stepWatch, []finding.Code{"EP102", "EP106"}, "the destination controller watches " + w.to()},
-			step{stepEndpoints, []finding.Code{"EP115", "EP116"}, "clients are given pods of " + w.to()},
+			view.Check{
+				Name: stepWatch, Codes: []finding.Code{"EP102", "EP106"}, Well: "the destination controller watches " + w.to(),
+			},
+			view.Check{Name: stepEndpoints, Codes: []finding.Code{"EP115", "EP116"}, Well: "clients are given pods of " + w.to()},
 		)
 	}
 	return append(out,
-		step{stepGateway, []finding.Code{"NET101", "NET107", "NET102", "NET103", "NET104", "NET106", "NET110", "NET109", "NET108", "NET115"},
-			"the gateway is at " + net.JoinHostPort(l.Spec.GatewayAddress, l.Spec.GatewayPort)},
-		step{stepEndpoints, []finding.Code{"EP111", "EP112"}, "clients are given the gateway"},
-		step{stepPolicy, []finding.Code{"EP123"}, "no policy keeps the gateway from the service"},
+		view.Check{
+			Name: stepGateway,
+			Codes: []finding.Code{
+				"NET101", "NET107", "NET102", "NET103", "NET104", "NET106", "NET110", "NET109", "NET108", "NET115",
+			},
+			Well: "the gateway is at " + net.JoinHostPort(l.Spec.GatewayAddress, l.Spec.GatewayPort),
+		},
+		view.Check{Name: stepEndpoints, Codes: []finding.Code{"EP111", "EP112"}, Well: "clients are given the gateway"},
+		view.Check{Name: stepPolicy, Codes: []finding.Code{"EP123"}, Well: "no policy keeps the gateway from the service"},
 	)
 }
 
@@ -346,22 +354,7 @@ func (w *way) inPart(code finding.Code) bool {
 
 // unknowns are what was not checked of the way.
 func (w *way) unknowns() []finding.Unknown {
-	var codes []finding.Code
-	for _, s := range w.steps() {
-		codes = append(codes, s.codes...)
-	}
-	var out []finding.Unknown
-	for _, u := range w.found.Unknowns {
-		if u.Cluster != w.link.Source.Context && u.Cluster != w.to() {
-			continue
-		}
-		of := slices.DeleteFunc(slices.Clone(u.Codes), func(c finding.Code) bool { return !slices.Contains(codes, c) })
-		if len(of) > 0 {
-			u.Codes = of
-			out = append(out, u)
-		}
-	}
-	return out
+	return view.Unchecked(w.steps(), w.found, w.link.Source.Context, w.to())
 }
 
 // path is the verdict on the way.
@@ -380,18 +373,18 @@ func (w *way) path() view.Path {
 		}
 		i := slices.IndexFunc(found, func(f finding.Finding) bool { return f.Severity == finding.Error })
 		if i < 0 {
-			p.Steps = append(p.Steps, view.Step{Name: s.name, Outcome: view.Passed, Detail: s.well})
-			if s.name == stepExport && w.mode == model.None {
+			p.Steps = append(p.Steps, view.Step{Name: s.Name, Outcome: view.Passed, Detail: s.Well})
+			if s.Name == stepExport && w.mode == model.None {
 				return w.ends(p, view.Nothing, fmt.Sprintf("%s does not export it to %s", w.to(), w.link.Source.Context))
 			}
 			continue
 		}
 		f := found[i]
-		p.Steps = append(p.Steps, view.Step{Name: s.name, Outcome: view.Fault, Detail: f.Title, Code: f.Code})
+		p.Steps = append(p.Steps, view.Step{Name: s.Name, Outcome: view.Fault, Detail: f.Title, Code: f.Code})
 		if w.inPart(f.Code) {
 			p.Verdict = view.Partial
 		} else {
-			p.Verdict, p.StoppedAt = view.Broken, s.name
+			p.Verdict, p.StoppedAt = view.Broken, s.Name
 		}
 		if decides == nil || p.Verdict == view.Broken {
 			decides = &f
@@ -399,7 +392,7 @@ func (w *way) path() view.Path {
 	}
 	w.ports(&p)
 	if decides != nil {
-		root := w.rootOf(*decides)
+		root := w.found.Root(*decides)
 		p.Code, p.Cause, p.Summary = root.Code, root.ID(), w.name+": "+root.Title
 		return p
 	}
@@ -407,27 +400,8 @@ func (w *way) path() view.Path {
 }
 
 // foundAt are the findings about the way that belong to a step, root causes first.
-func (w *way) foundAt(s step) []finding.Finding {
-	var out []finding.Finding
-	for _, f := range w.found.Findings {
-		if slices.Contains(s.codes, f.Code) && f.Severity != finding.Note && w.concerns(f) {
-			out = append(out, f)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b finding.Finding) int { return cmp.Compare(len(a.CausedBy), len(b.CausedBy)) })
-	return out
-}
-
-// rootOf is the cause of a finding, and what causes that.
-func (w *way) rootOf(f finding.Finding) finding.Finding {
-	for range w.found.Findings {
-		i := slices.IndexFunc(w.found.Findings, func(o finding.Finding) bool { return o.ID() == f.CausedBy })
-		if i < 0 {
-			break
-		}
-		f = w.found.Findings[i]
-	}
-	return f
+func (w *way) foundAt(s view.Check) []finding.Finding {
+	return s.At(w.found, w.concerns, func(a, b finding.Finding) int { return cmp.Compare(len(a.CausedBy), len(b.CausedBy)) })
 }
 
 // unbroken is the verdict where no rule says that something is wrong.
@@ -620,7 +594,7 @@ func LinkFaults(l *model.Link, found finding.Result, mode model.Mode) (faults []
 				continue
 			}
 			broken = broken || !w.inPart(f.Code)
-			if root := w.rootOf(f); !slices.ContainsFunc(faults, func(o finding.Finding) bool { return o.ID() == root.ID() }) {
+			if root := w.found.Root(f); !slices.ContainsFunc(faults, func(o finding.Finding) bool { return o.ID() == root.ID() }) {
 				faults = append(faults, root)
 			}
 		}
