@@ -63,7 +63,7 @@ func (d differences) find(namespaces ...string) {
 		}
 		for i := range primaries {
 			for k := i + 1; k < len(primaries); k++ {
-				if areOfTwoMeshes(d.mesh, primaries[i], primaries[k]) {
+				if d.mesh.KnownApart(primaries[i], primaries[k]) {
 					continue
 				}
 				for _, object := range objectsOf(config[i]) {

@@ -277,7 +277,7 @@ func (e *evaluator) evaluate(s service, n *notes, memory *istio.Memory) *Diagnos
 			continue
 		}
 		for _, to := range e.clusters {
-			if from == to || e.skips(to, s) || !e.asked && (hasNothing(to, s) || areOfTwoMeshes(e.mesh, from, to)) {
+			if from == to || e.skips(to, s) || !e.asked && (hasNothing(to, s) || e.mesh.KnownApart(from, to)) {
 				continue
 			}
 			for _, src := range e.clientsOf(from, s) {
@@ -304,11 +304,6 @@ func hasNothing(c *model.Cluster, s service) bool {
 // which those want to know who ask for the service.
 func (e *evaluator) skips(c *model.Cluster, s service) bool {
 	return c.Membership.State == model.Outside && (!e.asked || e.managedBy[c] == nil || s.in(c) == nil)
-}
-
-// areOfTwoMeshes reports whether two clusters are known to be of different meshes.
-func areOfTwoMeshes(m *model.Mesh, a, b *model.Cluster) bool {
-	return a.Membership.Reason == model.Linked && b.Membership.Reason == model.Linked && !m.Same(a, b)
 }
 
 // presences are what clusters have of a service.
