@@ -104,9 +104,18 @@ type said struct {
 }
 
 func say(f fleet) said {
-	m := model.New(f.facts, model.Options{Seen: f.seen, Hosts: f.hosts})
-	result := istiomesh.Judge(m, rule.Options{}, mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints)
+	m := f.model()
+	result := judge(m)
 	return said{m, result, views.Map(m, result), remotesecrets.List(m, result)}
+}
+
+func (f fleet) model() *model.Mesh {
+	return model.New(f.facts, model.Options{Seen: f.seen, Hosts: f.hosts})
+}
+
+// judge is what the rules of all areas say of a model.
+func judge(m *model.Mesh) finding.Result {
+	return istiomesh.Judge(m, rule.Options{}, mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints)
 }
 
 // No two commands disagree about a pair of clusters, or about who is part of the mesh.

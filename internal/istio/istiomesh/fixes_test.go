@@ -2,90 +2,50 @@ package istiomesh_test
 
 import (
 	"fmt"
-	"maps"
 	"os"
+	"reflect"
 	"regexp"
-	"slices"
-	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/effects"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/simulate"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/simulate/simulatetest"
 )
-
-// exception is a fix of a code that does not pass, and why that is right.
-type exception struct {
-	code finding.Code
-	// added are errors and warnings that may come with its commands alone.
-	added []finding.Code
-	// left: the finding may stay after its commands alone.
-	left bool
-	why  string
-}
 
 // exceptions are all fixes that do not pass.
-var exceptions = []exception{
-	{code: "CERT004", added: []finding.Code{"CERT002", "CERT037"}, why: "a person first gives every cluster both roots; istiod writes the CA into its webhooks when it starts"},
-	{code: "CERT016", left: true, why: "a person first lets proxies take the roots, in the mesh config"},
-	{code: "NET006", added: []finding.Code{"GW001", "NET013"}, left: true, why: "a person first sets the network in the values of istiod's installation"},
-	{code: "NET007", added: []finding.Code{"NET002", "NET006"}, left: true, why: "a person installs gateways, and sets the networks in the values of the installations"},
-	{code: "PR010", left: true, why: "a person first creates the Service, or corrects the address in the values of the installation"},
-	{code: "SEC008", left: true, why: "a Secret of another name, which istiod cannot use, stays next to the new one until a person deletes it"},
-	{code: "GW039", left: true, why: "istiod takes the label from the waypoint's Service when it is gone from the Gateway"},
-	{code: "EP038", left: true, why: "a person gives the other network a gateway for ambient proxies, or takes the variable away everywhere"},
-	{code: "NET002", left: true, why: "a person sets the network in the values of the installation"},
-	{code: "EP051", added: []finding.Code{"EP036", "EP037"}, why: "what one cluster has and the other is given is wrong in the one as well"},
-	{code: "EP052", added: []finding.Code{"EP018"}, why: "the same rule is changed in one cluster after the other"},
-	{code: "EP054", added: []finding.Code{"EP018"}, why: "the same rule is changed in one cluster after the other"},
-	{code: "SEC018", added: []finding.Code{"NET040"}, why: "the release has that bug as well"},
-	{code: "CERT037", left: true, why: "istiod writes the CA into its webhooks when it starts"},
-	{code: "EP002", added: []finding.Code{"EP007", "CP030"}, why: "other workloads of the namespace are named once it is injected"},
-	{code: "CP034", left: true, why: "the event of the refusal stays until it is old"},
-	{code: "CP025", left: true, why: "a person first makes the ConfigMap; the event of the refusal stays until it is old"},
-	{code: "CP010", left: true, why: "which release the injector gives to new pods was not read"},
-	{code: "GW017", left: true, why: "gateways of one name in two clusters have a fix each"},
-	{code: "PR007", added: []finding.Code{"PR004", "PR008"}, why: "istiod writes its root and the CA bundle once it watches the cluster"},
-	{code: "SEC001", added: []finding.Code{"SEC001", "SEC023", "PR004", "PR008"}, left: true,
-		why: "other pairs lack remote secrets too; istiod writes its root and the CA bundle once it watches the cluster"},
-	{code: "SEC001", added: []finding.Code{"EP030", "GW001", "SEC006", "CERT017"},
-		why: "where two meshes are joined on purpose, what both of them need shows only then"},
+var exceptions = []simulatetest.Exception{
+	{Code: "CERT004", Added: []finding.Code{"CERT002", "CERT037"}, Why: "a person first gives every cluster both roots; istiod writes the CA into its webhooks when it starts"},
+	{Code: "CERT016", Left: true, Why: "a person first lets proxies take the roots, in the mesh config"},
+	{Code: "NET006", Added: []finding.Code{"GW001", "NET013"}, Left: true, Why: "a person first sets the network in the values of istiod's installation"},
+	{Code: "NET007", Added: []finding.Code{"NET002", "NET006"}, Left: true, Why: "a person installs gateways, and sets the networks in the values of the installations"},
+	{Code: "PR010", Left: true, Why: "a person first creates the Service, or corrects the address in the values of the installation"},
+	{Code: "SEC008", Left: true, Why: "a Secret of another name, which istiod cannot use, stays next to the new one until a person deletes it"},
+	{Code: "GW039", Left: true, Why: "istiod takes the label from the waypoint's Service when it is gone from the Gateway"},
+	{Code: "EP038", Left: true, Why: "a person gives the other network a gateway for ambient proxies, or takes the variable away everywhere"},
+	{Code: "NET002", Left: true, Why: "a person sets the network in the values of the installation"},
+	{Code: "EP051", Added: []finding.Code{"EP036", "EP037"}, Why: "what one cluster has and the other is given is wrong in the one as well"},
+	{Code: "EP052", Added: []finding.Code{"EP018"}, Why: "the same rule is changed in one cluster after the other"},
+	{Code: "EP054", Added: []finding.Code{"EP018"}, Why: "the same rule is changed in one cluster after the other"},
+	{Code: "SEC018", Added: []finding.Code{"NET040"}, Why: "the release has that bug as well"},
+	{Code: "CERT037", Left: true, Why: "istiod writes the CA into its webhooks when it starts"},
+	{Code: "EP002", Added: []finding.Code{"EP007", "CP030"}, Why: "other workloads of the namespace are named once it is injected"},
+	{Code: "CP034", Left: true, Why: "the event of the refusal stays until it is old"},
+	{Code: "CP025", Left: true, Why: "a person first makes the ConfigMap; the event of the refusal stays until it is old"},
+	{Code: "CP010", Left: true, Why: "which release the injector gives to new pods was not read"},
+	{Code: "GW017", Left: true, Why: "gateways of one name in two clusters have a fix each"},
+	{Code: "PR007", Added: []finding.Code{"PR004", "PR008"}, Why: "istiod writes its root and the CA bundle once it watches the cluster"},
+	{Code: "SEC001", Added: []finding.Code{"SEC001", "SEC023", "PR004", "PR008"}, Left: true,
+		Why: "other pairs lack remote secrets too; istiod writes its root and the CA bundle once it watches the cluster"},
+	{Code: "SEC001", Added: []finding.Code{"EP030", "GW001", "SEC006", "CERT017"},
+		Why: "where two meshes are joined on purpose, what both of them need shows only then"},
 }
 
-// excuse is the exception for a fix of a code that leaves the finding, or adds another code.
-func excuse(code finding.Code, left bool, added finding.Code) (int, bool) {
-	i := slices.IndexFunc(exceptions, func(e exception) bool {
-		return e.code == code && (left && e.left || added != "" && slices.Contains(e.added, added))
-	})
-	return i, i >= 0
-}
-
-// tried is what became of the fixes of a code in fleets that are not drawn.
-type tried struct {
-	proven bool
-	// why are the reasons for which some could not be proven.
-	why map[string]bool
-}
-
-// words say for docs/fixes.md why a command is not simulated.
-var words = map[simulate.Kind]string{
-	simulate.Asks:      "a person edits something, or says what only a person knows",
-	simulate.Foreign:   "it takes a file or a program that only a person has",
-	simulate.NotRead:   "it changes what no rule reads",
-	simulate.Uncertain: "a cloud, an installation or the manifest of a workload decides what follows",
-}
-
-const (
-	shows    = "it shows where to look"
-	live     = "the finding rests on what running clusters answer"
-	byPerson = "a person does the steps that have no command"
-	byCause  = "its cause is fixed instead"
-)
+// standIns are values for what a person fills in, of a range that is for documentation: a fix
+// with another address of the kind does the same.
+var standIns = map[string]string{"ADDRESS": "192.0.2.10", "HOST": "192.0.2.11"}
 
 // mostDrawn is how many random fleets are tried.
 const mostDrawn = 60
@@ -96,7 +56,7 @@ func TestFixesDoNoHarm(t *testing.T) {
 	if raceDetector {
 		t.Skip("it is one goroutine; make unit runs it without the race detector")
 	}
-	all, used, silent := map[finding.Code]*tried{}, map[int]bool{}, map[string]bool{}
+	proofs, silent := simulatetest.New(exceptions), map[string]bool{}
 	drawn := 0
 	for _, f := range fleets(t) {
 		if f.random {
@@ -105,94 +65,33 @@ func TestFixesDoNoHarm(t *testing.T) {
 			}
 		}
 		said := say(f)
-		options := model.Options{Seen: f.seen, Hosts: f.hosts}
-		prover := istiomesh.NewProver(f.facts, options, said.result, mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints)
-		note := func(code finding.Code, proven bool, why string) {
-			if f.random || f.missed {
-				return
-			}
-			if all[code] == nil {
-				all[code] = &tried{why: map[string]bool{}}
-			}
-			all[code].proven = all[code].proven || proven
-			if why != "" {
-				all[code].why[why] = true
-			}
-		}
 		for _, x := range said.result.Findings {
 			warned(said.mesh, x, silent, func(format string, args ...any) { t.Errorf("%s: %s", f.name, fmt.Sprintf(format, args...)) })
-			switch {
-			case x.CausedBy != "":
-				note(x.Code, false, byCause)
-			case !prover.Finds(x):
-				note(x.Code, false, live)
-			}
 		}
-		for _, x := range prover.Before().RootCauses() {
-			for n, way := range finding.Ways(x.Fix) {
-				if len(finding.Commands(way)) == 0 {
-					note(x.Code, false, byPerson)
-					continue
-				}
-				proof, _ := prover.Prove(x, way)
-				fail := func(format string, args ...any) {
-					t.Errorf("%s: %s, way %d: %s\n%s", f.name, x.ID(), n+1, fmt.Sprintf(format, args...), text(way))
-				}
-				for i, o := range proof.Outcomes {
-					if o.Kind == simulate.Refused {
-						fail("command %d is refused: %s", i+1, o.Why)
-					}
-				}
-				gap, is := proof.Gap()
-				switch {
-				case is:
-					note(x.Code, false, words[gap.Kind])
-					continue
-				case !proof.Changes():
-					note(x.Code, false, shows)
-					continue
-				case !proof.Left && len(proof.Added) == 0:
-					note(x.Code, true, "")
-					continue
-				}
-				note(x.Code, false, byPerson)
-				looks := slices.ContainsFunc(proof.Outcomes, func(o simulate.Outcome) bool { return o.Kind == simulate.Reads })
-				// What random fleets have of faults hides one another.
-				same := !f.random && !f.missed || f.random && cmp.Equal(x.Evidence, proof.After.Evidence)
-				if e, ok := excuse(x.Code, true, ""); proof.Left && !looks && same {
-					if used[e] = true; !ok {
-						fail("it is still there: %s %v", proof.After.Title, proof.Unknown)
-					}
-				}
-				for _, a := range proof.Added {
-					if f.random || f.missed {
-						continue
-					}
-					e, ok := excuse(x.Code, false, a.Code)
-					if used[e] = true; !ok {
-						fail("it causes %s: %s", a.ID(), a.Title)
-					}
-				}
-			}
+		unseen := f
+		unseen.seen = facts.Seen{}
+		before := said.result
+		if !reflect.ValueOf(f.seen).IsZero() {
+			before = judge(unseen.model())
 		}
+		proofs.Try(t, simulatetest.Fleet{
+			Name: f.name, Said: said.result, Before: before, Drawn: f.random, Missed: f.missed,
+			Judge: func(then *facts.Fleet) finding.Result {
+				as := unseen
+				as.facts = then
+				return judge(as.model())
+			},
+			World: func() *simulate.World {
+				w := simulate.New(f.facts, resources.All, effects.Istio{})
+				w.Values = standIns
+				return w
+			},
+		})
 	}
-	for i, e := range exceptions {
-		if !used[i] && !testing.Short() {
-			t.Errorf("no fleet takes the exception of %s: %s", e.code, e.why)
-		}
+	if !testing.Short() {
+		proofs.Used(t)
 	}
-	t.Run("docs/fixes.md", func(t *testing.T) { document(t, all) })
-}
-
-func text(steps []finding.Step) string {
-	var b strings.Builder
-	for _, s := range steps {
-		fmt.Fprintf(&b, "    %s\n", s.Say)
-		for _, c := range s.Run {
-			fmt.Fprintf(&b, "        %s\n", c)
-		}
-	}
-	return b.String()
+	t.Run("docs/fixes.md", func(t *testing.T) { proofs.Document(t, "../../../docs", "fixes.md", fixesHead, pasted(t)) })
 }
 
 var pastedCode = regexp.MustCompile(`(?m)^\s*code:\s+"([A-Z]+[0-9]{3})"`)
@@ -216,57 +115,18 @@ A code that is missing here is found only by asking running clusters (probes, pr
 | --- | --- | --- | --- |
 `
 
-// document holds docs/fixes.md to what was tried: go test -update writes it.
-func document(t *testing.T, all map[finding.Code]*tried) {
-	const path = "../../../docs/fixes.md"
-	pasted := map[finding.Code]bool{}
+// pasted are the codes whose fixes are pasted into bash.
+func pasted(t *testing.T) map[finding.Code]bool {
+	t.Helper()
+	out := map[finding.Code]bool{}
 	for _, file := range []string{"fix_test.go", "controlplanefaults_test.go"} {
 		source, err := os.ReadFile("../../../test/e2e/" + file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range pastedCode.FindAllStringSubmatch(string(source), -1) {
-			pasted[finding.Code(m[1])] = true
+			out[finding.Code(m[1])] = true
 		}
 	}
-	mark := map[bool]string{true: "yes"}
-	var b strings.Builder
-	b.WriteString(fixesHead)
-	for _, code := range slices.Sorted(maps.Keys(all)) {
-		r := all[code]
-		if len(r.why) > 1 {
-			delete(r.why, byCause)
-		}
-		if r.proven {
-			delete(r.why, byCause)
-		}
-		fmt.Fprintf(&b, "| [%s](findings/%s.md) | %s | %s | %s |\n", code, code, mark[r.proven], mark[pasted[code]],
-			strings.Join(slices.Sorted(maps.Keys(r.why)), "; "))
-	}
-	b.WriteString("\n## Commands that alone do not do\n\n" +
-		"In these fixes a person's step belongs to the commands. The commands alone leave the finding, or show what they uncover.\n\n" +
-		"| code | what then shows | why |\n| --- | --- | --- |\n")
-	for _, e := range exceptions {
-		var shown []string
-		if e.left {
-			shown = append(shown, "the finding itself")
-		}
-		for _, a := range e.added {
-			shown = append(shown, string(a))
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", e.code, strings.Join(shown, ", "), e.why)
-	}
-	if *golden.Update {
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	have, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(have), b.String()); diff != "" {
-		t.Errorf("%s; go test -update writes it (-want +got):\n%s", path, diff)
-	}
+	return out
 }
