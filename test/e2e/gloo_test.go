@@ -331,6 +331,7 @@ var glooOften = map[string]bool{
 var glooElsewhere = map[string]bool{
 	"definitions of another generation": true, "definitions of another version": true, "workloads were not restarted": true,
 	"the rotation of the root has failed": true, "the rotation of the root is taken back": true,
+	"a root that the agent replaces": true,
 }
 
 func (b *glooBed) healthy(t *testing.T) {

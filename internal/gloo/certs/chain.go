@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -160,12 +161,13 @@ func notIssued(p *pass) {
 			f.CausedBy = cause(p, i, "CP202", "CP203", "CP206")
 			if state == string(model.Failed) {
 				f.Title = "the agent has failed to get a certificate"
+				f.CausedBy = cmp.Or(f.CausedBy, cause(p, i, "CERT210"))
 			}
 		case i.Request.Status.String("state") == string(model.Failed):
 			f.Title = "the management plane has refused to sign the certificate"
 			f.Evidence = append(f.Evidence, stateOf(finding.In("certificaterequest", object.Namespace, object.Name), i.Request))
 			f.Fix = rootSecret(i)
-			f.CausedBy = cause(p, i, "CP206", "CP203")
+			f.CausedBy = cause(p, i, "CERT210", "CP206", "CP203")
 		default:
 			f.Title = "the management plane has not signed the certificate"
 			f.Evidence = append(f.Evidence, stateOf(finding.In("certificaterequest", object.Namespace, object.Name), i.Request))
@@ -224,7 +226,7 @@ func agentName(i *model.Issue) string {
 
 // rootSecret is the fix of a certificate that cannot be signed: the root's Secret is missing or not fit.
 func rootSecret(i *model.Issue) []finding.Step {
-	ref := i.VirtualMesh.Spec.Ref("mtlsConfig", "shared", "rootCertificateAuthority", "secret")
+	ref := i.VirtualMesh.GivenRoot()
 	plane := i.Plane
 	if ref.Name == "" {
 		return []finding.Step{finding.Say("See what the management plane says of the root, which it keeps in Secret %s.%s of namespace %s:",

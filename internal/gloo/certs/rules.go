@@ -27,8 +27,11 @@ func Rules() []*rule.Rule[*model.Mesh] {
 	}
 	uses := []rule.Need{resources.Deployments, resources.Kubeconfigs, resources.RootCert}
 	return []*rule.Rule[*model.Mesh]{{
-		Reports: []rule.Report{rule.May("CERT205", finding.Error)}, Needs: needs(resources.CACerts), Uses: append(uses, resources.IstiodPods),
-		Run: foreign,
+		Reports: []rule.Report{rule.May("CERT210", finding.Error, finding.Warning, finding.Note)}, Needs: needs(),
+		Uses: append(uses, resources.RootSecrets, resources.CACerts), Run: givenRoot,
+	}, {
+		Reports: []rule.Report{rule.May("CERT205", finding.Error)}, Needs: needs(resources.CACerts),
+		Uses: append(uses, resources.IstiodPods), After: []finding.Code{"CERT210"}, Run: foreign,
 	}, {
 		Reports: []rule.Report{rule.May("CERT201", finding.Error)}, Needs: needs(), Uses: uses,
 		After: whyNothing, Run: noAgent,
@@ -37,7 +40,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		After: whyNothing, Run: notOrdered,
 	}, {
 		Reports: []rule.Report{rule.May("CERT203", finding.Error, finding.Warning)}, Needs: needs(resources.CACerts), Uses: uses,
-		After: append(slices.Clone(whyNothing), "CERT205"), Run: notIssued,
+		After: append(slices.Clone(whyNothing), "CERT205", "CERT210"), Run: notIssued,
 	}, {
 		Reports: []rule.Report{rule.May("CERT204", finding.Error)}, Needs: needs(resources.CACerts), Uses: uses,
 		After: append(slices.Clone(whyNothing), "CERT205"), Run: secretLost,
@@ -89,6 +92,8 @@ func cause(p *pass, i *model.Issue, codes ...finding.Code) string {
 			fits = model.About(management, i.Registration.Registered())
 		case "CP207":
 			fits = model.About(management, finding.Kind(v.Resource()))
+		case "CERT210":
+			fits = model.About(management, rootOf(v))
 		case "EP201", "EP203", "EP205":
 			fits = model.About(management, v.Called())
 		case "EP204":

@@ -34,6 +34,12 @@ func foreign(p *pass) {
 			},
 			Effect: unshared(i),
 		}
+		if f.CausedBy = cause(p, i, "CERT210"); i.FromRoot() && f.CausedBy != "" {
+			f.Fix = remedy.ByItsCause() // to delete the Secret would lose the root
+			p.Report(f)
+			continue
+		}
+		f.CausedBy = ""
 		young := 0
 		for _, pod := range resources.IstiodPods.Of(i.Cluster.Cluster).Value {
 			if !pod.Created.IsZero() && i.Cluster.Now().Sub(pod.Created) < recent {

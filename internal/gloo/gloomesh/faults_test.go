@@ -189,8 +189,27 @@ func TestUnknown(t *testing.T) {
 			continue
 		}
 		if len(reasons(forbidden)) == 0 && row != resource.Resource(resources.Namespaces) && row != resource.Resource(resources.RootCert) &&
-			row != resource.Resource(resources.IstiodPods) {
+			row != resource.Resource(resources.IstiodPods) && !row.About().Later {
 			t.Errorf("nothing is unknown without %s", row)
+		}
+	}
+}
+
+// Of a root that people gave to a VirtualMesh nothing is said to be well that was not read.
+func TestUnknownRoot(t *testing.T) {
+	f := glootest.Healthy(glootest.Gloo11, east, west)
+	glootest.GiveRoot(f, "", "")
+	for name, c := range map[string]struct {
+		state facts.State
+		want  bool
+	}{"forbidden": {facts.Forbidden, true}, "not asked for": {facts.NotAsked, true}, "read": {facts.OK, false}} {
+		fleet := f.Facts()
+		resources.RootSecrets.SetState(&fleet.Clusters[0], c.state, "")
+		got := slices.ContainsFunc(judge(t, fleet).Unknowns, func(u finding.Unknown) bool {
+			return u.Cluster == mgmt && slices.Contains(u.Codes, "CERT210")
+		})
+		if got != c.want {
+			t.Errorf("%s: unknown is %t", name, got)
 		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/glootest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
@@ -102,6 +103,76 @@ func TestDump(t *testing.T) {
 	}
 	want, got := gloomesh.Judge(model.New(fleet), options(t)), gloomesh.Judge(model.New(again), options(t))
 	if diff := cmp.Diff(want, got); diff != "" || len(want.Findings) == 0 {
+		t.Errorf("(-clusters +dump):\n%s", diff)
+	}
+}
+
+// The Secret with the root that people gave is asked for where a VirtualMesh names one, and nothing secret of it is kept,
+// nor dumped.
+func TestFollowUps(t *testing.T) {
+	f := glootest.Healthy(glootest.Gloo11, east, west)
+	rows := gloomesh.Mesh{}.Resources(nil, mesh.Certs)
+	if further := (gloomesh.Mesh{}).FollowUps(f.Facts(), rows); len(further) > 0 {
+		t.Errorf("of a root that the management plane makes %v is read", further)
+	}
+	root := istiotest.Root(istiotest.Spec{})
+	glootest.GiveRoot(f, root.PEM(), root.KeyPEM())
+	fleet := f.Facts()
+	if further := (gloomesh.Mesh{}).FollowUps(fleet, gloomesh.Mesh{}.Resources(nil, mesh.Network)); len(further) > 0 {
+		t.Errorf("for networks %v is read", further)
+	}
+	further := gloomesh.Mesh{}.FollowUps(fleet, rows)
+	if len(further) != 1 || further[mgmt] == nil {
+		t.Fatalf("%v", further)
+	}
+	for name, c := range map[string]struct {
+		refuses bool
+		want    facts.State
+	}{"granted": {false, facts.OK}, "forbidden": {true, facts.Forbidden}} {
+		var asked []string
+		server := httptest.NewServer(&apitest.Server{Objects: f.Decoded(mgmt), Before: func(w http.ResponseWriter, r *http.Request) bool {
+			asked = append(asked, r.Method+" "+r.URL.RequestURI())
+			if c.refuses {
+				apitest.Refuse(w, http.StatusForbidden, metav1.StatusReasonForbidden)
+			}
+			return c.refuses
+		}})
+		t.Cleanup(server.Close)
+		got := facts.Cluster{Context: mgmt}
+		further[mgmt].Read(t.Context(), survey.Cluster{Context: mgmt, Config: &rest.Config{Host: server.URL}}, &got)
+		want := []string{"GET /api/v1/namespaces/gloo-mesh/secrets?fieldSelector=metadata.name%3Dmesh-root&limit=500"}
+		if diff := cmp.Diff(want, asked); diff != "" {
+			t.Errorf("%s (-want +asked):\n%s", name, diff)
+		}
+		read := resources.RootSecrets.Of(&got)
+		if read.State != c.want {
+			t.Errorf("%s: %s", name, read.State)
+		}
+		if diff := cmp.Diff(resources.RootSecrets.Of(&fleet.Clusters[0]).Value, read.Value); diff != "" && !c.refuses {
+			t.Errorf("%s (-fixture +live):\n%s", name, diff)
+		}
+		for _, s := range read.Value {
+			for key, text := range s.Data {
+				if strings.Contains(string(text), "hunter2") || strings.Contains(string(text), root.KeyPEM()) {
+					t.Errorf("%s, %s: %s", name, key, text)
+				}
+			}
+		}
+	}
+	var failed facts.Cluster
+	further[mgmt].Fail(&failed, "no answer")
+	if resources.RootSecrets.Of(&failed).Why() != "no answer" {
+		t.Errorf("%+v", resources.RootSecrets.Of(&failed))
+	}
+	dir, table := t.TempDir()+"/dump", gloomesh.Mesh{}.Table()
+	if err := dump.Write(dir, fleet, table); err != nil {
+		t.Fatal(err)
+	}
+	again, err := dump.Read(dirFS(t, dir), "istio-system", fleet.At, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(resources.RootSecrets.Of(&fleet.Clusters[0]), resources.RootSecrets.Of(&again.Clusters[0])); diff != "" {
 		t.Errorf("(-clusters +dump):\n%s", diff)
 	}
 }

@@ -96,9 +96,6 @@ func (Mesh) Needs(codes ...finding.Code) []mesh.Need {
 	return out
 }
 
-// FollowUps are none: all is read at once.
-func (Mesh) FollowUps(*facts.Fleet, resource.Set) map[string]mesh.FollowUp { return nil }
-
 // Judge runs all rules on a model: those of one area name causes that are of others.
 func Judge(of *model.Mesh, options rule.Options) finding.Result {
 	var rules []*rule.Rule[*model.Mesh]

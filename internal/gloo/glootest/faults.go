@@ -78,6 +78,43 @@ func Certificate(f *Fleet, cluster, state, why string) {
 	}
 }
 
+// GiveRoot names a Secret as the one with the root of the VirtualMesh, and makes it of a certificate and a key; without a
+// certificate there is none.
+func GiveRoot(f *Fleet, certificate, key string) {
+	Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.mtlsConfig.shared.rootCertificateAuthority", Object{"secret": ref(f.Namespace, "mesh-root")})
+	if certificate != "" {
+		f.Add(mgmt, object("v1", "Secret", f.Namespace, "mesh-root", Object{"type": "Opaque", "data": Object{
+			"root-cert.pem": []byte(certificate), "key.pem": []byte(key), "passphrase": []byte("hunter2"),
+		}}))
+	}
+}
+
+// sharedRoot is the one that all clusters have.
+func sharedRoot(f *Fleet) *istiotest.Authority { return f.Istio.Get(west).Signer.Top() }
+
+// refused has the management plane refuse to sign the certificate of a cluster.
+func refused(f *Fleet, cluster string) {
+	Certificate(f, cluster, "FAILED", "")
+	request(f, cluster, Object{"state": "FAILED", "error": "failed to find issuer's signing certificate"})
+	unissued(f, cluster)
+}
+
+// rootOfAgent makes the management cluster a member, and its Secret cacerts the root of the VirtualMesh.
+func rootOfAgent(f *Fleet) {
+	vm, of := f.Get(mgmt, "VirtualMesh", "vm"), len(Members)
+	f.Register(mgmt)
+	f.Add(mgmt, f.mesh(of, mgmt))
+	f.Groups[mgmt]["certificates."+f.Domain] = []string{f.Version}
+	f.member(of, mgmt, append(slices.Clone(Members), mgmt))
+	f.Drop(mgmt, "Service", "reviews")
+	f.Drop(mgmt, "Pod", "reviews-5d7f9c6b8-0")
+	f.Istio.Get(mgmt).NoIstio = false
+	unlabelled(f, mgmt)
+	Certificate(f, mgmt, "ISSUED", "")
+	Set(vm, "spec.meshes", append(vm["spec"].(Object)["meshes"].([]any), ref(f.Namespace, MeshName(mgmt))))
+	Set(vm, "spec.mtlsConfig.shared.rootCertificateAuthority", Object{"secret": ref("istio-system", "cacerts")})
+}
+
 // request adds a request of the agent.
 func request(f *Fleet, cluster string, status Object) {
 	o := Object{
@@ -520,6 +557,23 @@ var Faults = []Fault{
 		Stop(f, mgmt, "networking")
 		Set(f.Get(mgmt, "Deployment", "networking"), "spec.replicas", 0)
 	}, "CP201 error mgmt", nil, nil},
+	{"a given root that is missing", func(f *Fleet) {
+		GiveRoot(f, "", "")
+		refused(f, west)
+	}, "CERT210 error mgmt", []finding.Code{"CERT203"}, nil},
+	{"a given root without a key", func(f *Fleet) { GiveRoot(f, sharedRoot(f).PEM(), "") }, "CERT210 warning mgmt", nil, nil},
+	{"a given root with the key of another one", func(f *Fleet) {
+		GiveRoot(f, sharedRoot(f).PEM(), istiotest.Root(istiotest.Spec{Name: "another"}).KeyPEM())
+	}, "CERT210 warning mgmt", nil, nil},
+	{"a given root with a certificate for its key", func(f *Fleet) {
+		GiveRoot(f, sharedRoot(f).PEM(), sharedRoot(f).PEM())
+		refused(f, west)
+	}, "CERT210 error mgmt", []finding.Code{"CERT203"}, nil},
+	{"a given root that is another one by now", func(f *Fleet) {
+		other := istiotest.Root(istiotest.Spec{Name: "another"})
+		GiveRoot(f, other.PEM(), other.KeyPEM())
+	}, "CERT210 warning mgmt", nil, nil},
+	{"a root that the agent replaces", rootOfAgent, "CERT210 error mgmt", []finding.Code{"CERT205"}, nil},
 	{"the management plane was removed", func(f *Fleet) { f.Drop(mgmt, "Deployment", "") }, "CP201 warning mgmt", nil, nil},
 	{"nothing is discovered", func(f *Fleet) {
 		f.Drop(mgmt, "Mesh", MeshName(north))

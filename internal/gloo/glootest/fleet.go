@@ -15,6 +15,8 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/api"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
@@ -426,6 +428,15 @@ func (f *Fleet) Facts() *facts.Fleet {
 	for i := range out.Clusters {
 		c := &out.Clusters[i]
 		dump.Fill(c, objects[c.Context], append(slices.Clone(resources.Own), resources.Sidecars))
+	}
+	for context, refs := range model.New(out).GivenRoots() {
+		read := facts.Read[[]corev1.Secret]{State: facts.OK}
+		for _, o := range objects[context] {
+			if s, ok := o.(*corev1.Secret); ok && slices.Contains(refs, api.Ref{Namespace: s.Namespace, Name: s.Name}) {
+				read.Value = append(read.Value, *resources.TrimRoot(s))
+			}
+		}
+		resources.RootSecrets.Set(&out.Clusters[slices.IndexFunc(out.Clusters, func(c facts.Cluster) bool { return c.Context == context })], read)
 	}
 	return out
 }

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"strings"
 	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
 // Lookalike is a change of the healthy fleet of Members that looks like a fault.
@@ -147,6 +149,17 @@ var Lookalikes = []Lookalike{
 	}},
 	{"a rotation of the root that waits for somebody", func(f *Fleet) {
 		Set(f.Get(mgmt, "VirtualMesh", "vm"), "status.conditions", []any{Object{"state": "VERIFYING", "timestamp": At(2 * time.Hour)}})
+	}},
+	{"a given root", func(f *Fleet) { GiveRoot(f, sharedRoot(f).PEM(), sharedRoot(f).KeyPEM()) }},
+	{"a given root that is kept elsewhere once all certificates are issued", func(f *Fleet) { GiveRoot(f, "", "") }},
+	{"a given root beside the one of before", func(f *Fleet) {
+		other := istiotest.Root(istiotest.Spec{Name: "another"})
+		GiveRoot(f, other.PEM()+sharedRoot(f).PEM(), other.KeyPEM())
+	}},
+	{"a given root that is rotated", func(f *Fleet) {
+		other := istiotest.Root(istiotest.Spec{Name: "another"})
+		GiveRoot(f, other.PEM(), other.KeyPEM())
+		Set(f.Get(mgmt, "VirtualMesh", "vm"), "status.conditions", []any{Object{"state": "ADDING_NEW_ROOT", "timestamp": At(time.Minute)}})
 	}},
 	{"workloads that have renewed their certificates", func(f *Fleet) {
 		republished(f, 13*time.Hour)

@@ -96,6 +96,22 @@ func (p *Plane) findVirtualMeshes() {
 // Shares reports whether its meshes are to have a common root.
 func (v *VirtualMesh) Shares() bool { return v.Spec.Has("mtlsConfig", "shared") }
 
+// GivenRoot names the Secret with the root that people gave it; the zero Ref where the plane makes one.
+func (v *VirtualMesh) GivenRoot() api.Ref {
+	return v.Spec.Ref("mtlsConfig", "shared", "rootCertificateAuthority", "secret")
+}
+
+// Root is what is kept of the Secret with the given root; nil where there is none.
+func (v *VirtualMesh) Root() *corev1.Secret {
+	ref, all := v.GivenRoot(), resources.RootSecrets.Of(v.Plane.Cluster.Cluster).Value
+	for i := range all {
+		if all[i].Namespace == ref.Namespace && all[i].Name == ref.Name {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
 // Federates reports whether services of each of its meshes are made known in the others. It takes two.
 func (v *VirtualMesh) Federates() bool { return len(v.Spec.Refs("meshes")) > 1 }
 
@@ -189,6 +205,13 @@ func (i *Issue) Foreign() bool {
 
 // keys are those that the agent writes.
 var keys = []string{"ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"}
+
+// FromRoot reports whether the Secret is the one that the VirtualMesh has its root of: the agent of the management
+// cluster would replace it.
+func (i *Issue) FromRoot() bool {
+	ref := i.VirtualMesh.GivenRoot()
+	return i.Cluster == i.Plane.Cluster && ref.Name == "cacerts" && ref.Namespace == i.Cluster.SystemNamespace
+}
 
 // Lacks are the keys of the Secret that are missing or empty.
 func (i *Issue) Lacks() []string {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
@@ -105,6 +106,19 @@ func (m *Mesh) Cluster(context string) *Cluster {
 		}
 	}
 	return nil
+}
+
+// GivenRoots are the Secrets with roots that people gave to VirtualMeshes, by the contexts of the management clusters.
+func (m *Mesh) GivenRoots() map[string][]api.Ref {
+	out := map[string][]api.Ref{}
+	for _, p := range m.Planes {
+		for _, v := range p.VirtualMeshes {
+			if ref := v.GivenRoot(); ref.Name != "" && ref.Namespace != "" && !slices.Contains(out[p.Cluster.Context], ref) {
+				out[p.Cluster.Context] = append(out[p.Cluster.Context], ref)
+			}
+		}
+	}
+	return out
 }
 
 // Installation is whether a cluster has something of Gloo Mesh.

@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/api"
 	istio "github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kubeconfig"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 )
@@ -109,6 +110,37 @@ var Kubeconfigs = resource.List[corev1.SecretList](resource.About{
 	return out
 })
 
+// annotationRoot marks what is kept of a Secret with the root of a VirtualMesh: nothing else tells such a Secret from others.
+const annotationRoot = "roots.kubectl-mesh.dev/of-virtualmesh"
+
+// The keys of a Secret with the root of a VirtualMesh.
+const (
+	KeyRoot    = "root-cert.pem"
+	KeyRootKey = "key.pem"
+)
+
+// RootSecrets are those with the roots that people gave to VirtualMeshes. They are read where a VirtualMesh names one.
+var RootSecrets = resource.List[corev1.SecretList](resource.About{
+	Name: "secrets with the roots of VirtualMeshes", File: "gloo-root-secrets", Kind: "Secret", Resource: "secrets", Versions: v1,
+	Later: true,
+}, resource.Belonging[*corev1.Secret]{
+	Belongs: func(_ *facts.Cluster, s *corev1.Secret) bool { return isRoot(s) }, Shows: isRoot,
+}, TrimRoot)
+
+func isRoot(s *corev1.Secret) bool { return s.Annotations[annotationRoot] != "" }
+
+// TrimRoot keeps of a Secret with a root the certificates, and of the private key the fingerprint of its public half.
+func TrimRoot(s *corev1.Secret) *corev1.Secret {
+	out := &corev1.Secret{ObjectMeta: resource.Meta(&s.ObjectMeta), Type: s.Type, Data: map[string][]byte{}}
+	metav1.SetMetaDataAnnotation(&out.ObjectMeta, annotationRoot, "true")
+	for _, key := range []string{KeyRoot, KeyRootKey} {
+		if v, ok := s.Data[key]; ok {
+			out.Data[key] = pki.Redact(v)
+		}
+	}
+	return out
+}
+
 // LabelSidecar is the label of pods with a proxy of Istio; its value is "istio".
 const LabelSidecar = "security.istio.io/tlsMode"
 
@@ -141,7 +173,7 @@ var (
 	// Planes is what tells of management planes, of what they manage and of what they say of it.
 	Planes = resource.Join(Own, Namespaces)
 	// Trust is what the rules about certificates read.
-	Trust = resource.Join(Planes, CACerts, RootCert, IstiodPods, Sidecars)
+	Trust = resource.Join(Planes, CACerts, RootCert, IstiodPods, Sidecars, RootSecrets)
 	// Federation is what the rules about gateways and about what is federated read.
 	Federation = resource.Join(Planes, Services, Pods, Nodes, ServiceEntries, Gateways)
 	// ControlPlaneRules is what the rules about management planes and agents read.
