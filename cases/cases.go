@@ -4,6 +4,7 @@
 package cases
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
@@ -47,8 +49,36 @@ type Case struct {
 	Commands []string `json:"commands,omitempty"`
 	// Missed says why what is expected is not said; "" where it is.
 	Missed string `json:"missed,omitempty"`
+	// Answers are what pods said when they were asked; none where nobody asked.
+	Answers []Answer `json:"answers,omitempty"`
 
 	Fleet
+}
+
+// Answer is what a pod of the system namespace of a cluster said at a path.
+type Answer struct {
+	Context string `json:"context"`
+	Pod     string `json:"pod"`
+	Path    string `json:"path"`
+	Says    string `json:"says"`
+}
+
+// Said are the answers of pods in a context.
+type Said []Answer
+
+// Said are the answers of the pods of a cluster; nil where it said nothing.
+func (c *Case) Said(context string) Said {
+	return slices.DeleteFunc(slices.Clone(Said(c.Answers)), func(a Answer) bool { return a.Context != context })
+}
+
+// Answer is what a pod said.
+func (s Said) Answer(pod podaccess.Pod, at string) ([]byte, error) {
+	for _, a := range s {
+		if a.Pod == pod.Name && a.Path == at {
+			return []byte(a.Says), nil
+		}
+	}
+	return nil, podaccess.ErrUnanswered
 }
 
 // Expectation is a finding that a command has to have.
@@ -185,12 +215,30 @@ type index struct {
 }
 
 type indexCluster struct {
-	Context         string           `json:"context"`
-	Folder          string           `json:"folder"`
-	Server          string           `json:"server"`
-	SystemNamespace string           `json:"systemNamespace"`
-	Unreached       *facts.Unreached `json:"unreached,omitempty"`
-	Reads           map[string]Read  `json:"reads"`
+	Context         string            `json:"context"`
+	Folder          string            `json:"folder"`
+	Server          string            `json:"server"`
+	SystemNamespace string            `json:"systemNamespace"`
+	Unreached       *facts.Unreached  `json:"unreached,omitempty"`
+	Reads           map[string]Read   `json:"reads"`
+	Files           map[string]string `json:"files,omitempty"`
+	Answers         []indexAnswer     `json:"answers,omitempty"`
+}
+
+type indexAnswer struct {
+	Namespace string `json:"namespace"`
+	Pod       string `json:"pod"`
+	Path      string `json:"path"`
+	File      string `json:"file"`
+}
+
+// put adds a file of the cluster, and its digest to the index.
+func (e *indexCluster) put(files fstest.MapFS, name string, text []byte) {
+	files[e.Folder+"/"+name] = &fstest.MapFile{Data: text}
+	if e.Files == nil {
+		e.Files = map[string]string{}
+	}
+	e.Files[name] = fmt.Sprintf("sha256:%x", sha256.Sum256(text))
 }
 
 // Dump is the case's fleet as a folder that --from reads. Rows that the case does not
@@ -212,7 +260,17 @@ func (c *Case) Dump(dir fs.FS, rows resource.Set) (fs.FS, error) {
 		if err != nil {
 			return nil, fmt.Errorf("case %s: %s: %w", c.Name, cluster.Context, err)
 		}
-		files[folder+"/objects.yaml"] = &fstest.MapFile{Data: text}
+		const objects = "objects.yaml"
+		files[folder+"/"+objects] = &fstest.MapFile{Data: text}
+		said := c.Said(cluster.Context)
+		if len(said) > 0 { // what has answers says of all files what is in them
+			entry.put(files, objects, text)
+		}
+		for n, a := range said {
+			file := fmt.Sprintf("answers/%d", n+1)
+			entry.put(files, file, []byte(a.Says))
+			entry.Answers = append(entry.Answers, indexAnswer{Namespace: entry.SystemNamespace, Pod: a.Pod, Path: a.Path, File: file})
+		}
 		states, err := statesOf(text, entry.SystemNamespace, rows)
 		if err != nil {
 			return nil, fmt.Errorf("case %s: %s: %w", c.Name, cluster.Context, err)

@@ -35,20 +35,38 @@ var update = flag.Bool("update", false, "write docs/scoreboard.md anew")
 
 var dir = os.DirFS(".")
 
-// dumped asks nobody: the fleets are files.
-type dumped struct{ survey.Asker }
+// dumped asks nobody: the fleets are files. Pods of some say what they said.
+type dumped struct{ of *cases.Case }
 
 func (dumped) Dumped() bool { return true }
 
+func (d dumped) Recorded() bool { return len(d.of.Answers) > 0 }
+
+func (d dumped) AskEach(ctx context.Context, contexts []string,
+	ask func(context.Context, survey.Cluster) (any, error),
+) map[string]survey.Answer[any] {
+	out := map[string]survey.Answer[any]{}
+	for _, c := range contexts {
+		said := d.of.Said(c)
+		if len(said) == 0 {
+			out[c] = survey.Answer[any]{Err: survey.ErrDump}
+			continue
+		}
+		value, err := ask(ctx, survey.Cluster{Context: c, Namespace: "istio-system", Answers: said})
+		out[c] = survey.Answer[any]{Value: value, Err: err}
+	}
+	return out
+}
+
 var verifies = []string{"certs verify", "network verify", "endpoints verify"}
 
-// run is what a command finds in a fleet.
-func run(fleet *facts.Fleet, command string) (finding.Result, error) {
+// run is what a command finds in the fleet of a case.
+func run(c *cases.Case, fleet *facts.Fleet, command string) (finding.Result, error) {
 	area, service, ok := cases.ParseCommand(command)
 	if !ok {
 		return finding.Result{}, fmt.Errorf("no command %q", command)
 	}
-	ctx, of := context.Background(), &mesh.Run{Fleet: fleet, By: dumped{}, Say: func(string, ...any) {}}
+	ctx, of := context.Background(), &mesh.Run{Fleet: fleet, By: dumped{c}, Say: func(string, ...any) {}}
 	if service != "" {
 		name, namespace, _ := strings.Cut(service, ".")
 		of.Areas = []mesh.Area{mesh.Network, mesh.Endpoints}
@@ -149,7 +167,7 @@ func judge(c *cases.Case) (*verdict, error) {
 	slices.Sort(commands[len(verifies):])
 	results := map[string]finding.Result{}
 	for _, command := range slices.Compact(commands) {
-		if results[command], err = run(fleet, command); err != nil {
+		if results[command], err = run(c, fleet, command); err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", c.Name, command, err)
 		}
 		found := alarms(results[command])
@@ -272,7 +290,7 @@ func TestTakeIsTheReverse(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		retaken, err := (&cases.Case{Name: "again", Fleet: fleet}).Dump(again, table())
+		retaken, err := (&cases.Case{Name: "again", Fleet: fleet, Answers: c.Answers}).Dump(again, table())
 		if err != nil {
 			t.Fatalf("%s: %v", c.Name, err)
 		}

@@ -93,8 +93,9 @@ type Later struct {
 	Istiods map[string]Read[[]IstiodView]
 	// Slices are the addresses of Services by context.
 	Slices map[string]Read[Addresses]
-	// Gateways are what was read by context of the gateways of the Gateway API, where
-	// control planes are asked for what they tell ambient workloads.
+	// Gateways are what was read by context of what makes gateways: those of the Gateway API, where
+	// control planes are asked for what they tell ambient workloads, and Services, namespaces and nodes
+	// too, where they do not have the gateways that clusters have.
 	Gateways map[string]Cluster
 	// Pods are those that no control plane was connected to, as namespace/name by context,
 	// and whether they are still there.
@@ -259,6 +260,19 @@ type IstiodView struct {
 	Gateways Read[[]NetworkAddress]
 	// Proxies is /debug/syncz: those that are connected to the replica.
 	Proxies Read[[]ConnectedProxy]
+	// Networks is /debug/networkz: the gateways of networks that it has, host names resolved.
+	Networks Read[[]NetworkGateway]
+}
+
+// NetworkGateway is an entry of /debug/networkz.
+type NetworkGateway struct {
+	Network string
+	// Cluster is the ID of the cluster that has the gateway; "" where meshNetworks give an address.
+	Cluster string
+	Address string `json:"Addr"`
+	// Port takes mutual TLS of sidecars, HBONEPort that of ambient proxies; 0 for neither.
+	Port      uint32
+	HBONEPort uint32 `json:",omitempty"`
 }
 
 // NetworkAddress is an IP address or host name at which a network is reached.

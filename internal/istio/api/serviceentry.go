@@ -28,8 +28,11 @@ type ServiceEntrySpec struct {
 
 // ServiceEntryPort is a port of one.
 type ServiceEntryPort struct {
+	Name     string `json:"name,omitempty"`
 	Number   uint32 `json:"number,omitempty"`
 	Protocol string `json:"protocol,omitempty"`
+	// TargetPort is that of the endpoints which do not name one; 0 is Number.
+	TargetPort uint32 `json:"targetPort,omitempty"`
 }
 
 // WorkloadEntrySelection selects pods and WorkloadEntries of the same namespace.

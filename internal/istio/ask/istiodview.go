@@ -29,8 +29,9 @@ import (
 // Bounds of what an istiod may say.
 const (
 	mostClusters = 1 << 20   // bytes of /debug/clusterz
+	mostNetworks = 8 << 20   // bytes of /debug/networkz
 	mostShards   = 256 << 20 // bytes of /debug/endpointShardz
-	mostEntries  = 10000     // clusters
+	mostEntries  = 10000     // clusters, gateways
 	mostText     = 512       // bytes of a name
 )
 
@@ -41,10 +42,10 @@ const monitoring = 15014
 // errDebug is why an istiod that was reached says nothing.
 var errDebug = errors.New("istiod does not show its state (ENABLE_DEBUG_ON_HTTP)")
 
-// readIstiods asks replicas of a control plane which clusters they read, which
-// endpoints they have of them and which proxies are connected to them, all at once: of each
-// two round trips for a port-forward and one for each of three requests. Where the control
-// plane knows of ambient mode across networks a fourth one asks for what ambient workloads
+// readIstiods asks replicas of a control plane which clusters they read, which gateways of
+// networks and which endpoints they have of them and which proxies are connected to them, all at
+// once: of each two round trips for a port-forward and one for each of four requests. Where the
+// control plane knows of ambient mode across networks a fifth one asks for what ambient workloads
 // are told.
 func readIstiods(ctx context.Context, cluster survey.Cluster, pods []string, ambient bool, sets *addressSets) []facts.IstiodView {
 	out := make([]facts.IstiodView, len(pods))
@@ -60,8 +61,11 @@ func readIstiods(ctx context.Context, cluster survey.Cluster, pods []string, amb
 			if err != nil {
 				view.Shards = istiodOutcome[map[string]facts.Addresses](nil, err)
 				view.Proxies = istiodOutcome[[]facts.ConnectedProxy](nil, err)
+				view.Networks = istiodOutcome[[]facts.NetworkGateway](nil, err)
 				return
 			}
+			networks, err := debug(ctx, client, "networkz", parseNetworks)
+			view.Networks = istiodOutcome(networks, err)
 			shards, err := debug(ctx, client, "endpointShardz", sets.parseShards)
 			view.Shards = istiodOutcome(shards, err)
 			proxies, err := debug(ctx, client, "syncz", parseProxies)
@@ -170,6 +174,27 @@ func parseClusters(r io.Reader) ([]facts.ClusterState, error) {
 	for i := range out {
 		c := &out[i]
 		for _, text := range []*string{&c.ID, &c.Secret, &c.Status} {
+			if len(*text) > mostText {
+				return nil, errGarbage
+			}
+			*text = printable.Line(*text)
+		}
+	}
+	return out, nil
+}
+
+// parseNetworks reads /debug/networkz, which is null where there is no gateway.
+func parseNetworks(r io.Reader) ([]facts.NetworkGateway, error) {
+	var out []facts.NetworkGateway
+	if err := json.NewDecoder(&bounded{Reader: r, left: mostNetworks}).Decode(&out); err != nil {
+		return nil, garbled(err)
+	}
+	if len(out) > mostEntries {
+		return nil, errTooMuch
+	}
+	for i := range out {
+		g := &out[i]
+		for _, text := range []*string{&g.Network, &g.Cluster, &g.Address} {
 			if len(*text) > mostText {
 				return nil, errGarbage
 			}

@@ -41,6 +41,36 @@ func TestParseClusters(t *testing.T) {
 	}
 }
 
+func TestParseNetworks(t *testing.T) {
+	const gateway = `{"Network":"n2","Cluster":"west","Addr":"192.0.2.1","Port":15443,"HBONEPort":15008,"ServiceAccount":{"Namespace":"","Name":""}}`
+	for name, c := range map[string]struct {
+		text string
+		want []facts.NetworkGateway
+		err  error
+	}{
+		"one": {`[` + gateway + `]`, []facts.NetworkGateway{{Network: "n2", Cluster: "west", Address: "192.0.2.1", Port: 15443, HBONEPort: 15008}}, nil},
+		"of meshNetworks, by an old istiod": {
+			`[{"Network":"n3","Cluster":"","Addr":"192.0.2.3","Port":443}]`, []facts.NetworkGateway{{Network: "n3", Address: "192.0.2.3", Port: 443}}, nil,
+		},
+		"none":         {`null`, nil, nil},
+		"no manager":   {``, nil, errGarbage},
+		"garbage":      {`<html>`, nil, errGarbage},
+		"an end":       {`[{"Network":"n`, nil, errGarbage},
+		"another page": {`{"n2":[]}`, nil, errGarbage},
+		"a flood":      {`[{"Network":"` + strings.Repeat("x", mostNetworks) + `"}]`, nil, errTooMuch},
+		"too many":     {`[` + strings.Repeat(gateway+",", mostEntries) + gateway + `]`, nil, errTooMuch},
+		"a name":       {`[{"Network":"` + strings.Repeat("x", 4000) + `"}]`, nil, errGarbage},
+		"controls":     {`[{"Addr":"a\u001b[31mb"}]`, []facts.NetworkGateway{{Address: `a\x1b[31mb`}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseNetworks(strings.NewReader(c.text))
+			if diff := cmp.Diff(c.want, got); diff != "" || !errors.Is(err, c.err) {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
 func TestParseShards(t *testing.T) {
 	const text = `{"cart.shop.svc.cluster.local":{"shop":{"Shards":{
 "Kubernetes/east":[{"Addresses":["10.0.0.1","fd00::1"],"NodeName":"n","HealthStatus":1},{"Address":"10.0.0.2","NodeName":"n"},{"Addresses":["10.0.0.3"]}],

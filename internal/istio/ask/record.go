@@ -86,6 +86,7 @@ func Pages(namespace string, v facts.IstiodView) []podaccess.Answer {
 	add(v.Shards.State, "endpointShardz", shardsPage(v.Shards.Value))
 	add(v.Proxies.State, "syncz", proxiesPage(v.Proxies.Value))
 	add(v.Gateways.State, "ambientz", ambientPage(v.Gateways.Value))
+	add(v.Networks.State, "networkz", append([]facts.NetworkGateway{}, v.Networks.Value...))
 	return out
 }
 

@@ -39,6 +39,9 @@ func TestPagesGiveAgainWhatWasSaid(t *testing.T) {
 				{Cluster: "east", Namespace: "shop", Pod: "cart.0", Version: "1.29.1", Rejected: []facts.Rejection{{Type: "Listener", Error: "bad \"x\""}}},
 			}},
 			Gateways: facts.Read[[]facts.NetworkAddress]{State: facts.OK, Value: []facts.NetworkAddress{{Network: "net/1", Address: "gw.example"}}},
+			Networks: facts.Read[[]facts.NetworkGateway]{State: facts.OK, Value: []facts.NetworkGateway{
+				{Network: "net/1", Cluster: "west", Address: "192.0.2.1", Port: 15443}, {Network: "net/2", Address: "fd00::1", HBONEPort: 15008},
+			}},
 		},
 	}
 	for _, c := range istiotest.RemoteFaults {
@@ -52,6 +55,7 @@ func TestPagesGiveAgainWhatWasSaid(t *testing.T) {
 		got := readIstiods(t.Context(), cluster, []string{want.Pod}, true, newAddressSets())[0]
 		for _, read := range []struct{ want, got facts.State }{
 			{want.Clusters.State, got.Clusters.State}, {want.Shards.State, got.Shards.State}, {want.Proxies.State, got.Proxies.State},
+			{want.Networks.State, got.Networks.State},
 		} {
 			if want.Clusters.State == facts.OK && (read.want == facts.OK) != (read.got == facts.OK) {
 				t.Errorf("%s: %q instead of %q", want.Pod, read.got, read.want)
@@ -60,7 +64,8 @@ func TestPagesGiveAgainWhatWasSaid(t *testing.T) {
 		opts := cmp.Options{cmpopts.EquateEmpty(), cmpopts.IgnoreFields(facts.Read[[]facts.ClusterState]{}, "State", "Reason"),
 			cmpopts.IgnoreFields(facts.Read[map[string]facts.Addresses]{}, "State", "Reason"),
 			cmpopts.IgnoreFields(facts.Read[[]facts.ConnectedProxy]{}, "State", "Reason"),
-			cmpopts.IgnoreFields(facts.Read[[]facts.NetworkAddress]{}, "State", "Reason")}
+			cmpopts.IgnoreFields(facts.Read[[]facts.NetworkAddress]{}, "State", "Reason"),
+			cmpopts.IgnoreFields(facts.Read[[]facts.NetworkGateway]{}, "State", "Reason")}
 		if diff := cmp.Diff(want, got, opts); diff != "" && want.Clusters.State == facts.OK {
 			t.Errorf("%s (-said +read):\n%s", want.Pod, diff)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/questions"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 )
 
@@ -131,7 +132,9 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 	rejected := wanted.Has(questions.Rejections) && answered.Rejecting()
 	changing := doubtful || len(unconnected) > 0 || refused || rejected
 	if !by.Dumped() && wanted.Has(questions.Istiods) && changing {
-		seen.Again = again(ctx, by, out, second{plan.Primaries, plan.Ambient, contexts, pods, unconnected, refused})
+		seen.Again = again(ctx, by, out, second{
+			plan.Primaries, plan.Ambient, contexts, pods, unconnected, refused, remotesecrets.GatewaysDiffer(answered),
+		})
 	}
 	return seen
 }
@@ -195,10 +198,24 @@ type second struct {
 	pods                         map[string][]string
 	// refusals: how often istiods refuse proxies matters.
 	refusals bool
+	// gateways: what makes gateways has to be read again.
+	gateways bool
+}
+
+// rows are what is read of a cluster again, of what makes gateways.
+func (s second) rows(context string) []resource.Rows {
+	switch {
+	case s.gateways && (slices.Contains(s.contexts, context) || slices.Contains(s.primaries, context)):
+		return []resource.Rows{resources.Services, resources.Namespaces, resources.Nodes, resources.KubernetesGateways}
+	case len(s.ambient) > 0 && slices.Contains(s.contexts, context):
+		return []resource.Rows{resources.KubernetesGateways}
+	}
+	return nil
 }
 
 // again asks the control planes and the clusters a second time, after a while. In
-// ambient mode it costs a cluster one request more, for its gateways.
+// ambient mode it costs a cluster one request more, for its gateways, and four where those differ
+// that istiod has.
 func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *facts.Later {
 	before := s.refused(ctx, by)
 	select {
@@ -231,13 +248,13 @@ func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *fa
 					a.slices = facts.Read[facts.Addresses]{State: facts.OK, Value: addresses}
 				}
 			})
-			if len(s.ambient) > 0 {
-				wait.Go(func() {
-					if read, err := survey.Read(ctx, c, resources.KubernetesGateways); err == nil {
-						a.gateways = read
-					}
-				})
-			}
+		}
+		if rows := s.rows(c.Context); len(rows) > 0 {
+			wait.Go(func() {
+				if read, err := survey.Read(ctx, c, rows...); err == nil {
+					a.gateways = read
+				}
+			})
 		}
 		if slices.Contains(s.primaries, c.Context) {
 			wait.Go(func() {

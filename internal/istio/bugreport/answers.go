@@ -47,7 +47,7 @@ func newAnswers(files *input.Files) answers {
 }
 
 // pages are those of istiod's debug interface that are asked for.
-var pages = []string{"clusterz", "endpointShardz", "syncz", "ambientz"}
+var pages = []string{"clusterz", "endpointShardz", "syncz", "ambientz", "networkz"}
 
 // dumpFile has everything that a proxy says of its configuration, with endpoints and certificates.
 const dumpFile = "config_dump?include_eds"

@@ -46,6 +46,12 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			Run:     inertSettings,
 		},
 		{
+			Reports: []rule.Report{rule.May("EP043", finding.Error)},
+			Needs:   []rule.Need{resources.ServiceEntries, resources.DestinationRules, resources.Services, resources.Istiods, resources.Namespaces},
+			Uses:    []rule.Need{resources.Nodes, resources.Pods, resources.Gateways, resources.MeshConfigs},
+			Run:     plainToGateways,
+		},
+		{
 			Reports: []rule.Report{rule.May("EP020", finding.Error, finding.Warning)},
 			Needs:   []rule.Need{resources.Pods, resources.Services},
 			Uses:    []rule.Need{resources.Istiods, resources.IstiodPods, resources.RemoteSecrets, questions.Istiods},

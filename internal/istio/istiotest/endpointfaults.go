@@ -229,6 +229,19 @@ var endpointFaults = []EndpointCase{
 		eachPod(east.Network.Pods, func(p *corev1.Pod) { inject(p, "") })
 		eachPod(east.Network.Pods, func(p *corev1.Pod) { p.Spec.Containers[0].Name = "app" })
 	})}, Paths: []string{}, Asked: []string{}},
+	{Case: Case{Name: "a ServiceEntry that leads to a gateway in plain text", Want: []string{"EP043 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+		east.Network.More = append(east.Network.More, entryAtGateway(nil))
+	})}, Paths: []string{}, Asked: []string{}},
+	{Case: Case{Name: "a ServiceEntry outside of the mesh that leads to a gateway", Want: []string{"EP043 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+		east.Network.More = append(east.Network.More, entryAtGateway(func(s *api.ServiceEntry) {
+			s.Spec.Location, s.Spec.Endpoints[0].Labels, s.Spec.Ports[0].Protocol = "", nil, "grpc"
+			s.Spec.Endpoints[0].Ports, s.Spec.Ports[0].TargetPort = nil, istio.DefaultGatewayPort
+			s.Spec.Hosts = []string{"httpbin.example.com"}
+		}))
+	})}, Paths: []string{}, Asked: []string{}},
+	{Case: Case{Name: "a ServiceEntry that leads to a gateway, and a rule that turns TLS off", Want: []string{"EP043 error east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
+		east.Network.More = append(east.Network.More, entryAtGateway(nil), globalRule("httpbin.west.global", "DISABLE"))
+	})}, Paths: []string{}, Asked: []string{}},
 	{Case: Case{Name: "routes that one cluster has", Want: []string{"EP051 note west,east"}, Fleet: serving(func(_ *Fleet, east, _ *Cluster) {
 		east.Network.More = append(east.Network.More, routeTo("helloworld", ""))
 	})}, Paths: []string{}},
@@ -381,4 +394,27 @@ func (c *Cluster) listenAt(name, port string, number int32) {
 	s, slice := c.Service(name), c.Slice(name)
 	s.Spec.Ports[0].Name, s.Spec.Ports[0].Port = port, number
 	slice.Ports[0].Name, slice.Ports[0].Port = ptr(port), ptr(number)
+}
+
+// entryAtGateway is a ServiceEntry whose endpoint is the gateway of west.
+func entryAtGateway(change func(*api.ServiceEntry)) *api.ServiceEntry {
+	s := &api.ServiceEntry{ObjectMeta: inSample("httpbin-west")}
+	s.Spec = api.ServiceEntrySpec{
+		Hosts: []string{"httpbin.west.global"}, Addresses: []string{"240.0.0.10"}, Location: api.MeshInternal,
+		Ports: []api.ServiceEntryPort{{Name: "http", Number: 8000, Protocol: "HTTP"}},
+		Endpoints: []api.WorkloadEntrySpec{{
+			Address: "203.0.113.11", Ports: map[string]uint32{"http": istio.DefaultGatewayPort}, Labels: map[string]string{"cluster": "west"},
+		}},
+	}
+	if change != nil {
+		change(s)
+	}
+	return s
+}
+
+// globalRule is a DestinationRule for a host, by which clients use TLS of a mode.
+func globalRule(host, mode string) *api.DestinationRule {
+	return &api.DestinationRule{ObjectMeta: inSample("global"), Spec: api.DestinationRuleSpec{
+		Host: host, TrafficPolicy: &api.TrafficPolicy{TLS: &api.ClientTLS{Mode: mode}},
+	}}
 }

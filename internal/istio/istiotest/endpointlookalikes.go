@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -118,6 +119,23 @@ func (c *Cluster) revised(revision, tag string) {
 // lookAlikes are fleets in which something is kept out of the mesh, or differs, as somebody
 // means it. Of Service helloworld nothing is to be said in any of them, unless Asked.
 var lookAlikes = []EndpointCase{
+	{Case: Case{Name: "a ServiceEntry whose endpoint at a gateway takes mutual TLS", Fleet: atGateway(func(s *api.ServiceEntry) {
+		s.Spec.Endpoints[0].Labels[istio.LabelTLSMode] = "istio"
+	})}},
+	{Case: Case{Name: "a ServiceEntry whose endpoint at a gateway has a service account", Fleet: atGateway(func(s *api.ServiceEntry) {
+		s.Spec.Endpoints[0].ServiceAccount = "httpbin"
+	})}},
+	{Case: Case{Name: "global hosts at gateways, with mutual TLS by a rule for all of them", Fleet: atGateway(nil, globalRule("*.global", "ISTIO_MUTUAL"))}},
+	{Case: Case{Name: "a ServiceEntry whose clients send TLS themselves", Fleet: atGateway(func(s *api.ServiceEntry) { s.Spec.Ports[0].Protocol = "TLS" })}},
+	{Case: Case{Name: "a ServiceEntry for connections of which nobody knows what they carry", Fleet: atGateway(func(s *api.ServiceEntry) {
+		s.Spec.Ports[0].Protocol = "TCP"
+	})}},
+	{Case: Case{Name: "a ServiceEntry that leads to another port of a gateway", Fleet: atGateway(func(s *api.ServiceEntry) {
+		s.Spec.Endpoints[0].Ports["http"] = 15021
+	})}},
+	{Case: Case{Name: "a ServiceEntry that names the network of the gateway", Fleet: atGateway(func(s *api.ServiceEntry) {
+		s.Spec.Endpoints[0].Network = "network2"
+	})}},
 	{Case: Case{Name: "what every cluster has for itself, without sidecars", Fleet: serving(func(f *Fleet, _, _ *Cluster) { withPlatform(f) })}},
 	{Case: Case{Name: "what every cluster has for itself, on one network", Fleet: servingFlat(func(f *Fleet, _, _ *Cluster) { withPlatform(f) })}},
 	{Case: Case{Name: "what every cluster has for itself, in other versions of its charts", Fleet: serving(func(f *Fleet, _, west *Cluster) {
@@ -250,5 +268,12 @@ func (c *Cluster) metricsPort(name string, same bool) {
 			MTLS:          &api.MutualTLS{Mode: api.MTLSStrict},
 			PortLevelMTLS: map[string]api.MutualTLS{"9102": {Mode: api.MTLSDisable}},
 		},
+	})
+}
+
+// atGateway is a healthy fleet with a ServiceEntry in east whose endpoint is the gateway of west.
+func atGateway(change func(*api.ServiceEntry), more ...runtime.Object) func() *Fleet {
+	return serving(func(_ *Fleet, east, _ *Cluster) {
+		east.Network.More = append(append(east.Network.More, entryAtGateway(change)), more...)
 	})
 }

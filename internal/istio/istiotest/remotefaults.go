@@ -104,8 +104,18 @@ func relook(out *facts.Fleet, seen *facts.Seen, context string, addresses map[st
 		if slices.ContainsFunc(istio.Istiods(c), func(i istio.Istiod) bool { return i.On(istio.EnvAmbientMultiNetwork) }) {
 			view.Gateways = facts.Read[[]facts.NetworkAddress]{State: facts.OK, Value: eastWestOf(out, c)}
 		}
+		view.Networks = facts.Read[[]facts.NetworkGateway]{State: facts.OK, Value: gatewaysOf(out, context)}
 		seen.Istiods[context] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{view}}
 	}
+}
+
+// gatewaysOf are the gateways of networks that the control plane of a cluster has.
+func gatewaysOf(fleet *facts.Fleet, context string) []facts.NetworkGateway {
+	var out []facts.NetworkGateway
+	for _, g := range istio.ViewOf(fleet, context).Gateways() {
+		out = append(out, facts.NetworkGateway{Network: g.Network, Cluster: g.Cluster, Address: g.Address, Port: g.Port, HBONEPort: g.HBONEPort})
+	}
+	return out
 }
 
 // eastWestOf are the gateways to ambient networks of the clusters to which the remote
@@ -172,7 +182,55 @@ func (w RemoteWorld) Say(in, id, state string) {
 
 // Twice has everything said a second time as it was the first.
 func (w RemoteWorld) Twice() {
-	w.Again = &facts.Later{Istiods: w.Istiods, Slices: map[string]facts.Read[facts.Addresses]{}}
+	w.Again = &facts.Later{
+		Istiods: w.Istiods, Slices: map[string]facts.Read[facts.Addresses]{}, Gateways: map[string]facts.Cluster{},
+	}
+	for _, c := range w.Clusters {
+		w.Again.Gateways[c.Context] = c
+	}
+}
+
+// Gateways changes which gateways of networks a control plane says that it has.
+func (w RemoteWorld) Gateways(in string, change func([]facts.NetworkGateway) []facts.NetworkGateway) {
+	v := &w.Istiods[in].Value[0]
+	v.Networks.Value = change(slices.Clone(v.Networks.Value))
+}
+
+// without are gateways but for those of a cluster.
+func without(cluster string) func([]facts.NetworkGateway) []facts.NetworkGateway {
+	return func(all []facts.NetworkGateway) []facts.NetworkGateway {
+		return slices.DeleteFunc(all, func(g facts.NetworkGateway) bool { return g.Cluster == cluster })
+	}
+}
+
+// networkedRemote is Remote for a healthy fleet of two networks.
+func networkedRemote(before func(east, west *Cluster), after func(RemoteWorld)) func() (*facts.Fleet, facts.Seen) {
+	return func() (*facts.Fleet, facts.Seen) {
+		f := Networked("east", "west")
+		if before != nil {
+			before(f.Get("east"), f.Get("west"))
+		}
+		out, seen := Seen(f)
+		if after != nil {
+			after(RemoteWorld{out, &seen})
+		}
+		return out, seen
+	}
+}
+
+// moves gives the gateway of west another address.
+func moves(w RemoteWorld, address string) facts.Cluster {
+	c := *w.Cluster("west")
+	services := slices.Clone(resources.Services.Of(&c).Value)
+	for i := range services {
+		if services[i].Labels[istio.LabelNetwork] != "" {
+			s := services[i].DeepCopy()
+			s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: address}}
+			services[i] = *s
+		}
+	}
+	resources.Services.Edit(&c).Value = services
+	return c
 }
 
 // Account changes what a cluster says of the reader.
@@ -318,6 +376,47 @@ var RemoteHealthy = []RemoteCase{
 			State: facts.OK, Value: []api.KubernetesGateway{*moved},
 		})}
 	})},
+	{Name: "two networks", Make: networkedRemote(nil, nil)},
+	{Name: "two networks, and gateways with host names", Make: networkedRemote(func(_, west *Cluster) {
+		west.Network.Gateway.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "west.elb.example.com"}}
+	}, func(w RemoteWorld) {
+		w.Gateways("east", func(all []facts.NetworkGateway) []facts.NetworkGateway {
+			return append(all, facts.NetworkGateway{Network: "network2", Cluster: "west", Address: "198.51.100.7", Port: 15443})
+		})
+		w.Twice()
+	})},
+	{Name: "a gateway that discovery selectors hide", Make: networkedRemote(func(east, _ *Cluster) {
+		east.Mesh["istio"]["discoverySelectors"] = []any{map[string]any{"matchLabels": map[string]any{"istio-discovery": "enabled"}}}
+	}, func(w RemoteWorld) { w.Twice() })},
+	{Name: "a gateway of which istiod hears a moment later", Make: networkedRemote(nil, func(w RemoteWorld) {
+		now := w.Istiods
+		w.Twice()
+		v := now["east"].Value[0]
+		v.Networks.Value = without("west")(slices.Clone(v.Networks.Value))
+		w.Istiods = maps.Clone(now)
+		w.Istiods["east"] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{v}}
+	})},
+	{Name: "a gateway that gets another address while istiod is asked", Make: networkedRemote(nil, func(w RemoteWorld) {
+		for _, in := range []string{"east", "west"} {
+			w.Gateways(in, func(all []facts.NetworkGateway) []facts.NetworkGateway {
+				for i := range all {
+					if all[i].Cluster == "west" {
+						all[i].Address = "203.0.113.77"
+					}
+				}
+				return all
+			})
+		}
+		w.Twice()
+		w.Again.Gateways["west"] = moves(w, "203.0.113.77")
+	})},
+	{Name: "one network, and an istiod that has no gateways", Make: Remote(nil, func(w RemoteWorld) { w.Istiods["east"].Value[0].Networks.Value = nil })},
+	{Name: "gateways of a cluster that istiod does not watch any more", Make: networkedRemote(nil, func(w RemoteWorld) {
+		w.Gateways("east", func(all []facts.NetworkGateway) []facts.NetworkGateway {
+			return append(all, facts.NetworkGateway{Network: "network9", Cluster: "gone", Address: "203.0.113.99", Port: 15443})
+		})
+		w.Twice()
+	})},
 	{Name: "endpoints that istiod follows a moment later", Make: after(func(w RemoteWorld) {
 		now := w.Istiods
 		w.Twice()
@@ -374,6 +473,25 @@ var RemoteFaults = []RemoteCase{
 		w.Istiods["east"].Value[0].Gateways.Value = nil
 		w.Twice()
 	}), []string{"AMB014 error east,west"}},
+	{"an istiod that does not know the gateway of the other network", networkedRemote(nil, func(w RemoteWorld) {
+		w.Gateways("east", without("west"))
+		w.Twice()
+	}), []string{"GW044 error east,west"}},
+	{"an istiod that does not know one of two addresses of a gateway", networkedRemote(func(_, west *Cluster) {
+		lb := &west.Network.Gateway.Status.LoadBalancer
+		lb.Ingress = append(lb.Ingress, corev1.LoadBalancerIngress{IP: "203.0.113.88"})
+	}, func(w RemoteWorld) {
+		w.Gateways("east", func(all []facts.NetworkGateway) []facts.NetworkGateway {
+			return slices.DeleteFunc(all, func(g facts.NetworkGateway) bool { return g.Address == "203.0.113.88" })
+		})
+		w.Twice()
+	}), []string{"GW044 note east,west"}},
+	{"an istiod that still has an address that the gateway had", networkedRemote(nil, func(w RemoteWorld) {
+		w.Gateways("east", func(all []facts.NetworkGateway) []facts.NetworkGateway {
+			return append(all, facts.NetworkGateway{Network: "network2", Cluster: "west", Address: "203.0.113.99", Port: 15443})
+		})
+		w.Twice()
+	}), []string{"GW044 warning east,west"}},
 	{"no remote secrets between two primaries with one root", Remote(func(f *Fleet) { f.Clusters[0].Remotes, f.Clusters[1].Remotes = nil, nil }, nil),
 		[]string{"SEC001 error east,west", "SEC001 error west,east"}},
 	{"one of six remote secrets is missing", Remote(nil, func(w RemoteWorld) { w.Drop("east", "west") }, "east", "north", "west"), []string{"SEC001 error east,west"}},

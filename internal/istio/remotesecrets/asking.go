@@ -98,11 +98,19 @@ func Doubtful(m *model.Mesh) (contexts []string, doubtful bool) {
 					contexts = append(contexts, r.To.Context)
 				}
 			}
-			doubtful = doubtful || len(v.Left()) > 0
+			doubtful = doubtful || len(v.Left())+len(v.GatewayDrifts()) > 0
 		}
 		doubtful = doubtful || len(disagreements(c.IstiodReplicas())) > 0
 	}
 	return contexts, doubtful
+}
+
+// GatewaysDiffer reports whether some control plane does not have the gateways that clusters have, so that
+// what makes gateways has to be read again too.
+func GatewaysDiffer(m *model.Mesh) bool {
+	return slices.ContainsFunc(m.Primaries(), func(c *model.Cluster) bool {
+		return slices.ContainsFunc(c.IstiodReplicas(), func(v *model.IstiodReplica) bool { return len(v.GatewayDrifts()) > 0 })
+	})
 }
 
 // mayBeUnderWay reports whether a replica differs from a cluster in what a moment later may

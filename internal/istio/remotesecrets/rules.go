@@ -77,6 +77,11 @@ func Rules() []*rule.Rule[*model.Mesh] {
 			After: after("SEC018", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC019"), Run: untoldGateways,
 		},
 		{
+			Reports: reports(rule.May("GW044", finding.Error, finding.Warning, finding.Note)),
+			Uses:    uses(resources.IstiodPods, resources.Services, resources.Nodes, resources.KubernetesGateways, said, side),
+			After:   after("SEC018", "SEC012", "SEC013", "SEC011", "SEC010", "SEC014", "SEC019"), Run: gatewaysThatDiffer,
+		},
+		{
 			Reports: reports(rule.May("SEC001", finding.Error, finding.Note), rule.May("SEC023", finding.Error, finding.Note)),
 			Uses: uses(
 				resources.StraySecrets,

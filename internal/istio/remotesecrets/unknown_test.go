@@ -2,16 +2,20 @@ package remotesecrets
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ruletest"
@@ -215,6 +219,116 @@ func TestConnecting(t *testing.T) {
 				t.Errorf("not checked (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What a replica says of the gateways of networks is held against them only where it is no change that
+// is under way.
+func TestGatewaysOfReplicas(t *testing.T) {
+	lose := func(w istiotest.RemoteWorld) {
+		w.Gateways("east", func(all []facts.NetworkGateway) []facts.NetworkGateway {
+			return slices.DeleteFunc(all, func(g facts.NetworkGateway) bool { return g.Cluster == "west" })
+		})
+	}
+	gateway := func(w istiotest.RemoteWorld) *corev1.Service {
+		all := resources.Services.Of(w.Cluster("west")).Value
+		return &all[slices.IndexFunc(all, func(s corev1.Service) bool { return s.Labels[istio.LabelNetwork] != "" })]
+	}
+	started := func(w istiotest.RemoteWorld, ago time.Duration) {
+		resources.IstiodPods.Edit(w.Cluster("east")).Value = []facts.Pod{{Namespace: istiotest.System, Name: "istiod-0", Started: istiotest.Now.Add(-ago)}}
+	}
+	written := func(w istiotest.RemoteWorld, ago time.Duration) {
+		at := metav1.NewTime(istiotest.Now.Add(-ago))
+		gateway(w).ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "cloud-controller-manager", Time: &at}}
+	}
+	for name, c := range map[string]struct {
+		do      func(istiotest.RemoteWorld)
+		want    []string
+		unknown []finding.Code // in east
+	}{
+		"nothing differs": {do: func(istiotest.RemoteWorld) {}},
+		"not shown": {do: func(w istiotest.RemoteWorld) {
+			w.Istiods["east"].Value[0].Networks = facts.Read[[]facts.NetworkGateway]{State: facts.Failed, Reason: "istiod did not answer in time"}
+		}, unknown: []finding.Code{"GW044"}},
+		"seen once": {do: lose, unknown: []finding.Code{"GW044"}},
+		"seen once, of a gateway and a replica that are old": {do: func(w istiotest.RemoteWorld) {
+			lose(w)
+			started(w, time.Hour)
+			written(w, time.Hour)
+		}, want: []string{"GW044 error east,west"}},
+		"seen once, of an old gateway and a replica that is it for all we know": {do: func(w istiotest.RemoteWorld) {
+			lose(w)
+			resources.IstiodPods.Edit(w.Cluster("east")).Value = nil
+			written(w, time.Hour)
+		}, unknown: []finding.Code{"GW044"}},
+		"seen twice, of a gateway that was just written": {do: func(w istiotest.RemoteWorld) {
+			lose(w)
+			written(w, 90*time.Second)
+			w.Twice()
+		}, unknown: []finding.Code{"GW044"}},
+		"seen twice, of a replica that just started": {do: func(w istiotest.RemoteWorld) {
+			lose(w)
+			started(w, 90*time.Second)
+			w.Twice()
+		}, unknown: []finding.Code{"GW044"}},
+		"seen twice, and the gateways once": {do: func(w istiotest.RemoteWorld) {
+			lose(w)
+			w.Twice()
+			w.Again.Gateways = nil
+		}, unknown: []finding.Code{"GW044"}},
+		"an address that is gone, seen once": {do: func(w istiotest.RemoteWorld) {
+			w.Gateways("east", func(all []facts.NetworkGateway) []facts.NetworkGateway {
+				return append(all, facts.NetworkGateway{Network: "network2", Cluster: "west", Address: "203.0.113.99", Port: 15443})
+			})
+		}, unknown: []finding.Code{"GW044"}},
+		"Services that may not be read": {do: func(w istiotest.RemoteWorld) {
+			lose(w)
+			resources.Services.Set(w.Cluster("west"), forbidden[[]corev1.Service]())
+			w.Twice()
+		}, unknown: []finding.Code{"GW044", "SEC019"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fleet, seen := istiotest.Seen(istiotest.Networked("east", "west"))
+			c.do(istiotest.RemoteWorld{Fleet: fleet, Seen: &seen})
+			r := run(t, fleet, seen)
+			if diff := cmp.Diff(c.want, istiotest.Summarize(r)); diff != "" {
+				t.Errorf("findings (-want +got):\n%s\n%+v", diff, r.Findings)
+			}
+			if diff := cmp.Diff(c.unknown, ruletest.Unchecked(r, "east")); diff != "" {
+				t.Errorf("not checked (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The evidence names the replica that differs, and the fix the release that loses no gateways.
+func TestGatewayThatOneReplicaLacks(t *testing.T) {
+	f := istiotest.Networked("east", "west")
+	f.Get("east").Image = "1.30.1"
+	fleet, seen := istiotest.Seen(f)
+	w := istiotest.RemoteWorld{Fleet: fleet, Seen: &seen}
+	second := w.Istiods["east"].Value[0]
+	second.Pod = "istiod-1"
+	second.Networks.Value = second.Networks.Value[:1] // that of east
+	w.Istiods["east"] = facts.Read[[]facts.IstiodView]{State: facts.OK, Value: []facts.IstiodView{w.Istiods["east"].Value[0], second}}
+	w.Twice()
+	r := run(t, fleet, seen)
+	at := slices.IndexFunc(r.Findings, func(f finding.Finding) bool { return f.Code == "GW044" })
+	if at < 0 {
+		t.Fatalf("not found: %+v", r.Findings)
+	}
+	got := r.Findings[at]
+	want := []finding.Evidence{
+		{Cluster: "east", Field: "istiod istiod-1 says of west", Value: "synced"},
+		{Cluster: "east", Field: "network gateways of istiod-1", Value: "without 203.0.113.11:15443"},
+		{Cluster: "east", Field: "istiod istiod, version", Value: "1.30.1"},
+		{Cluster: "east", Field: "known bug of this version", Value: "istio/istio#60920"},
+	}
+	if diff := cmp.Diff(want, got.Evidence); diff != "" {
+		t.Errorf("evidence (-want +got):\n%s", diff)
+	}
+	if say := got.Fix[0].Say; len(got.Fix) != 1 || !strings.Contains(say, "1.30.4") {
+		t.Errorf("fix: %+v", got.Fix)
 	}
 }
 

@@ -91,6 +91,8 @@ func init() {
 		// It can hold tokens of tracers.
 		Reduce:         map[string]func(string) string{config.EnvProxyConfig: config.ReduceProxyConfig},
 		ServiceAccount: func(labels map[string]string) bool { return labels["app"] == config.ZtunnelName },
+		// Since when a gateway is as it is tells whether istiod should know it.
+		ServiceWriters: func(labels map[string]string) bool { return labels[config.LabelNetwork] != "" },
 		PodAnnotation:  func(key string) bool { return slices.Contains(config.PodAnnotations, key) },
 		// What istiod says of a waypoint.
 		ServiceCondition: func(kind string) bool { return strings.HasPrefix(kind, "istio.io/") },

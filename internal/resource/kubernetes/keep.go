@@ -19,6 +19,8 @@ type Wanted struct {
 	Reduce map[string]func(string) string
 	// ServiceAccount reports whether the service account of pods with these labels is wanted.
 	ServiceAccount func(labels map[string]string) bool
+	// ServiceWriters reports whether it matters who wrote Services with these labels, and when.
+	ServiceWriters func(labels map[string]string) bool
 	// ServiceCondition reports whether a condition of Services is wanted, by its type.
 	ServiceCondition func(kind string) bool
 	// PodAnnotation, NamespaceAnnotation and ServiceAnnotation report whether an annotation
@@ -80,6 +82,11 @@ func (w *Wanted) volumes() []string        { return w.Volumes }
 // wantsAccount reports whether a mesh wants the service account of pods with these labels.
 func wantsAccount(labels map[string]string) bool {
 	return slices.ContainsFunc(wanted, func(w Wanted) bool { return w.ServiceAccount != nil && w.ServiceAccount(labels) })
+}
+
+// wantsWriters reports whether a mesh wants to know who wrote Services with these labels, and when.
+func wantsWriters(labels map[string]string) bool {
+	return slices.ContainsFunc(wanted, func(w Wanted) bool { return w.ServiceWriters != nil && w.ServiceWriters(labels) })
 }
 
 // reducer is what gives what may be kept of a variable's value; nil where all of it may.

@@ -54,6 +54,9 @@ func TrimNamespace(n *corev1.Namespace) *corev1.Namespace {
 // trimService keeps what a Service is.
 func trimService(s *corev1.Service) *corev1.Service {
 	out := &corev1.Service{ObjectMeta: resource.OwnedMeta(&s.ObjectMeta)}
+	if wantsWriters(s.Labels) {
+		out.ObjectMeta = resource.Meta(&s.ObjectMeta)
+	}
 	annotate(&out.ObjectMeta, only((*Wanted).serviceAnnotation, s.Annotations))
 	out.Spec = corev1.ServiceSpec{
 		Type: s.Spec.Type, Selector: s.Spec.Selector, ClusterIP: s.Spec.ClusterIP, ClusterIPs: s.Spec.ClusterIPs,
