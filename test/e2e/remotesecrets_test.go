@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,6 +206,67 @@ func TestRemoteSecrets(t *testing.T) {
 			t.Error(out.stdout)
 		}
 	})
+}
+
+// With real istiods of two networks: they have the gateways that the clusters have. When a load balancer
+// loses its address, istiod keeps the old one, which is found once all of it is old enough.
+func TestNetworkGatewaysOfIstiod(t *testing.T) {
+	t.Parallel() // it waits most of the time, and has a fleet of its own
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	gateway := func(ip string) topology.Contents {
+		return topology.Contents{Gateways: []topology.Gateway{{IPs: []string{ip}}}}
+	}
+	fleet := startTopology(t, ctx, topology.Topology{
+		Everywhere: topology.Contents{
+			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
+			Services:   []topology.Service{{Namespace: "shop", Name: "cart"}},
+			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
+		},
+		Clusters: []topology.Cluster{{Name: "east", Network: "n1", Contents: gateway("127.0.1.44")}, {Name: "west", Network: "n2", Contents: gateway("127.0.2.44")}},
+	})
+	// verify is what is found of the gateways, and why they were not checked.
+	verify := func() (found []string, unknown []string) {
+		doc := document(t, mesh(t, options{program: endpointsBinary, kubeconfig: fleet.Kubeconfig()}, "verify", "--contexts", "east,west", "-o", "json"))
+		for _, s := range summary(doc) {
+			if strings.HasPrefix(s, "GW044") {
+				found = append(found, s)
+			}
+		}
+		for _, u := range doc.Unknowns {
+			if slices.Contains(u.Codes, "GW044") {
+				unknown = append(unknown, u.Cluster+": "+u.Reason.Text)
+			}
+		}
+		return found, unknown
+	}
+	known, err := fleet.Mesh().Istiod("east").Gateways(ctx)
+	if err != nil || len(known) != 2 {
+		t.Fatalf("istiod of east has the gateways %v, %v", known, err)
+	}
+	if found, unknown := verify(); len(found)+len(unknown) > 0 {
+		t.Errorf("where all is well: found %v, not checked %v", found, unknown)
+	}
+	west := admin(t, fleet, "west")
+	services, err := west.CoreV1().Services(topology.SystemNamespace).List(ctx, metav1.ListOptions{LabelSelector: topology.NetworkLabel})
+	if err != nil || len(services.Items) != 1 {
+		t.Fatalf("gateways of west: %v, %v", services, err)
+	}
+	pending := &services.Items[0]
+	pending.Status.LoadBalancer = corev1.LoadBalancerStatus{}
+	if _, err := west.CoreV1().Services(pending.Namespace).UpdateStatus(ctx, pending, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"GW044 warning east,west"}
+	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(10 * time.Second) {
+		found, unknown := verify()
+		if cmp.Equal(want, found) {
+			return
+		}
+		if len(found) > 0 || time.Now().After(deadline) {
+			t.Fatalf("found %v, not checked %v", found, unknown)
+		}
+	}
 }
 
 func admin(t *testing.T, fleet *bed.Fleet, cluster string) kubernetes.Interface {

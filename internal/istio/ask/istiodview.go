@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -18,6 +19,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
@@ -42,12 +44,20 @@ const monitoring = 15014
 // errDebug is why an istiod that was reached says nothing.
 var errDebug = errors.New("istiod does not show its state (ENABLE_DEBUG_ON_HTTP)")
 
-// readIstiods asks replicas of a control plane which clusters they read, which gateways of
-// networks and which endpoints they have of them and which proxies are connected to them, all at
-// once: of each two round trips for a port-forward and one for each of four requests. Where the
-// control plane knows of ambient mode across networks a fifth one asks for what ambient workloads
-// are told.
-func readIstiods(ctx context.Context, cluster survey.Cluster, pods []string, ambient bool, sets *addressSets) []facts.IstiodView {
+// further are pages of which not every control plane is asked: what ambient workloads are told, where it
+// knows of ambient mode across networks; the gateways of networks, where its clients need some.
+type further struct{ ambient, gateways bool }
+
+// furtherOf are those of a cluster.
+func furtherOf(context string, plan remotesecrets.Plan) further {
+	return further{slices.Contains(plan.Ambient, context), slices.Contains(plan.Crossing, context)}
+}
+
+// readIstiods asks replicas of a control plane which clusters they read, which
+// endpoints they have of them and which proxies are connected to them, all at
+// once: of each two round trips for a port-forward and one for each of three requests. The further
+// pages cost one each.
+func readIstiods(ctx context.Context, cluster survey.Cluster, pods []string, also further, sets *addressSets) []facts.IstiodView {
 	out := make([]facts.IstiodView, len(pods))
 	var wait sync.WaitGroup
 	for i, name := range pods {
@@ -64,13 +74,15 @@ func readIstiods(ctx context.Context, cluster survey.Cluster, pods []string, amb
 				view.Networks = istiodOutcome[[]facts.NetworkGateway](nil, err)
 				return
 			}
-			networks, err := debug(ctx, client, "networkz", parseNetworks)
-			view.Networks = istiodOutcome(networks, err)
 			shards, err := debug(ctx, client, "endpointShardz", sets.parseShards)
 			view.Shards = istiodOutcome(shards, err)
 			proxies, err := debug(ctx, client, "syncz", parseProxies)
 			view.Proxies = istiodOutcome(proxies, err)
-			if ambient {
+			if also.gateways {
+				networks, err := debug(ctx, client, "networkz", parseNetworks)
+				view.Networks = istiodOutcome(networks, err)
+			}
+			if also.ambient {
 				gateways, err := debug(ctx, client, "ambientz", parseAmbient)
 				view.Gateways = istiodOutcome(gateways, err)
 			}

@@ -22,14 +22,13 @@ import (
 // is from. What somebody did not say is not among them. It costs what the questions cost.
 func Record(ctx context.Context, by survey.Asker, m *model.Mesh) map[string][]podaccess.Answer {
 	plan := remotesecrets.NewPlan(m)
-	istiods, proxies, ambient := map[string][]string{}, map[string][]*facts.Pod{}, map[string]bool{}
+	istiods, proxies := map[string][]string{}, map[string][]*facts.Pod{}
 	var contexts []string
 	for i := range m.Fleet.Clusters {
 		c := &m.Fleet.Clusters[i]
 		if slices.Contains(plan.Primaries, c.Context) {
 			istiods[c.Context] = RunningPods(c)
 		}
-		ambient[c.Context] = slices.Contains(plan.Ambient, c.Context)
 		proxies[c.Context] = longestRunning(resources.Proxies.Of(c).Value)
 		if len(istiods[c.Context])+len(proxies[c.Context]) > 0 {
 			contexts = append(contexts, c.Context)
@@ -39,7 +38,7 @@ func Record(ctx context.Context, by survey.Asker, m *model.Mesh) map[string][]po
 		var said, shown []podaccess.Answer
 		var both sync.WaitGroup
 		both.Go(func() {
-			for _, view := range readIstiods(ctx, c, istiods[c.Context], ambient[c.Context], newAddressSets()) {
+			for _, view := range readIstiods(ctx, c, istiods[c.Context], furtherOf(c.Context, plan), newAddressSets()) {
 				said = append(said, Pages(c.Namespace, view)...)
 			}
 		})

@@ -52,7 +52,7 @@ func TestPagesGiveAgainWhatWasSaid(t *testing.T) {
 	}
 	for _, want := range views {
 		cluster := survey.Cluster{Context: "east", Namespace: "istio-system", Answers: said(Pages("istio-system", want))}
-		got := readIstiods(t.Context(), cluster, []string{want.Pod}, true, newAddressSets())[0]
+		got := readIstiods(t.Context(), cluster, []string{want.Pod}, further{true, true}, newAddressSets())[0]
 		for _, read := range []struct{ want, got facts.State }{
 			{want.Clusters.State, got.Clusters.State}, {want.Shards.State, got.Shards.State}, {want.Proxies.State, got.Proxies.State},
 			{want.Networks.State, got.Networks.State},

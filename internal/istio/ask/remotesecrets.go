@@ -87,7 +87,7 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 		}
 		if primary && wanted.Has(questions.Istiods) {
 			wait.Go(func() {
-				a.istiods = readIstiods(ctx, c, pods[c.Context], slices.Contains(plan.Ambient, c.Context), sets)
+				a.istiods = readIstiods(ctx, c, pods[c.Context], furtherOf(c.Context, plan), sets)
 			})
 		}
 		wait.Wait()
@@ -133,7 +133,7 @@ func RemoteSecrets(ctx context.Context, by survey.Asker, m *model.Mesh, wanted q
 	changing := doubtful || len(unconnected) > 0 || refused || rejected
 	if !by.Dumped() && wanted.Has(questions.Istiods) && changing {
 		seen.Again = again(ctx, by, out, second{
-			plan.Primaries, plan.Ambient, contexts, pods, unconnected, refused, remotesecrets.GatewaysDiffer(answered),
+			plan, contexts, pods, unconnected, refused, remotesecrets.GatewaysDiffer(answered),
 		})
 	}
 	return seen
@@ -193,9 +193,10 @@ func try(
 // second is what there is to ask a second time: the istiods of primaries, by the names of
 // their pods (of some also what they tell ambient workloads), the EndpointSlices of contexts, and pods whose proxies are connected nowhere.
 type second struct {
-	primaries, ambient, contexts []string
-	istiods                      map[string][]string
-	pods                         map[string][]string
+	plan     remotesecrets.Plan
+	contexts []string
+	istiods  map[string][]string
+	pods     map[string][]string
 	// refusals: how often istiods refuse proxies matters.
 	refusals bool
 	// gateways: what makes gateways has to be read again.
@@ -205,9 +206,9 @@ type second struct {
 // rows are what is read of a cluster again, of what makes gateways.
 func (s second) rows(context string) []resource.Rows {
 	switch {
-	case s.gateways && (slices.Contains(s.contexts, context) || slices.Contains(s.primaries, context)):
+	case s.gateways && (slices.Contains(s.contexts, context) || slices.Contains(s.plan.Primaries, context)):
 		return []resource.Rows{resources.Services, resources.Namespaces, resources.Nodes, resources.KubernetesGateways}
-	case len(s.ambient) > 0 && slices.Contains(s.contexts, context):
+	case len(s.plan.Ambient) > 0 && slices.Contains(s.contexts, context):
 		return []resource.Rows{resources.KubernetesGateways}
 	}
 	return nil
@@ -238,7 +239,7 @@ func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *fa
 	if s.refusals {
 		later.Refusals = map[string]facts.Read[[]facts.Refusals]{}
 	}
-	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.primaries, s.contexts, slices.Collect(maps.Keys(s.pods))))))
+	wanted := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.plan.Primaries, s.contexts, slices.Collect(maps.Keys(s.pods))))))
 	answers := survey.Ask(ctx, by, wanted, func(ctx context.Context, c survey.Cluster) (all, error) {
 		var a all
 		var wait sync.WaitGroup
@@ -256,9 +257,9 @@ func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *fa
 				}
 			})
 		}
-		if slices.Contains(s.primaries, c.Context) {
+		if slices.Contains(s.plan.Primaries, c.Context) {
 			wait.Go(func() {
-				a.istiods = readIstiods(ctx, c, s.istiods[c.Context], slices.Contains(s.ambient, c.Context), sets)
+				a.istiods = readIstiods(ctx, c, s.istiods[c.Context], furtherOf(c.Context, s.plan), sets)
 			})
 			if s.refusals {
 				wait.Go(func() { a.refused = ReadRefusals(ctx, c, s.istiods[c.Context]) })
@@ -279,7 +280,7 @@ func again(ctx context.Context, by survey.Asker, out *facts.Fleet, s second) *fa
 		if answer.Value.pods != nil {
 			later.Pods[name] = answer.Value.pods
 		}
-		if s.refusals && slices.Contains(s.primaries, name) {
+		if s.refusals && slices.Contains(s.plan.Primaries, name) {
 			later.Refusals[name] = refusals(s.istiods[name], before[name], answer.Value.refused)
 		}
 	}
@@ -293,7 +294,7 @@ func (s second) refused(ctx context.Context, by survey.Asker) map[string]map[str
 	if !s.refusals {
 		return out
 	}
-	answers := survey.Ask(ctx, by, s.primaries, func(ctx context.Context, c survey.Cluster) (counts, error) {
+	answers := survey.Ask(ctx, by, s.plan.Primaries, func(ctx context.Context, c survey.Cluster) (counts, error) {
 		return ReadRefusals(ctx, c, s.istiods[c.Context]), nil
 	})
 	for name, answer := range answers {

@@ -18,6 +18,8 @@ type Plan struct {
 	Primaries []string
 	// Ambient are those of them that tell ambient workloads of other networks.
 	Ambient []string
+	// Crossing are those of them whose clients need gateways to other networks.
+	Crossing []string
 }
 
 // mostSecrets is how many Secrets of one service account are asked for.
@@ -35,6 +37,9 @@ func NewPlan(m *model.Mesh) Plan {
 		}
 		if c.TellsAmbientNetworks() {
 			p.Ambient = append(p.Ambient, c.Context)
+		}
+		if c.CrossesNetworks() {
+			p.Crossing = append(p.Crossing, c.Context)
 		}
 	}
 	for _, r := range m.RemoteSecrets {

@@ -369,6 +369,17 @@ func TestWhatIsAsked(t *testing.T) {
 	if _, doubtful := Doubtful(mesh(fleet, seen)); !doubtful {
 		t.Error("endpoints that differ are not looked at again")
 	}
+	crossing, said := istiotest.Seen(istiotest.Networked("east", "west"))
+	if got := NewPlan(mesh(crossing, facts.Seen{})).Crossing; !slices.Equal(got, []string{"east", "west"}) {
+		t.Errorf("asked for the gateways of networks: %v", got)
+	}
+	if GatewaysDiffer(mesh(crossing, said)) {
+		t.Error("gateways that are the same are looked at again")
+	}
+	said.Istiods["east"].Value[0].Networks.Value = nil
+	if _, doubtful := Doubtful(mesh(crossing, said)); !doubtful || !GatewaysDiffer(mesh(crossing, said)) {
+		t.Error("gateways that differ are not looked at again")
+	}
 	if got := Servers(mesh(fleet, seen)); len(got) != 2 || got[0] != fleet.Clusters[0].Server {
 		t.Errorf("servers: %v", got)
 	}
