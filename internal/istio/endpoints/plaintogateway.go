@@ -40,7 +40,8 @@ func plainToGateways(p *rule.Pass[*model.Mesh]) {
 		entries := resources.ServiceEntries.Of(cp.Cluster.Cluster).Value
 		for i := range entries {
 			s := &entries[i]
-			if !options.wants(&corev1.Service{ObjectMeta: s.ObjectMeta}) || !cp.Istiod.Reads(s.Labels) || !cp.Sees(cp.IDOf(cp.Cluster), s.Namespace) {
+			if !options.wants(&corev1.Service{ObjectMeta: s.ObjectMeta}) || !cp.Istiod.Reads(s.Labels) ||
+				!cp.Sees(cp.IDOf(cp.Cluster), s.Namespace) {
 				continue
 			}
 			if f, ok := plainToGateway(p, cp, s); ok {
@@ -60,7 +61,7 @@ type plainPort struct {
 }
 
 func plainToGateway(p *rule.Pass[*model.Mesh], cp *model.ControlPlane, s *api.ServiceEntry) (finding.Finding, bool) {
-	if len(s.Spec.Hosts) == 0 || slices.ContainsFunc(s.Spec.Hosts, func(h string) bool { return originatesTLS(cp, s.Namespace, h) }) {
+	if len(s.Spec.Hosts) == 0 || slices.ContainsFunc(s.Spec.Hosts, func(h string) bool { return originatesTLS(cp, h) }) {
 		return finding.Finding{}, false
 	}
 	var plain []plainPort
@@ -75,7 +76,8 @@ func plainToGateway(p *rule.Pass[*model.Mesh], cp *model.ControlPlane, s *api.Se
 			number := cmp.Or(e.Ports[port.Name], port.TargetPort, port.Number)
 			g, known := passthroughAt(p.Model, e.Address, number)
 			if !known {
-				p.NotChecked(cp.Cluster.Context, finding.Because(fmt.Sprintf("it is not known whether %s is a gateway, and which listeners it has", e.Address)))
+				why := fmt.Sprintf("it is not known whether %s is a gateway, and which listeners it has", e.Address)
+				p.NotChecked(cp.Cluster.Context, finding.Because(why))
 				continue
 			}
 			if g != nil {
@@ -128,14 +130,15 @@ func takeMutualTLS(cp *model.ControlPlane, s *api.ServiceEntry, plain []plainPor
 		}
 		done[e.at] = true
 	}
-	out := []finding.Step{finding.Say("Label the endpoints, so that clients use mutual TLS with the server name by which the gateway finds the service:").By(
-		finding.Kubectl(cp.Cluster.Context, "-n", s.Namespace, "patch", "serviceentries."+api.NetworkingGroup+"/"+s.Name, "--type=json", "-p", remedy.JSON(patch)),
-	)}
+	entry := "serviceentries." + api.NetworkingGroup + "/" + s.Name
+	out := []finding.Step{finding.Say("Label the endpoints: then clients use mutual TLS, with the server name that the gateway looks for:").
+		By(finding.Kubectl(cp.Cluster.Context, "-n", s.Namespace, "patch", entry, "--type=json", "-p", remedy.JSON(patch)))}
 	for _, e := range plain {
 		if name, ok := model.ServiceOfHost(s.Spec.Hosts[0]); ok && e.gateway.Cluster.Service(name.Namespace, name.Name) != nil {
 			continue
 		}
-		return append(out, finding.Say("The gateway of %s knows services by their names there. If %s has another name there, create a DestinationRule for it "+
+		return append(out, finding.Say("The gateway of %s knows services by their names there. "+
+			"If %s has another name there, create a DestinationRule for it "+
 			"with trafficPolicy.tls: mode ISTIO_MUTUAL and sni outbound_.PORT_._.SERVICE.NAMESPACE.svc.cluster.local.",
 			e.gateway.Cluster.Context, s.Spec.Hosts[0]))
 	}
@@ -157,7 +160,7 @@ func isHTTPProtocol(protocol string) bool {
 }
 
 // originatesTLS reports whether a DestinationRule that may be for a host has clients use TLS.
-func originatesTLS(cp *model.ControlPlane, namespace, host string) bool {
+func originatesTLS(cp *model.ControlPlane, host string) bool {
 	is := func(t *api.ClientTLS) bool { return t != nil && t.Mode != "" && t.Mode != "DISABLE" }
 	policy := func(t *api.TrafficPolicy) bool {
 		return t != nil && (is(t.TLS) || slices.ContainsFunc(t.PortLevelSettings, func(p api.PortTrafficPolicy) bool { return is(p.TLS) }))

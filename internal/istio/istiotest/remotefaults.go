@@ -218,14 +218,16 @@ func networkedRemote(before func(east, west *Cluster), after func(RemoteWorld)) 
 	}
 }
 
-// moves gives the gateway of west another address.
+// moves gives the gateway of west another address, or none.
 func moves(w RemoteWorld, address string) facts.Cluster {
 	c := *w.Cluster("west")
 	services := slices.Clone(resources.Services.Of(&c).Value)
 	for i := range services {
 		if services[i].Labels[istio.LabelNetwork] != "" {
 			s := services[i].DeepCopy()
-			s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: address}}
+			if s.Status.LoadBalancer.Ingress = nil; address != "" {
+				s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: address}}
+			}
 			services[i] = *s
 		}
 	}
@@ -490,6 +492,10 @@ var RemoteFaults = []RemoteCase{
 		w.Gateways("east", func(all []facts.NetworkGateway) []facts.NetworkGateway {
 			return append(all, facts.NetworkGateway{Network: "network2", Cluster: "west", Address: "203.0.113.99", Port: 15443})
 		})
+		w.Twice()
+	}), []string{"GW044 warning east,west"}},
+	{"an istiod that keeps the address of a gateway that has none any more", networkedRemote(nil, func(w RemoteWorld) {
+		*w.Cluster("west") = moves(w, "")
 		w.Twice()
 	}), []string{"GW044 warning east,west"}},
 	{"no remote secrets between two primaries with one root", Remote(func(f *Fleet) { f.Clusters[0].Remotes, f.Clusters[1].Remotes = nil, nil }, nil),

@@ -46,13 +46,11 @@ type LackedGateway struct {
 	young bool
 }
 
-// CrossesNetworks reports whether a control plane of the cluster has clients that need gateways which
-// clusters have, or may have.
+// CrossesNetworks reports whether a control plane of the cluster has clients of one network, and clusters
+// on another one.
 func (c *Cluster) CrossesNetworks() bool {
 	return slices.ContainsFunc(c.ControlPlanes, func(cp *ControlPlane) bool {
-		return c.mesh.Several() && slices.ContainsFunc(cp.WatchedClusters(), lacksGatewayRows) || slices.ContainsFunc(cp.Candidates(), func(g istio.Candidate) bool {
-			return g.Problem == "" && len(g.Addresses) > 0 && cp.hasClientsOutside(g.Network)
-		})
+		return cp.SeesSeveral() && slices.ContainsFunc(c.mesh.Networks(), cp.hasClientsOutside)
 	})
 }
 

@@ -149,8 +149,10 @@ func (d driftOf) restart() finding.Step {
 	i := d.Plane.Istiod
 	step := finding.Say("Restart istiod, which then reads the gateways of all clusters again:")
 	if i.Has(istio.BugGatewaysLost) {
-		step = finding.Say("Restart istiod. Then upgrade it to %s or later: version %s loses gateways when a remote secret is changed or removed:",
-			i.FixOf(istio.BugGatewaysLost, istio.BugEndpointsWiped), i.Version)
+		step = finding.Say(
+			"Restart istiod. Then upgrade it to %s or later: version %s loses gateways when a remote secret is changed or removed:",
+			i.FixOf(istio.BugGatewaysLost, istio.BugEndpointsWiped), i.Version,
+		)
 	}
 	return step.By(remedy.RestartIstiod(d.In.Context, i))
 }
@@ -163,7 +165,8 @@ func (d driftOf) add(g *gathered, differs string) {
 		all = append(all, finding.Evidence{Cluster: d.In.Context, Field: "istiod " + i.Name + ", version", Value: i.Version.String()})
 	}
 	if i.Has(istio.BugGatewaysLost) {
-		all = append(all, finding.Evidence{Cluster: d.In.Context, Field: "known bug of this version", Value: istio.KnownBugs[istio.BugGatewaysLost].Issue})
+		issue := istio.KnownBugs[istio.BugGatewaysLost].Issue
+		all = append(all, finding.Evidence{Cluster: d.In.Context, Field: "known bug of this version", Value: issue})
 	}
 	for _, e := range all {
 		if !slices.Contains(g.Evidence, e) {
