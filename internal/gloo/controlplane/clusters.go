@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // agentDown: an agent has no pod that is available, or none is there where the management plane has seen one
@@ -71,8 +72,11 @@ func unusableKubeconfig(p *pass) {
 		if !plane.Connects() {
 			continue
 		}
-		for _, r := range plane.Registrations {
+		for at, r := range plane.Registrations {
 			field := "secret " + r.Namespace + "/" + r.Name
+			twin := slices.IndexFunc(plane.Registrations[:at], func(o *model.Registration) bool {
+				return serverurl.Same(o.Kubeconfig.Server, r.Kubeconfig.Server)
+			})
 			f := finding.Finding{
 				Code: "CP204", Severity: finding.Error, Clusters: []string{plane.Cluster.Context}, Object: r.Registered(),
 				Effect: "the management plane does not watch the cluster, nor write to it; no status says so",
@@ -94,6 +98,17 @@ func unusableKubeconfig(p *pass) {
 			case k.Token != nil && !k.Token.Expires.IsZero() && k.Token.Expires.Before(p.Model.Facts().At):
 				f.Title = fmt.Sprintf("the token for cluster %s has expired", r.Name)
 				f.Evidence = []finding.Evidence{{Field: field + ", token expires", Value: k.Token.Expires.UTC().Format(time.RFC3339)}}
+			case twin >= 0:
+				other := plane.Registrations[twin]
+				f.Title = fmt.Sprintf("the kubeconfigs for clusters %s and %s lead to one API server", other.Name, r.Name)
+				f.Evidence = []finding.Evidence{
+					{Field: field + ", server", Value: k.Server},
+					{Field: "secret " + other.Namespace + "/" + other.Name + ", server", Value: other.Kubeconfig.Server},
+				}
+				f.Effect = "the management plane takes one cluster for two, and does not watch the other one"
+				f.Fix = []finding.Step{
+					finding.Say("Register the one again whose address it is not, with the context of its own cluster."), remedy.Register(r),
+				}
 			default:
 				continue
 			}

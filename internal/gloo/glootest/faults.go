@@ -521,6 +521,10 @@ var Faults = []Fault{
 	{"a kubeconfig of another type", func(f *Fleet) {
 		f.Get(mgmt, "Secret", west)["type"] = "Opaque"
 	}, "CP204 error mgmt", nil, nil},
+	{"a kubeconfig of another cluster", func(f *Fleet) {
+		f.Drop(mgmt, "Secret", west)
+		f.Add(mgmt, f.Kubeconfig(west, "https://east.example:6443/", istiotest.Token(west)))
+	}, "CP204 error mgmt", nil, nil},
 	{"a kubeconfig that leads nowhere", func(f *Fleet) {
 		f.Drop(mgmt, "Secret", west)
 		f.Add(mgmt, f.Kubeconfig(west, "https://127.0.0.1:6443", istiotest.Token(west)))
