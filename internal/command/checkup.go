@@ -52,7 +52,7 @@ type checked struct {
 // AddCheckUp makes cmd the command that checks a whole fleet, and says how each area is.
 func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 	c := &checkUp{Frame: f, CheckUp: what}
-	output := f.AddOutput(cmd, append([]report.Format{report.Short, report.Markdown}, report.PipelineFormats...)...)
+	output := f.AddResultOutput(cmd, append([]report.Format{report.Short, report.Markdown}, report.PipelineFormats...)...)
 	failOn := f.AddFailOn(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&c.only, "only", nil, "Check these `areas` alone, e.g. trust,networks")
@@ -85,12 +85,17 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(report.PipelineFormats, format) {
-			err = c.pipeline(c.Plugin.Name, found.fleet, found.result, found.codes, failOn).Write(c.Out, format)
-		} else {
-			err = c.print(output, format, found)
+		write := func(format report.Format) error {
+			if slices.Contains(report.PipelineFormats, format) {
+				return c.pipeline(c.Plugin.Name, found.fleet, found.result, found.codes, failOn).Write(c.Out, format)
+			}
+			return c.print(output, format, found)
 		}
-		if err != nil {
+		if err := write(format); err != nil {
+			return err
+		}
+		c.quiet = false // it is about what is printed
+		if err := c.toFiles(output, write); err != nil {
 			return err
 		}
 		if err := errors.Join(Unreachable(found.fleet), found.noMesh); err != nil {
@@ -252,7 +257,7 @@ func (c *checkUp) print(output *Output, format report.Format, found checked) err
 		Verdict: found.verdict, Result: found.result, Tables: tables(found), Last: lastLine(found, c.wanted != nil),
 		Deeper: func(cause verdict.Cause) []finding.Command { return c.Deeper(cause, c.Again()) },
 	}
-	page := c.Page(output)
+	page := c.page(output, format == report.Wide)
 	switch {
 	case c.quiet:
 		page.Wrapped("", o.Last)

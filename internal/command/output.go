@@ -18,7 +18,7 @@ import (
 
 // Output are the flags of a command that prints results.
 type Output struct {
-	format    word
+	format    formats
 	noHeaders bool
 	color     string
 	extra     []report.Format
@@ -46,15 +46,22 @@ var colorModes = []string{"auto", "always", "never"}
 // AddOutput adds the flags about output to a command. extra are the formats that
 // it has beside those of every command.
 func (f *Frame) AddOutput(cmd *cobra.Command, extra ...report.Format) *Output {
-	o := &Output{extra: extra, format: word{kind: "format"}}
-	formats := report.FormatNames(extra...)
-	cmd.Flags().VarP(&o.format, "output", "o", firstOf(append(formats, report.Templates...)))
+	o := &Output{extra: extra, format: formats{word: word{kind: "format"}}}
+	names := report.FormatNames(extra...)
+	cmd.Flags().VarP(&o.format, "output", "o", firstOf(append(names, report.Templates...)))
 	cmd.Flags().BoolVar(&o.noHeaders, "no-headers", false, "Print no headers of tables")
 	cmd.Flags().StringVar(&o.color, "color", colorModes[0],
 		"Use colours: "+strings.Join(colorModes, "|")+"; auto is on a terminal, unless NO_COLOR is set, or if CLICOLOR_FORCE is")
 	ofAll(cmd, "no-headers", "color")
-	f.must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)))
+	f.must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)))
 	f.must(cmd.RegisterFlagCompletionFunc("color", cobra.FixedCompletions(colorModes, cobra.ShellCompDirectiveNoFileComp)))
+	return o
+}
+
+// AddResultOutput is AddOutput for a command whose result can be written into files as well.
+func (f *Frame) AddResultOutput(cmd *cobra.Command, extra ...report.Format) *Output {
+	o := f.AddOutput(cmd, extra...)
+	o.format.toFiles = slices.Concat(report.Formats, extra)
 	return o
 }
 
@@ -83,6 +90,11 @@ func (o *Output) Format() (report.Format, error) {
 
 // Page is where text for people goes.
 func (f *Frame) Page(o *Output) *report.Page {
+	return f.page(o, report.Format(o.format.text) == report.Wide)
+}
+
+// page is Page for text that is wide, and so has no width, or not.
+func (f *Frame) page(o *Output, wide bool) *report.Page {
 	width := 0
 	file, terminal := f.terminal()
 	if terminal {
@@ -93,7 +105,7 @@ func (f *Frame) Page(o *Output) *report.Page {
 	if s, is := f.screen(); is {
 		width = s.Columns
 	}
-	if report.Format(o.format.text) == report.Wide {
+	if wide {
 		width = 0
 	}
 	page := report.NewPage(f.Out, colored(o.color, terminal, os.Getenv), width, !o.noHeaders)

@@ -53,14 +53,14 @@ func TestColorOnATerminal(t *testing.T) {
 	} {
 		t.Setenv("NO_COLOR", c.noColor)
 		t.Setenv("TERM", c.term)
-		if got := f.Page(&Output{format: word{text: "table"}, color: c.mode}).Color; got != c.want {
+		if got := f.Page(&Output{format: formats{word: word{text: "table"}}, color: c.mode}).Color; got != c.want {
 			t.Errorf("--color=%s, NO_COLOR=%q, TERM=%s: %t", c.mode, c.noColor, c.term, got)
 		}
 	}
-	if got := f.Page(&Output{format: word{text: "table"}, color: "auto"}).Width; got != 72 {
+	if got := f.Page(&Output{format: formats{word: word{text: "table"}}, color: "auto"}).Width; got != 72 {
 		t.Errorf("a table is %d columns wide", got)
 	}
-	if got := f.Page(&Output{format: word{text: "wide"}, color: "auto", noHeaders: true}); got.Width != 0 || got.Headers {
+	if got := f.Page(&Output{format: formats{word: word{text: "wide"}}, color: "auto", noHeaders: true}); got.Width != 0 || got.Headers {
 		t.Errorf("a wide table without headers: %+v", got)
 	}
 }

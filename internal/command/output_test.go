@@ -18,7 +18,7 @@ func TestColorWithoutATerminal(t *testing.T) {
 		t.Setenv("NO_COLOR", noColor)
 		for mode, want := range map[string]bool{"auto": false, "always": true, "never": false} {
 			f := &Frame{IOStreams: genericiooptions.IOStreams{Out: &bytes.Buffer{}}}
-			if p := f.Page(&Output{format: word{text: "table"}, color: mode}); p.Color != want || p.Width != 0 || !p.Headers {
+			if p := f.Page(&Output{format: formats{word: word{text: "table"}}, color: mode}); p.Color != want || p.Width != 0 || !p.Headers {
 				t.Errorf("--color=%s, NO_COLOR=%q: %+v", mode, noColor, p)
 			}
 		}

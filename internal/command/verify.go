@@ -33,7 +33,7 @@ type Verification struct {
 // Verify makes cmd a command that checks the fleet: by the rules of all meshes, and by
 // those about reaching the clusters.
 func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
-	output, failOn := f.AddOutput(cmd, append([]report.Format{report.Short}, report.PipelineFormats...)...), f.AddFailOn(cmd)
+	output, failOn := f.AddResultOutput(cmd, append([]report.Format{report.Short}, report.PipelineFormats...)...), f.AddFailOn(cmd)
 	inTime := f.addInTime(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := output.Format()
@@ -63,12 +63,16 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		if err != nil {
 			return err
 		}
-		if slices.Contains(report.PipelineFormats, format) {
-			err = f.pipeline(f.Plugin.Name+" verify", fleet, result, f.codes(fleet, v.Areas...), failOn).Write(f.Out, format)
-		} else {
-			err = f.printResult(output, format, fleet, result)
+		write := func(format report.Format) error {
+			if slices.Contains(report.PipelineFormats, format) {
+				return f.pipeline(f.Plugin.Name+" verify", fleet, result, f.codes(fleet, v.Areas...), failOn).Write(f.Out, format)
+			}
+			return f.printResult(output, format, fleet, result)
 		}
-		if err != nil {
+		if err := write(format); err != nil {
+			return err
+		}
+		if err := f.toFiles(output, write); err != nil {
 			return err
 		}
 		if err := errors.Join(Unreachable(fleet), f.noMesh(fleet, result, "checked")); err != nil {
@@ -162,7 +166,7 @@ func (f *Frame) printResult(output *Output, format report.Format, fleet *facts.F
 		report.Names(f.Out, result)
 	default:
 		causes, notes := verdict.Causes(verdict.Question{Fleet: fleet, Result: result, About: about, Meaning: meaning})
-		page := f.Page(output)
+		page := f.page(output, format == report.Wide)
 		if format == report.Short {
 			page.Headlines(causes)
 			break
