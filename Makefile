@@ -14,9 +14,11 @@ GOLANGCI     := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 ACTIONLINT   := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 GOVULNCHECK  := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
 GORELEASER   := go run github.com/goreleaser/goreleaser/v2@v2.16.0
+CRANE        := go run github.com/google/go-containerregistry/cmd/crane@v0.22.1
 SIZE_LIMIT   := 33554432
 REPOSITORY   := https://github.com/kubectl-mesh/kubectl-mesh
 PREFIX       ?= $(HOME)/.local
+IMAGE        ?= ghcr.io/kubectl-mesh/kubectl-mesh:$(VERSION)
 SCENARIO     ?= healthy
 FUZZTIME     ?= 30s
 COUNT        ?= 25
@@ -151,11 +153,21 @@ release-snapshot: ## Build everything of a release into dist/, for all platforms
 		export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=remote.origin.url GIT_CONFIG_VALUE_0=$(REPOSITORY); \
 	$(GORELEASER) release --snapshot --clean --skip=sign
 	@go -C release run . manifests -templates $(CURDIR)/krew-manifests -dist $(CURDIR)/dist
+	@go -C release run . image -dist $(CURDIR)/dist
 
 .PHONY: release
 release: ## Build, sign and upload a release of the tag at HEAD; only the release workflow can sign
 	@$(GORELEASER) release --clean
 	@go -C release run . manifests -templates $(CURDIR)/krew-manifests -dist $(CURDIR)/dist
+	@go -C release run . image -dist $(CURDIR)/dist
+
+# With REGISTRY_TOKEN it logs in before, as REGISTRY_USER.
+.PHONY: push-image
+push-image: ## Push the image in dist/ to IMAGE, and print its digest; the release workflow does
+	@if test -n "$${REGISTRY_TOKEN:-}"; then \
+		$(CRANE) auth login $(firstword $(subst /, ,$(IMAGE))) --username "$$REGISTRY_USER" --password-stdin <<< "$$REGISTRY_TOKEN"; \
+	fi
+	@$(CRANE) push dist/image $(IMAGE)
 
 .PHONY: krew-local
 krew-local: ## Install what release-snapshot built under KREW_ROOT (~/.krew), by krew or as it would

@@ -71,7 +71,7 @@ func TestInstallByKrew(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{nil, {"nonsense"}, {"sbom", "one"}, {"check"}, {"install", "-nonsense"}, {"manifests", "more"}} {
+	for _, args := range [][]string{nil, {"nonsense"}, {"sbom", "one"}, {"check"}, {"install", "-nonsense"}, {"manifests", "more"}, {"image", "more"}} {
 		var out, log bytes.Buffer
 		if err := run(t.Context(), args, &out, &log); !errors.Is(err, errUsage) || !strings.Contains(log.String(), "Usage:") || out.Len() > 0 {
 			t.Errorf("%q: %v\n%s%s", args, err, out.String(), log.String())

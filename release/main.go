@@ -1,5 +1,5 @@
 // Command release does what a release of the plugins needs beside goreleaser: bills of
-// materials, krew's manifests, and the installation of what was built.
+// materials, krew's manifests, a container image, and the installation of what was built.
 package main
 
 import (
@@ -24,6 +24,9 @@ const usage = `Usage:
     -templates DIR  the templates (krew-manifests)
     -dist DIR       what goreleaser built (dist); they are written to its krew-manifests
     -tag TAG        the release (what goreleaser says)
+    -partial        leave platforms out that were not built
+  release image [flags]                  make the container image, as a layout of the OCI
+    -dist DIR       what goreleaser built (dist); the layout is written to its image
     -partial        leave platforms out that were not built
   release check [-dist DIR] FILE...      check manifests, and the archives they name
   release install [flags]                install the plugins by krew, or as it would
@@ -86,6 +89,14 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 			return err
 		}
 		return r.run(out)
+	case "image":
+		var i imager
+		flags.StringVar(&i.dist, "dist", "dist", "")
+		flags.BoolVar(&i.partial, "partial", false, "")
+		if err := parse(0, 0); err != nil {
+			return err
+		}
+		return i.run(out)
 	case "check":
 		dist := flags.String("dist", "", "")
 		if err := parse(1, -1); err != nil {

@@ -54,6 +54,11 @@ func TestSnapshot(t *testing.T) {
 	}
 	throughKubectl(t, bin, strings.TrimSpace(command(t, filepath.Dir(first), "git", "rev-parse", "HEAD")))
 	small(t, first)
+	if host().OS == "linux" {
+		if one, other := digestOf(t, imager{first, true}), digestOf(t, imager{second, true}); one != other {
+			t.Errorf("two builds of one commit make the images %s and %s", one, other)
+		}
+	}
 	spoil(t, first)
 }
 
