@@ -20,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
@@ -284,10 +285,8 @@ func TestCronJobWithoutClusters(t *testing.T) {
 const kubectl = `
 for arg; do case $arg in --context=*) context=${arg#--context=} ;; esac; done
 case "$*" in
-"config view --raw --minify --flatten --context=$context -o jsonpath={.clusters[0].cluster.server}")
-	cat "$CLUSTERS/$context.server" ;;
-"config view --raw --minify --flatten --context=$context -o jsonpath={.clusters[0].cluster.certificate-authority-data}")
-	cat "$CLUSTERS/$context.ca" ;;
+"config view --raw --minify --flatten --context=$context -o jsonpath={.clusters[0].cluster}")
+	cat "$CLUSTERS/$context.cluster" ;;
 "--context=$context -n mesh-check get secret mesh-check-token -o go-template={{.data.token | base64decode}}")
 	cat "$CLUSTERS/$context.token" ;;
 *) echo "kubectl was asked: $*" >&2; exit 1 ;;
@@ -314,12 +313,12 @@ func TestCronJobReadsTheFleet(t *testing.T) {
 			server.CloseClientConnections()
 			server.Close()
 		})
-		authority, err := json.Marshal(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})) // in base64
+		authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+		cluster, err := json.Marshal(clientcmdapi.Cluster{Server: server.URL, CertificateAuthorityData: authority})
 		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(clusters, c.Name+".server"), server.URL, 0o644)
-		write(t, filepath.Join(clusters, c.Name+".ca"), strings.Trim(string(authority), `"`), 0o644)
+		write(t, filepath.Join(clusters, c.Name+".cluster"), string(cluster), 0o644)
 		write(t, filepath.Join(clusters, c.Name+".token"), "token-of-"+c.Name[:1], 0o644)
 	}
 	script, err := filepath.Abs("../../deploy/kubeconfig.sh")
@@ -360,9 +359,12 @@ func TestCronJobReadsTheFleet(t *testing.T) {
 	if none := execute(t, []string{path, "CLUSTERS=" + clusters}, script); none.code != 2 || !strings.Contains(none.stderr, "Usage:") {
 		t.Errorf("without contexts: %+v", none)
 	}
+	if none := execute(t, []string{path, "CLUSTERS=" + clusters}, script, "east", "nowhere"); none.code != 1 || none.stdout != "" {
+		t.Errorf("with a context that is not there: %+v", none)
+	}
 	write(t, filepath.Join(clusters, "east.token"), "", 0o644)
 	if none := execute(t, []string{path, "CLUSTERS=" + clusters}, script, "east"); none.code != 1 || none.stdout != "" ||
-		!strings.Contains(none.stderr, "kubectl apply -f reader.yaml") {
+		!strings.Contains(none.stderr, "kubectl --context=east apply -f reader.yaml") {
 		t.Errorf("without a token: %+v", none)
 	}
 }
