@@ -343,5 +343,6 @@ func pack(files []file, at time.Time) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return out.Bytes(), w.Close()
+	err := w.Close() // writes the end
+	return out.Bytes(), err
 }
