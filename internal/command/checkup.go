@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
@@ -35,6 +36,7 @@ type checkUp struct {
 	quiet, deep bool
 	since       time.Duration
 	inTime      *inTime
+	with        *With
 	wanted      []finding.Area // nil for all
 }
 
@@ -65,7 +67,7 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 		"Also try gateways and ask proxies: more rights",
 	)
 	flags.DurationVar(&c.since, "since", mesh.DefaultSince, "Count restarts within this `time`")
-	c.inTime = f.addInTime(cmd)
+	c.inTime, c.with = f.addInTime(cmd), f.AddWith(cmd)
 	for _, name := range []string{"only", "skip"} {
 		f.must(cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(areaNames(), cobra.ShellCompDirectiveNoFileComp)))
 	}
@@ -76,6 +78,9 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 		}
 		if err := errors.Join(failOn.Check(), c.inTime.check(), c.choose()); err != nil {
 			return err
+		}
+		if c.with.Given() {
+			return c.checkWith(cmd, verifying{output, format, failOn, c.inTime, c.with})
 		}
 		var found checked
 		err = c.inTime.until(cmd.Context(), func(ctx context.Context) (err error) {
@@ -161,20 +166,29 @@ func (c *checkUp) choose() error {
 // wants reports whether the user wants an area.
 func (c *checkUp) wants(a finding.Area) bool { return c.wanted == nil || slices.Contains(c.wanted, a) }
 
-// check reads the fleet, runs the rules and makes the verdict.
-func (c *checkUp) check(ctx context.Context) (checked, error) {
+// wishes are what the user chose.
+func (c *checkUp) wishes() []any {
 	wishes := []any{mesh.Since(c.since)}
 	if c.deep {
 		wishes = append(wishes, mesh.AskProxies{}, mesh.Probing{Wait: mesh.ProbeWait})
 	}
-	areas := c.areas()
-	fleet, err := c.Gather(ctx, c.Resources(wishes, areas...))
+	return wishes
+}
+
+// check reads the fleet, runs the rules and makes the verdict.
+func (c *checkUp) check(ctx context.Context) (checked, error) {
+	fleet, err := c.Gather(ctx, c.Resources(c.wishes(), c.areas()...))
 	if err != nil {
 		return checked{}, err
 	}
+	return c.judged(ctx, fleet, c.Frame)
+}
+
+// judged runs the rules on a fleet, and makes the verdict.
+func (c *checkUp) judged(ctx context.Context, fleet *facts.Fleet, by survey.Asker) (checked, error) {
+	areas := c.areas()
 	out := checked{fleet: fleet, result: reach.Check(fleet, c.Plugin.Meshes)}
-	run := c.Run(fleet, areas...)
-	run.Wishes = wishes
+	run := c.run(fleet, by, c.wishes(), areas)
 	well := map[finding.Area]string{}
 	for _, m := range c.inForce(fleet) {
 		found, overview, err := m.CheckUp(ctx, run)
@@ -205,7 +219,11 @@ func (c *checkUp) check(ctx context.Context) (checked, error) {
 	out.result = out.result.Of(out.codes)
 	out.result.Sort()
 	out.noMesh = c.noMesh(fleet, out.result, "checked")
-	out.result = c.inTime.split(out.result)
+	if by == c.Frame {
+		out.result = c.inTime.split(out.result)
+	} else {
+		out.result = c.inTime.without(supposed(out.result))
+	}
 	out.verdict = verdict.Of(verdict.Question{
 		Fleet: fleet, Result: out.result, Codes: out.codes, Well: well, NoMesh: out.noMesh != nil, Only: c.wanted,
 		About: about, Meaning: meaning,

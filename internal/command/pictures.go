@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
@@ -86,10 +87,22 @@ func DiagnosisRows(meshes []mesh.Mesh) resource.Set {
 
 // Diagnose says what becomes of requests for a service, in each mesh of the fleet that has it.
 func (f *Frame) Diagnose(ctx context.Context, fleet *facts.Fleet, namespace, name string) (*view.Diagnosis, finding.Result, error) {
+	return f.diagnose(ctx, f, fleet, namespace, name)
+}
+
+// DiagnoseUnasked is Diagnose without asking anybody.
+func (f *Frame) DiagnoseUnasked(ctx context.Context, fleet *facts.Fleet, namespace, name string) (*view.Diagnosis, finding.Result, error) {
+	d, result, err := f.diagnose(ctx, nobody{}, fleet, namespace, name)
+	return d, supposed(result), err
+}
+
+func (f *Frame) diagnose(
+	ctx context.Context, by survey.Asker, fleet *facts.Fleet, namespace, name string,
+) (*view.Diagnosis, finding.Result, error) {
 	var out *view.Diagnosis
 	var result finding.Result
 	for _, p := range parts[mesh.Diagnoser](f, fleet) {
-		d, found, err := p.mesh.Diagnose(ctx, f.Run(p.fleet, f.Plugin.Areas...), namespace, name)
+		d, found, err := p.mesh.Diagnose(ctx, f.run(p.fleet, by, nil, f.Plugin.Areas), namespace, name)
 		switch {
 		case err != nil:
 			return nil, finding.Result{}, err

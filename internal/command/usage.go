@@ -36,7 +36,7 @@ func usage(w io.Writer, cmd *cobra.Command) {
 	if cmd.HasAvailableSubCommands() {
 		ways = append(ways, cmd.CommandPath()+" [command]")
 	}
-	line("Usage: %s", strings.Join(ways, "\n       "))
+	line("Usage: %s", strings.Join(ways, ", or "))
 	if cmd.HasExample() {
 		line("\nExamples:\n%s", strings.TrimRight(cmd.Example, "\n"))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/reach"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
@@ -34,7 +35,7 @@ type Verification struct {
 // those about reaching the clusters.
 func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 	output, failOn := f.AddResultOutput(cmd, append([]report.Format{report.Short}, report.PipelineFormats...)...), f.AddFailOn(cmd)
-	inTime := f.addInTime(cmd)
+	inTime, with := f.addInTime(cmd), f.AddWith(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := output.Format()
 		if err != nil {
@@ -51,6 +52,9 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		var wishes []any
 		if v.Wishes != nil {
 			wishes = v.Wishes()
+		}
+		if with.Given() {
+			return f.verifyWith(cmd, v, verifying{output, format, failOn, inTime, with}, wishes)
 		}
 		var fleet *facts.Fleet
 		var result finding.Result
@@ -93,22 +97,27 @@ func (f *Frame) verify(ctx context.Context, v Verification, wishes []any) (*fact
 			return nil, finding.Result{}, err
 		}
 	}
-	run := f.Run(fleet, v.Areas...)
-	run.Wishes = wishes
+	result, err := f.judge(ctx, f.run(fleet, f, wishes, v.Areas))
+	return fleet, result, err
+}
+
+// judge runs the rules of a run.
+func (f *Frame) judge(ctx context.Context, run *mesh.Run) (finding.Result, error) {
+	fleet := run.Fleet
 	result := reach.Check(fleet, f.Plugin.Meshes)
 	for _, m := range f.inForce(fleet) {
 		found, err := m.Verify(ctx, run)
 		if err != nil {
-			return nil, finding.Result{}, err
+			return finding.Result{}, err
 		}
 		result.Merge(found)
 	}
 	if f.collected {
-		mesh.Uncollected(fleet, f.inForce(fleet), &result, f.codes(fleet, v.Areas...))
+		mesh.Uncollected(fleet, f.inForce(fleet), &result, f.codes(fleet, run.Areas...))
 	}
 	f.nameCauses(fleet, &result)
 	result.Sort()
-	return fleet, result, nil
+	return result, nil
 }
 
 // codes are all that rules about some areas report, and those about reaching clusters.
@@ -152,8 +161,13 @@ func (f *Frame) Resources(wishes []any, areas ...mesh.Area) resource.Set {
 
 // Run is a run of rules over a fleet that Gather returned.
 func (f *Frame) Run(fleet *facts.Fleet, areas ...mesh.Area) *mesh.Run {
+	return f.run(fleet, f, nil, areas)
+}
+
+// run is Run with what the user wishes, where somebody else asks the clusters.
+func (f *Frame) run(fleet *facts.Fleet, by survey.Asker, wishes []any, areas []mesh.Area) *mesh.Run {
 	return &mesh.Run{
-		Fleet: fleet, By: f, Areas: areas,
+		Fleet: fleet, By: by, Areas: areas, Wishes: wishes,
 		Say: func(format string, args ...any) { note(f.ErrOut, format, args...) },
 	}
 }

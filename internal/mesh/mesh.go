@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/simulate"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
@@ -62,6 +63,12 @@ type Explainer interface {
 	// Explain names causes in a result of all meshes, and takes out of it what is by design where this one
 	// drives the other.
 	Explain(fleet *facts.Fleet, result *finding.Result)
+}
+
+// Simulator is a mesh of which it is known what its controllers make of a change.
+type Simulator interface {
+	Mesh
+	Effects() simulate.Mesh
 }
 
 // Need is something that rules read of a cluster, or ask of it.

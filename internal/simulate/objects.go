@@ -154,6 +154,9 @@ func (w *World) edit(
 		if err := fromMap(m, into); err != nil {
 			return outcome(Refused, "%v", err)
 		}
+		if w.fresh {
+			w.complete(c, into)
+		}
 		changed[row] = into
 	}
 	after = changed.fullest(rows)
@@ -264,6 +267,7 @@ func (w *World) apply(context, namespace string, m map[string]any) Outcome {
 		}
 		ns, name := placeOf(m, namespace)
 		return w.edit(context, rows, ns, name, func(row resource.Resource, there map[string]any) (map[string]any, error) {
+			forget(there, m)
 			if kinds.BuiltIn(row.About().Group) {
 				return strategic(reflect.TypeOf(row.NewObject()).Elem(), there, m)
 			}
@@ -406,7 +410,7 @@ func (w *World) complete(c *facts.Cluster, o runtime.Object) {
 // allowed is whether the effect of a change of an object is certain.
 func (w *World) allowed(before, after runtime.Object) Outcome {
 	s, ok := after.(*corev1.Service)
-	if !ok {
+	if !ok || w.fresh {
 		return done
 	}
 	was := corev1.ServiceTypeClusterIP

@@ -33,10 +33,39 @@ func (w *World) completeService(c *facts.Cluster, s *corev1.Service) {
 	if s.Spec.ClusterIP == "" && s.Spec.Type != corev1.ServiceTypeExternalName {
 		s.Spec.ClusterIP = w.freeAddress(c)
 	}
-	if s.Spec.ClusterIP != "" {
+	if s.Spec.ClusterIP != "" && len(s.Spec.ClusterIPs) == 0 {
 		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
 	}
+	if w.fresh {
+		w.completeNodePorts(c, s)
+	}
 }
+
+// completeNodePorts gives the ports of a Service numbers on nodes that no Service of the cluster has.
+func (w *World) completeNodePorts(c *facts.Cluster, s *corev1.Service) {
+	given := s.Spec.AllocateLoadBalancerNodePorts == nil || *s.Spec.AllocateLoadBalancerNodePorts
+	if s.Spec.Type != corev1.ServiceTypeNodePort && (s.Spec.Type != corev1.ServiceTypeLoadBalancer || !given) {
+		return
+	}
+	taken := map[int32]bool{}
+	for _, other := range append(kubernetes.Services.Of(c).Value, *s) {
+		for _, p := range other.Spec.Ports {
+			taken[p.NodePort] = true
+		}
+	}
+	next := int32(firstNodePort)
+	for i := range s.Spec.Ports {
+		if p := &s.Spec.Ports[i]; p.NodePort == 0 {
+			for taken[next] {
+				next++
+			}
+			p.NodePort, taken[next] = next, true
+		}
+	}
+}
+
+// firstNodePort is the first of the ports that API servers give to Services, unless they are told otherwise.
+const firstNodePort = 30000
 
 // freeAddress is one beside those of the cluster's Services that no Service of the fleet has.
 func (w *World) freeAddress(c *facts.Cluster) string {

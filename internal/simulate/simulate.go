@@ -87,6 +87,8 @@ type World struct {
 	// files are those that commands have written, by name.
 	files map[string][]byte
 	roles []role
+	// fresh: Services are as they are when they are just applied, before the cluster gives them an address.
+	fresh bool
 	// Values are what a person would put in the place of blanks, by their words.
 	Values map[string]string
 }

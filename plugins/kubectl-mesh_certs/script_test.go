@@ -23,7 +23,7 @@ func TestScripts(t *testing.T) {
 
 // Every field of a machine-readable document is described.
 // documents are what -o json prints, by kind.
-var documents = map[string]any{"Report": report.Report{}, "RootComparison": comparisonDocument{}, "CertificateList": listingDocument{}}
+var documents = map[string]any{"Report": report.Report{}, "WhatIf": report.WhatIf{}, "RootComparison": comparisonDocument{}, "CertificateList": listingDocument{}}
 
 func TestOutputIsDocumented(t *testing.T) {
 	plugintest.Documented(t, documents)

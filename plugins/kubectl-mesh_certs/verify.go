@@ -24,7 +24,7 @@ of roots, workloads keep the old ones for up to 12 hours.`,
 	}
 	var warn time.Duration
 	expiry := cmd.Flags().String("expiry-warn", "30d", "Report certificates that end within this `time`")
-	proxies := cmd.Flags().Bool("proxies", false, "Also ask some proxies of each cluster which certificates they have")
+	proxies := cmd.Flags().Bool("proxies", false, "Ask some proxies for their certificates too")
 	f.Verify(cmd, command.Verification{
 		Areas: areas,
 		Check: func() (err error) {

@@ -47,7 +47,7 @@ func reports(t *testing.T) string {
 
 // Every field of a machine-readable document is described.
 // documents are what -o json prints, by kind.
-var documents = map[string]any{"CheckUp": report.CheckUp{}}
+var documents = map[string]any{"CheckUp": report.CheckUp{}, "WhatIf": report.WhatIf{}}
 
 func TestOutputIsDocumented(t *testing.T) {
 	plugintest.Documented(t, documents)

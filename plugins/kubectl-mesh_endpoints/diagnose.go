@@ -33,7 +33,8 @@ gives; of Gloo Mesh, the federated name of the service.
 Exit codes: 0 when all paths lead there or stay away on purpose, 1 when one is
 broken, 2 when it cannot be told.`,
 		Example: `  %[1]s diagnose cart.shop --contexts east,west
-  %[1]s diagnose cart -n shop -o wide`,
+  %[1]s diagnose cart -n shop -o wide
+  %[1]s diagnose cart.shop --with west=gateway.yaml`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("name one service: diagnose SERVICE[.NAMESPACE]")
@@ -42,20 +43,31 @@ broken, 2 when it cannot be told.`,
 		},
 		ValidArgsFunction: completeServices(f, &namespace, nil),
 	}
-	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "The namespace of the service, unless its name says it")
-	output := f.AddOutput(cmd)
+	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "The service's namespace, unless its name says it")
+	output, with := f.AddOutput(cmd), f.AddWith(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		format, err := output.Format()
 		if err != nil {
 			return err
 		}
-		fleet, err := f.Gather(cmd.Context(), command.DiagnosisRows(f.Plugin.Meshes))
+		if err := with.Read(); err != nil {
+			return err
+		}
+		rows := command.DiagnosisRows(f.Plugin.Meshes)
+		fleet, err := f.Gather(cmd.Context(), rows)
 		if err != nil {
 			return err
 		}
 		sayUnreached(f, fleet)
 		if err := command.Unreachable(fleet); err != nil {
 			return err
+		}
+		if with.Given() {
+			supposed, err := with.Suppose(fleet, rows)
+			if err != nil {
+				return err
+			}
+			return diagnoseWith(cmd.Context(), with, supposed, fleet, asked{output, format, args[0], namespace})
 		}
 		to, err := findService(fleet, args[0], namespace)
 		if err != nil {

@@ -84,7 +84,7 @@ func fault(t *testing.T, name string) *istiotest.Fleet {
 
 // documents are what -o json prints, by kind.
 var documents = map[string]any{
-	"Report": report.Report{}, "Diagnosis": diagnosisDocument{}, "EndpointList": listDocument{},
+	"Report": report.Report{}, "WhatIf": report.WhatIf{}, "Diagnosis": diagnosisDocument{}, "EndpointList": listDocument{},
 	"RemoteSecretList": secretsDocument{},
 }
 

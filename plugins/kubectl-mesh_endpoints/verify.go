@@ -31,7 +31,7 @@ is reached, as "diagnose" does for one.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "Check the services of this `namespace` alone")
-	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "Check the services of all namespaces, as without -n")
+	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "Check all namespaces, as without -n")
 	cmd.Flags().StringVarP(&selector, "selector", "l", "", "Check the services with these `labels` alone, as in kubectl get -l")
 	f.Verify(cmd, command.Verification{
 		Areas: areas,

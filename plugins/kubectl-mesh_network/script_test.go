@@ -95,7 +95,7 @@ func realFleets(t *testing.T) string {
 
 // documents are what -o json prints, by kind.
 var documents = map[string]any{
-	"Report": report.Report{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{},
+	"Report": report.Report{}, "WhatIf": report.WhatIf{}, "GatewayList": gatewaysDocument{}, "NetworkLabels": labelsDocument{},
 	"NetworkMap": mapDocument{}, "ProbeList": probeDocument{},
 }
 

@@ -12,12 +12,11 @@ func newVerify(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Say what is wrong with the networks and gateways of the mesh",
-		Long: `Check which network each cluster and pod is on, and whether there is a gateway
-to each network that can work. With --probe gateways and the control planes
-that remote clusters use are tried, as "probe" does: what this machine does
-not reach is a warning, and an error where no pod elsewhere reaches it.`,
+		Long: `Check the networks of clusters and pods, and that a gateway to each can work.
+--probe tries gateways and control planes: what this machine does not reach is
+a warning, and an error where no pod elsewhere does.`,
 		Example: `  %[1]s verify --contexts east,west
-  %[1]s verify --probe --from-pod east/shop/cart-0`,
+  %[1]s verify --with west=gateway.yaml --contexts east,west`,
 		Args: cobra.NoArgs,
 	}
 	probing, wanted := addProbing(cmd), false

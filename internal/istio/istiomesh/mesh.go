@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/ask"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/controlplane"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/effects"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/gateways"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
@@ -27,19 +28,23 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/simulate"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
 // Mesh is Istio.
 type Mesh struct{}
 
-var _ mesh.Mesh = Mesh{}
+var _ mesh.Simulator = Mesh{}
 
 // Name is "Istio".
 func (Mesh) Name() string { return "Istio" }
 
 // SystemNamespace is the usual namespace of its control plane.
 func (Mesh) SystemNamespace() string { return istio.SystemNamespace }
+
+// Effects are what istiod, its injector and istioctl make of a change.
+func (Mesh) Effects() simulate.Mesh { return effects.Istio{} }
 
 // Table are all rows that are read for Istio.
 func (Mesh) Table() resource.Set { return resources.All }

@@ -23,7 +23,10 @@ import (
 // Linkerd is the simulate.Mesh of Linkerd.
 type Linkerd struct{}
 
-var _ simulate.Mesh = Linkerd{}
+var (
+	_ simulate.Mesh    = Linkerd{}
+	_ simulate.Settler = Linkerd{}
+)
 
 var done = simulate.Outcome{Kind: simulate.Done}
 

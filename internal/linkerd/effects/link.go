@@ -143,6 +143,9 @@ func accessTo(w *simulate.World, target *model.Cluster) (kubeconfig.Kubeconfig, 
 	return kubeconfig.Kubeconfig{}, false
 }
 
+// Settle is Settle of the package: it makes Linkerd a simulate.Settler.
+func (Linkerd) Settle(w *simulate.World, before *facts.Fleet) { Settle(w, before) }
+
 // Settle has the service mirrors of all clusters do their work, as they do within ten minutes of a change:
 // mirrors that are missing are made, and the others get the addresses, the identity and the ports that their
 // Link and the exported service have (multicluster/service-mirror/cluster_watcher.go). What they do not do

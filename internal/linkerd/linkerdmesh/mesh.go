@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/controlplane"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/effects"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/network"
@@ -16,12 +17,13 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/simulate"
 )
 
 // Mesh is Linkerd.
 type Mesh struct{}
 
-var _ mesh.Mesh = Mesh{}
+var _ mesh.Simulator = Mesh{}
 
 // Name is "Linkerd".
 func (Mesh) Name() string { return "Linkerd" }
@@ -29,6 +31,9 @@ func (Mesh) Name() string { return "Linkerd" }
 // SystemNamespace is the usual namespace of its control plane. It is found by its ConfigMap, whatever
 // it is called.
 func (Mesh) SystemNamespace() string { return "linkerd" }
+
+// Effects are what the injector, service mirrors and the program of Linkerd make of a change.
+func (Mesh) Effects() simulate.Mesh { return effects.Linkerd{} }
 
 // Table are all rows that are read for Linkerd.
 func (Mesh) Table() resource.Set { return resources.All }
