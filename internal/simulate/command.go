@@ -211,7 +211,7 @@ func (k kubectl) place() string {
 func (w *World) kubectl(k kubectl, stdin []byte) ([]byte, Outcome) {
 	switch k.verb {
 	case "get":
-		return w.get(k)
+		return w.printed(k)
 	case "describe", "logs", "events", "top", "cluster-info", "explain", "version", "auth":
 		return nil, reads
 	case "edit":

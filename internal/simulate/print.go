@@ -9,8 +9,8 @@ import (
 	"text/template"
 )
 
-// get is kubectl get: what it prints of an object where a later command reads it.
-func (w *World) get(k kubectl) ([]byte, Outcome) {
+// printed is what kubectl get prints of an object where a later command reads it.
+func (w *World) printed(k kubectl) ([]byte, Outcome) {
 	format := k.flag("--output")
 	kind, name, ok := k.object()
 	if !ok || format == "" || format == "wide" {
