@@ -146,7 +146,7 @@ spec: {selector: {app: cart}, ports: [{port: 80}]}
 	if !slices.Equal(*told, []string{"new shop", "new cart"}) {
 		t.Errorf("the mesh is told %v", *told)
 	}
-	s := service(w.Fleet(), 1, "shop/cart")
+	s := service(w.Fleet(), "shop/cart")
 	if s == nil || s.Spec.ClusterIP == "" || s.Spec.Type != corev1.ServiceTypeClusterIP || !s.CreationTimestamp.Time.Equal(istiotest.Now) {
 		t.Errorf("%+v", s)
 	}
@@ -164,7 +164,7 @@ spec: {type: LoadBalancer, ports: [{name: tls, port: 15443}]}
 	if got := take(t, w, text); got[0].Kind != simulate.InPart || !strings.Contains(got[0].Why, "status.loadBalancer") {
 		t.Errorf("%+v", got)
 	}
-	s := service(w.Fleet(), 1, "sample/gateway")
+	s := service(w.Fleet(), "sample/gateway")
 	if s == nil || s.Spec.Ports[0].NodePort < 30000 || len(s.Status.LoadBalancer.Ingress) != 0 {
 		t.Errorf("%+v", s)
 	}
@@ -172,7 +172,7 @@ spec: {type: LoadBalancer, ports: [{name: tls, port: 15443}]}
 	if got := take(t, w, text+"status: {loadBalancer: {ingress: [{ip: 192.0.2.7}]}}\n"); got[0].Kind != simulate.Done {
 		t.Errorf("%+v", got)
 	}
-	if s = service(w.Fleet(), 1, "sample/gateway"); s == nil || len(s.Status.LoadBalancer.Ingress) != 1 {
+	if s = service(w.Fleet(), "sample/gateway"); s == nil || len(s.Status.LoadBalancer.Ingress) != 1 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -54,8 +54,9 @@ func world() (*facts.Fleet, *simulate.World, *[]string) {
 	return fleet, simulate.New(fleet, resources.All, controllers{told}), told
 }
 
-func service(f *facts.Fleet, at int, key string) *corev1.Service {
-	for _, s := range resources.Services.Of(&f.Clusters[at]).Value {
+// service is one of west.
+func service(f *facts.Fleet, key string) *corev1.Service {
+	for _, s := range resources.Services.Of(&f.Clusters[1]).Value {
 		if s.Namespace+"/"+s.Name == key {
 			return &s
 		}
@@ -115,14 +116,14 @@ func TestCommands(t *testing.T) {
 		"a label that goes": {[]finding.Command{k("label", "namespace", "sample", "istio-injection-")},
 			func(f *facts.Fleet) any { return len(namespace(f, "sample").Labels) }, 0},
 		"an annotation": {[]finding.Command{inSample("annotate", "service/helloworld", "networking.istio.io/exportTo=.")},
-			func(f *facts.Fleet) any { return service(f, 1, helloworld).Annotations["networking.istio.io/exportTo"] }, "."},
+			func(f *facts.Fleet) any { return service(f, helloworld).Annotations["networking.istio.io/exportTo"] }, "."},
 		"a JSON patch": {[]finding.Command{inSample("patch", "service/helloworld", "--type=json", "-p", `[{"op":"replace","path":"/spec/ports/0/name","value":"tcp"}]`)},
 			slicePorts, strings.Replace(before, "http", "tcp", 1)},
 		"a strategic merge": {[]finding.Command{inSample("patch", "service/helloworld", "-p", `{"spec":{"ports":[{"name":"more","port":81,"targetPort":8081}]}}`)},
-			func(f *facts.Fleet) any { return len(service(f, 1, helloworld).Spec.Ports) }, 2},
+			func(f *facts.Fleet) any { return len(service(f, helloworld).Spec.Ports) }, 2},
 		"a strategic merge of what is there": {[]finding.Command{inSample("patch", "service/helloworld", "-p", `{"spec":{"ports":[{"port":5000,"appProtocol":"http2"}]}}`)},
 			func(f *facts.Fleet) any {
-				p := service(f, 1, helloworld).Spec.Ports
+				p := service(f, helloworld).Spec.Ports
 				return []any{len(p), p[0].Name, *p[0].AppProtocol}
 			}, []any{1, "http", "http2"}},
 		"a merge": {[]finding.Command{k("-n", "istio-system", "patch", "gateways.networking.istio.io/cross-network-gateway", "--type=merge", "-p", `{"spec":{"selector":{"a":"b","istio":null}}}`)},
