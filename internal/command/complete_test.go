@@ -44,6 +44,9 @@ func TestCompletion(t *testing.T) {
 		"a severity":                   {[]string{"judge", "--fail-on", ""}, []string{"error", "warning", "note", "never"}, noFiles},
 		"a color mode":                 {[]string{"judge", "--color", "a"}, []string{"auto", "always"}, noFiles},
 		"a dump is a folder or a file": {[]string{"judge", "--from", ""}, nil, "ShellCompDirectiveDefault"},
+		"manifests are files":          {[]string{"judge", "--with", ""}, nil, "ShellCompDirectiveDefault"},
+		"manifests of a cluster":       {[]string{"judge", "--with", "we"}, []string{"west=", "west-2="}, "ShellCompDirectiveNoSpace"},
+		"manifests, and no cluster":    {[]string{"judge", "--with", "west=gat"}, nil, "ShellCompDirectiveDefault"},
 		"a code":                       {[]string{"explain", "CERT00"}, []string{"CERT001", "CERT002", "CERT003", "CERT004", "CERT005", "CERT006", "CERT007", "CERT008", "CERT009"}, noFiles},
 		"a further code":               {[]string{"explain", "CERT001", "CERT02"}, []string{"CERT020", "CERT021"}, noFiles},
 	} {

@@ -50,6 +50,7 @@ var plugin = Plugin{
 func newJudge(f *Frame) *cobra.Command {
 	cmd := &cobra.Command{Use: "judge", Short: "Judge", Example: "  %[1]s judge", Args: cobra.NoArgs}
 	output, failOn := f.AddOutput(cmd), f.AddFailOn(cmd)
+	f.AddWith(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if _, err := output.Format(); err != nil {
 			return err

@@ -177,7 +177,13 @@ func (w *With) Suppose(of *facts.Fleet, rows resource.Set) (*Supposed, error) {
 
 // note notes what became of an object, once for all clusters in which it is the same.
 func (s *Supposed) note(context string, o finding.Object, result simulate.Outcome) {
-	if result.Kind == simulate.Done {
+	if result.Kind == simulate.Done { // it may say what was not known of it before
+		for i := range s.notTaken {
+			if n := &s.notTaken[i]; n.Object == o && n.InPart {
+				n.Clusters = slices.DeleteFunc(n.Clusters, func(c string) bool { return c == context })
+			}
+		}
+		s.notTaken = slices.DeleteFunc(s.notTaken, func(n report.NotTaken) bool { return len(n.Clusters) == 0 })
 		return
 	}
 	inPart := result.Kind == simulate.InPart

@@ -189,8 +189,12 @@ func (f *Forecast) Last() string {
 		unchecked = "every rule checked"
 	}
 	var parts []string
-	if !f.Complete {
+	switch {
+	case f.Complete:
+	case slices.ContainsFunc(f.NotTaken, func(n NotTaken) bool { return n.Matters && !n.InPart }):
 		text += "INCOMPLETE, not all of it was taken in; "
+	default:
+		text += "INCOMPLETE, not all that follows is known; "
 	}
 	count := func(n int, one, more, none string) {
 		switch {
