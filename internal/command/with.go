@@ -42,7 +42,7 @@ type withFile struct {
 // AddWith adds flag --with to a command.
 func (f *Frame) AddWith(cmd *cobra.Command) *With {
 	w := &With{Frame: f}
-	cmd.Flags().StringArrayVar(&w.names, "with", nil, "Judge as if this [CONTEXT=]`file` were applied")
+	cmd.Flags().StringArrayVar(&w.names, "with", nil, "Check as if this [CONTEXT=]`file` were applied")
 	f.must(cmd.RegisterFlagCompletionFunc("with", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		var out []string
 		for _, name := range f.contextNames() {
@@ -167,7 +167,7 @@ func (w *With) Suppose(of *facts.Fleet, rows resource.Set) (*Supposed, error) {
 		for _, n := range out.notTaken {
 			note(w.ErrOut, "not taken: %s in %s: %s", n.Object, report.Clusters(n.Clusters), n.Reason)
 		}
-		return nil, errors.New("--with: nothing of it was taken in, so nothing was judged")
+		return nil, errors.New("--with: nothing of it was taken in, so nothing was checked")
 	}
 	before.Settle(of)
 	after.Settle(of)
@@ -261,7 +261,7 @@ type verifying struct {
 // check looks at the flags, and reads the files.
 func (v verifying) check(wishes []any) error {
 	if v.inTime.wait > 0 {
-		return errors.New("--wait checks again what is; --with judges once what would be: leave out one of them")
+		return errors.New("--wait checks again what is; --with checks once what would be: leave out one of them")
 	}
 	if err := v.with.Check(v.format); err != nil {
 		return err
@@ -269,7 +269,7 @@ func (v verifying) check(wishes []any) error {
 	_, proxies := mesh.Wish[mesh.AskProxies](wishes)
 	_, probing := mesh.Wish[mesh.Probing](wishes)
 	if proxies || probing {
-		return errors.New("--with judges what does not run yet: gateways and proxies cannot be tried; leave out that flag, or --with")
+		return errors.New("--with checks what does not run yet: gateways and proxies cannot be tried; leave out that flag, or --with")
 	}
 	return v.with.Read()
 }

@@ -258,7 +258,7 @@ func fits(rows resource.Set, apiVersion string, m map[string]any) Outcome {
 	}
 	text, err := json.Marshal(m)
 	if err != nil {
-		return outcome(Refused, "it is no %s", about.Kind)
+		return outcome(Refused, "it does not fit a %s", about.Kind)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -305,7 +305,7 @@ func waits(before, after runtime.Object) Outcome {
 	if b, ok := before.(*corev1.Service); ok && b.Spec.Type == s.Spec.Type {
 		return done // it waited before
 	}
-	return outcome(InPart, "judged without the address that the cluster gives it later; status.loadBalancer in the file can say it")
+	return outcome(InPart, "checked without the address that the cluster gives it later; status.loadBalancer in the file can say it")
 }
 
 // Several are meshes that are in one fleet: each does what it does.
