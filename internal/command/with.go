@@ -263,6 +263,9 @@ func (v verifying) check(wishes []any) error {
 	if v.inTime.wait > 0 {
 		return errors.New("--wait checks again what is; --with checks once what would be: leave out one of them")
 	}
+	if files := v.output.format.files; len(files) > 0 {
+		return fmt.Errorf("-o %s=%s: with --with nothing is written into files", files[0].format, files[0].name)
+	}
 	if err := v.with.Check(v.format); err != nil {
 		return err
 	}

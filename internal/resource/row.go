@@ -172,25 +172,32 @@ func taking[P runtime.Object](use func(P)) func(runtime.Object) error {
 
 // ordered puts values into the order of their objects' names, or leaves them in theirs; each once.
 func ordered[O any](values []O, object func(*O) runtime.Object, sorted bool) []O {
-	type named struct {
-		key   string
-		value O
-	}
-	all, seen := make([]named, 0, len(values)), make(map[string]bool, len(values))
+	keys := make([]string, len(values))
 	for i := range values {
-		if key := Key(object(&values[i])); !seen[key] {
+		keys[i] = Key(object(&values[i]))
+	}
+	order := orderOf(keys, sorted)
+	out := make([]O, len(order))
+	for i, at := range order {
+		out[i] = values[at]
+	}
+	return out
+}
+
+// orderOf is where the values with some keys go: the places from which they come, each key once. It is not
+// generic, as sorting would be there once for each row.
+func orderOf(keys []string, sorted bool) []int {
+	order, seen := make([]int, 0, len(keys)), make(map[string]bool, len(keys))
+	for i, key := range keys {
+		if !seen[key] {
 			seen[key] = true
-			all = append(all, named{key, values[i]})
+			order = append(order, i)
 		}
 	}
 	if sorted {
-		slices.SortStableFunc(all, func(a, b named) int { return strings.Compare(a.key, b.key) })
+		slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
 	}
-	out := make([]O, len(all))
-	for i := range all {
-		out[i] = all[i].value
-	}
-	return out
+	return order
 }
 
 // sequence tells whether objects come in the order of Key, each once, as API servers list them.
