@@ -10,8 +10,6 @@ COMMIT       ?= $(shell git rev-parse HEAD 2>/dev/null)
 DATE         ?= $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
 PKG          := github.com/kubectl-mesh/kubectl-mesh/internal/command
 LDFLAGS      := -s -w -X $(PKG).version=$(VERSION) -X $(PKG).commit=$(COMMIT) -X $(PKG).date=$(DATE)
-# client-go brings its own HTTP/2, and uses no other.
-TAGS         := nethttpomithttp2
 GOLANGCI     := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 ACTIONLINT   := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 GOVULNCHECK  := go run golang.org/x/vuln/cmd/govulncheck@v1.8.0
@@ -38,7 +36,7 @@ help: ## List the targets
 build: ## Build the plugins into bin/
 	@mkdir -p bin
 	@for p in $(PLUGINS); do \
-		go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/$$p ./plugins/$$p; \
+		go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$$p ./plugins/$$p; \
 		ln -sf $$p bin/kubectl_complete-$${p#kubectl-}; \
 	done
 	@ls -l bin | awk 'NR>1 && $$5>$(SIZE_LIMIT) {print $$9 " is larger than 32 MB"; bad=1} END {exit bad}'

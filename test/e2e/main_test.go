@@ -50,7 +50,7 @@ func run(m *testing.M) (int, error) {
 	// As in a release, so that kubectl finds it by its name.
 	binary, network = filepath.Join(dir, "bin", "kubectl-mesh_certs"), filepath.Join(dir, "bin", "kubectl-mesh_network")
 	endpointsBinary, checkBinary = filepath.Join(dir, "bin", "kubectl-mesh_endpoints"), filepath.Join(dir, "bin", "kubectl-mesh_check")
-	build := exec.Command("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bin")+"/", "./plugins/...")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bin")+"/", "./plugins/...")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("building the plugins: %w\n%s", err, out)
