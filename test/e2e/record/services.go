@@ -56,7 +56,14 @@ func answers(f *facts.Fleet) map[string][]podaccess.Answer {
 	}
 	out := map[string][]podaccess.Answer{}
 	for context, views := range istiotest.Connected(f, nil).Istiods {
+		networks := facts.Read[[]facts.NetworkGateway]{State: facts.OK}
+		for _, g := range istio.ViewOf(f, context).Gateways() {
+			networks.Value = append(networks.Value, facts.NetworkGateway{
+				Network: g.Network, Cluster: g.Cluster, Address: g.Address, Port: g.Port, HBONEPort: g.HBONEPort,
+			})
+		}
 		for _, v := range views.Value {
+			v.Networks = networks
 			v.Shards = facts.Read[map[string]facts.Addresses]{State: facts.OK, Value: map[string]facts.Addresses{}}
 			for _, c := range v.Clusters.Value {
 				v.Shards.Value[c.ID] = addresses[c.ID]
