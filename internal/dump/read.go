@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -16,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	"sigs.k8s.io/yaml"
 
@@ -515,25 +513,12 @@ func (i *intakes) store() {
 // that Kubernetes does not have built in are passed over, but for definitions of such kinds.
 func decode(text []byte, definitions *[]input.Definition) ([]runtime.Object, error) {
 	var out []runtime.Object
-	documents := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
-	for {
-		var raw runtime.RawExtension
-		err := documents.Decode(&raw)
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return out, errors.New("it is not YAML or JSON") // the error quotes it
-		}
-		if len(bytes.TrimSpace(raw.Raw)) == 0 || bytes.Equal(raw.Raw, []byte("null")) {
-			continue
-		}
-		objects, err := decodeOne(raw.Raw, definitions)
-		if err != nil {
-			return out, err
-		}
+	err := kinds.Documents(text, func(document []byte) error {
+		objects, err := decodeOne(document, definitions)
 		out = append(out, objects...)
-	}
+		return err
+	})
+	return out, err
 }
 
 func decodeOne(raw []byte, definitions *[]input.Definition) ([]runtime.Object, error) {
@@ -545,7 +530,7 @@ func decodeOne(raw []byte, definitions *[]input.Definition) ([]runtime.Object, e
 	case runtime.IsNotRegisteredError(err):
 		return nil, nil
 	case err != nil && (gvk == nil || gvk.Kind == ""):
-		return nil, errors.New("a document in it is not a Kubernetes object with apiVersion and kind")
+		return nil, kinds.ErrNoObject
 	case err != nil:
 		// What the decoder says may quote the object.
 		return nil, fmt.Errorf("an object of kind %s in it does not fit that kind", gvk.Kind)

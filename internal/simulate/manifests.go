@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"io"
 	"reflect"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -31,33 +28,21 @@ const (
 // Manifest is an object as a person writes it for kubectl apply.
 type Manifest map[string]any
 
-// errNoManifest says what is no manifest.
-var errNoManifest = errors.New("a document in it is not a Kubernetes object with apiVersion and kind")
-
 // Manifests reads YAML or JSON documents, and takes lists apart. Its errors quote nothing of the text.
 func Manifests(text []byte) ([]Manifest, error) {
 	var out []Manifest
-	documents := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
-	for {
-		var raw runtime.RawExtension
-		err := documents.Decode(&raw)
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, errors.New("it is not YAML or JSON")
-		}
-		if len(bytes.TrimSpace(raw.Raw)) == 0 || bytes.Equal(raw.Raw, []byte("null")) {
-			continue
-		}
+	err := kinds.Documents(text, func(document []byte) (err error) {
 		var m Manifest
-		if json.Unmarshal(raw.Raw, &m) != nil {
-			return nil, errNoManifest
+		if json.Unmarshal(document, &m) != nil {
+			return kinds.ErrNoObject
 		}
-		if out, err = m.takeApart(out); err != nil {
-			return nil, err
-		}
+		out, err = m.takeApart(out)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return out, nil
 }
 
 // takeApart adds a manifest to others, or what is in it where it is a list.
@@ -65,7 +50,7 @@ func (m Manifest) takeApart(out []Manifest) ([]Manifest, error) {
 	apiVersion, _ := m["apiVersion"].(string)
 	kind, _ := m["kind"].(string)
 	if apiVersion == "" || kind == "" {
-		return nil, errNoManifest
+		return nil, kinds.ErrNoObject
 	}
 	items, isList := m["items"].([]any)
 	if !isList || !strings.HasSuffix(kind, "List") {
@@ -74,7 +59,7 @@ func (m Manifest) takeApart(out []Manifest) ([]Manifest, error) {
 	for _, item := range items {
 		one, ok := item.(map[string]any)
 		if !ok {
-			return nil, errNoManifest
+			return nil, kinds.ErrNoObject
 		}
 		var err error
 		if out, err = Manifest(one).takeApart(out); err != nil {
