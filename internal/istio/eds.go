@@ -276,7 +276,7 @@ func (b *builder) build() {
 		}
 		if groups[w.locality] == nil {
 			room := len(b.workloads) / (len(groups) + 1) // mostly there is one locality, or all are about as large
-			groups[w.locality] = &group{locality: w.locality, endpoints: b.memory.candidate.list(room)}
+			groups[w.locality] = &group{locality: w.locality, endpoints: b.memory.candidateLists.list(room)}
 		}
 		g := groups[w.locality]
 		g.endpoints = append(g.endpoints, b.candidate(w))
@@ -464,7 +464,7 @@ func (b *builder) splitHorizon(g *group) {
 		}
 		return
 	}
-	direct := b.memory.candidate.list(len(g.endpoints) + len(b.gateways.all))
+	direct := b.memory.candidateLists.list(len(g.endpoints) + len(b.gateways.all))
 	through := map[int]*candidate{} // by index into the gateways
 	for _, e := range g.endpoints {
 		weight := scaled(e.Weight, b.gateways.scale)

@@ -68,7 +68,7 @@ func (v *View) workloads(m *member, namespace, name string, memory *Memory) []*w
 	for _, slice := range slices {
 		most += len(slice.Endpoints) * len(slice.Ports)
 	}
-	out := memory.lists.list(most)
+	out := memory.workloadLists.list(most)
 	if memory.seen == nil {
 		memory.seen = make(map[endpointID]bool, most)
 	}

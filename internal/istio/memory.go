@@ -5,13 +5,13 @@ package istio
 // each that is a third of all that is allocated. Its zero value is empty. It is for one who asks,
 // not for several side by side.
 type Memory struct {
-	workloads  slab[workload]
-	candidates slab[candidate]
-	endpoints  slab[Endpoint]
-	backends   slab[Backend]
-	drops      slab[Dropped]
-	lists      slab[*workload]
-	candidate  slab[*candidate]
+	workloads      slab[workload]
+	candidates     slab[candidate]
+	endpoints      slab[Endpoint]
+	backends       slab[Backend]
+	drops          slab[Dropped]
+	workloadLists  slab[*workload]
+	candidateLists slab[*candidate]
 
 	// seen and dropped are for one answer.
 	seen    map[endpointID]bool
@@ -25,8 +25,8 @@ func (m *Memory) Reset() {
 	m.endpoints.reset()
 	m.backends.reset()
 	m.drops.reset()
-	m.lists.reset()
-	m.candidate.reset()
+	m.workloadLists.reset()
+	m.candidateLists.reset()
 }
 
 // slabSize is how many values are allocated at once, at least.
