@@ -27,6 +27,8 @@ func TestWith(t *testing.T) {
 		in      string
 		file    func(f *istiotest.Fleet) string
 		fixed   []finding.Code
+		// creates: the file holds what is not there, which is deleted again.
+		creates bool
 	}{
 		"a label of a namespace": {
 			program: func() string { return network },
@@ -70,6 +72,7 @@ metadata: {namespace: istio-system, name: another, labels: {topology.istio.io/ne
 spec: {type: LoadBalancer, ports: [{name: tls, port: 15443}]}
 `
 			},
+			creates: true,
 		},
 		"a remote secret": {
 			program: func() string { return endpointsBinary },
@@ -93,7 +96,8 @@ metadata:
 data: {east: ` + base64.StdEncoding.EncodeToString([]byte(config)) + `}
 `
 			},
-			fixed: []finding.Code{"SEC023"},
+			fixed:   []finding.Code{"SEC023"},
+			creates: true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,10 +118,16 @@ data: {east: ` + base64.StdEncoding.EncodeToString([]byte(config)) + `}
 					t.Errorf("%s is not among %v", code, idsOf(said, said.Fixed))
 				}
 			}
-			apply := exec.Command(kubectl, "--context", c.in, "apply", "-f", path)
-			apply.Env = append(os.Environ(), "KUBECONFIG="+fleet.Kubeconfig())
-			if out, err := apply.CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
+			really := func(verb string) {
+				cmd := exec.Command(kubectl, "--context", c.in, verb, "-f", path)
+				cmd.Env = append(os.Environ(), "KUBECONFIG="+fleet.Kubeconfig())
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+			}
+			really("apply")
+			if c.creates {
+				defer really("delete")
 			}
 			is := document(t, mesh(t, options{program: c.program()}, args...))
 			then := slices.Concat(said.Appears, said.Stays, said.Open)
