@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -19,31 +20,48 @@ const (
 	mostAll = 1_700_000
 )
 
+// starts is how often each plugin is started; the least counts. A regular expression takes memory
+// from a pool of its processor: a start that is moved to another one meanwhile counts 37 KB more.
+const starts = 15
+
 func TestLittleIsDoneBeforeMain(t *testing.T) {
 	for _, plugin := range []string{binary, network, endpointsBinary, checkBinary} {
+		own, all, out := leastBeforeMain(t, plugin)
+		if name := filepath.Base(plugin); own > mostOwn || all > mostAll {
+			t.Errorf("%s allocates %d bytes before main, %d of them in packages of its own; at most %d and %d are allowed\n%s",
+				name, all, own, mostAll, mostOwn, out)
+		}
+	}
+}
+
+// leastBeforeMain gives what a plugin allocates before main in that of several starts that
+// allocates least: in bytes, in the packages of this module and in all, and what the runtime says.
+func leastBeforeMain(t *testing.T, plugin string) (own, all int, says string) {
+	t.Helper()
+	for range starts {
 		cmd := exec.Command(plugin, "version")
 		cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s version: %v\n%s", plugin, err, out)
 		}
-		own, all := 0, 0
+		ownNow, allNow := 0, 0
 		for _, line := range initialised.FindAllStringSubmatch(string(out), -1) {
 			bytes, err := strconv.Atoi(line[2])
 			if err != nil {
 				t.Fatal(err)
 			}
-			all += bytes
-			if ours, _ := regexp.MatchString(`^github\.com/kubectl-mesh/`, line[1]); ours {
-				own += bytes
+			allNow += bytes
+			if strings.HasPrefix(line[1], "github.com/kubectl-mesh/") {
+				ownNow += bytes
 			}
 		}
-		if all == 0 {
+		if allNow == 0 {
 			t.Fatalf("the runtime says nothing of packages:\n%s", out)
 		}
-		if name := filepath.Base(plugin); own > mostOwn || all > mostAll {
-			t.Errorf("%s allocates %d bytes before main, %d of them in packages of its own; at most %d and %d are allowed\n%s",
-				name, all, own, mostAll, mostOwn, out)
+		if says == "" || ownNow < own {
+			own, all, says = ownNow, allNow, string(out)
 		}
 	}
+	return own, all, says
 }

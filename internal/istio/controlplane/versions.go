@@ -17,7 +17,7 @@ import (
 )
 
 // kubelet is the first release of Kubernetes on which Istio makes native sidecars by itself.
-var kubelet = version.MustParseGeneric("1.33")
+var kubelet = version.MajorMinor(1, 33)
 
 // minimum is the oldest release of Kubernetes that a release of Istio starts on
 // (istioctl/pkg/install/k8sversion/version.go, MinK8SVersion).
