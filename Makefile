@@ -95,7 +95,7 @@ lint: ## Check style, import rules and the module files
 	@cd release && $(GOLANGCI) run --allow-parallel-runners ./...
 	@$(ACTIONLINT)
 	@$(MAKE) --no-print-directory vulnerabilities
-	@go mod tidy -diff && go -C release mod tidy -diff
+	@for module in . release test/bed test/e2e test/istiod test/oracle; do go -C $$module mod tidy -diff || exit 1; done
 	@go mod verify >/dev/null
 
 # "go run" ends with 1 whatever the program ended with, and says that; govulncheck's 3 is
