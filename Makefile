@@ -134,6 +134,10 @@ e2e: build servers ## Run the binaries against real API servers
 	@go -C test/e2e vet ./... && go -C test/e2e test -count=1 -parallel 4 -timeout 40m ./...
 	@go -C test/e2e run ./bench -binaries $(CURDIR)/bin -run 'start|far' -rounds 5 -slack 2
 
+.PHONY: race
+race: servers ## Run plugins with the race detector against real API servers; not a part of "make test", as it takes half an hour
+	@go -C test/e2e test -count=1 -parallel 4 -timeout 90m . -racing
+
 .PHONY: test-istiod
 test-istiod: servers ## Hold what internal/istio predicts against real istiods, over COUNT (25) random topologies
 	@go -C test/istiod vet ./... && go -C test/istiod test -count=1 -timeout 2h -v -run TestTopologies . -topologies $(COUNT) -seed $(SEED)

@@ -29,13 +29,13 @@ func (b *builder) usesHBONE() bool {
 }
 
 // keptToNetwork is why a source is not given an endpoint of another network, with ambient
-// mode across networks turned on: ingress gateways are given none unless a variable says so,
-// and others, sidecars too, none without a gateway that suits them. "" for one that it is given.
+// mode across networks turned on: ingress gateways are given none unless a variable says so, waypoints
+// unless one forbids it, and others, sidecars too, none without a gateway that suits them. "" for one that it is given.
 func (b *builder) keptToNetwork(network string, gateways []Gateway) DropReason {
 	if !b.v.Istiod.CrossesNetworks() || b.v.Istiod.Before("1.29.0") || b.source.inNetwork(network) {
 		return ""
 	}
-	if b.source.IsIngress() && !b.v.Istiod.On(EnvAmbientIngress) {
+	if b.source.IsIngress() && !b.v.Istiod.On(EnvAmbientIngress) || b.source.isWaypoint() && !b.v.Istiod.Setting(EnvAmbientWaypoint, true) {
 		return StaysOnNetwork
 	}
 	if !b.v.Istiod.Before("1.30.0") {

@@ -47,15 +47,17 @@ func (v *View) SourceOf(cluster, namespace, pod string) (s Source, ok bool) {
 	return s, true
 }
 
-// IsGateway reports whether the proxy of a pod is one of a gateway between networks, or of
-// the Gateway API.
+// IsGateway reports whether the proxy of a pod is a gateway's and stands for no workload: one between
+// networks, one of the Gateway API, or any that is injected by the template of gateways or comes from
+// their chart. Only sidecars have the label that says how they take mutual TLS
+// (manifests/charts/istio-control/istio-discovery/files, injection-template.yaml and
+// gateway-injection-template.yaml).
 func IsGateway(p *facts.Pod) bool {
-	return ProxyEnvOf(p)[EnvProxyNetworkView] != "" || p.Labels[LabelGatewayName] != ""
+	return ProxyEnvOf(p)[EnvProxyNetworkView] != "" || p.Labels[LabelGatewayName] != "" || HasEnvoy(p) && p.Labels[LabelTLSMode] == ""
 }
 
 // Labels of gateways that istiod takes for ingress gateways.
 const (
-	labelManaged      = "gateway.istio.io/managed"
 	managedIngress    = "istio.io-gateway-controller"
 	labelIstio        = "istio"
 	istioIngressValue = "ingressgateway"
@@ -64,7 +66,13 @@ const (
 // IsIngress reports whether istiod takes the source for an ingress gateway: one that it deploys
 // for a Gateway, or one with the label of Istio's own (pilot/pkg/model/context.go, IsIngressGateway).
 func (s Source) IsIngress() bool {
-	return s.Gateway && (s.Labels[labelManaged] == managedIngress || s.Labels[labelIstio] == istioIngressValue)
+	return s.Gateway && (s.Labels[LabelGatewayManaged] == managedIngress || s.Labels[labelIstio] == istioIngressValue)
+}
+
+// isWaypoint reports whether istiod takes the source for a waypoint (pilot/pkg/model/context.go,
+// IsWaypointProxy).
+func (s Source) isWaypoint() bool {
+	return s.Gateway && s.Labels[LabelGatewayManaged] == ManagedWaypoint
 }
 
 // inNetwork reports whether a network counts as the source's own

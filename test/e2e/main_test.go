@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,6 +30,9 @@ var (
 	checkBinary     string // of mesh-check
 )
 
+// racing has the plugins built with the race detector, by which a run with a race ends with 66.
+var racing = flag.Bool("racing", false, "build the plugins with the race detector")
+
 func TestMain(m *testing.M) {
 	if address := os.Getenv(agentVariable); address != "" {
 		os.Exit(agent(address, os.Args[1:]))
@@ -42,6 +46,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
+	flag.Parse()
 	dir, err := os.MkdirTemp("", "kubectl-mesh-e2e-")
 	if err != nil {
 		return 0, err
@@ -52,6 +57,9 @@ func run(m *testing.M) (int, error) {
 	endpointsBinary, checkBinary = filepath.Join(dir, "bin", "kubectl-mesh_endpoints"), filepath.Join(dir, "bin", "kubectl-mesh_check")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bin")+"/", "./plugins/...")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	if *racing {
+		build.Env = append(build.Env, "CGO_ENABLED=1", "GOFLAGS=-race")
+	}
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("building the plugins: %w\n%s", err, out)
 	}

@@ -25,6 +25,9 @@ const (
 const starts = 15
 
 func TestLittleIsDoneBeforeMain(t *testing.T) {
+	if *racing {
+		t.Skip("the race detector has packages allocate more")
+	}
 	for _, plugin := range []string{binary, network, endpointsBinary, checkBinary} {
 		own, all, out := leastBeforeMain(t, plugin)
 		if name := filepath.Base(plugin); own > mostOwn || all > mostAll {

@@ -36,6 +36,7 @@ func draw(seed uint64) topology.Topology {
 	d.remoteSecrets()
 	d.meshConfig()
 	d.meshNetworks(networks)
+	d.features(seed)
 	return d.topology
 }
 

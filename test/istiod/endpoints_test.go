@@ -37,7 +37,11 @@ func holdEndpoints(t *testing.T, ctx context.Context, v *istio.View, istiod *bed
 		if !ok {
 			continue
 		}
-		connection, err := ads.Connect(ctx, istiod.GRPC(), proxyOf(source, p), ads.WithoutListeners())
+		proxy, err := proxyOf(source, pods.of(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		connection, err := ads.Connect(ctx, istiod.GRPC(), proxy)
 		if err != nil {
 			t.Errorf("%s/%s of %s: %v", p.Namespace, p.Pod, p.Cluster, err)
 			continue
@@ -56,25 +60,29 @@ func holdEndpoints(t *testing.T, ctx context.Context, v *istio.View, istiod *bed
 				return differ(want, ofIstiod(connection.Config().Endpoints(predicted.Host, to.Port, to.Subset))), nil
 			})
 		}
+		n.routes += holdRoutes(t, ctx, v, source, connection)
 		if err := connection.Close(); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// sources are one pod with a proxy of each cluster, network and locality, of those
-// that a control plane serves: those of its own cluster, and of the clusters that
-// have none.
+// sources are one pod with a proxy of each cluster, network, locality and type, and one gateway of
+// each name, of those that a control plane serves: those of its own cluster, and of the clusters
+// that have none.
 func sources(v *istio.View, pods podIndex) []istio.PodNetwork {
 	seen := map[string]bool{}
 	var out []istio.PodNetwork
 	for _, p := range v.PodNetworks() {
 		pod := pods.of(p)
 		source, ok := v.SourceOf(p.Cluster, p.Namespace, p.Pod)
-		if !ok || source.Gateway || p.Namespace != "shop" || !pods.served[p.Cluster] || !hasProxy(pod) {
+		if !ok || p.Namespace != "shop" && !source.Gateway || !pods.served[p.Cluster] || !hasProxy(pod) {
 			continue
 		}
 		key := p.Cluster + " " + source.Network + " " + source.Locality.String()
+		if source.Gateway {
+			key = p.Cluster + " " + pod.Namespace + " " + pod.Labels["app"]
+		}
 		if !seen[key] {
 			seen[key] = true
 			out = append(out, p)
@@ -104,11 +112,17 @@ func destinations(v *istio.View) []istio.Destination {
 	return out
 }
 
-func proxyOf(s istio.Source, p istio.PodNetwork) ads.Proxy {
-	return ads.Proxy{
-		Pod: p.Pod, Namespace: p.Namespace, IP: s.Addresses[0], Cluster: s.Cluster, Network: s.Network,
-		Labels: s.Labels, Node: s.Node, Locality: s.Locality.String(),
+// proxyOf is the proxy of a pod, as it speaks of itself to istiod.
+func proxyOf(s istio.Source, pod *corev1.Pod) (ads.Proxy, error) {
+	p, err := ads.FromPod(pod)
+	p.Labels, p.Locality = s.Labels, s.Locality.String()
+	switch {
+	case pod.Labels[istio.LabelGatewayName] != "":
+		p.Type = "waypoint"
+	case s.Gateway:
+		p.Type = "router"
 	}
+	return p, err
 }
 
 func ofPrediction(in []istio.Endpoint) []endpoint {

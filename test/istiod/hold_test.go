@@ -28,7 +28,7 @@ import (
 const patience = 15 * time.Second
 
 // tally is what was compared.
-type tally struct{ topologies, planes, clusters, gateways, pods, sources, services, endpoints int }
+type tally struct{ topologies, planes, clusters, gateways, pods, sources, services, endpoints, routes int }
 
 // TestTopologies draws topologies and holds the predictions of each against its
 // istiods.
@@ -46,8 +46,8 @@ func TestTopologies(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("held against istiod: %d topologies with %d control planes: %d clusters, %d gateways, the networks of %d pods, %d endpoints of %d services for %d sources",
-		n.topologies, n.planes, n.clusters, n.gateways, n.pods, n.endpoints, n.services, n.sources)
+	t.Logf("held against istiod: %d topologies with %d control planes: %d clusters, %d gateways, the networks of %d pods, %d endpoints of %d services for %d sources, %d routes",
+		n.topologies, n.planes, n.clusters, n.gateways, n.pods, n.endpoints, n.services, n.sources, n.routes)
 }
 
 func hold(t *testing.T, top topology.Topology, n *tally) {

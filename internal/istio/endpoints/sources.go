@@ -99,7 +99,6 @@ func (e *evaluator) findGatewayClients(c *model.Cluster) []source {
 		if !ok {
 			continue
 		}
-		proxy.Gateway = true
 		routes := map[string][]istio.RoutedTo{}
 		for _, r := range cp.Prediction().GatewayRoutes(proxy) {
 			routes[r.Host] = append(routes[r.Host], r)

@@ -37,7 +37,7 @@ func NeedsConfig(p *facts.Pod) bool {
 // IsClient answers: does the pod's proxy stand for those of workloads? It needs config,
 // and is a sidecar: of others the injector does not say how they take mutual TLS.
 func IsClient(p *facts.Pod) bool {
-	return NeedsConfig(p) && p.Labels[istio.LabelTLSMode] != "" && !istio.IsGateway(p)
+	return NeedsConfig(p) && !istio.IsGateway(p)
 }
 
 // ProxyIsUnready answers: does the pod's proxy run without being ready, and has it had the time? Where

@@ -30,7 +30,7 @@ var ambientEnv = map[string]string{
 // redirects reports whether the pods of a workload are in ambient mode, which the
 // node's agent would note on them.
 func (c Cluster) redirects(w Workload) bool {
-	if !c.Ambient || w.gateway {
+	if !c.Ambient || w.Router {
 		return false
 	}
 	for _, n := range c.Namespaces {
@@ -106,12 +106,17 @@ func (g Gateway) resource() *unstructured.Unstructured {
 	}}
 }
 
+// controllers are the names that istiod's controllers of Gateways have, by class, as labels say them.
+var controllers = map[string]string{
+	"istio": "istio.io-gateway-controller", "istio-east-west": "istio.io-eastwest-controller", "istio-waypoint": "istio.io-mesh-controller",
+}
+
 // podLabels are those of the pods of a Gateway with a class, as istiod would have
 // the Deployment make them.
 func (g Gateway) podLabels() map[string]string {
 	labels := map[string]string{
 		gatewayNameLabel: g.Name, "gateway.networking.k8s.io/gateway-class-name": g.Class,
-		"gateway.istio.io/managed": "istio.io-eastwest-controller", dataplaneModeLabel: "none",
+		"gateway.istio.io/managed": controllers[g.Class], dataplaneModeLabel: "none",
 	}
 	if g.Network != "" {
 		labels[NetworkLabel] = g.Network
@@ -133,7 +138,7 @@ func (c Cluster) ManagedServices() []*corev1.Service {
 	return services
 }
 
-// waypointTemplate is what istiod makes of a Gateway of class istio-east-west, and
+// waypointTemplate is what istiod makes of a Gateway of class istio-east-west or istio-waypoint, and
 // nothing of what only a kubelet would need.
 const waypointTemplate = `
 apiVersion: v1

@@ -156,7 +156,7 @@ func (c Cluster) workloads() []Workload {
 		}
 		all = append(all, Workload{
 			Namespace: g.Namespace, Name: g.Name, Labels: labels, Ports: ports, ServiceAccount: g.Name,
-			Uninjected: true, gateway: true, made: g.Class != "",
+			Uninjected: true, Router: true, made: g.Class != "",
 		}.withDefaults())
 	}
 	return all
@@ -206,13 +206,19 @@ func (c Cluster) podSpec(w Workload, number int) corev1.PodSpec {
 	for _, port := range w.Ports {
 		container.Ports = append(container.Ports, corev1.ContainerPort{ContainerPort: port})
 	}
-	if w.gateway {
+	if w.Router {
 		container.Name, container.Image = "istio-proxy", "example.com/istio/proxyv2:"+IstioVersion
+		container.Args = []string{"proxy", "router"}
+		if w.made {
+			container.Args[1] = "waypoint"
+		}
 		container.Env = []corev1.EnvVar{{Name: "ISTIO_META_CLUSTER_ID", Value: c.ID}}
 		if network := w.Labels[NetworkLabel]; network != "" {
 			// As the chart of Istio's gateways has it for those between networks.
 			container.Env = append(container.Env, corev1.EnvVar{Name: "ISTIO_META_NETWORK", Value: network},
 				corev1.EnvVar{Name: "ISTIO_META_REQUESTED_NETWORK_VIEW", Value: network})
+		} else if c.InjectedNetwork != "" {
+			container.Env = append(container.Env, corev1.EnvVar{Name: "ISTIO_META_NETWORK", Value: c.InjectedNetwork})
 		}
 	}
 	return corev1.PodSpec{

@@ -130,8 +130,8 @@ type Gateway struct {
 	Name string `json:"name,omitempty"`
 	// Namespace is by default istio-system.
 	Namespace string `json:"namespace,omitempty"`
-	// Class makes it a Gateway of the Gateway API, such as istio-east-west, of which
-	// the istiod of an ambient cluster makes the Service and the Deployment. All that
+	// Class makes it a Gateway of the Gateway API, such as istio-east-west or istio-waypoint,
+	// of which the istiod of an ambient cluster makes the Service and the Deployment. All that
 	// is said of the Service is then of that one.
 	Class string `json:"class,omitempty"`
 	// Network is the label topology.istio.io/network of the Service; by default
@@ -176,9 +176,10 @@ type Workload struct {
 	NotReady bool `json:"notReady,omitempty"`
 	// Ports are the container's ports; by default 8080.
 	Ports []int32 `json:"ports,omitempty"`
+	// Router makes its only container the proxy of a gateway, as the chart of Istio's
+	// gateways does. A Gateway has one of its own.
+	Router bool `json:"router,omitempty"`
 
-	// gateway is whether its container is a proxy.
-	gateway bool
 	// made is whether a control plane makes its Deployment.
 	made bool
 }
