@@ -165,28 +165,39 @@ func (v *View) RoutedHosts() map[string]string {
 	return out
 }
 
-// GatewayRoutes are all places to which VirtualServices send the requests that come to a gateway.
+// GatewayRoutes are all places to which VirtualServices send the requests that come to a gateway,
+// on any port that it takes requests at.
 func (v *View) GatewayRoutes(source Source) []RoutedTo {
-	names := v.gatewaysOf(source)
-	if len(names) == 0 {
+	served := v.gatewaysOf(source)
+	if len(served) == 0 {
 		return nil
 	}
 	var routes []RoutedTo
 	for _, vs := range v.routing.gateways {
-		var bound []string
 		for _, g := range vs.Spec.Gateways {
-			if slices.Contains(names, gatewayName(g, vs.Namespace)) {
-				bound = append(bound, g)
+			for _, port := range served[gatewayName(g, vs.Namespace)] {
+				q := routeQuestion{vs: vs, source: source, port: port, gateways: []string{g}}
+				for i, kind := range [][]api.Route{vs.Spec.HTTP, vs.Spec.TCP, vs.Spec.TLS} {
+					for _, r := range q.follow(kind, i == 0) {
+						routes = addRoute(routes, r)
+					}
+				}
 			}
 		}
-		if len(bound) == 0 {
-			continue
-		}
-		q := routeQuestion{vs: vs, source: source, gateways: bound}
-		for i, kind := range [][]api.Route{vs.Spec.HTTP, vs.Spec.TCP, vs.Spec.TLS} {
-			routes = append(routes, q.follow(kind, i == 0)...)
-		}
 	}
+	return routes
+}
+
+// addRoute adds a target to others. One that is reached under a condition and without one counts once,
+// without.
+func addRoute(routes []RoutedTo, to RoutedTo) []RoutedTo {
+	at := slices.IndexFunc(routes, func(o RoutedTo) bool {
+		return o.By == to.By && o.Host == to.Host && o.Subset == to.Subset && o.Port == to.Port
+	})
+	if at < 0 {
+		return append(routes, to)
+	}
+	routes[at].Conditional = routes[at].Conditional && to.Conditional
 	return routes
 }
 
@@ -198,20 +209,26 @@ func gatewayName(name, namespace string) string {
 	return namespace + "/" + name
 }
 
-// gatewaysOf are the Gateways that a proxy serves, namespace/name (pilot/pkg/model/push_context.go, mergeGateways).
-func (v *View) gatewaysOf(source Source) []string {
+// gatewaysOf are the ports of the Gateways that a proxy serves, by namespace/name
+// (pilot/pkg/model/push_context.go, mergeGateways).
+func (v *View) gatewaysOf(source Source) map[string][]int {
 	own := v.own()
 	if own == nil {
 		return nil
 	}
-	var out []string
+	out := map[string][]int{}
 	for i := range resources.Gateways.Of(own.facts).Value {
 		g := &resources.Gateways.Of(own.facts).Value[i]
 		if v.Istiod.On(EnvScopeGateways) && g.Namespace != source.Namespace {
 			continue
 		}
 		if own.selects(g.Namespace) && v.Istiod.Reads(g.Labels) && len(g.Spec.Selector) > 0 && subsetOf(g.Spec.Selector, source.Labels) {
-			out = append(out, g.Namespace+"/"+g.Name)
+			name := g.Namespace + "/" + g.Name
+			for _, server := range g.Spec.Servers {
+				if server.Port != nil && !slices.Contains(out[name], int(server.Port.Number)) {
+					out[name] = append(out[name], int(server.Port.Number))
+				}
+			}
 		}
 	}
 	return out
@@ -241,14 +258,7 @@ func (q routeQuestion) follow(routes []api.Route, http bool) []RoutedTo {
 			if d.Destination.Port != nil {
 				to.Port = int(d.Destination.Port.Number)
 			}
-			at := slices.IndexFunc(out, func(o RoutedTo) bool {
-				return o.By == to.By && o.Host == to.Host && o.Subset == to.Subset && o.Port == to.Port
-			})
-			if at < 0 {
-				out = append(out, to)
-			} else {
-				out[at].Conditional = out[at].Conditional && conditional
-			}
+			out = addRoute(out, to)
 		}
 	}
 	for _, r := range routes {

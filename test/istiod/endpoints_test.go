@@ -69,14 +69,16 @@ func holdEndpoints(t *testing.T, ctx context.Context, v *istio.View, istiod *bed
 
 // sources are one pod with a proxy of each cluster, network, locality and type, and one gateway of
 // each name, of those that a control plane serves: those of its own cluster, and of the clusters
-// that have none.
+// that have none. Proxies of the Gateway API are told only of the Services that use them, in clusters
+// of another kind: waypoints are here to be no gateways between networks.
 func sources(v *istio.View, pods podIndex) []istio.PodNetwork {
 	seen := map[string]bool{}
 	var out []istio.PodNetwork
 	for _, p := range v.PodNetworks() {
 		pod := pods.of(p)
 		source, ok := v.SourceOf(p.Cluster, p.Namespace, p.Pod)
-		if !ok || p.Namespace != "shop" && !source.Gateway || !pods.served[p.Cluster] || !hasProxy(pod) {
+		if !ok || p.Namespace != "shop" && !source.Gateway || !pods.served[p.Cluster] || !hasProxy(pod) ||
+			pod.Labels[istio.LabelGatewayName] != "" {
 			continue
 		}
 		key := p.Cluster + " " + source.Network + " " + source.Locality.String()
@@ -116,10 +118,7 @@ func destinations(v *istio.View) []istio.Destination {
 func proxyOf(s istio.Source, pod *corev1.Pod) (ads.Proxy, error) {
 	p, err := ads.FromPod(pod)
 	p.Labels, p.Locality = s.Labels, s.Locality.String()
-	switch {
-	case pod.Labels[istio.LabelGatewayName] != "":
-		p.Type = "waypoint"
-	case s.Gateway:
+	if s.Gateway {
 		p.Type = "router"
 	}
 	return p, err

@@ -85,7 +85,7 @@ func (d *drawing) virtualService(name string) string {
 	}
 	var routes []string
 	for range pick(d, 1, 2, 3) {
-		match := pick(d, "", "[{headers: {x: {exact: y}}}]", "[{uri: {prefix: /}}]", "[{uri: {prefix: /api}}, {uri: {exact: /}}]", "[{port: 80}]", "[{port: 9000}]",
+		match := pick(d, "", "[{headers: {x: {exact: on-purpose}}}]", "[{uri: {prefix: /}}]", "[{uri: {prefix: /api}}, {uri: {exact: /}}]", "[{port: 80}]", "[{port: 9000}]",
 			"[{sourceLabels: {app: client}}]", "[{sourceLabels: {app: cart}, uri: {prefix: /cart}}]", "[{sourceNamespace: bare}]", "[{gateways: [mesh]}]", "[{withoutHeaders: {x: {}}}]")
 		route := "route: " + pick(d, "[{destination: {host: cart.shop.svc.cluster.local}}]", "[{destination: {host: cart.shop.svc.cluster.local, subset: v1}}]",
 			"[{destination: {host: cart.shop.svc.cluster.local, subset: v1}, weight: 90}, {destination: {host: cart.shop.svc.cluster.local, subset: v2}, weight: 10}]",

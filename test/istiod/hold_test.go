@@ -117,7 +117,7 @@ func readFleet(t *testing.T, ctx context.Context, mesh *bed.Mesh) *facts.Fleet {
 	out := &facts.Fleet{At: time.Now()}
 	for _, spec := range mesh.Topology().Clusters {
 		cluster := survey.Cluster{Context: spec.Name, Config: fleet.Cluster(spec.Name).RESTConfig(bed.Admin), Namespace: topology.SystemNamespace}
-		c, err := survey.Read(ctx, cluster, resources.Mesh)
+		c, err := survey.Read(ctx, cluster, resources.Mesh, resources.Policies)
 		if err != nil {
 			t.Fatalf("reading %s: %v", spec.Name, err)
 		}
