@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/kinds"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
 )
 
@@ -44,6 +45,9 @@ func plantByAge(t *testing.T, f *istiotest.Fleet) {
 	byAge := func(c *istiotest.Cluster) map[int64][]runtime.Object {
 		out := map[int64][]runtime.Object{}
 		for _, o := range c.Objects() {
+			if _, ok := o.(*kubernetes.ServerVersion); ok {
+				continue // a server says itself of which release it is
+			}
 			at := int64(0)
 			if p, ok := o.(*corev1.Pod); ok {
 				at = p.CreationTimestamp.Unix()

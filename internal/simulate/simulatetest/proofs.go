@@ -193,6 +193,21 @@ func (p *Proofs) way(f Fleet, x finding.Finding, way []finding.Step, fail func(s
 	}
 }
 
+// After says what is wrong with a fleet as it is once the fix of a finding was run: the finding is still there, or
+// errors and warnings have come that no exception takes. It is for fixes that were run elsewhere than in a world.
+func (p *Proofs) After(f Fleet, x finding.Finding, then *facts.Fleet) (wrong []string) {
+	r := f.compare(then, x)
+	if r.left && !p.stays(x.Code) {
+		wrong = append(wrong, fmt.Sprintf("it is still there: %s %v", r.after.Title, r.unknown))
+	}
+	for _, a := range r.added {
+		if !p.adds(x.Code, a.Code) {
+			wrong = append(wrong, fmt.Sprintf("it causes %s: %s %v", a.ID(), a.Title, a.Evidence))
+		}
+	}
+	return wrong
+}
+
 // result is what rules say of a finding's fleet once its fix was run.
 type result struct {
 	// left: the finding is still there, or no longer checked.
