@@ -35,24 +35,7 @@ func Screens(t *testing.T, plugin command.Plugin, documents map[string]any, comm
 	t.Helper()
 	t.Setenv("LC_ALL", "C.UTF-8")
 	for _, line := range commands {
-		for _, size := range []int{2, 12, 50} {
-			// Fifty clusters take seconds: once for each view, and never with the race detector, as it is one
-			// goroutine.
-			isLarge := size > 12
-			if isLarge && (raceDetector || strings.Contains(line, "-o ")) {
-				continue
-			}
-			for _, columns := range []int{80, 120} {
-				name := fmt.Sprintf("screens/%s-%d-%d.txt", cmp.Or(strings.Join(strings.Fields(line), "_"), "check"), size, columns)
-				ctx := command.WithFacts(context.Background(), large(size))
-				out := screen(t, ctx, plugin, columns, append(strings.Fields(line), "--from", "fleet", "--color", "never")...)
-				fits(t, name, out, columns)
-				if n := strings.Count(out, "\n"); n > mostLines {
-					t.Errorf("%s: %d lines, more than %d", name, n, mostLines)
-				}
-				golden.Compare(t, name, anyDay(out))
-			}
-		}
+		Sizes(t, plugin, line, large, anyDay)
 		for _, pattern := range folders {
 			found, err := filepath.Glob(pattern)
 			if err != nil {
@@ -71,6 +54,34 @@ func Screens(t *testing.T, plugin command.Plugin, documents map[string]any, comm
 				if text.Len() > 0 { // nothing where the service is not there
 					Valid(t, line+" --from "+folder+" -o json", text.Bytes(), documents)
 				}
+			}
+		}
+	}
+}
+
+// Sizes is Screens for one command, on fleets that a test makes. tidy takes out of a screen what differs
+// from one run to the next; without it how a screen looks is not held.
+func Sizes(t *testing.T, plugin command.Plugin, line string, made func(size int) *facts.Fleet, tidy func(string) string) {
+	t.Helper()
+	t.Setenv("LC_ALL", "C.UTF-8")
+	for _, size := range []int{2, 12, 50} {
+		// Fifty clusters take seconds: once for each view, and never with the race detector, as it is one
+		// goroutine.
+		isLarge := size > 12
+		if isLarge && (raceDetector || strings.Contains(line, "-o ")) {
+			continue
+		}
+		fleet := made(size)
+		for _, columns := range []int{80, 120} {
+			name := fmt.Sprintf("screens/%s-%d-%d.txt", cmp.Or(strings.Join(strings.Fields(line), "_"), "check"), size, columns)
+			ctx := command.WithFacts(context.Background(), fleet)
+			out := screen(t, ctx, plugin, columns, append(strings.Fields(line), "--from", "fleet", "--color", "never")...)
+			fits(t, name, out, columns)
+			if n := strings.Count(out, "\n"); n > mostLines {
+				t.Errorf("%s: %d lines, more than %d", name, n, mostLines)
+			}
+			if tidy != nil {
+				golden.Compare(t, name, tidy(out))
 			}
 		}
 	}
@@ -125,8 +136,16 @@ var (
 	largeOnes = map[int]*facts.Fleet{}
 )
 
-// large is a fleet of so many clusters with the names that "aws eks update-kubeconfig" gives to
-// contexts. The gateway of the second cluster is pending, and the first one lacks the remote secret
+// Names are those that "aws eks update-kubeconfig" gives to so many contexts.
+func Names(size int) []string {
+	names := make([]string, size)
+	for i := range names {
+		names[i] = fmt.Sprintf("arn:aws:eks:eu-west-1:111122223333:cluster/prod-%02d", i+1)
+	}
+	return names
+}
+
+// large is a fleet of so many clusters with the names of EKS. The gateway of the second cluster is pending, and the first one lacks the remote secret
 // for the last.
 func large(size int) *facts.Fleet {
 	largeOnce.Lock()
@@ -134,11 +153,7 @@ func large(size int) *facts.Fleet {
 	if f := largeOnes[size]; f != nil {
 		return f
 	}
-	names := make([]string, size)
-	for i := range names {
-		names[i] = fmt.Sprintf("arn:aws:eks:eu-west-1:111122223333:cluster/prod-%02d", i+1)
-	}
-	f := istiotest.Serving(istiotest.Installed(names...))
+	f := istiotest.Serving(istiotest.Installed(Names(size)...))
 	f.Clusters[1].Network.Gateway.Status.LoadBalancer.Ingress = nil
 	first := f.Clusters[0]
 	first.Remotes = first.Remotes[:len(first.Remotes)-1]

@@ -82,8 +82,8 @@ func verdict(f *command.Frame, trials probes.Trials, gaps []views.Gap, fromPods 
 	case failed && !fromPods:
 		fmt.Fprintf(
 			f.ErrOut,
-			"Seen from this machine alone: pods may reach what it does not. Try from one with --from-pod;\n"+
-				"\"%s verify --probe\" says what fixes it.\n",
+			"Seen from this machine alone: pods may reach what it does not. Try from one\n"+
+				"with --from-pod; \"%s verify --probe\" says what fixes it.\n",
 			f.Display,
 		)
 	case failed:

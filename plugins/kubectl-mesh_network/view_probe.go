@@ -6,12 +6,17 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	probes "github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
-// probeTable writes a row for each attempt, beneath the vantage from which it was
-// made.
+// mostTrials are the attempts from one vantage up to which each is shown.
+const mostTrials = 12
+
+// probeTable writes a row for each attempt, beneath the vantage from which it was made. Those that
+// failed are first; of many those with one outcome are counted, unless wide.
 func probeTable(p *report.Page, trials probes.Trials, wide bool) error {
 	var vantages []string
 	for _, t := range trials {
@@ -25,6 +30,13 @@ func probeTable(p *report.Page, trials probes.Trials, wide bool) error {
 		}
 		p.Line("From %s:", from)
 		seen := slices.DeleteFunc(slices.Clone(trials), func(t probes.Trial) bool { return t.From != from })
+		slices.SortStableFunc(seen, func(a, b probes.Trial) int {
+			return cmp.Compare(slices.Index(probeOrder, probeStatus(a)), slices.Index(probeOrder, probeStatus(b)))
+		})
+		if len(seen) > mostTrials && !wide {
+			vantageCounts(p, seen)
+			continue
+		}
 		if err := vantageTable(p, seen, wide); err != nil {
 			return err
 		}
@@ -32,14 +44,69 @@ func probeTable(p *report.Page, trials probes.Trials, wide bool) error {
 	return nil
 }
 
-// vantageTable writes what was seen from one vantage: in rows; where these are too
-// long with what was seen beneath them; or, where even that does not fit, without
-// columns.
+// probeOrder is the order of attempts: those that failed first.
+var probeOrder = []view.Verdict{view.Broken, view.Unknown, view.Reaches}
+
+// probeStatus is what an attempt says of its address: unknown where what is there was not to be seen.
+func probeStatus(t probes.Trial) view.Verdict {
+	switch {
+	case t.Expected():
+		return view.Reaches
+	case t.Result == probes.Reachable || t.Result == probes.NotTried:
+		return view.Unknown
+	default:
+		return view.Broken
+	}
+}
+
+// probeTones are the colours of attempts.
+var probeTones = map[view.Verdict]report.Tone{
+	view.Broken: {Severity: finding.Error}, view.Unknown: {Severity: finding.Warning}, view.Reaches: report.Good,
+}
+
+// vantageCounts writes what was seen from one vantage, each outcome once, with some of those that
+// ended so.
+func vantageCounts(p *report.Page, trials probes.Trials) {
+	for len(trials) > 0 {
+		first := trials[0]
+		says := first.Says()
+		if first.Result == probes.Trusted { // by whom differs with each
+			says = first.Result.String()
+		}
+		var where []string
+		rest := probes.Trials{}
+		for _, t := range trials {
+			if t.Result != first.Result || t.Purpose != first.Purpose || t.Result != probes.Trusted && t.Detail != first.Detail {
+				rest = append(rest, t)
+				continue
+			}
+			where = append(where, t.Cluster+" "+t.Where())
+		}
+		trials = rest
+		if first.Purpose != probes.Requests {
+			says += ", for " + first.Use()
+		}
+		p.Toned("", fmt.Sprintf("%s: %d %s", probeStatus(first), len(where), says), probeTones[probeStatus(first)])
+		if probeStatus(first) == view.Reaches {
+			p.Line("  -o wide lists them")
+			continue
+		}
+		text := finding.List(where)
+		if len(where) > 4 {
+			text += ": -o wide"
+		}
+		p.Wrapped("  ", text)
+	}
+}
+
+// vantageTable writes what was seen from one vantage: in rows or, where these are too long, with what
+// was seen of those that failed beneath them.
 func vantageTable(p *report.Page, trials probes.Trials, wide bool) error {
-	header := []string{"CLUSTER", "NETWORK", "ADDRESS", "TIME", "RESULT"}
+	header := []string{"CLUSTER", "STATUS", "NETWORK", "ADDRESS", "TIME", "RESULT"}
 	if wide {
 		header = []string{
 			"CLUSTER",
+			"STATUS",
 			"NETWORK",
 			"ADDRESS",
 			"TIME",
@@ -55,12 +122,13 @@ func vantageTable(p *report.Page, trials probes.Trials, wide bool) error {
 	}
 	used := slices.ContainsFunc(trials, func(t probes.Trial) bool { return t.Purpose != probes.Requests })
 	if used {
-		header = slices.Insert(header, 3, "FOR")
+		header = slices.Insert(header, 4, "FOR")
 	}
 	var full, short [][]string
+	var tones []report.Tone
 	for _, t := range trials {
 		ms := t.Milliseconds
-		row := []string{t.Cluster, t.Network, t.Where(), span(ms.Name + ms.Connect + ms.TLS)}
+		row := []string{t.Cluster, string(probeStatus(t)), t.Network, t.Where(), span(ms.Name + ms.Connect + ms.TLS)}
 		if wide {
 			shown := ""
 			if t.Certificate != nil {
@@ -69,38 +137,24 @@ func vantageTable(p *report.Page, trials probes.Trials, wide bool) error {
 			row = append(row, span(ms.Name), span(ms.Connect), span(ms.TLS), t.Object.String(), t.ServerName, t.Tool, shown)
 		}
 		if used {
-			row = slices.Insert(row, 3, t.Use())
+			row = slices.Insert(row, 4, t.Use())
 		}
+		tones = append(tones, probeTones[probeStatus(t)])
 		full = append(full, append(slices.Clone(row), t.Says()))
 		short = append(short, append(row, t.Result.String()))
 	}
-	switch {
-	case p.Fits(header, full):
-		return p.Table(header, full)
-	case p.Fits(header, short):
-		if err := p.Table(header, short); err != nil {
-			return err
-		}
-	default:
-		for i, t := range trials {
-			use := ""
-			if used {
-				use = ", for " + t.Use()
-			}
-			p.Wrapped("", fmt.Sprintf("%s, %s: %s%s", t.Cluster, t.Network, t.Where(), use))
-			p.Wrapped("  ", fmt.Sprintf("%s (%s)", t.Says(), cmp.Or(short[i][slices.Index(header, "TIME")], "not timed")))
-		}
-		return nil
+	if p.Fits(header, full) || !p.Fits(header, short) {
+		return p.Table(header, full, report.Status(1, tones))
+	}
+	if err := p.Table(header, short, report.Status(1, tones)); err != nil {
+		return err
 	}
 	for _, t := range trials {
 		where := t.Where()
 		if t.Purpose != probes.Requests {
 			where += ", for " + t.Use()
 		}
-		switch {
-		case t.Result == probes.Trusted:
-			p.Wrapped("  "+where+": ", "trusted "+t.Detail)
-		case t.Detail != "":
+		if t.Detail != "" && t.Result != probes.Trusted {
 			p.Wrapped("  "+where+": ", t.Detail)
 		}
 	}
