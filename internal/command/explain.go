@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/similar"
 )
 
 func (f *Frame) newExplain() *cobra.Command {
@@ -54,7 +55,7 @@ func explained(args []string) (entries []finding.Entry, whole bool, err error) {
 	for _, arg := range args {
 		found, isCode, err := finding.Find(arg)
 		if err != nil {
-			return nil, false, err
+			return nil, false, meant(err, arg)
 		}
 		whole = whole && isCode
 		for _, e := range found {
@@ -189,4 +190,24 @@ func (f *Frame) manual(entries []finding.Entry, output *Output) error {
 		}
 	}
 	return f.paged(out.Bytes())
+}
+
+// meant adds to an error about a code which one may have been meant, if its letters are those of none.
+func meant(err error, code string) error {
+	entries, failed := finding.Catalogue()
+	if failed != nil {
+		return err
+	}
+	code = strings.ToUpper(code)
+	var codes []string
+	for _, e := range entries {
+		if strings.TrimRight(code, "0123456789") == strings.TrimRight(string(e.Code), "0123456789") {
+			return err
+		}
+		codes = append(codes, string(e.Code))
+	}
+	if near := similar.Typo(code, codes); near != "" {
+		return fmt.Errorf("%w; did you mean %s?", err, near)
+	}
+	return err
 }

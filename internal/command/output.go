@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pattern"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 )
 
@@ -85,7 +86,11 @@ func (o *Output) Format() (report.Format, error) {
 	if !slices.Contains(colorModes, o.color) {
 		return "", fmt.Errorf("there is no color mode %q; --color takes one of %s", o.color, strings.Join(colorModes, ", "))
 	}
-	return report.ParseFormat(o.format.text, o.extra...)
+	format, err := report.ParseFormat(o.format.text, o.extra...)
+	if o.noHeaders {
+		format = format.WithoutHeaders()
+	}
+	return format, err
 }
 
 // Page is where text for people goes.
@@ -241,5 +246,37 @@ func (o *FailOn) Exit(result finding.Result) error {
 	return nil
 }
 
-// Note writes a line for people to w, which is the error stream: it is no result.
+// sentences is an error stream that breaks lines at words where the terminal would break them anywhere.
+type sentences struct {
+	io.Writer
+	columns func() int // 0 where there is no terminal
+}
+
+// pasted is what is pasted, which a break would spoil.
+var pasted = pattern.Of(`kubectl[ -].* --(?:context|from)`)
+
+// Write writes whole lines, and what is no line as it is.
+func (s sentences) Write(text []byte) (int, error) {
+	columns := s.columns()
+	if columns <= 0 {
+		return s.Writer.Write(text)
+	}
+	var out strings.Builder
+	for line := range strings.Lines(string(text)) {
+		body, ended := strings.CutSuffix(line, "\n")
+		if ended && !pasted().MatchString(body) && body == strings.TrimLeft(body, " ") {
+			body = strings.Join(report.Wrap(body, columns), "\n")
+		}
+		out.WriteString(body)
+		if ended {
+			out.WriteByte('\n')
+		}
+	}
+	if _, err := io.WriteString(s.Writer, out.String()); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// note writes a line for people to w, which is the error stream: it is no result.
 func note(w io.Writer, format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }

@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -101,6 +102,24 @@ func TestFailedWrites(t *testing.T) {
 			if code != ExitFailed || !strings.Contains(said.String(), "writing the output: no space left on device") {
 				t.Errorf("-o %s of %s: exit code %d: %s", format, fleet, code, said.String())
 			}
+		}
+	}
+}
+
+// What is said on a terminal is broken at words; commands that are pasted, and what goes elsewhere, never are.
+func TestSentences(t *testing.T) {
+	said := "Read from fleet, as of 2026-12-01T04:21:05Z: prod-01, prod-02, prod-03 and 47 more.\n"
+	command := "What its istiod has sent: kubectl mesh-endpoints list helloworld.sample --from fleet --source istiod\n"
+	for columns, want := range map[int]string{
+		0: said, 200: said, 40: "Read from fleet, as of\n2026-12-01T04:21:05Z: prod-01, prod-02,\nprod-03 and 47 more.\n",
+	} {
+		var out bytes.Buffer
+		w := sentences{&out, func() int { return columns }}
+		if n, err := io.WriteString(w, said+command); n != len(said+command) || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		if got := out.String(); got != want+command {
+			t.Errorf("%d columns: %q", columns, got)
 		}
 	}
 }

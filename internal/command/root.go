@@ -47,7 +47,16 @@ func (f *Frame) root(name string) *cobra.Command {
 	}
 	root.AddCommand(f.newDump(), f.newExplain(), f.newVersion(), newOptions())
 	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
+		if c.Name() == "help" {
+			c.Args = func(cmd *cobra.Command, args []string) error { // without it the help of all answers anything
+				if found, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+					return knownCommand(found, args[max(0, len(args)-max(len(rest), 1)):])
+				}
+				return nil
+			}
+		}
 		if c.Name() == "completion" {
 			c.Short = "Print a script that completes commands in a shell"
 			c.Long = c.Short + ".\nThe help of each shell says how to use it."

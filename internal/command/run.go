@@ -125,8 +125,8 @@ func Run(ctx context.Context, plugin Plugin, args []string, streams genericioopt
 	progress := fleet.ProgressOn(streams.ErrOut)
 	results := &sink{w: streams.Out}
 	streams.Out = results
-	streams.ErrOut = progress      // what is written there does not garble the progress line
-	klog.SetLogger(logr.Discard()) // client-go would write to the error stream directly
+	streams.ErrOut = sentences{progress, progress.Columns} // what is written there does not garble the progress line
+	klog.SetLogger(logr.Discard())                         // client-go would write to the error stream directly
 	frame := &Frame{
 		IOStreams: streams, Plugin: plugin, Display: displayName(args[0], plugin.Name),
 		Fleet: fleet.NewFlags(), progress: progress,

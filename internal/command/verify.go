@@ -73,13 +73,16 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 			}
 			return f.printResult(output, format, fleet, result)
 		}
-		if err := write(format); err != nil {
-			return err
+		nothing := f.noMesh(fleet, result, "checked")
+		if nothing == nil || len(result.Findings) > 0 || !format.IsText() { // else the error says it all
+			if err := write(format); err != nil {
+				return err
+			}
 		}
 		if err := f.toFiles(output, write); err != nil {
 			return err
 		}
-		if err := errors.Join(Unreachable(fleet), f.noMesh(fleet, result, "checked")); err != nil {
+		if err := errors.Join(Unreachable(fleet), nothing); err != nil {
 			return err
 		}
 		return inTime.exit(failOn, result)

@@ -96,7 +96,6 @@ func Lookup(name string) (Entry, error) {
 		return Entry{}, err
 	}
 	code := normalise(name)
-	var near []string
 	area := strings.TrimRight(string(code), "0123456789")
 	if i, found := slices.BinarySearchFunc(
 		entries,
@@ -105,15 +104,10 @@ func Lookup(name string) (Entry, error) {
 	); found {
 		return entries[i], nil
 	}
-	for _, e := range entries {
-		if area != "" && strings.HasPrefix(string(e.Code), area) {
-			near = append(near, string(e.Code))
-		}
+	if area != "" && slices.ContainsFunc(entries, func(e Entry) bool { return strings.HasPrefix(string(e.Code), area) }) {
+		return Entry{}, fmt.Errorf("there is no finding code %q; \"explain %s\" lists those that begin so", name, area)
 	}
-	if len(near) == 0 {
-		return Entry{}, fmt.Errorf("there is no finding code %q; \"explain\" without a code lists all of them", name)
-	}
-	return Entry{}, fmt.Errorf("there is no finding code %q; of this area there are %s", name, strings.Join(near, ", "))
+	return Entry{}, fmt.Errorf("there is no finding code %q; \"explain\" without a code lists all of them", name)
 }
 
 // Find finds a code as Lookup does, or the codes of an area: those that begin with the letters, such

@@ -132,7 +132,7 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"CERT999": "of this area there are CERT001, ",
+		"CERT999": `"explain CERT" lists`,
 		"XYZ1":    "lists all of them",
 		"":        "lists all of them",
 		"4":       "lists all of them",

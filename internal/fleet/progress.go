@@ -63,6 +63,14 @@ func ProgressOn(stderr io.Writer) *Terminal {
 	})
 }
 
+// Columns is how wide the terminal is; 0 where there is none, or it is not known.
+func (t *Terminal) Columns() int {
+	if t.width == nil {
+		return 0
+	}
+	return t.width()
+}
+
 // Started adds contexts to those that are waited for.
 func (t *Terminal) Started(contexts []string) {
 	t.mu.Lock()

@@ -62,14 +62,10 @@ func ParseFormat(s string, extra ...Format) (Format, error) {
 	if isTemplate(s) {
 		return Format(s), checkTemplate(s)
 	}
-	for _, other := range []string{"custom-columns", "go-template"} {
-		if strings.HasPrefix(s, other) {
-			return "", fmt.Errorf(
-				"-o %s is not there, as its templates make each binary a fifth larger: take -o %s, or -o json and jq",
-				other,
-				Templates[0],
-			)
-		}
+	if strings.HasPrefix(s, "go-template") {
+		return "", fmt.Errorf(
+			"-o go-template is not there, as it makes each binary a fifth larger: take -o %s, or -o json and jq", strings.Join(Templates, ", "),
+		)
 	}
 	return "", fmt.Errorf(
 		"there is no output format %q; -o takes one of %s",

@@ -114,6 +114,9 @@ const (
 	farIndent = "    "
 )
 
+// Wrap breaks text into lines as pages do.
+func Wrap(text string, width int) []string { return wrap(text, width) }
+
 // wrap breaks text at blanks so that no line is wider than width; a width under leastText is taken
 // for "do not wrap".
 func wrap(text string, width int) []string {

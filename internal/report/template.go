@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"k8s.io/client-go/util/jsonpath"
@@ -17,7 +18,7 @@ import (
 const jsonPath = "jsonpath="
 
 // Templates are the formats that take a template.
-var Templates = []string{jsonPath + "…"}
+var Templates = []string{jsonPath + "…", customColumns + "…"}
 
 // Kind is the format without its template: JSON where something is picked out of a document.
 func (f Format) Kind() Format {
@@ -27,7 +28,14 @@ func (f Format) Kind() Format {
 	return f
 }
 
-func isTemplate(s string) bool { return strings.HasPrefix(s, jsonPath) }
+// IsText reports whether the format is for people, and not a document or a list of names.
+func (f Format) IsText() bool { return slices.Contains([]Format{Table, Wide, Short, Markdown}, f) }
+
+func isTemplate(s string) bool { return strings.HasPrefix(s, jsonPath) || isColumns(s) }
+
+func isColumns(s string) bool {
+	return strings.HasPrefix(s, customColumns) || strings.HasPrefix(s, bareColumns)
+}
 
 // checkTemplate is an error for a template that cannot be read.
 func checkTemplate(s string) error {
@@ -37,6 +45,9 @@ func checkTemplate(s string) error {
 
 // parseTemplate reads a template, and returns what fills it in.
 func parseTemplate(s string) (func(io.Writer, any) error, error) {
+	if isColumns(s) {
+		return parseColumns(s)
+	}
 	text := strings.TrimPrefix(s, jsonPath)
 	if !strings.Contains(text, "{") { // kubectl takes .summary.errors for {.summary.errors}
 		text = "{" + text + "}"

@@ -31,7 +31,7 @@ func TestTemplates(t *testing.T) {
 			t.Errorf("%s writes %q, want %q", format, out.String(), want)
 		}
 	}
-	for _, format := range []string{"jsonpath={.summary", "jsonpath={.findings[}"} {
+	for _, format := range []string{"jsonpath={.summary", "jsonpath={.findings[}", "custom-columns=CODE:{.code"} {
 		if _, err := ParseFormat(format); err == nil || !strings.Contains(err.Error(), "-o "+format) {
 			t.Errorf("%s: %v, want an error that names it", format, err)
 		}
@@ -45,5 +45,41 @@ func TestTemplates(t *testing.T) {
 	}
 	if f, err := ParseFormat("yml"); f != YAML || err != nil {
 		t.Errorf("yml is %q, %v", f, err)
+	}
+}
+
+// A table of the user's own columns is that of kubectl: a row for each of what the document lists.
+func TestCustomColumns(t *testing.T) {
+	document := map[string]any{"kind": "Report", "clusters": []string{"east"}, "findings": []map[string]any{
+		{"code": "GW002", "clusters": []string{"east", "west"}, "object": map[string]any{"name": "a\x1b[31mb"}}, {"code": "SEC001", "clusters": []string{"east"}},
+	}}
+	const spec = "custom-columns=CODE:.code,WHERE:{.clusters},FIRST:clusters[0],NAME:.object.name"
+	want := "CODE     WHERE       FIRST   NAME\n" +
+		`GW002    east,west   east    a\x1b[31mb` + "\n" +
+		"SEC001   east        east    <none>\n"
+	for _, headers := range []bool{true, false} {
+		f, err := ParseFormat(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !headers {
+			f, want = f.WithoutHeaders(), "GW002    east,west   east   "+`a\x1b[31mb`+"\nSEC001   east        east   <none>\n"
+		}
+		var out bytes.Buffer
+		if err := Encode(&out, f, document); err != nil || out.String() != want {
+			t.Errorf("%v\n%s\nwant\n%s", err, out.String(), want)
+		}
+	}
+	for _, format := range []string{"custom-columns=", "custom-columns=CODE", "custom-columns=CODE:.code,"} {
+		if _, err := ParseFormat(format); err == nil || !strings.Contains(err.Error(), "HEADER:.path") {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
+	f, err := ParseFormat(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Encode(&bytes.Buffer{}, f, map[string]any{"version": "v1"}); err == nil {
+		t.Error("a document without a list is no error")
 	}
 }
