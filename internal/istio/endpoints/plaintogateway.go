@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -184,33 +183,21 @@ func mayBeFor(rule, host string) bool {
 // server names all that comes there; nil where there is none. It is not known where gateways, or the
 // listeners of this one, were not read.
 func passthroughAt(m *model.Mesh, address string, port uint32) (*model.Gateway, bool) {
-	same := func(a istio.CandidateAddress) bool {
-		if ip, err := netip.ParseAddr(address); err == nil {
-			return model.AddressOf(a.Address) == ip
+	at, known := m.GatewaysAt(address)
+	for _, a := range at {
+		if a.Port != port {
+			continue
 		}
-		return strings.EqualFold(strings.TrimSuffix(a.Address, "."), strings.TrimSuffix(address, "."))
-	}
-	for _, c := range m.Clusters {
-		for _, g := range c.NetworkGateways() {
-			for _, cp := range g.KnownTo() {
-				candidate, _ := g.Candidate(cp)
-				if g.Accidental || candidate.Problem != "" || candidate.Port != port || !slices.ContainsFunc(candidate.Addresses, same) {
-					continue
-				}
-				by := c.ManagedBy()
-				if by == nil || len(g.Pods) == 0 || len(by.Cluster.Unread(resources.Gateways)) > 0 {
-					return nil, false
-				}
-				if passesAll(g, by) {
-					return g, true
-				}
-				return nil, true
-			}
+		by := a.Gateway.Cluster.ManagedBy()
+		if by == nil || len(a.Gateway.Pods) == 0 || len(by.Cluster.Unread(resources.Gateways)) > 0 {
+			return nil, false
 		}
+		if passesAll(a.Gateway, by) {
+			return a.Gateway, true
+		}
+		return nil, true
 	}
-	return nil, port != istio.DefaultGatewayPort || !slices.ContainsFunc(m.Clusters, func(c *model.Cluster) bool {
-		return len(c.Unread(resources.Services)) > 0
-	})
+	return nil, known || port != istio.DefaultGatewayPort
 }
 
 // passesAll reports whether all that listens at the port of a gateway wants TLS, and one of it passes it on

@@ -30,6 +30,19 @@ var workloadHealthy = []Case{
 	{Name: "virtual machine that everybody reaches", Fleet: networked(func(_ *Fleet, _, west *Cluster) {
 		west.machine(func(w *api.WorkloadEntry) { w.Spec.Network, w.Spec.Address = "", "203.0.113.200" })
 	})},
+	{Name: "ServiceEntry that leads to the private address of a gateway", Fleet: networked(func(_ *Fleet, east, west *Cluster) {
+		const private = "10.200.0.11" // of an internal load balancer, which both networks reach
+		west.Network.Gateway.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: private}}
+		s := &api.ServiceEntry{ObjectMeta: meta("sample", "ledger", nil)}
+		s.Spec = api.ServiceEntrySpec{
+			Hosts: []string{"ledger.west.global"}, Location: api.MeshInternal,
+			Ports: []api.ServiceEntryPort{{Name: "http", Number: 8000, Protocol: "HTTP"}},
+			Endpoints: []api.WorkloadEntrySpec{{
+				Address: private, Ports: map[string]uint32{"http": istio.DefaultGatewayPort}, Labels: map[string]string{istio.LabelTLSMode: "istio"},
+			}},
+		}
+		east.Network.More = append(east.Network.More, s)
+	})},
 	{Name: "virtual machine without mutual TLS", Fleet: networked(func(_ *Fleet, _, west *Cluster) {
 		west.machine(func(w *api.WorkloadEntry) { w.Spec.Network, w.Spec.ServiceAccount = "", "" })
 	})},

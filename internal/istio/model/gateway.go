@@ -1,6 +1,7 @@
 package model
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,6 +123,36 @@ func (g *Gateway) KnownTo() []*ControlPlane {
 		}
 	}
 	return out
+}
+
+// GatewayAt is a gateway between networks, and the port that a control plane advertises of it.
+type GatewayAt struct {
+	Gateway *Gateway
+	Port    uint32
+}
+
+// GatewaysAt are the gateways between networks that have an address, an IP or a host name. Whether these are
+// all is not known where the Services of a cluster were not read.
+func (m *Mesh) GatewaysAt(address string) (at []GatewayAt, known bool) {
+	same := func(a istio.CandidateAddress) bool {
+		if ip, err := netip.ParseAddr(address); err == nil {
+			return AddressOf(a.Address) == ip
+		}
+		return strings.EqualFold(strings.TrimSuffix(a.Address, "."), strings.TrimSuffix(address, "."))
+	}
+	known = true
+	for _, c := range m.Clusters {
+		known = known && len(c.Unread(resources.Services)) == 0
+		for _, g := range c.NetworkGateways() {
+			for _, cp := range g.KnownTo() {
+				candidate, _ := g.Candidate(cp)
+				if !g.Accidental && candidate.Problem == "" && slices.ContainsFunc(candidate.Addresses, same) {
+					at = append(at, GatewayAt{g, candidate.Port})
+				}
+			}
+		}
+	}
+	return at, known
 }
 
 // Port is the port of the Service that other networks go to.

@@ -33,7 +33,7 @@ func workloadsWithoutNetwork(p *rule.Pass[*model.Mesh]) {
 			continue
 		}
 		seen, fix := entriesWithoutNetwork(c)
-		inServices, edits := endpointsWithoutNetwork(c)
+		inServices, edits := endpointsWithoutNetwork(p, c)
 		seen, fix = append(seen, inServices...), append(fix, edits...)
 		n := len(seen)
 		if n == 0 {
@@ -85,8 +85,9 @@ func entriesWithoutNetwork(c *model.Cluster) (seen []finding.Evidence, fix []fin
 }
 
 // endpointsWithoutNetwork are the endpoints without a network in the ServiceEntries of a
-// cluster, and the commands that open these.
-func endpointsWithoutNetwork(c *model.Cluster) (seen []finding.Evidence, fix []finding.Command) {
+// cluster, and the commands that open these. One that leads to a gateway between networks goes the way that
+// there is to another network.
+func endpointsWithoutNetwork(p *rule.Pass[*model.Mesh], c *model.Cluster) (seen []finding.Evidence, fix []finding.Command) {
 	entries := resources.ServiceEntries.Of(c.Cluster).Value
 	for i := range entries {
 		s := &entries[i]
@@ -95,7 +96,14 @@ func endpointsWithoutNetwork(c *model.Cluster) (seen []finding.Evidence, fix []f
 		}
 		before := len(seen)
 		for k, e := range s.Spec.Endpoints {
-			if needsNetwork(e) {
+			if !needsNetwork(e) {
+				continue
+			}
+			switch at, known := p.Model.GatewaysAt(e.Address); {
+			case len(at) > 0:
+			case !known:
+				p.NotChecked(c.Context, finding.Because(fmt.Sprintf("it is not known whether %s is a gateway", e.Address)))
+			default:
 				seen = append(seen, finding.Evidence{
 					Field: fmt.Sprintf("serviceentry %s/%s, endpoints[%d].network", s.Namespace, s.Name, k),
 					Value: "none, address " + e.Address,
