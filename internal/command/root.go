@@ -50,7 +50,7 @@ func (f *Frame) root(name string) *cobra.Command {
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "help" {
-			c.Args = func(cmd *cobra.Command, args []string) error { // without it the help of all answers anything
+			c.Args = func(_ *cobra.Command, args []string) error { // without it the help of all answers anything
 				if found, rest, err := root.Find(args); err != nil || len(rest) > 0 {
 					return knownCommand(found, args[max(0, len(args)-max(len(rest), 1)):])
 				}

@@ -145,8 +145,8 @@ func Names(size int) []string {
 	return names
 }
 
-// large is a fleet of so many clusters with the names of EKS. The gateway of the second cluster is pending, and the first one lacks the remote secret
-// for the last.
+// large is a fleet of so many clusters with the names of EKS. The gateway of the second cluster is
+// pending, and the first one lacks the remote secret for the last.
 func large(size int) *facts.Fleet {
 	largeOnce.Lock()
 	defer largeOnce.Unlock()

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 )
 
 var (
@@ -39,25 +41,10 @@ func TestMain(m *testing.M) {
 		os.Exit(measured(most))
 	}
 	flag.Parse()
-	os.Exit(run(m))
+	os.Exit(plugintest.WithBinaries(binaries, func() int { return run(m) }))
 }
 
 func run(m *testing.M) int {
-	if *binaries == "" {
-		folder, err := os.MkdirTemp("", "kubectl-mesh-attack-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer func() { _ = os.RemoveAll(folder) }()
-		build := exec.Command("go", "build", "-o", folder, "../../plugins/...")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building the plugins: %v\n%s", err, out)
-			return 1
-		}
-		*binaries = folder
-	}
 	code := m.Run()
 	if *all {
 		tries.print()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,32 +12,15 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/plugintest"
 )
 
 var binaries = flag.String("binaries", os.Getenv("KUBECTL_MESH_BINARIES"), "the folder of the plugins; they are built if it is not given")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	if *binaries == "" {
-		folder, err := os.MkdirTemp("", "kubectl-mesh-deploy-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer func() { _ = os.RemoveAll(folder) }()
-		build := exec.Command("go", "build", "-o", folder, "../../plugins/...")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building the plugins: %v\n%s", err, out)
-			return 1
-		}
-		*binaries = folder
-	}
-	return m.Run()
+	os.Exit(plugintest.WithBinaries(binaries, m.Run))
 }
 
 // file is one of deploy/.
