@@ -4,7 +4,6 @@
 package cases
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -206,41 +205,6 @@ func (c *Cluster) checkReads(rows resource.Set) error {
 	return nil
 }
 
-// index is that of a dump.
-type index struct {
-	APIVersion string         `json:"apiVersion"`
-	Kind       string         `json:"kind"`
-	At         time.Time      `json:"at"`
-	Clusters   []indexCluster `json:"clusters"`
-}
-
-type indexCluster struct {
-	Context         string            `json:"context"`
-	Folder          string            `json:"folder"`
-	Server          string            `json:"server"`
-	SystemNamespace string            `json:"systemNamespace"`
-	Unreached       *facts.Unreached  `json:"unreached,omitempty"`
-	Reads           map[string]Read   `json:"reads"`
-	Files           map[string]string `json:"files,omitempty"`
-	Answers         []indexAnswer     `json:"answers,omitempty"`
-}
-
-type indexAnswer struct {
-	Namespace string `json:"namespace"`
-	Pod       string `json:"pod"`
-	Path      string `json:"path"`
-	File      string `json:"file"`
-}
-
-// put adds a file of the cluster, and its digest to the index.
-func (e *indexCluster) put(files fstest.MapFS, name string, text []byte) {
-	files[e.Folder+"/"+name] = &fstest.MapFile{Data: text}
-	if e.Files == nil {
-		e.Files = map[string]string{}
-	}
-	e.Files[name] = fmt.Sprintf("sha256:%x", sha256.Sum256(text))
-}
-
 // Dump is the case's fleet as a folder that --from reads. Rows that the case does not
 // speak of were read; of a row of one object which no file holds, it is absent.
 func (c *Case) Dump(dir fs.FS, rows resource.Set) (fs.FS, error) {
@@ -249,12 +213,12 @@ func (c *Case) Dump(dir fs.FS, rows resource.Set) (fs.FS, error) {
 		return nil, fmt.Errorf("case %s: %w", c.Name, err)
 	}
 	files := fstest.MapFS{}
-	idx := index{APIVersion: "kubectl-mesh.dev/v1", Kind: "Fleet", At: fleet.at}
+	idx := dump.NewIndex(fleet.at)
 	for _, cluster := range fleet.clusters {
 		folder := Folder(cluster.Context)
-		entry := indexCluster{
+		entry := dump.IndexedCluster{
 			Context: cluster.Context, Folder: folder, Server: cluster.Server, Unreached: cluster.Unreached,
-			SystemNamespace: firstOf(cluster.SystemNamespace, fleet.systemNamespace, usualName), Reads: map[string]Read{},
+			SystemNamespace: firstOf(cluster.SystemNamespace, fleet.systemNamespace, usualName), Reads: map[string]dump.IndexedRead{},
 		}
 		text, err := cluster.objects.print()
 		if err != nil {
@@ -264,12 +228,13 @@ func (c *Case) Dump(dir fs.FS, rows resource.Set) (fs.FS, error) {
 		files[folder+"/"+objects] = &fstest.MapFile{Data: text}
 		said := c.Said(cluster.Context)
 		if len(said) > 0 { // what has answers says of all files what is in them
-			entry.put(files, objects, text)
+			entry.Has(objects, text)
 		}
 		for n, a := range said {
 			file := fmt.Sprintf("answers/%d", n+1)
-			entry.put(files, file, []byte(a.Says))
-			entry.Answers = append(entry.Answers, indexAnswer{Namespace: entry.SystemNamespace, Pod: a.Pod, Path: a.Path, File: file})
+			files[folder+"/"+file] = &fstest.MapFile{Data: []byte(a.Says)}
+			entry.Has(file, []byte(a.Says))
+			entry.Answers = append(entry.Answers, dump.IndexedAnswer{Namespace: entry.SystemNamespace, Pod: a.Pod, Path: a.Path, File: file})
 		}
 		states, err := statesOf(text, entry.SystemNamespace, rows)
 		if err != nil {
@@ -279,7 +244,9 @@ func (c *Case) Dump(dir fs.FS, rows resource.Set) (fs.FS, error) {
 			return nil, fmt.Errorf("case %s: %s: %w", c.Name, cluster.Context, err)
 		}
 		maps.Copy(states, cluster.Reads)
-		entry.Reads = states
+		for file, read := range states {
+			entry.Reads[file] = dump.IndexedRead{State: read.State, Reason: read.Reason}
+		}
 		idx.Clusters = append(idx.Clusters, entry)
 	}
 	text, err := yaml.Marshal(idx)

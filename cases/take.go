@@ -18,7 +18,7 @@ import (
 // of the file of each cluster, by its name. like names the base's cluster of a context; the same
 // name where it does not.
 func Take(from, dir fs.FS, base string, like map[string]string, rows resource.Set) (Fleet, map[string][]byte, error) {
-	var idx index
+	var idx dump.Index
 	content, err := fs.ReadFile(from, dump.IndexFile)
 	if err == nil {
 		err = yaml.Unmarshal(content, &idx)
@@ -93,13 +93,14 @@ func Take(from, dir fs.FS, base string, like map[string]string, rows resource.Se
 
 // readsOf are the reads that ended otherwise than those of a cluster with these objects, and
 // than the base's.
-func (c *Cluster) readsOf(entry indexCluster, text []byte, lower resolvedCluster, rows resource.Set) (map[string]Read, error) {
+func (c *Cluster) readsOf(entry dump.IndexedCluster, text []byte, lower resolvedCluster, rows resource.Set) (map[string]Read, error) {
 	usual, err := statesOf(text, entry.SystemNamespace, rows)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Context, err)
 	}
 	out := map[string]Read{}
-	for file, read := range entry.Reads {
+	for file, indexed := range entry.Reads {
+		read := Read{indexed.State, indexed.Reason}
 		want, known := lower.Reads[file]
 		if !known {
 			want = usual[file]

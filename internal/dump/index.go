@@ -23,42 +23,54 @@ const (
 	kind       = "Fleet"
 )
 
-// index is the content of IndexFile.
-type index struct {
+// Index is the content of IndexFile.
+type Index struct {
 	APIVersion string              `json:"apiVersion"`
 	Kind       string              `json:"kind"`
 	At         time.Time           `json:"at"`
-	Clusters   []indexCluster      `json:"clusters"`
+	Clusters   []IndexedCluster    `json:"clusters"`
 	Beyond     []facts.BeyondReach `json:"beyond,omitempty"`
 }
 
-type indexCluster struct {
+// IndexedCluster is what the index says of a cluster.
+type IndexedCluster struct {
 	Context         string           `json:"context"`
 	Folder          string           `json:"folder"`
 	Server          string           `json:"server"`
 	SystemNamespace string           `json:"systemNamespace"`
 	Unreached       *facts.Unreached `json:"unreached,omitempty"`
 	// Reads gives the outcome of each row that was asked for, by the name of its file.
-	Reads map[string]indexRead `json:"reads,omitempty"`
+	Reads map[string]IndexedRead `json:"reads,omitempty"`
 	// Files are the digests of the files in the folder, by their names; nil in dumps that do
 	// not say it.
 	Files map[string]string `json:"files,omitzero"`
 	// Answers are what pods said when they were asked, each in a file that is among Files.
-	Answers []indexAnswer `json:"answers,omitempty"`
+	Answers []IndexedAnswer `json:"answers,omitempty"`
 }
 
-// indexAnswer says which file has what a pod said at a path.
-type indexAnswer struct {
+// IndexedAnswer says which file has what a pod said at a path.
+type IndexedAnswer struct {
 	Namespace string `json:"namespace"`
 	Pod       string `json:"pod"`
 	Path      string `json:"path"`
 	File      string `json:"file"`
 }
 
+// NewIndex begins an index of clusters that were read at a time.
+func NewIndex(at time.Time) Index { return Index{APIVersion: apiVersion, Kind: kind, At: at} }
+
+// Has notes the content of a file of the cluster's folder.
+func (e *IndexedCluster) Has(file string, text []byte) {
+	if e.Files == nil {
+		e.Files = map[string]string{}
+	}
+	e.Files[file] = digest(text)
+}
+
 // answers are those of a dump of one cluster, whose files are in its folder.
 type answers struct {
 	files *input.Files
-	entry indexCluster
+	entry IndexedCluster
 }
 
 // Answer is what a pod said. A file that was changed is no answer.
@@ -82,7 +94,8 @@ func (a answers) Answer(pod podaccess.Pod, at string) ([]byte, error) {
 // digest is what the index says of a file's content.
 func digest(text []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(text)) }
 
-type indexRead struct {
+// IndexedRead is how the read of a row ended.
+type IndexedRead struct {
 	State  facts.State `json:"state"`
 	Reason string      `json:"reason,omitempty"`
 	// Objects is how many there are; nil in dumps that do not say it.

@@ -88,7 +88,7 @@ func ReadFiles(files *input.Files, o Options) (*Fleet, error) {
 
 // readIndexed reads a dump.
 func readIndexed(files *input.Files, text []byte, o Options) (*Fleet, error) {
-	var idx index
+	var idx Index
 	if err := yaml.UnmarshalStrict(text, &idx); err != nil {
 		return nil, fmt.Errorf("reading the dump: %s is not an index that this version knows", IndexFile) // the error quotes it
 	}
@@ -154,7 +154,7 @@ func (f *Fleet) rename(at int, name string) {
 
 // readFolder reads the manifests of a cluster's folder: where there are digests, no other files than those
 // that have one, and none that is another one.
-func readFolder(files *input.Files, entry indexCluster, c *facts.Cluster, rows resource.Set) (reading, error) {
+func readFolder(files *input.Files, entry IndexedCluster, c *facts.Cluster, rows resource.Set) (reading, error) {
 	below := files.Below(entry.Folder)
 	var paths []string
 	for _, p := range below.Paths() {
@@ -177,7 +177,7 @@ func readFolder(files *input.Files, entry indexCluster, c *facts.Cluster, rows r
 const missing = "the file is missing, or not whole"
 
 // expected is how many objects of a row there are by the index.
-func expected(row resource.Resource, read indexRead) int {
+func expected(row resource.Resource, read IndexedRead) int {
 	switch {
 	case read.Objects != nil:
 		return *read.Objects

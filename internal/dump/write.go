@@ -69,16 +69,17 @@ func writeFolder(final string, fleet *facts.Fleet, rows resource.Set, said map[s
 
 // write gives the files of a dump to put, the index last.
 func write(fleet *facts.Fleet, rows resource.Set, said map[string][]podaccess.Answer, put func(name string, text []byte) error) error {
-	idx := index{APIVersion: apiVersion, Kind: kind, At: fleet.At.UTC(), Beyond: fleet.Beyond}
+	idx := NewIndex(fleet.At.UTC())
+	idx.Beyond = fleet.Beyond
 	taken := map[string]bool{IndexFile: true, unfinished: true}
 	for i := range fleet.Clusters {
 		c := &fleet.Clusters[i]
-		entry := indexCluster{
+		entry := IndexedCluster{
 			Context: c.Context, Folder: folder(c.Context, taken), Server: c.Server, SystemNamespace: c.SystemNamespace,
-			Unreached: c.Unreached, Reads: map[string]indexRead{}, Files: map[string]string{},
+			Unreached: c.Unreached, Reads: map[string]IndexedRead{}, Files: map[string]string{},
 		}
 		put := func(file string, text []byte) error {
-			entry.Files[file] = digest(text)
+			entry.Has(file, text)
 			if err := put(entry.Folder+"/"+file, text); err != nil {
 				return fmt.Errorf("%s: %s: %w", c.Context, file, err)
 			}
@@ -89,7 +90,7 @@ func write(fleet *facts.Fleet, rows resource.Set, said map[string][]podaccess.An
 			file := row.About().File
 			all := row.Objects(c)
 			if state, reason := row.State(c); state != facts.NotAsked {
-				entry.Reads[file] = indexRead{state, reason, count(state, all), row.Served(c)}
+				entry.Reads[file] = IndexedRead{state, reason, count(state, all), row.Served(c)}
 			}
 			objects := slices.DeleteFunc(all, func(o runtime.Object) bool {
 				id := fmt.Sprintf("%T %s", o, resource.Key(o))
@@ -112,7 +113,7 @@ func write(fleet *facts.Fleet, rows resource.Set, said map[string][]podaccess.An
 			if err := put(file, a.Text); err != nil {
 				return err
 			}
-			entry.Answers = append(entry.Answers, indexAnswer{Namespace: a.Namespace, Pod: a.Pod, Path: a.Path, File: file})
+			entry.Answers = append(entry.Answers, IndexedAnswer{Namespace: a.Namespace, Pod: a.Pod, Path: a.Path, File: file})
 		}
 		idx.Clusters = append(idx.Clusters, entry)
 	}
