@@ -22,19 +22,7 @@ func TestCheckOnRealControlPlanes(t *testing.T) {
 	t.Parallel() // it waits most of the time, and has a fleet of its own
 	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Minute)
 	defer cancel()
-	gateway := func(ip string) topology.Contents {
-		return topology.Contents{Gateways: []topology.Gateway{{IPs: []string{ip}}}}
-	}
-	fleet := startTopology(t, ctx, topology.Topology{
-		Everywhere: topology.Contents{
-			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
-			Services:   []topology.Service{{Namespace: "shop", Name: "cart"}},
-			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
-		},
-		Clusters: []topology.Cluster{
-			{Name: "east", Network: "n1", Contents: gateway("127.1.0.1")}, {Name: "west", Network: "n2", Contents: gateway("127.1.0.2")},
-		},
-	})
+	fleet := startTopology(t, ctx, shopOnTwoNetworks("127.1.0.1", "127.1.0.2", ""))
 	connectAll(t, ctx, fleet, fleet.Mesh(), "east", "west")
 	for _, name := range []string{"east", "west"} {
 		connectGateway(t, ctx, fleet, name)

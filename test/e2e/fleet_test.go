@@ -46,6 +46,24 @@ func startTopology(t *testing.T, ctx context.Context, top topology.Topology) *be
 	return fleet
 }
 
+// shopOnTwoNetworks are two clusters with service shop/cart, each on a network of its own with a gateway at
+// an address. primary is the cluster whose control plane west's proxies use; "" for west's own.
+func shopOnTwoNetworks(east, west, primary string) topology.Topology {
+	gateway := func(ip string) topology.Contents {
+		return topology.Contents{Gateways: []topology.Gateway{{IPs: []string{ip}}}}
+	}
+	return topology.Topology{
+		Everywhere: topology.Contents{
+			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
+			Services:   []topology.Service{{Namespace: "shop", Name: "cart"}},
+			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
+		},
+		Clusters: []topology.Cluster{
+			{Name: "east", Network: "n1", Contents: gateway(east)}, {Name: "west", Network: "n2", RemoteOf: primary, Contents: gateway(west)},
+		},
+	}
+}
+
 // Without --contexts the fleet is what the current cluster's remote secrets name.
 func TestFleetThroughRemoteSecrets(t *testing.T) {
 	plant(t, istiotest.Healthy("east", "north", "west"))

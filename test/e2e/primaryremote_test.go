@@ -60,21 +60,8 @@ func objectsOf(t *testing.T, text string) []runtime.Object {
 func TestPrimaryAndRemote(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	gateway := func(ip string) topology.Contents {
-		return topology.Contents{Gateways: []topology.Gateway{{IPs: []string{ip}}}}
-	}
 	// No server dials the gateways; API servers take no addresses of this machine in slices.
-	fleet := startTopology(t, ctx, topology.Topology{
-		Everywhere: topology.Contents{
-			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
-			Services:   []topology.Service{{Namespace: "shop", Name: "cart"}},
-			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
-		},
-		Clusters: []topology.Cluster{
-			{Name: "east", Network: "n1", Contents: gateway("203.0.113.10")},
-			{Name: "west", Network: "n2", RemoteOf: "east", Contents: gateway("203.0.113.11")},
-		},
-	})
+	fleet := startTopology(t, ctx, shopOnTwoNetworks("203.0.113.10", "203.0.113.11", "east"))
 	east, west := fleet.Cluster("east"), fleet.Cluster("west")
 	for _, c := range []struct {
 		name string

@@ -213,17 +213,7 @@ func TestNetworkGatewaysOfIstiod(t *testing.T) {
 	t.Parallel() // it waits most of the time, and has a fleet of its own
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	gateway := func(ip string) topology.Contents {
-		return topology.Contents{Gateways: []topology.Gateway{{IPs: []string{ip}}}}
-	}
-	fleet := startTopology(t, ctx, topology.Topology{
-		Everywhere: topology.Contents{
-			Namespaces: []topology.Namespace{{Name: "shop", Labels: map[string]string{"istio-injection": "enabled"}}},
-			Services:   []topology.Service{{Namespace: "shop", Name: "cart"}},
-			Workloads:  []topology.Workload{{Namespace: "shop", Name: "cart"}},
-		},
-		Clusters: []topology.Cluster{{Name: "east", Network: "n1", Contents: gateway("127.0.1.44")}, {Name: "west", Network: "n2", Contents: gateway("127.0.2.44")}},
-	})
+	fleet := startTopology(t, ctx, shopOnTwoNetworks("127.0.1.44", "127.0.2.44", ""))
 	// verify is what is found of the gateways, and why they were not checked.
 	verify := func() (found []string, unknown []string) {
 		doc := document(t, mesh(t, options{program: endpointsBinary, kubeconfig: fleet.Kubeconfig()}, "verify", "--contexts", "east,west", "-o", "json"))
