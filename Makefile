@@ -78,13 +78,13 @@ test: ## Everything that CI runs, and what it is doing
 	@$(MAKE) --no-print-directory lint
 	$(call say,2 of 6: unit tests with the race detector)
 	@$(MAKE) --no-print-directory unit
-	$(call say,3 of 6: the rules beside the code of istiod)
+	$(call say,3 of 6: the rules against the code of istiod)
 	@$(MAKE) --no-print-directory oracle
 	$(call say,4 of 6: the binaries on real API servers)
 	@$(MAKE) --no-print-directory e2e
 	$(call say,5 of 6: a release for this machine)
 	@$(MAKE) --no-print-directory release-test
-	$(call say,6 of 6: predictions beside real istiods)
+	$(call say,6 of 6: predictions against real istiods)
 	@$(MAKE) --no-print-directory test-istiod
 	$(call say,all passed)
 
@@ -198,11 +198,11 @@ golden: build ## Rewrite the golden files of all tests
 	@go test ./internal/report ./internal/finding ./plugins/... -update
 
 .PHONY: scenarios
-scenarios: ## Write the scenarios of the test bed anew, with new keys
+scenarios: ## Write the scenarios of the test bed again, with new keys
 	@go -C test/e2e run ./scenarios
 
 .PHONY: examples
-examples: build ## Record examples/ anew from real API servers
+examples: build ## Record examples/ again from real API servers
 	@go -C test/e2e run ./record -binaries $(CURDIR)/bin -into $(CURDIR)/examples
 
 .PHONY: clean
