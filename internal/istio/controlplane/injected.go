@@ -84,8 +84,7 @@ func autoImage(p pass) {
 	for _, c := range clusters(p) {
 		var auto []*facts.Pod
 		for _, pod := range podsOf(c) {
-			proxy := pod.Container(istio.ProxyContainer)
-			if model.Runs(pod) && proxy != nil && proxy.Image == "auto" && p.Model.Fleet.At.Sub(pod.Created) >= settled {
+			if model.Runs(pod) && model.IsUninjected(pod) && p.Model.Fleet.At.Sub(pod.Created) >= settled {
 				auto = append(auto, pod)
 			}
 		}

@@ -388,13 +388,12 @@ var injectionFaults = []ControlPlaneCase{
 	cp("a label that Istio ignores", installed(func(c *Cluster) {
 		c.Namespaces["batch"] = map[string]string{"istio-injection": "true"}
 	}), "CP032 warning east"),
-	cp("a gateway that nothing injected", installed(func(c *Cluster) {
-		p := c.ingressPod()
-		p.Spec.Containers[0].Image = "auto"
-		p.Status.Phase = corev1.PodPending
-		p.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}
-		unready(p, &p.Status.ContainerStatuses[0])
-	}), "CP033 error east", "CP065 error east < CP033"),
+	cp("a gateway that nothing injected", installed(uninjected), "CP033 error east", "CP065 error east < CP033"),
+	cp("a gateway that nothing injected, in a fleet of two networks", func() *Fleet {
+		f := Installed("east", "west")
+		uninjected(f.Get("east"))
+		return f
+	}, "CP033 error east", "CP065 error east < CP033"),
 	cp("pods that the CNI plugin did not set up", installed(func(c *Cluster) {
 		c.cni("1.29.1")
 		c.eachProxy(func(p *corev1.Pod, s *corev1.ContainerStatus) {
@@ -570,4 +569,14 @@ var trafficFaults = []ControlPlaneCase{
 		k.Name, k.Spec.GatewayClassName = "shop", api.ClassIstio
 		c.Network.add(k)
 	}), "CP065 error east"),
+}
+
+// uninjected leaves the ingress gateway of a cluster as its chart made it.
+func uninjected(c *Cluster) {
+	p := c.ingressPod()
+	p.Spec.Containers[0].Image = "auto"
+	p.Spec.Containers[0].Env = nil
+	p.Status.Phase = corev1.PodPending
+	p.Status.ContainerStatuses[0].State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}
+	unready(p, &p.Status.ContainerStatuses[0])
 }

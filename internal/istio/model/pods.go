@@ -108,6 +108,13 @@ func (c *Cluster) findProxyPods() []*facts.Pod {
 	return out
 }
 
+// IsUninjected reports whether the proxy of a pod still has the image that the injector replaces: the pod
+// does not start, and nothing has said to the proxy how it is to be.
+func IsUninjected(p *facts.Pod) bool {
+	c := p.Container(istio.ProxyContainer)
+	return c != nil && c.Image == "auto"
+}
+
 // Ztunnels are the pods that speak for ambient workloads.
 func (c *Cluster) Ztunnels() []*facts.Pod {
 	var out []*facts.Pod

@@ -32,7 +32,7 @@ func findClueless(c *model.Cluster) clueless {
 	}
 	for _, p := range c.ProxyPods() {
 		switch {
-		case model.Variable(p, istio.EnvProxyNetwork) != "":
+		case model.Variable(p, istio.EnvProxyNetwork) != "", model.IsUninjected(p):
 		case !out.first.IsZero() && p.Created.Before(out.first):
 			out.before = append(out.before, p)
 		default:
