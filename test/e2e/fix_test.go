@@ -4,17 +4,21 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/test/bed"
@@ -67,6 +71,50 @@ func TestFixes(t *testing.T) {
 			after := document(t, mesh(t, options{}, "verify", "--contexts", contextsOf(f), "-o", "json"))
 			if diff := cmp.Diff([]string(nil), summary(after)); diff != "" {
 				t.Errorf("after the fix (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The fix of a ServiceEntry that leads to a gateway in plain text, pasted, is what Istio's definitions take, and
+// leaves nothing behind: not even where the address of the gateway is a private one.
+func TestFixOfPlainTextToAGateway(t *testing.T) {
+	_, env := kubectl(t)
+	const private = "10.200.0.11"
+	for _, name := range []string{"a ServiceEntry that leads to a gateway in plain text", "a ServiceEntry outside of the mesh that leads to a gateway"} {
+		t.Run(name, func(t *testing.T) {
+			at := slices.IndexFunc(istiotest.EndpointFaults, func(c istiotest.EndpointCase) bool { return c.Name == name })
+			f := istiotest.EndpointFaults[at].Fleet()
+			f.Get("west").Network.Gateway.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: private}}
+			for _, o := range f.Get("east").Network.More {
+				if s, ok := o.(*api.ServiceEntry); ok {
+					s.Spec.Endpoints[0].Address = private
+				}
+			}
+			plant(t, f)
+			defer empty(t)
+			doc, _ := inTime(t, endpointsBinary, f)
+			other, _ := inTime(t, network, f)
+			const found = "EP043 error east"
+			if !slices.Contains(summary(doc), found) {
+				t.Fatalf("before the fix: %v", summary(doc))
+			}
+			// What else is found is about the addresses of these servers.
+			rest := map[string][]string{
+				endpointsBinary: slices.DeleteFunc(summary(doc), func(s string) bool { return s == found }), network: summary(other),
+			}
+			fix := strings.Join(fixOf(t, doc, "EP043"), "\n")
+			shell := exec.Command("bash", "-euo", "pipefail", "-c", fix)
+			shell.Dir = t.TempDir()
+			shell.Env = append(append(os.Environ(), "KUBECONFIG="+fleet.Kubeconfig()), env...)
+			if out, err := shell.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s\n%s", err, fix, out)
+			}
+			for program, want := range rest {
+				after, _ := inTime(t, program, f)
+				if diff := cmp.Diff(want, summary(after), cmpopts.EquateEmpty()); diff != "" {
+					t.Errorf("%s after the fix (-want +got):\n%s", filepath.Base(program), diff)
+				}
 			}
 		})
 	}
