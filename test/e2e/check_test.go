@@ -58,8 +58,9 @@ func TestCheckOnRealControlPlanes(t *testing.T) {
 	}
 }
 
-// connectGateway connects the proxy of a cluster's gateway to its control plane.
-func connectGateway(t *testing.T, ctx context.Context, fleet *bed.Fleet, cluster string) {
+// connectGateway connects the proxy of a cluster's gateway to its control plane, until the end of the test or
+// until that is called which it returns.
+func connectGateway(t *testing.T, ctx context.Context, fleet *bed.Fleet, cluster string) (disconnect func()) {
 	t.Helper()
 	pod, err := admin(t, fleet, cluster).CoreV1().Pods(topology.SystemNamespace).Get(ctx, "istio-eastwestgateway-0", metav1.GetOptions{})
 	if err != nil {
@@ -73,5 +74,7 @@ func connectGateway(t *testing.T, ctx context.Context, fleet *bed.Fleet, cluster
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close() })
+	disconnect = func() { _ = c.Close() }
+	t.Cleanup(disconnect)
+	return disconnect
 }

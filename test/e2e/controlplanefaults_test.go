@@ -254,17 +254,7 @@ var controlPlaneFaults = []planted{
 		name: "a rollout half way",
 		plant: func(p *planter) {
 			p.patch(deployments, system, "istiod", `{"spec":{"replicas":2}}`)
-			p.keep(podObjects, system, "istiod-second")
-			old, err := p.client.Resource(podObjects).Namespace(system).Get(p.ctx, topology.IstiodPod, metav1.GetOptions{})
-			p.check(err)
-			starting := &unstructured.Unstructured{Object: map[string]any{
-				"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "istiod-second", "namespace": system}, "spec": old.Object["spec"],
-			}}
-			labels := old.GetLabels()
-			starting.SetLabels(labels)
-			unstructured.RemoveNestedField(starting.Object, "spec", "nodeName") // so that nothing starts it
-			_, err = p.client.Resource(podObjects).Namespace(system).Create(p.ctx, starting, metav1.CreateOptions{})
-			p.check(err)
+			p.secondIstiod("istiod-second")
 		},
 	},
 	{ // The last one: its pod is a young one afterwards.
@@ -301,6 +291,21 @@ func validatorOf(name, revision, service string) *admissionv1.ValidatingWebhookC
 			}},
 		}},
 	}
+}
+
+// secondIstiod makes one more pod of istiod, which nothing starts.
+func (p *planter) secondIstiod(name string) {
+	p.t.Helper()
+	p.keep(podObjects, system, name)
+	first, err := p.client.Resource(podObjects).Namespace(system).Get(p.ctx, topology.IstiodPod, metav1.GetOptions{})
+	p.check(err)
+	second := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": name, "namespace": system}, "spec": first.Object["spec"],
+	}}
+	second.SetLabels(first.GetLabels())
+	unstructured.RemoveNestedField(second.Object, "spec", "nodeName")
+	_, err = p.client.Resource(podObjects).Namespace(system).Create(p.ctx, second, metav1.CreateOptions{})
+	p.check(err)
 }
 
 // portOf is the first port of a Service.

@@ -236,6 +236,24 @@ func TestNetworkGatewaysOfIstiod(t *testing.T) {
 	if found, unknown := verify(); len(found)+len(unknown) > 0 {
 		t.Errorf("where all is well: found %v, not checked %v", found, unknown)
 	}
+
+	// A load balancer loses its address, and gets none for a while. istiod looks at Services that have one alone
+	// (pilot/pkg/serviceregistry/kube/controller/controller.go, addOrUpdateService), and so keeps the old one.
+	p := newPlanter(t, ctx, fleet, "west")
+	defer p.recover()
+	p.patch(serviceKind, system, "istio-eastwestgateway", `{"status":{"loadBalancer":null}}`, "status")
+	time.Sleep(young)
+	if known, err = fleet.Mesh().Istiod("east").Gateways(ctx); err != nil || len(known) != 2 {
+		t.Fatalf("istiod of east has the gateways %v, %v: it is not as it was", known, err)
+	}
+	want := []string{"GW044 warning east,west"}
+	if found, unknown := verify(); !slices.Equal(found, want) || len(unknown) > 0 {
+		t.Errorf("an address that is gone: found %v, not checked %v; want %v", found, unknown, want)
+	}
+	p.recover()
+	if found, unknown := verify(); len(found)+len(unknown) > 0 {
+		t.Errorf("with the address again: found %v, not checked %v", found, unknown)
+	}
 }
 
 func admin(t *testing.T, fleet *bed.Fleet, cluster string) kubernetes.Interface {
