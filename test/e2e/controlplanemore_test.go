@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -30,6 +31,7 @@ var (
 	destinationRules = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "destinationrules"}
 	grpcRoutes       = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "grpcroutes"}
 	nodes            = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	podMetrics       = schema.GroupVersionResource{Group: "metrics.k8s.io", Version: "v1beta1", Resource: "pods"}
 )
 
 // released gives the istiod of west a release: the bed's is built from source, and what such a one reads is not known.
@@ -242,6 +244,48 @@ var moreControlPlaneFaults = []planted{
 				})
 				_, err := p.client.Resource(grpcRoutes).Namespace("shop").Create(p.ctx, route, metav1.CreateOptions{})
 				return err
+			})
+		},
+	},
+	{ // The last one: its pod is a young one afterwards.
+		name: "an istiod that uses nearly all of its memory", finds: "CP070",
+		plant: func(p *planter) {
+			is, err := p.client.Resource(podObjects).Namespace(system).Get(p.ctx, topology.IstiodPod, metav1.GetOptions{})
+			p.check(err)
+			p.plant(definitions, definition("metrics.k8s.io", "pods", "PodMetrics", "v1beta1", map[string]any{"api-approved.kubernetes.io": "unapproved, of a test"}))
+			metrics := &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics",
+				"metadata":   map[string]any{"name": topology.IstiodPod, "namespace": system, "labels": map[string]any{"app": "istiod"}},
+				"containers": []any{map[string]any{"name": "discovery", "usage": map[string]any{"cpu": "10m", "memory": "980Mi"}}},
+			}}
+			p.soon(func() error {
+				_, err := p.client.Resource(podMetrics).Namespace(system).Create(p.ctx, metrics, metav1.CreateOptions{})
+				return err
+			})
+			p.delete(podObjects, system, topology.IstiodPod)
+			again := &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": topology.IstiodPod, "namespace": system}, "spec": is.Object["spec"],
+			}}
+			again.SetLabels(is.GetLabels())
+			containers, _, err := unstructured.NestedSlice(again.Object, "spec", "containers")
+			p.check(err)
+			containers[0].(map[string]any)["resources"] = map[string]any{"limits": map[string]any{"memory": "1Gi"}}
+			p.check(unstructured.SetNestedSlice(again.Object, containers, "spec", "containers"))
+			p.soon(func() error { // what plays the kubelet may take the first one for the one that was deleted
+				_, err := p.client.Resource(podObjects).Namespace(system).Create(p.ctx, again, metav1.CreateOptions{})
+				if err != nil && !apierrors.IsAlreadyExists(err) {
+					return err
+				}
+				time.Sleep(4 * time.Second)
+				_, err = p.client.Resource(podObjects).Namespace(system).Get(p.ctx, topology.IstiodPod, metav1.GetOptions{})
+				return err
+			})
+			p.undo = append(p.undo, func() {
+				zero := int64(0)
+				err := p.client.Resource(podObjects).Namespace(system).Delete(p.ctx, topology.IstiodPod, metav1.DeleteOptions{GracePeriodSeconds: &zero})
+				if !apierrors.IsNotFound(err) {
+					p.check(err)
+				}
 			})
 		},
 	},
