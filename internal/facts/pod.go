@@ -257,3 +257,13 @@ func timeOf(t time.Time) *metav1.Time {
 	}
 	return &metav1.Time{Time: t}
 }
+
+// Selects reports whether a selector that is not empty takes labels.
+func Selects(selector, labels map[string]string) bool {
+	for k, v := range selector {
+		if got, ok := labels[k]; !ok || got != v {
+			return false
+		}
+	}
+	return len(selector) > 0
+}

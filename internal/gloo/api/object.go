@@ -60,6 +60,8 @@ type (
 	Mesh struct{}
 	// Commercial is a generation: Gloo Mesh Enterprise 2.x.
 	Commercial struct{}
+	// Istio is none: what Gloo Mesh writes for Istio is the same in all of them.
+	Istio struct{}
 )
 
 type (
@@ -91,4 +93,6 @@ type (
 	CertificateRequest struct{}
 	// PodBounceDirective is a kind of Gloo Mesh.
 	PodBounceDirective struct{}
+	// EnvoyFilter is a kind of Istio.
+	EnvoyFilter struct{}
 )

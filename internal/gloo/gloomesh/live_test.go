@@ -218,3 +218,20 @@ func TestFields(t *testing.T) {
 		}
 	}
 }
+
+// Up to 1.0.6 gateways need an EnvoyFilter.
+func TestRewrites(t *testing.T) {
+	for tag, want := range map[string]bool{
+		"0.12.3": true, "v0.10.5": true, "1.0.0": true, "1.0.6": true, "1.0.7": false, "1.0.11": false, "1.1.0-beta18": false, "latest": false,
+		"1.0.0-rc1": false,
+	} {
+		r := glootest.Gloo10
+		r.Tag = tag
+		if got := model.New(glootest.Healthy(r, east, west).Facts()).Planes[0].Rewrites(); got != want {
+			t.Errorf("%s: %t", tag, got)
+		}
+	}
+	if !model.New(glootest.Healthy(glootest.Hub, east, west).Facts()).Planes[0].Rewrites() {
+		t.Errorf("%s: not", glootest.Hub.Tag)
+	}
+}

@@ -180,6 +180,9 @@ func service(f *Fleet) Object {
 	return f.Get(west, "Service", "istio-ingressgateway")
 }
 
+// listener is the Gateway by which pods of west listen for the other clusters.
+func listener(f *Fleet) Object { return f.Get(west, "Gateway", "vm-"+f.Namespace) }
+
 // WithoutEntries takes away the ServiceEntries of a client's cluster that are of another one.
 func WithoutEntries(f *Fleet, client, owner string) {
 	for _, service := range [][2]string{{"shop", "reviews"}, {"istio-system", "istio-ingressgateway"}} {
@@ -441,6 +444,20 @@ var Faults = []Fault{
 		}
 	}, "EP214 warning east", nil, nil},
 	{"the gateway does not listen", func(f *Fleet) { f.Drop(west, "Gateway", "") }, "NET207 error west", nil, nil},
+	{"the gateway listens at another port", func(f *Fleet) {
+		Set(listener(f)["spec"].(Object)["servers"].([]any)[0].(Object), "port.number", 443)
+	}, "NET207 error west", nil, nil},
+	{"the listener is of other pods", func(f *Fleet) {
+		Set(listener(f), "spec.selector", Object{"istio": "eastwestgateway"})
+	}, "NET207 error west", nil, nil},
+	{"names are not rewritten", func(f *Fleet) { f.Drop(west, "EnvoyFilter", "") }, "NET209 error west", nil, []Release{Hub}},
+	{"names are rewritten at another port", func(f *Fleet) {
+		patch := f.Get(west, "EnvoyFilter", "vm."+f.Namespace)["spec"].(Object)["configPatches"].([]any)[0].(Object)
+		Set(patch, "match.listener.portNumber", 443)
+	}, "NET209 error west", nil, []Release{Hub}},
+	{"names are rewritten at other pods", func(f *Fleet) {
+		Set(f.Get(west, "EnvoyFilter", "vm."+f.Namespace), "spec.workloadSelector.labels", Object{"istio": "eastwestgateway"})
+	}, "NET209 error west", nil, []Release{Hub}},
 	{"an object could not be written", func(f *Fleet) {
 		vm := f.Get(mgmt, "VirtualMesh", "vm")
 		Set(vm, "status.state", "FAILED")

@@ -336,6 +336,7 @@ func (f *Fleet) member(at int, name string, clusters []string) {
 			"port": Object{"number": 15443, "protocol": "TLS", "name": "tls"}, "hosts": []any{"*.global"}, "tls": Object{"mode": "AUTO_PASSTHROUGH"},
 		}},
 	}}), name))
+	f.rewrite(name)
 	for owner, other := range clusters {
 		if other == name {
 			f.local(at, name)
@@ -350,6 +351,27 @@ func (f *Fleet) member(at int, name string, clusters []string) {
 			}}), name))
 		}
 	}
+}
+
+// rewrite adds the EnvoyFilter by which the gateway of a cluster knows the names by which others ask, where the release
+// writes one.
+func (f *Fleet) rewrite(cluster string) {
+	if f.Domain != Hub.Domain {
+		return
+	}
+	f.Add(cluster, f.owned(object("networking.istio.io/v1alpha3", "EnvoyFilter", "istio-system", "vm."+f.Namespace, Object{"spec": Object{
+		"workloadSelector": Object{"labels": Object{"istio": "ingressgateway"}}, "configPatches": []any{Object{
+			"applyTo": "NETWORK_FILTER", "match": Object{"context": "GATEWAY", "listener": Object{
+				"portNumber": 15443, "filterChain": Object{"filter": Object{"name": "envoy.filters.network.sni_cluster"}},
+			}},
+			"patch": Object{"operation": "INSERT_AFTER", "value": Object{
+				"name": "envoy.filters.network.tcp_cluster_rewrite", "typed_config": Object{
+					"@type":           "type.googleapis.com/istio.envoy.config.filter.network.tcp_cluster_rewrite.v2alpha1.TcpClusterRewrite",
+					"cluster_pattern": "\\." + cluster + ".global$", "cluster_replacement": ".cluster.local",
+				},
+			}},
+		}},
+	}}), cluster))
 }
 
 // local adds the ServiceEntry by which the gateway of a cluster finds the pods of a federated service of its own, where
@@ -427,7 +449,7 @@ func (f *Fleet) Facts() *facts.Fleet {
 	out := f.Istio.Facts()
 	for i := range out.Clusters {
 		c := &out.Clusters[i]
-		dump.Fill(c, objects[c.Context], append(slices.Clone(resources.Own), resources.Sidecars))
+		dump.Fill(c, objects[c.Context], append(slices.Clone(resources.Own), resources.Sidecars, resources.EnvoyFilters))
 	}
 	for context, refs := range model.New(out).GivenRoots() {
 		read := facts.Read[[]corev1.Secret]{State: facts.OK}

@@ -100,6 +100,24 @@ var Lookalikes = []Lookalike{
 		entries(f, east, endpoint("172.18.1.2", 30443))
 		entries(f, north, endpoint("172.18.1.2", 30443))
 	}},
+	{"a gateway at port 443", func(f *Fleet) {
+		Set(service(f), "spec.ports", []any{Object{"name": "tls", "port": 443, "targetPort": 15443}})
+		m := f.Get(mgmt, "Mesh", MeshName(west))
+		if f.East {
+			Set(m["status"].(Object)["appliedEastWestIngressGateways"].([]any)[0].(Object), "destinationPort", 443)
+		} else {
+			Set(m["spec"].(Object)["istio"].(Object)["ingressGateways"].([]any)[0].(Object), "externalTlsPort", 443)
+		}
+		entries(f, east, endpoint(Address(1), 443))
+		entries(f, north, endpoint(Address(1), 443))
+	}},
+	{"a listener by the port of the Service, which istiod translates", func(f *Fleet) {
+		Set(service(f), "spec.ports", []any{
+			Object{"name": "tls", "port": 15443, "targetPort": 15443}, Object{"name": "https", "port": 443, "targetPort": 15443},
+		})
+		Set(listener(f)["spec"].(Object)["servers"].([]any)[0].(Object), "port.number", 443)
+	}},
+	{"a listener for all pods", func(f *Fleet) { Set(listener(f), "spec.selector", nil) }},
 	{"a suffix of its own", func(f *Fleet) {
 		Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.federation.hostnameSuffix", "example")
 		for _, c := range []string{east, west, north} {

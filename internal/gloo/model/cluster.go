@@ -107,21 +107,12 @@ func (c *Cluster) Selected(namespace string, labels map[string]string) []*facts.
 	var out []*facts.Pod
 	for i := range pods {
 		p := &pods[i]
-		if p.Namespace == namespace && hasAll(p.Labels, labels) && p.Deleted.IsZero() && p.Phase != corev1.PodSucceeded &&
+		if p.Namespace == namespace && facts.Selects(labels, p.Labels) && p.Deleted.IsZero() && p.Phase != corev1.PodSucceeded &&
 			p.Phase != corev1.PodFailed {
 			out = append(out, p)
 		}
 	}
 	return out
-}
-
-func hasAll(labels, wanted map[string]string) bool {
-	for k, v := range wanted {
-		if have, ok := labels[k]; !ok || have != v {
-			return false
-		}
-	}
-	return len(wanted) > 0
 }
 
 // Entries are the ServiceEntries that a management plane wrote, by the values of its label.

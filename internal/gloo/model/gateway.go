@@ -102,7 +102,7 @@ func (m *Member) Gateways() []*Gateway {
 	var out []*Gateway
 	for i := range c.Services() {
 		s := &c.Services()[i]
-		if s.Namespace == m.System && slices.ContainsFunc(labels, func(l map[string]string) bool { return hasAll(s.Spec.Selector, l) }) {
+		if s.Namespace == m.System && slices.ContainsFunc(labels, func(l map[string]string) bool { return facts.Selects(l, s.Spec.Selector) }) {
 			out = append(out, &Gateway{s, c})
 		}
 	}

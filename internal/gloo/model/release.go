@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
 )
 
 // Tag is the tag of the image of a Deployment; "" where it has none.
@@ -44,4 +46,21 @@ func (p *Plane) NamesPorts() bool {
 	}
 	minor := Minor(Tag(p.Main().Deployment))
 	return minor == "" || strings.HasPrefix(minor, "1.") && minor != "1.0"
+}
+
+// Rewrites reports whether gateways know federated services by an EnvoyFilter that the plane writes: it cuts the name of
+// the cluster off the name by which others ask. From 1.0.7 on there are ServiceEntries for that
+// (federation_translator.go, buildTcpRewritePatch).
+func (p *Plane) Rewrites() bool {
+	if p.Generation == resources.Generations[0] {
+		return true
+	}
+	parts := strings.SplitN(strings.TrimPrefix(Tag(p.Main().Deployment), "v"), ".", 3)
+	switch Minor(strings.Join(parts, ".")) {
+	case "0.10", "0.11", "0.12":
+		return true
+	case "1.0":
+		return len(parts[2]) == 1 && parts[2] < "7"
+	}
+	return false
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/remedy"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
 )
 
 // noGateway: a mesh without gateway is left out of the federation. Releases up to 1.0 log it and accept the
@@ -238,60 +237,4 @@ func doubtfulAddress(p *pass) {
 			}
 		}
 	}
-}
-
-// noListener: without the Gateway that the management plane writes, the pods of the gateway take no mTLS
-// from other clusters.
-func noListener(p *pass) {
-	for _, m := range reached(p) {
-		g, fault := best(m)
-		v := m.VirtualMeshes[0]
-		if _, applied := m.Applied(v); !m.Reached() || g == nil || fault != model.None && fault != model.NoPods || !applied || v.Refused() ||
-			!m.Plane.Cluster.Older(&v.ObjectMeta, model.Settling) {
-			continue
-		}
-		label := m.Plane.OwnerLabel()
-		found := false
-		for _, o := range resources.Gateways.Of(g.Cluster.Cluster).Value {
-			if o.Labels[label] == "" {
-				continue
-			}
-			for _, s := range o.Spec.Servers {
-				found = found || s.TLS != nil && s.TLS.Mode == "AUTO_PASSTHROUGH" && slices.ContainsFunc(s.Hosts, func(h string) bool {
-					return strings.HasSuffix(h, "*."+v.Suffix())
-				})
-			}
-		}
-		if found {
-			continue
-		}
-		f := finding.Finding{
-			Code: "NET207", Severity: finding.Error, Clusters: []string{g.Cluster.Context}, Object: finding.Kind("gateways.networking.istio.io"),
-			Title: "the gateway does not listen for the other clusters",
-			Evidence: []finding.Evidence{
-				{Field: "gateways with label " + label + ", AUTO_PASSTHROUGH and *." + v.Suffix(), Value: "none"}, recorded(m),
-			},
-			Effect: "clients in " + others(m) + " are refused: no listener takes their connections",
-			Fix: []finding.Step{finding.Say("See why the management plane does not write to the cluster, and restart it:").
-				By(remedy.PlaneLogs(m.Plane), remedy.RestartPlane(m.Plane))},
-			CausedBy: written(p, m),
-		}
-		p.Report(f)
-	}
-}
-
-// written is the finding that says why the management plane does not write to the cluster of a mesh.
-func written(p *pass, m *model.Member) string {
-	context := m.Plane.Cluster.Context
-	objects := []finding.Object{finding.In("deployment", m.Plane.Installed, m.Plane.Main().Name)}
-	if m.Registration != nil {
-		objects = append(objects, m.Registration.Registered())
-	}
-	for _, v := range m.VirtualMeshes {
-		objects = append(objects, finding.Kind(v.Resource()))
-	}
-	fits := model.About(context, objects...)
-	return model.Cause(p, func(f finding.Finding) bool {
-		return fits(f) || f.Code == "CP206" && m.Target() != nil && slices.Contains(f.Clusters, m.Target().Context)
-	}, "CP201", "CP204", "CP206", "CP207")
 }

@@ -39,8 +39,13 @@ func Rules() []*rule.Rule[*model.Mesh] {
 	}, {
 		Reports: []rule.Report{rule.May("NET208", finding.Error)}, Needs: needs(), Uses: uses, Run: noNames,
 	}, {
-		Reports: []rule.Report{rule.May("NET207", finding.Error)}, Needs: needs(resources.Services, resources.Gateways), Uses: uses,
+		Reports: []rule.Report{rule.May("NET207", finding.Error)}, Uses: uses,
+		Needs: needs(resources.Services, resources.Gateways, resources.Pods),
 		After: []finding.Code{"CP201", "CP204", "CP206", "CP207", "NET203"}, Run: noListener,
+	}, {
+		Reports: []rule.Report{rule.May("NET209", finding.Error)}, Uses: uses,
+		Needs: needs(resources.Services, resources.Gateways, resources.Pods, resources.EnvoyFilters),
+		After: []finding.Code{"CP201", "CP204", "CP206", "CP207"}, Run: unrewritten,
 	}}
 }
 

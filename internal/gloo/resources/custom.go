@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/api"
+	istio "github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
@@ -212,4 +213,10 @@ var (
 		api.InternalGroup, "IssuedCertificate", "issuedcertificates", "gloo-commercial-issuedcertificates", commercial, issued)
 	CommercialPodBounceDirectives = certificates[api.PodBounceDirective, api.Commercial](
 		api.InternalGroup, "PodBounceDirective", "podbouncedirectives", "gloo-commercial-podbouncedirectives", commercial, bounces)
+)
+
+// EnvoyFilters are those of Istio, in clusters with Gloo Mesh: releases up to 1.0.6 need one at each gateway.
+var EnvoyFilters = custom[api.EnvoyFilter, api.Istio](
+	istio.NetworkingGroup, "EnvoyFilter", "envoyfilters", "gloo-envoyfilters", []string{"v1alpha3"},
+	"spec.workloadSelector.labels", "spec.configPatches.*.patch.value.name", "spec.configPatches.*.match.listener.portNumber",
 )

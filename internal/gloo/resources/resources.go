@@ -175,7 +175,7 @@ var (
 	// Trust is what the rules about certificates read.
 	Trust = resource.Join(Planes, CACerts, RootCert, IstiodPods, Sidecars, RootSecrets)
 	// Federation is what the rules about gateways and about what is federated read.
-	Federation = resource.Join(Planes, Services, Pods, Nodes, ServiceEntries, Gateways)
+	Federation = resource.Join(Planes, Services, Pods, Nodes, ServiceEntries, Gateways, EnvoyFilters)
 	// ControlPlaneRules is what the rules about management planes and agents read.
 	ControlPlaneRules = resource.Join(Planes, Istiods, ServiceEntries)
 	// All are the rows in the order in which a dump is written.

@@ -161,7 +161,7 @@ func (g *Gateway) Selection() (Selection, bool) {
 	// What of it is not JSON istiod leaves out.
 	out := Selection{Invalid: json.Unmarshal([]byte(text), &selector) != nil, All: len(nodes)}
 	for _, n := range nodes {
-		if len(selector) > 0 && !selects(selector, n.Labels) {
+		if len(selector) > 0 && !facts.Selects(selector, n.Labels) {
 			continue
 		}
 		out.Nodes = append(out.Nodes, n.Name)

@@ -55,7 +55,7 @@ func (c *Cluster) SelectedPods(s *corev1.Service) []*facts.Pod {
 	}
 	var out []*facts.Pod
 	for _, p := range fewest {
-		if Runs(p) && selects(s.Spec.Selector, p.Labels) {
+		if Runs(p) && facts.Selects(s.Spec.Selector, p.Labels) {
 			out = append(out, p)
 		}
 	}
@@ -64,19 +64,6 @@ func (c *Cluster) SelectedPods(s *corev1.Service) []*facts.Pod {
 
 // label is one that pods of a namespace have.
 type label struct{ namespace, key, value string }
-
-// selects reports whether a selector that is not empty takes labels.
-func selects(selector, labels map[string]string) bool {
-	if len(selector) == 0 {
-		return false
-	}
-	for k, v := range selector {
-		if got, ok := labels[k]; !ok || got != v {
-			return false
-		}
-	}
-	return true
-}
 
 // index prepares the indexes. Each is made when it is first asked for: large clusters
 // have many pods, and most rules need one or two of them.

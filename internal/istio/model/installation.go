@@ -172,7 +172,7 @@ func (i Installation) Answers(h Hook) bool {
 		return false
 	}
 	if s := i.In.Service(name.Namespace, name.Name); s != nil && len(i.Pods) > 0 {
-		return slices.ContainsFunc(i.Pods, func(p *facts.Pod) bool { return selects(s.Spec.Selector, p.Labels) })
+		return slices.ContainsFunc(i.Pods, func(p *facts.Pod) bool { return facts.Selects(s.Spec.Selector, p.Labels) })
 	}
 	return name.Namespace == i.Istiod.Namespace && name.Name == ServiceOf(i.Istiod.Revision)
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/util/intstr"
-
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -17,9 +15,6 @@ import (
 
 // AutoPassthrough is the TLS mode with which a gateway passes mutual TLS on by its server name.
 const AutoPassthrough = "AUTO_PASSTHROUGH"
-
-// labelDirectPorts keeps istiod from taking the port of a Gateway for that of a Service.
-const labelDirectPorts = "experimental.istio.io/disable-gateway-port-translation"
 
 // Listener is a server of a Gateway of Istio, as it applies to the pods of a gateway
 // between networks.
@@ -78,7 +73,7 @@ func (g *Gateway) Listeners(cp *ControlPlane, port int) []Listener {
 		gw := &resources.Gateways.Of(cp.Cluster.Cluster).Value[i]
 		foreign := cp.Istiod.On(istio.EnvScopeGateways) && gw.Namespace != g.Service.Namespace
 		selected := len(gw.Spec.Selector) == 0 || slices.ContainsFunc(g.Pods, func(p *facts.Pod) bool {
-			return selects(gw.Spec.Selector, p.Labels)
+			return facts.Selects(gw.Spec.Selector, p.Labels)
 		})
 		for _, s := range gw.Spec.Servers {
 			if s.Port != nil && g.isBound(s.Bind) {
@@ -106,51 +101,12 @@ func (g *Gateway) isBound(address string) bool {
 
 // Target is the port of the pods to which a port of the Service leads; false where only
 // the pods can tell.
-func (g *Gateway) Target(port int) (int, bool) {
-	for _, p := range g.Service.Spec.Ports {
-		if int(p.Port) != port {
-			continue
-		}
-		switch {
-		case p.TargetPort.Type == intstr.String && p.TargetPort.StrVal != "":
-			return 0, false
-		case p.TargetPort.IntValue() == 0:
-			return port, true
-		}
-		return p.TargetPort.IntValue(), true
-	}
-	return 0, false
-}
+func (g *Gateway) Target(port int) (int, bool) { return istio.Target(g.Service, port) }
 
 // listensFor reports whether a server of a number makes the pods listen where a port of
-// the Service sends: the number is that of a port of a Service of the pods, which istiod
-// translates, and only otherwise the pods' own (pilot/pkg/model/gateway.go, resolvePorts).
+// the Service sends.
 func (g *Gateway) listensFor(port, number int) bool {
-	target, known := g.Target(port)
-	if !known {
-		return true // a name; the pods know its port
-	}
-	translated := false
-	for i := range resources.Services.Of(g.Cluster.Cluster).Value {
-		s := &resources.Services.Of(g.Cluster.Cluster).Value[i]
-		if _, direct := s.Labels[labelDirectPorts]; direct || s.Namespace != g.Service.Namespace {
-			continue
-		}
-		if !slices.ContainsFunc(g.Pods, func(p *facts.Pod) bool { return selects(s.Spec.Selector, p.Labels) }) {
-			continue
-		}
-		for _, p := range s.Spec.Ports {
-			if int(p.Port) != number {
-				continue
-			}
-			// Of several Services istiod uses the first: any of them may be it.
-			translated = true
-			if p.TargetPort.Type == intstr.String || p.TargetPort.IntValue() == target || p.TargetPort.IntValue() == 0 && number == target {
-				return true
-			}
-		}
-	}
-	return !translated && number == target
+	return istio.ListensFor(resources.Services.Of(g.Cluster.Cluster).Value, g.Service, g.Pods, port, number)
 }
 
 // PassesHost reports whether a Gateway that the control plane reads passes TLS for a host

@@ -129,7 +129,7 @@ func (c *Cluster) Ztunnels() []*facts.Pod {
 // HasAmbientPods reports whether a Service selects pods for which ztunnel speaks.
 func (c *Cluster) HasAmbientPods(s *corev1.Service) bool {
 	return IsAmbientNamespace(c.Namespace(s.Namespace)) && slices.ContainsFunc(c.PodsIn(s.Namespace), func(p *facts.Pod) bool {
-		return c.IsAmbient(p) && selects(s.Spec.Selector, p.Labels)
+		return c.IsAmbient(p) && facts.Selects(s.Spec.Selector, p.Labels)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/api"
@@ -132,22 +133,12 @@ func needsNetwork(w api.WorkloadEntrySpec) bool {
 func isSelected(c *model.Cluster, namespace string, labels map[string]string) bool {
 	services := resources.Services.Of(c.Cluster).Value
 	for i := range services {
-		if s := &services[i]; s.Namespace == namespace && selects(s.Spec.Selector, labels) {
+		if s := &services[i]; s.Namespace == namespace && facts.Selects(s.Spec.Selector, labels) {
 			return true
 		}
 	}
 	return slices.ContainsFunc(resources.ServiceEntries.Of(c.Cluster).Value, func(s api.ServiceEntry) bool {
 		return s.Namespace == namespace && s.Spec.Location == api.MeshInternal &&
-			s.Spec.WorkloadSelector != nil && selects(s.Spec.WorkloadSelector.Labels, labels)
+			s.Spec.WorkloadSelector != nil && facts.Selects(s.Spec.WorkloadSelector.Labels, labels)
 	})
-}
-
-// selects reports whether a selector that is not empty takes labels.
-func selects(selector, labels map[string]string) bool {
-	for k, v := range selector {
-		if got, ok := labels[k]; !ok || got != v {
-			return false
-		}
-	}
-	return len(selector) > 0
 }
