@@ -35,7 +35,8 @@ const (
 )
 
 // GlooManagementDefinitions are those of the custom resources of a management cluster of Gloo Mesh 1.x.
-// They let every content pass, but for statuses of VirtualMeshes, which have the types of that release.
+// They let every content pass, but for statuses of VirtualMeshes, which have the types of these releases; conditions
+// are of 1.2.
 func GlooManagementDefinitions() []runtime.Object {
 	out := glooDefinitions(glooMeshDomain, "v1", glooManagementKinds, glooMeshKinds)
 	for _, o := range out {
@@ -90,6 +91,9 @@ func typeStatus(definition *unstructured.Unstructured) {
 			"observedGeneration": map[string]any{"type": "integer", "format": "int64"},
 			"state":              map[string]any{"type": "string", "enum": []any{"PENDING", "ACCEPTED", "INVALID", "FAILED"}},
 			"errors":             texts, "meshes": states, "destinations": states,
+			"conditions": map[string]any{"type": "array", "items": map[string]any{"type": "object", "properties": map[string]any{
+				"timestamp": text, "state": text, "message": text, "errors": texts,
+			}}},
 		}},
 	}}
 	versions, _, _ := unstructured.NestedSlice(definition.Object, "spec", "versions")

@@ -113,12 +113,16 @@ func (m Mesh) Verify(ctx context.Context, run *mesh.Run) (finding.Result, error)
 }
 
 // CheckUp is Verify, and what is well besides.
-func (m Mesh) CheckUp(_ context.Context, run *mesh.Run) (finding.Result, verdict.Overview, error) {
+func (m Mesh) CheckUp(ctx context.Context, run *mesh.Run) (finding.Result, verdict.Overview, error) {
 	of := model.New(run.Fleet)
 	if len(of.Clusters) == 0 {
 		return finding.Result{}, verdict.Overview{}, nil
 	}
-	return Judge(of, rule.Options{}).Of(m.Codes(run.Areas...)), overview(of), nil
+	topics, err := try(ctx, run, of)
+	if err != nil {
+		return finding.Result{}, verdict.Overview{}, err
+	}
+	return Judge(of, rule.Options{Topics: topics}).Of(m.Codes(run.Areas...)), overview(of), nil
 }
 
 // Explain names what Gloo Mesh did not do as the cause of what Istio's rules found: secret cacerts is its work. A

@@ -258,6 +258,42 @@ func (f *Fleet) mesh(at int, name string) Object {
 	})
 }
 
+// Named gives the gateway of a cluster a name in the place of its address, everywhere.
+func (f *Fleet) Named(cluster, name string) {
+	var before any
+	for _, o := range f.Objects[cluster] {
+		if o["kind"] == "Service" && o["metadata"].(Object)["name"] == "istio-ingressgateway" {
+			ingress := o["status"].(Object)["loadBalancer"].(Object)["ingress"].([]any)[0].(Object)
+			before = ingress["ip"]
+			delete(ingress, "ip")
+			ingress["hostname"] = name
+		}
+	}
+	var replace func(any) any
+	replace = func(v any) any {
+		switch v := v.(type) {
+		case Object:
+			for k := range v {
+				v[k] = replace(v[k])
+			}
+		case []any:
+			for i := range v {
+				v[i] = replace(v[i])
+			}
+		default:
+			if v == before {
+				return name
+			}
+		}
+		return v
+	}
+	for _, objects := range f.Objects {
+		for _, o := range objects {
+			replace(o)
+		}
+	}
+}
+
 // Host is the name by which other clusters know a service.
 func Host(service, namespace, cluster string) string {
 	return service + "." + namespace + ".svc." + cluster + ".global"

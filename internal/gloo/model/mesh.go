@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -19,6 +20,8 @@ type Mesh struct {
 	Clusters []*Cluster
 	// Planes are the management planes.
 	Planes []*Plane
+	// Trials are what came of trying the addresses of gateways; none where nothing was tried.
+	Trials probing.Trials
 	// fleet holds these clusters, and those that were not reached.
 	fleet *facts.Fleet
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -46,6 +47,9 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("NET209", finding.Error)}, Uses: uses,
 		Needs: needs(resources.Services, resources.Gateways, resources.Pods, resources.EnvoyFilters),
 		After: []finding.Code{"CP201", "CP204", "CP206", "CP207"}, Run: unrewritten,
+	}, {
+		Reports: []rule.Report{rule.May("NET210", finding.Error, finding.Warning)}, Needs: needs(resources.Services), Uses: uses,
+		After: []finding.Code{"NET202", "NET203", "NET204", "NET206", "NET207", "NET209"}, When: probing.Topic, Run: unreachable,
 	}}
 }
 

@@ -23,11 +23,15 @@ import (
 // told to find them, from this machine or from pods, and says what came of it. The error is
 // about the pods that the user named.
 func Gateways(ctx context.Context, by survey.Asker, m *model.Mesh, wish mesh.Probing) (probing.Trials, error) {
+	return Targets(ctx, by, m, wish, probing.Targets(m))
+}
+
+// Targets tries addresses as Gateways does.
+func Targets(ctx context.Context, by survey.Asker, m *model.Mesh, wish mesh.Probing, targets []probing.Target) (probing.Trials, error) {
 	vantages, err := vantages(m, wish.FromPods)
 	if err != nil {
 		return nil, err
 	}
-	targets := probing.Targets(m)
 	attempts := make([][]facts.Attempt, len(targets))
 	if len(vantages) == 0 {
 		at, probes := probing.TriedFrom(targets, facts.ThisMachine)
