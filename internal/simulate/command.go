@@ -452,6 +452,9 @@ func (w *World) restart(k kubectl) Outcome {
 		return reads
 	}
 	k.words = k.words[1:]
+	if w.mesh != nil && len(k.words) == 1 && !strings.Contains(k.words[0], "/") {
+		return w.mesh.Restarted(w, k.context, Workload{strings.ToLower(k.words[0]), k.place(), ""}, nil)
+	}
 	kind, name, ok := k.object()
 	switch {
 	case !ok:

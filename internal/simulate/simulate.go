@@ -55,7 +55,7 @@ var (
 )
 
 // Workload is what kubectl restarts: a Deployment and the like, or a pod. Kind is in
-// lower case.
+// lower case. Without a name it is all of a namespace that are of the kinds, with commas between these.
 type Workload struct{ Kind, Namespace, Name string }
 
 // Setting is a variable that is set in the containers of a workload, or removed.

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/certs"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/controlplane"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/effects"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/endpoints"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/network"
@@ -17,16 +18,23 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/simulate"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
 )
 
 // Mesh is Gloo Mesh, which was called Service Mesh Hub up to 0.9.
 type Mesh struct{}
 
-var _ mesh.Explainer = Mesh{}
+var (
+	_ mesh.Explainer = Mesh{}
+	_ mesh.Simulator = Mesh{}
+)
 
 // Name is "Gloo Mesh".
 func (Mesh) Name() string { return "Gloo Mesh" }
+
+// Effects are what the management plane makes of a change.
+func (Mesh) Effects() simulate.Mesh { return effects.Gloo{} }
 
 // SystemNamespace is the usual namespace of its management plane. It is found by what it writes,
 // whatever it is called.

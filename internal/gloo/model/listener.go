@@ -50,8 +50,8 @@ func (p *Plane) Listeners(g *Gateway, v *VirtualMesh) []Listener {
 	return out
 }
 
-// rewrite is the filter that cuts the name of a cluster off the name of a service.
-const rewrite = "envoy.filters.network.tcp_cluster_rewrite"
+// Rewrite is the filter that cuts the name of a cluster off the name of a service.
+const Rewrite = "envoy.filters.network.tcp_cluster_rewrite"
 
 // IsRewritten reports whether an EnvoyFilter that the plane wrote has pods of a gateway cut the name of the cluster off the
 // names by which other clusters ask, at the port of a listener.
@@ -65,7 +65,7 @@ func (p *Plane) IsRewritten(g *Gateway, at Listener) bool {
 		selects := len(labels) == 0 || slices.ContainsFunc(g.Ready(), func(p *facts.Pod) bool { return facts.Selects(labels, p.Labels) })
 		return o.Labels[p.OwnerLabel()] != "" && selects && slices.ContainsFunc(o.Spec.List("configPatches"), func(patch api.Fields) bool {
 			port := int(patch.Int("match", "listener", "portNumber"))
-			return patch.String("patch", "value", "name") == rewrite && (port == 0 || port == at.Port || port == target)
+			return patch.String("patch", "value", "name") == Rewrite && (port == 0 || port == at.Port || port == target)
 		})
 	})
 }
