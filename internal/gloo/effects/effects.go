@@ -183,7 +183,7 @@ func entries(p *model.Plane, client *model.Member) []networking.ServiceEntry {
 		for i := range s.Spec.Ports {
 			name := s.Spec.Ports[i].Name
 			e.Spec.Ports = append(e.Spec.Ports, networking.ServiceEntryPort{
-				Name: name, Number: uint32(s.Spec.Ports[i].Port), Protocol: "HTTP", //nolint:gosec // a port
+				Name: name, Number: uint32(s.Spec.Ports[i].Port), Protocol: "HTTP",
 			})
 			ports[name] = 0
 		}
