@@ -74,17 +74,19 @@ say = @echo "== $$(date +%H:%M) $(1)"
 .PHONY: test
 test: ## Everything that CI runs, and what it is doing
 	$(call say,make test takes about 50 minutes on two idle cores$(comma) and longer the first time)
-	$(call say,1 of 6: style and import rules)
+	$(call say,1 of 7: style and import rules)
 	@$(MAKE) --no-print-directory lint
-	$(call say,2 of 6: unit tests with the race detector)
+	$(call say,2 of 7: unit tests with the race detector)
 	@$(MAKE) --no-print-directory unit
-	$(call say,3 of 6: the rules against the code of istiod)
+	$(call say,3 of 7: the rules against the code of istiod)
 	@$(MAKE) --no-print-directory oracle
-	$(call say,4 of 6: the binaries on real API servers)
+	$(call say,4 of 7: the binaries on real API servers)
 	@$(MAKE) --no-print-directory e2e
-	$(call say,5 of 6: a release for this machine)
+	$(call say,5 of 7: a release for this machine)
 	@$(MAKE) --no-print-directory release-test
-	$(call say,6 of 6: predictions against real istiods)
+	$(call say,6 of 7: pages in a browser)
+	@$(MAKE) --no-print-directory test-browser
+	$(call say,7 of 7: predictions against real istiods)
 	@$(MAKE) --no-print-directory test-istiod
 	$(call say,all passed)
 
@@ -95,7 +97,7 @@ lint: ## Check style, import rules and the module files
 	@cd release && $(GOLANGCI) run --allow-parallel-runners ./...
 	@$(ACTIONLINT)
 	@$(MAKE) --no-print-directory vulnerabilities
-	@for module in . release test/bed test/e2e test/istiod test/oracle; do go -C $$module mod tidy -diff || exit 1; done
+	@for module in . release test/bed test/browser test/e2e test/istiod test/oracle; do go -C $$module mod tidy -diff || exit 1; done
 	@go mod verify >/dev/null
 
 # "go run" ends with 1 whatever the program ended with, and says that; govulncheck's 3 is
@@ -145,6 +147,22 @@ test-istiod: servers ## Hold what internal/istio predicts against real istiods, 
 .PHONY: bench
 bench: build ## Compare speed and memory with kubectl, side by side; RUN=start,diff,far,networks,endpoints,check for a part
 	@go -C test/e2e run ./bench -binaries $(CURDIR)/bin -run '$(subst $(comma),|,$(RUN))'
+
+# On Debian it installs Chromium where there is none; elsewhere any Chromium or Chrome in PATH does.
+.PHONY: test-browser
+test-browser: build ## Open the pages of -o html in a real Chromium
+	@go -C test/browser vet ./...
+	@if ! command -v chromium chromium-browser google-chrome google-chrome-stable chrome headless_shell >/dev/null; then \
+		if command -v apt-get >/dev/null && test $$(id -u) = 0; then \
+			echo "There is no Chromium here: installing that of Debian"; \
+			{ apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 || echo "It cannot be installed."; \
+		fi; \
+	fi
+	@if command -v chromium chromium-browser google-chrome google-chrome-stable chrome headless_shell >/dev/null; then \
+		go -C test/browser test -count=1 -timeout 10m ./... -binaries $(CURDIR)/bin; \
+	else \
+		echo "The pages of -o html were not opened: install chromium or google-chrome, and run make test-browser"; \
+	fi
 
 .PHONY: release-test
 release-test: ## Build a release for this machine twice, and install it; check the manifests for krew

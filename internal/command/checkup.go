@@ -54,7 +54,7 @@ type checked struct {
 // AddCheckUp makes cmd the command that checks a whole fleet, and says how each area is.
 func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 	c := &checkUp{Frame: f, CheckUp: what}
-	output := f.AddResultOutput(cmd, append([]report.Format{report.Short, report.Markdown}, report.PipelineFormats...)...)
+	output := f.AddResultOutput(cmd, append([]report.Format{report.Short, report.Markdown, report.HTML}, report.PipelineFormats...)...)
 	failOn := f.AddFailOn(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&c.only, "only", nil, "Check these `areas` alone, e.g. trust,networks")
@@ -91,6 +91,9 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 			return err
 		}
 		write := func(format report.Format) error {
+			if format == report.HTML {
+				return c.writePage(cmd.Context(), found)
+			}
 			if slices.Contains(report.PipelineFormats, format) {
 				return c.pipeline(c.Plugin.Name, found.fleet, found.result, found.codes, failOn).Write(c.Out, format)
 			}

@@ -125,7 +125,7 @@ func (f *Frame) Map(ctx context.Context, fleet *facts.Fleet) (view.NetworkMap, e
 		Clusters: []view.MapCluster{}, Networks: []view.MapNetwork{}, Unreached: []string{}, Routes: []view.Route{}, Gaps: []view.Gap{},
 	}
 	for _, p := range parts[mesh.Mapper](f, fleet) {
-		m, err := p.mesh.Map(ctx, f.Run(p.fleet, f.Plugin.Areas...))
+		m, err := p.mesh.Map(ctx, f.Run(p.fleet, mesh.Network))
 		if err != nil {
 			return out, err
 		}

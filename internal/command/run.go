@@ -61,6 +61,8 @@ type Plugin struct {
 	// its commands read, Reads.
 	Areas []mesh.Area
 	Reads resource.Set
+	// Illustrate adds to the page of -o html what the plugin's areas have to show.
+	Illustrate []Illustration
 	// Heap is the size of the heap, in bytes, from which on garbage is collected eagerly; 60 MiB
 	// if it is not given.
 	Heap int64

@@ -34,7 +34,8 @@ type Verification struct {
 // Verify makes cmd a command that checks the fleet: by the rules of all meshes, and by
 // those about reaching the clusters.
 func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
-	output, failOn := f.AddResultOutput(cmd, append([]report.Format{report.Short}, report.PipelineFormats...)...), f.AddFailOn(cmd)
+	output := f.AddResultOutput(cmd, append([]report.Format{report.Short, report.HTML}, report.PipelineFormats...)...)
+	failOn := f.AddFailOn(cmd)
 	inTime, with := f.addInTime(cmd), f.AddWith(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := output.Format()
@@ -68,6 +69,9 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 			return err
 		}
 		write := func(format report.Format) error {
+			if format == report.HTML {
+				return f.verifyPage(cmd.Context(), fleet, result, v.Areas)
+			}
 			if slices.Contains(report.PipelineFormats, format) {
 				return f.pipeline(f.Plugin.Name+" verify", fleet, result, f.codes(fleet, v.Areas...), failOn).Write(f.Out, format)
 			}

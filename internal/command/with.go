@@ -63,7 +63,7 @@ func (w *With) Given() bool { return len(w.names) > 0 }
 
 // Check refuses formats in which there is nothing of what would be.
 func (w *With) Check(format report.Format) error {
-	if format == report.Markdown || slices.Contains(report.PipelineFormats, format) {
+	if format == report.Markdown || format == report.HTML || slices.Contains(report.PipelineFormats, format) {
 		return fmt.Errorf("-o %s is about the fleet as it is; with --with take -o table, wide, short, json, yaml or name", format)
 	}
 	return nil

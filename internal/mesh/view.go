@@ -95,3 +95,10 @@ type Comparer interface {
 	// CompareRoots says which roots the workloads of which clusters trust, and who trusts whom.
 	CompareRoots(fleet *facts.Fleet) view.Comparison
 }
+
+// Certified is a mesh whose CA certificates are known.
+type Certified interface {
+	Mesh
+	// Certificates are the CA certificates of a fleet, as far as they were read.
+	Certificates(fleet *facts.Fleet) view.Certificates
+}

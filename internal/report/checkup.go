@@ -163,7 +163,7 @@ func (o Overview) Markdown(w io.Writer) {
 			line("")
 			line("   Causes %s", mark(text))
 		}
-		for _, s := range append(causeFix(c), finding.Run(o.Deeper(c)...)) {
+		for _, s := range append(causeFix(c, causeFixes), finding.Run(o.Deeper(c)...)) {
 			if s.Say != "" {
 				line("")
 				line("   %s", mark(s.Say))

@@ -239,7 +239,7 @@ func (p *Page) cause(c verdict.Cause, deeper []finding.Command) {
 		p.Wrapped(fmt.Sprintf(field, label), line)
 		label = ""
 	}
-	p.fix(causeFix(c))
+	p.fix(causeFix(c, causeFixes))
 	for _, command := range deeper {
 		p.Command(fmt.Sprintf(field, "more"), command)
 	}
@@ -294,8 +294,8 @@ func caused(findings []finding.Finding) []string {
 }
 
 // causeFix are the steps that fix a cause: those of its findings, each once; of many of a
-// kind those of the first ones.
-func causeFix(c verdict.Cause) []finding.Step {
+// kind those of the first ones, most.
+func causeFix(c verdict.Cause, most int) []finding.Step {
 	var out []finding.Step
 	seen := map[string]bool{}
 	different := 0
@@ -311,11 +311,11 @@ func causeFix(c verdict.Cause) []finding.Step {
 			continue
 		}
 		seen[text.String()] = true
-		if different++; different <= causeFixes {
+		if different++; different <= most {
 			out = append(out, f.Fix...)
 		}
 	}
-	if n := different - causeFixes; n > 0 {
+	if n := different - most; n > 0 {
 		out = append(out, finding.Say("The fixes of %s are shown by -o wide.", finding.Plural(n, "more finding")))
 	}
 	return out

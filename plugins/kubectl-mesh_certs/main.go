@@ -25,8 +25,9 @@ and says what is wrong, where, by which evidence, and what fixes it.
 Clusters: --contexts a,b; without it those to which the current context leads.`,
 	Example: `  %[1]s verify --contexts east,west
   %[1]s explain CERT004`,
-	Meshes: rules.Meshes(),
-	Areas:  areas,
+	Meshes:     rules.Meshes(),
+	Areas:      areas,
+	Illustrate: []command.Illustration{command.ListCertificates},
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newDiff(f), newList(f)}
 	},

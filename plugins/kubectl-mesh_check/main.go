@@ -16,13 +16,14 @@ func main() { command.Main(plugin) }
 var areas = []mesh.Area{mesh.Certs, mesh.Network, mesh.Endpoints, mesh.ControlPlane}
 
 var plugin = command.Plugin{
-	Name:    "mesh-check",
-	Short:   "Say how a whole service mesh is: every cluster, every area, one verdict",
-	Long:    `Check whole meshes (Istio, Linkerd, Gloo Mesh): how each area is, what to fix.`,
-	Example: `  %[1]s --contexts east,west`,
-	Meshes:  rules.Meshes(),
-	Areas:   areas,
-	Heap:    174 << 20, // what istiods say of tens of thousands of endpoints
+	Name:       "mesh-check",
+	Short:      "Say how a whole service mesh is: every cluster, every area, one verdict",
+	Long:       `Check whole meshes (Istio, Linkerd, Gloo Mesh): how each area is, what to fix.`,
+	Example:    `  %[1]s --contexts east,west`,
+	Meshes:     rules.Meshes(),
+	Areas:      areas,
+	Illustrate: []command.Illustration{command.DrawMap, command.ListCertificates},
+	Heap:       174 << 20, // what istiods say of tens of thousands of endpoints
 	Main: func(f *command.Frame, root *cobra.Command) {
 		f.AddCheckUp(root, command.CheckUp{Areas: areas, Deeper: deeper})
 	},

@@ -29,10 +29,11 @@ Gloo Mesh) time out: networks without a name, gateways that are pending or do
 not listen. It only reads, and says what is wrong, where, and what fixes it.
 
 Clusters: --contexts a,b; without it those to which the current context leads.`,
-	Example: `  %[1]s verify --contexts east,west`,
-	Meshes:  rules.Meshes(),
-	Areas:   areas,
-	Reads:   resources.Behind,
+	Example:    `  %[1]s verify --contexts east,west`,
+	Meshes:     rules.Meshes(),
+	Areas:      areas,
+	Illustrate: []command.Illustration{command.DrawMap},
+	Reads:      resources.Behind,
 	Commands: func(f *command.Frame) []*cobra.Command {
 		return []*cobra.Command{newVerify(f), newGateways(f), newLabels(f), newMap(f), newProbe(f)}
 	},

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/drawing"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
@@ -46,16 +47,16 @@ Markdown, -o svg for a browser.`,
 			if err != nil {
 				return command.Listing{}, err
 			}
-			seen := shortMap(f.Page(output), m) // a drawing is for people
+			seen := drawing.Short(f.Page(output), m) // a drawing is for people
 			out := command.Listing{
 				Document: mapDocument{report.NewMeta("NetworkMap"), m}, Gaps: gaps(m.Gaps),
 				Drawings: map[report.Format]func() []byte{
-					dot:     func() []byte { return mapDOT(seen) },
-					mermaid: func() []byte { return mapMermaid(seen) },
-					svg:     func() []byte { return mapSVG(seen) },
+					dot:     func() []byte { return drawing.DOT(seen) },
+					mermaid: func() []byte { return drawing.Mermaid(seen) },
+					svg:     func() []byte { return drawing.SVG(seen) },
 				},
 				Table: func(p *report.Page, wide bool) error {
-					if err := mapText(p, m, wide); err != nil {
+					if err := drawing.Text(p, m, wide); err != nil {
 						return err
 					}
 					next(p, m, f.Again())

@@ -106,6 +106,20 @@ func List(fleet *facts.Fleet) Listing {
 	return out
 }
 
+// Certificates are the CA certificates of all clusters, each once.
+func Certificates(fleet *facts.Fleet) view.Certificates {
+	var out view.Certificates
+	for _, a := range authoritiesOf(fleet) {
+		for _, r := range a.rows(nil) {
+			out.Merge(view.Certificates{{
+				SHA256: r.SHA256, Subject: r.Subject, NotBefore: r.NotBefore, NotAfter: r.NotAfter,
+				Roles: []string{r.Role}, Clusters: []string{a.Context},
+			}})
+		}
+	}
+	return out
+}
+
 // gaps are what could not be read of a cluster.
 func (a *authority) gaps() []Gap {
 	if a.Unreached != nil {

@@ -20,6 +20,7 @@ var (
 	_ mesh.Diagnoser = Mesh{}
 	_ mesh.Mapper    = Mesh{}
 	_ mesh.Comparer  = Mesh{}
+	_ mesh.Certified = Mesh{}
 )
 
 // Map draws networks, gateways, and who reaches whom. Beside the rules of the run's areas those about
@@ -52,3 +53,6 @@ func (Mesh) RootResources() resource.Set { return resources.Roots }
 
 // CompareRoots says which roots the workloads of which clusters trust, and who trusts whom.
 func (Mesh) CompareRoots(fleet *facts.Fleet) view.Comparison { return certs.Compare(fleet) }
+
+// Certificates are the CA certificates of a fleet.
+func (Mesh) Certificates(fleet *facts.Fleet) view.Certificates { return certs.Certificates(fleet) }

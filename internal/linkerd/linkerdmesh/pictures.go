@@ -19,6 +19,7 @@ var (
 	_ mesh.Diagnoser = Mesh{}
 	_ mesh.Mapper    = Mesh{}
 	_ mesh.Comparer  = Mesh{}
+	_ mesh.Certified = Mesh{}
 )
 
 // DiagnosisResources are the rows of all rules that can say why a service is not reached.
@@ -48,4 +49,9 @@ func (Mesh) RootResources() resource.Set {
 // CompareRoots says which roots the proxies of which clusters trust, and who trusts whom.
 func (Mesh) CompareRoots(fleet *facts.Fleet) view.Comparison {
 	return views.CompareRoots(model.New(fleet, model.Options{}))
+}
+
+// Certificates are the roots and issuers of a fleet.
+func (Mesh) Certificates(fleet *facts.Fleet) view.Certificates {
+	return views.Certificates(model.New(fleet, model.Options{}))
 }

@@ -89,3 +89,19 @@ func noIssuer(c *model.Cluster) string {
 	}
 	return finding.In("secret", c.Namespace, resources.SecretIssuer).String() + ": " + c.Issuer.Problem
 }
+
+// Certificates are the roots and issuers of all clusters.
+func Certificates(m *model.Mesh) view.Certificates {
+	var out view.Certificates
+	for _, c := range m.Clusters {
+		if c.Roots != nil {
+			for _, root := range c.Roots.Certificates {
+				out.Add(c.Context, "root", root)
+			}
+		}
+		if c.Issuer != nil && c.Issuer.Certificate != nil {
+			out.Add(c.Context, "issuer", *c.Issuer.Certificate)
+		}
+	}
+	return out
+}

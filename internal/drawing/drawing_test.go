@@ -1,4 +1,4 @@
-package main
+package drawing
 
 import (
 	"bytes"
@@ -29,6 +29,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
@@ -37,13 +38,13 @@ import (
 // drawn is the map of a fleet with what the plugin's rules find in it.
 func drawn(fleet *facts.Fleet) view.NetworkMap {
 	m := model.New(fleet, model.Options{})
-	return views.Map(m, istiomesh.Judge(m, rule.Options{}, areas...))
+	return views.Map(m, istiomesh.Judge(m, rule.Options{}, mesh.Network))
 }
 
 // recorded is the map of a recorded fleet.
 func recorded(t *testing.T, name string) view.NetworkMap {
 	t.Helper()
-	fleet, err := dump.Read(os.DirFS("testdata/fleets/"+name), istiotest.System, time.Now(), resources.All)
+	fleet, err := dump.Read(os.DirFS("../../plugins/kubectl-mesh_network/testdata/fleets/"+name), istiotest.System, time.Now(), resources.All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func large() view.NetworkMap {
 
 func text(m view.NetworkMap, color bool, width int, wide bool) string {
 	var out bytes.Buffer
-	if err := mapText(report.NewPage(&out, color, width, true), m, wide); err != nil {
+	if err := Text(report.NewPage(&out, color, width, true), m, wide); err != nil {
 		return err.Error()
 	}
 	return out.String()
@@ -86,9 +87,9 @@ func TestMapFormats(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			terminal := text(m, false, 80, false)
 			golden.Compare(t, "map/"+name+".txt", terminal)
-			golden.Compare(t, "map/"+name+".dot", string(mapDOT(m)))
-			golden.Compare(t, "map/"+name+".mmd", string(mapMermaid(m)))
-			golden.Compare(t, "map/"+name+".svg", string(mapSVG(m)))
+			golden.Compare(t, "map/"+name+".dot", string(DOT(m)))
+			golden.Compare(t, "map/"+name+".mmd", string(Mermaid(m)))
+			golden.Compare(t, "map/"+name+".svg", string(SVG(m)))
 			wellFormed(t, m)
 			for line := range strings.Lines(terminal) {
 				if n := report.Cells(strings.TrimSuffix(line, "\n")); n > 80 {
@@ -107,14 +108,14 @@ func wellFormed(t *testing.T, m view.NetworkMap) {
 	checkText(t, text(m, false, 80, false))
 	checkText(t, text(m, false, 0, true))
 	checkDOT(t, m)
-	checkMermaid(t, string(mapMermaid(m)))
+	checkMermaid(t, string(Mermaid(m)))
 	checkSVG(t, m)
 	for _, format := range []report.Format{report.JSON, report.YAML} {
 		var out bytes.Buffer
-		if err := report.Encode(&out, format, mapDocument{report.NewMeta("NetworkMap"), m}); err != nil {
+		if err := report.Encode(&out, format, m); err != nil {
 			t.Error(err)
 		}
-		var back mapDocument
+		var back view.NetworkMap
 		decode := json.Unmarshal
 		if format == report.YAML {
 			decode = func(data []byte, to any) error { return yaml.Unmarshal(data, to) }
@@ -153,9 +154,9 @@ func checkText(t *testing.T, text string) {
 
 func checkDOT(t *testing.T, m view.NetworkMap) {
 	t.Helper()
-	ast, err := gographviz.ParseString(string(mapDOT(m)))
+	ast, err := gographviz.ParseString(string(DOT(m)))
 	if err != nil {
-		t.Fatalf("%v in\n%s", err, mapDOT(m))
+		t.Fatalf("%v in\n%s", err, DOT(m))
 	}
 	g := gographviz.NewGraph()
 	if err := gographviz.Analyse(ast, g); err != nil {
@@ -217,7 +218,7 @@ func checkMermaid(t *testing.T, text string) {
 // should, and no text goes beyond the picture.
 func checkSVG(t *testing.T, m view.NetworkMap) {
 	t.Helper()
-	drawing := mapSVG(m)
+	drawing := SVG(m)
 	d := xml.NewDecoder(bytes.NewReader(drawing))
 	d.Strict = true
 	shown, inside := "", ""
@@ -328,7 +329,7 @@ func FuzzMapFormats(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		wellFormed(t, hostile([2]string{a, b}))
-		for _, out := range [][]byte{mapDOT(hostile([2]string{a, b})), mapMermaid(hostile([2]string{a, b})), mapSVG(hostile([2]string{a, b}))} {
+		for _, out := range [][]byte{DOT(hostile([2]string{a, b})), Mermaid(hostile([2]string{a, b})), SVG(hostile([2]string{a, b}))} {
 			if !utf8.Valid(out) {
 				t.Errorf("not UTF-8: %q", out)
 			}
@@ -339,7 +340,7 @@ func FuzzMapFormats(f *testing.F) {
 // A map is drawn the same way each time.
 func TestMapIsStable(t *testing.T) {
 	a, b := large(), large()
-	if diff := cmp.Diff(string(mapSVG(a))+string(mapDOT(a)), string(mapSVG(b))+string(mapDOT(b))); diff != "" {
+	if diff := cmp.Diff(string(SVG(a))+string(DOT(a)), string(SVG(b))+string(DOT(b))); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package drawing
 
 import (
 	"bytes"
@@ -8,8 +8,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
-// mapDOT is the map for Graphviz.
-func mapDOT(m view.NetworkMap) []byte {
+// DOT is the map for Graphviz.
+func DOT(m view.NetworkMap) []byte {
 	g := newGraph(m)
 	var b bytes.Buffer
 	b.WriteString("digraph mesh {\n  rankdir=LR;\n  compound=true;\n" +

@@ -1,4 +1,4 @@
-package main
+package drawing
 
 import (
 	"slices"
@@ -12,10 +12,10 @@ import (
 // mapWidth is how wide a drawing is where nobody says how wide the page is.
 const mapWidth = 80
 
-// mapText draws the networks as boxes, or many clusters as a matrix of who reaches whom, and
+// Text draws the networks as boxes, or many clusters as a matrix of who reaches whom, and
 // beneath them a row for each arrow; with wide one for each route.
-func mapText(p *report.Page, m view.NetworkMap, wide bool) error {
-	m = shortMap(p, m)
+func Text(p *report.Page, m view.NetworkMap, wide bool) error {
+	m = Short(p, m)
 	grid := newGrid(m)
 	switch drawn := grid.matrix(); {
 	case len(grid.clusters) < leastGrid:
@@ -35,8 +35,8 @@ func mapText(p *report.Page, m view.NetworkMap, wide bool) error {
 	return arrowTable(p, m, len(grid.clusters) >= leastGrid)
 }
 
-// shortMap is a map with the names that the page shows.
-func shortMap(p *report.Page, m view.NetworkMap) view.NetworkMap {
+// Short is a map with the names that the page shows.
+func Short(p *report.Page, m view.NetworkMap) view.NetworkMap {
 	short := report.Shortened(p, m)
 	if p.Short != nil {
 		short.Restore(m, p.Short.Replace)
@@ -146,21 +146,10 @@ var wayHeader = []string{"STATUS", "FROM", "TO", "HOW"}
 // arrowTable writes a row for each arrow. Beside a grid of many clusters those that are ok are
 // counted where they are more than a few.
 func arrowTable(p *report.Page, m view.NetworkMap, isGrid bool) error {
-	arrows := m.Arrows()
-	ok := 0
-	for _, a := range arrows {
-		if a.Status == view.RouteOK {
-			ok++
-		}
-	}
+	arrows, left := listed(m, isGrid)
 	var rows [][]string
 	var tones []report.Tone
-	left := 0
 	for _, a := range arrows {
-		if isGrid && ok > mostWays && a.Status == view.RouteOK {
-			left += len(a.Group.At)
-			continue
-		}
 		from, to := a.Group.Ends(report.Clusters)
 		rows = append(rows, []string{string(a.Status), from, to, a.Where()})
 		tones = append(tones, report.ToneOf(routeSeverity(a.Status)))

@@ -1,4 +1,4 @@
-package main
+package drawing
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
-// mapMermaid is the map for Markdown.
-func mapMermaid(m view.NetworkMap) []byte {
+// Mermaid is the map for Markdown.
+func Mermaid(m view.NetworkMap) []byte {
 	g := newGraph(m)
 	var b bytes.Buffer
 	b.WriteString("flowchart LR\n")
