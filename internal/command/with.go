@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/simulate"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/survey"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // With is the flag that names manifests which are judged as if they were applied. Nothing is written, and
@@ -214,6 +215,23 @@ func (w *With) Forecast(command string, s *Supposed, change known.Change, after 
 	}
 }
 
+// rotation is who refuses whom until all proxies have renewed, where a CA changes and certificates are checked.
+func (w *With) rotation(s *Supposed, areas []mesh.Area) *view.Rotation {
+	if !slices.Contains(areas, mesh.Certs) {
+		return nil
+	}
+	out := view.Rotation{Refusals: []view.Refusal{}}
+	for _, m := range w.inForce(s.After) {
+		if r, ok := m.(mesh.Rotator); ok {
+			out.Merge(r.Rotation(s.Before, s.After))
+		}
+	}
+	if len(out.Clusters) == 0 {
+		return nil
+	}
+	return &out
+}
+
 // Again is the command without --with, for the same clusters.
 func (w *With) Again(words ...string) finding.Command {
 	return finding.Shell(slices.Concat([]string{"kubectl", w.Plugin.Name}, words, w.Frame.Again())...)
@@ -347,6 +365,7 @@ func (f *Frame) verifyWith(cmd *cobra.Command, v Verification, flags verifying, 
 	}
 	change := known.Compare(flags.inTime.split(now), before, after)
 	forecast := flags.with.Forecast(f.Plugin.Name+" verify", s, change, after, flags.with.Again("verify"))
+	forecast.Rotation = flags.with.rotation(s, v.Areas)
 	return flags.finish(forecast, after, f.noMesh(s.After, after, "checked"), false)
 }
 
@@ -378,5 +397,6 @@ func (c *checkUp) checkWith(cmd *cobra.Command, flags verifying) error {
 	}
 	change := known.Compare(now.result, before.result, after.result)
 	forecast := flags.with.Forecast(c.Plugin.Name, s, change, after.result, flags.with.Again())
+	forecast.Rotation = flags.with.rotation(s, c.areas())
 	return flags.finish(forecast, after.result, after.noMesh, c.quiet)
 }

@@ -96,6 +96,13 @@ type Comparer interface {
 	CompareRoots(fleet *facts.Fleet) view.Comparison
 }
 
+// Rotator is a mesh of which it is known who refuses whom after a change of CAs, until all proxies have renewed.
+type Rotator interface {
+	Mesh
+	// Rotation compares a fleet with what it would be.
+	Rotation(before, after *facts.Fleet) view.Rotation
+}
+
 // Certified is a mesh whose CA certificates are known.
 type Certified interface {
 	Mesh

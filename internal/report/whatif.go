@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/known"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/verdict"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
 // WhatIf is the document of a command with --with: what manifests would change, if they were applied.
@@ -38,6 +39,8 @@ type WhatIf struct {
 	Unknowns []finding.Unknown   `json:"unknowns"`
 	// Paths are those of a diagnosis, before and after.
 	Paths []PathChange `json:"paths,omitempty"`
+	// Rotation is who refuses whom until all proxies have renewed, where a CA changes.
+	Rotation *view.Rotation `json:"rotation,omitempty"`
 }
 
 // NotTaken is an object that was not taken in, or of which something that follows is not known.
@@ -97,6 +100,11 @@ func (w *WhatIf) Names(out io.Writer) {
 			p.Line("%s %s", part.word, f.ID)
 		}
 	}
+	if w.Rotation != nil {
+		for _, f := range w.Rotation.Refusals {
+			p.Line("refuses %s/%s %s/%s", f.Refusing, f.RefusingHas, f.Refused, f.RefusedHas)
+		}
+	}
 }
 
 // Forecast is what a WhatIf shows to people, besides the document.
@@ -132,6 +140,7 @@ func (p *Page) Forecast(f Forecast, short, wide bool) error {
 		p.Findings(finding.Result{Findings: f.Change.Appears}, f.Causes, wide)
 		p.Blank()
 	}
+	p.rotation(f.Rotation)
 	p.headings("Not known whether fixed: what runs now is not what would run then:", f.Change.Open, wide)
 	blank := false
 	for _, n := range f.NotTaken {
@@ -214,6 +223,9 @@ func (f *Forecast) Last() string {
 	count(len(f.Appears), appears, appears, "nothing would appear")
 	count(len(f.Open), "not known", "not known", "")
 	count(len(f.Stays), "stays", "stay", "")
+	if f.Rotation != nil && len(f.Rotation.Refusals) > 0 {
+		parts = append(parts, "mTLS fails while proxies renew")
+	}
 	return text + strings.Join(append(parts, unchecked), ", ")
 }
 

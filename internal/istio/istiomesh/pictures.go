@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/certs"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
@@ -21,6 +22,7 @@ var (
 	_ mesh.Mapper    = Mesh{}
 	_ mesh.Comparer  = Mesh{}
 	_ mesh.Certified = Mesh{}
+	_ mesh.Rotator   = Mesh{}
 )
 
 // Map draws networks, gateways, and who reaches whom. Beside the rules of the run's areas those about
@@ -56,3 +58,8 @@ func (Mesh) CompareRoots(fleet *facts.Fleet) view.Comparison { return certs.Comp
 
 // Certificates are the CA certificates of a fleet.
 func (Mesh) Certificates(fleet *facts.Fleet) view.Certificates { return certs.Certificates(fleet) }
+
+// Rotation says who refuses whom after a change of CAs, until all proxies have renewed.
+func (Mesh) Rotation(before, after *facts.Fleet) view.Rotation {
+	return certs.Rotation(model.New(before, model.Options{}), model.New(after, model.Options{}))
+}
