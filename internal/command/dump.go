@@ -29,6 +29,7 @@ and some proxies answered when they were asked.`,
 		Example: "  %[1]s dump --contexts east,west fleet/\n  %[1]s dump --contexts east,west fleet.tar.gz\n  %[1]s verify --from fleet.tar.gz",
 		Args:    exactArgs(1, "dump wants one argument: the folder or the archive to write"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			thriftier() // what is read is written once, and nothing of it is judged
 			rows, archive := f.Plugin.Rows(), dump.IsArchive(args[0])
 			if archive {
 				rows = f.Resources([]any{mesh.AskProxies{}}, everything...)

@@ -34,7 +34,7 @@ const rtt = 100 * time.Millisecond
 func main() {
 	bin := flag.String("binaries", "bin", "the folder of the plugins")
 	only := flag.String("run", "",
-		"measure only parts whose name this regular expression matches: start, diff, far, networks, endpoints, check, fleets")
+		"measure only parts whose name this regular expression matches: start, diff, far, networks, dump, endpoints, check, fleets")
 	rounds := flag.Int("rounds", 15, "how often each command runs, but for large fleets")
 	slack := flag.Float64("slack", 1, "multiply the limits by this, for a machine that is busy with other things")
 	flag.Parse()
@@ -88,7 +88,9 @@ func bench(ctx context.Context, b *table, bin, only string, rounds int) error {
 				return nil
 			})
 		}},
-		{[]string{"networks"}, func() error { return scaleNetworks(ctx, b, r, plugin("network"), kubectl) }},
+		{[]string{"networks", "dump"}, func() error {
+			return scaleNetworks(ctx, b, r, plugin("network"), plugin("check"), kubectl, wanted.MatchString)
+		}},
 		{[]string{"endpoints", "check"}, func() error {
 			return scaleEndpoints(ctx, b, r, plugin("endpoints"), plugin("check"), kubectl, wanted.MatchString)
 		}},

@@ -45,6 +45,8 @@ const (
 const (
 	mostNetworkTime     = 1.0
 	mostNetworkMemory   = 120e6 // bytes
+	mostDumpTime        = 3.0
+	mostDumpMemory      = 200e6 // bytes
 	mostEndpointsTime   = 2.0
 	mostEndpointsMemory = 250e6 // bytes
 )
@@ -79,9 +81,9 @@ func (s size) String() string {
 	return fmt.Sprintf("%d clusters of %d services and %d pods", s.clusters, s.services, s.pods)
 }
 
-// scaleNetworks puts mesh-network verify on a large fleet beside kubectl get pods -A, which
-// reads the pods of one of its clusters in chunks.
-func scaleNetworks(ctx context.Context, b *table, r runner, binary, kubectl string) (err error) {
+// scaleNetworks puts mesh-network verify on a large fleet, and a dump of all that is read of it, beside kubectl get
+// pods -A, which reads the pods of one of its clusters in chunks.
+func scaleNetworks(ctx context.Context, b *table, r runner, binary, check, kubectl string, wanted func(string) bool) (err error) {
 	names := large.names()
 	done := b.prepares(fmt.Sprintf("filling %d clusters with %d pods each", large.clusters, scalePods))
 	fleet, err := bed.Start(ctx, bed.Config{Clusters: names})
@@ -93,11 +95,26 @@ func scaleNetworks(ctx context.Context, b *table, r runner, binary, kubectl stri
 		return err
 	}
 	done()
+	pods := []string{kubectl, "--context", names[0], "get", "pods", "-A"}
+	if wanted("networks") {
+		if err := b.scale(ctx, r, fleet, comparison{
+			what: fmt.Sprintf("mesh-network verify, %d clusters of %d pods", large.clusters, scalePods),
+			ours: []string{binary, "verify", "--timeout", "2m", "--contexts", strings.Join(names, ",")}, among: names,
+			theirs: pods, time: mostNetworkTime, memory: mostNetworkMemory,
+		}); err != nil {
+			return err
+		}
+	}
+	if !wanted("dump") {
+		return nil
+	}
+	// It does not write over what is there.
+	into := filepath.Join(r.home, "fleet.tar.gz")
+	again := fmt.Sprintf(`rm -f %[2]s && exec %[1]s dump %[2]s --timeout 2m --contexts %[3]s`, check, into, strings.Join(names, ","))
 	return b.scale(ctx, r, fleet, comparison{
-		what: fmt.Sprintf("mesh-network verify, %d clusters of %d pods", large.clusters, scalePods),
-		ours: []string{binary, "verify", "--timeout", "2m", "--contexts", strings.Join(names, ",")}, among: names,
-		theirs: []string{kubectl, "--context", names[0], "get", "pods", "-A"},
-		time:   mostNetworkTime, memory: mostNetworkMemory,
+		what: fmt.Sprintf("mesh-check dump, %d clusters of %d pods", large.clusters, scalePods),
+		ours: []string{"bash", "-c", again}, among: names,
+		theirs: pods, time: mostDumpTime, memory: mostDumpMemory,
 	})
 }
 
