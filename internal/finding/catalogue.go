@@ -35,7 +35,11 @@ func Catalogue() ([]Entry, error) { return catalogue() }
 var catalogue = sync.OnceValues(readCatalogue)
 
 func readCatalogue() ([]Entry, error) {
-	files, err := fs.ReadDir(docs.Findings, "findings")
+	pages, err := docs.Findings()
+	if err != nil {
+		return nil, fmt.Errorf("reading the catalogue of findings: %w", err)
+	}
+	files, err := fs.ReadDir(pages, ".")
 	if err != nil {
 		return nil, fmt.Errorf("reading the catalogue of findings: %w", err)
 	}
@@ -45,7 +49,7 @@ func readCatalogue() ([]Entry, error) {
 		if m == nil {
 			continue
 		}
-		text, err := fs.ReadFile(docs.Findings, "findings/"+file.Name())
+		text, err := fs.ReadFile(pages, file.Name())
 		if err != nil {
 			return nil, fmt.Errorf("reading the catalogue of findings: %w", err)
 		}
