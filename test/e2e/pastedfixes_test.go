@@ -41,6 +41,10 @@ var pastedList = flag.Bool("update-pasted", false, "write the list of codes whos
 // or with a part of one that is played.
 var pastedElsewhere = []finding.Code{"CERT002", "CERT004", "CP001", "CP020", "CP026", "CP060"}
 
+// notHere are the codes whose fixes need a controller of Kubernetes, of which none runs here: that of EP034 changes
+// which pods a Service has.
+var notHere = []finding.Code{"EP034"}
+
 // The printed commands of every fix that is commands alone are pasted into bash, with the real kubectl and on real API
 // servers, once for each code. What no control plane does there, as none runs, is done to what is read
 // afterwards; then all rules run again: the finding is gone, and no other error or warning has come.
@@ -182,7 +186,7 @@ func toPaste(fleet *facts.Fleet, but map[finding.Code]bool) map[finding.Code]fix
 	for _, x := range judgeAll(fleet).RootCauses() {
 		for _, way := range finding.Ways(x.Fix) {
 			commands := finding.Commands(way)
-			if _, has := out[x.Code]; !has && !but[x.Code] && canPaste(fleet, commands) {
+			if _, has := out[x.Code]; !has && !but[x.Code] && !slices.Contains(notHere, x.Code) && canPaste(fleet, commands) {
 				out[x.Code] = fixToPaste{x, commands}
 			}
 		}
@@ -239,7 +243,8 @@ func (x fixToPaste) paste(t *testing.T, proofs *simulatetest.Proofs, with kubect
 	}
 	after := readAgain(t, f)
 	for _, cluster := range f.Clusters { // what kubectl made, a later reset would not take away
-		remove := exec.Command(with.program, "--kubeconfig", fleet.Kubeconfig(), "--context", cluster.Name, "delete", "--all-namespaces", "--all", made)
+		remove := exec.Command(with.program, "--kubeconfig", fleet.Kubeconfig(), "--context", cluster.Name,
+			"delete", "--all-namespaces", "--all", made)
 		out, err := remove.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
