@@ -41,9 +41,9 @@ var pastedList = flag.Bool("update-pasted", false, "write the list of codes whos
 // or with a part of one that is played.
 var pastedElsewhere = []finding.Code{"CERT002", "CERT004", "CP001", "CP020", "CP026", "CP060"}
 
-// notHere are the codes whose fixes need a controller of Kubernetes, of which none runs here: that of EP034 changes
+// notPasted are the codes whose fixes need a controller of Kubernetes, of which none runs here: that of EP034 changes
 // which pods a Service has.
-var notHere = []finding.Code{"EP034"}
+var notPasted = []finding.Code{"EP034"}
 
 // The printed commands of every fix that is commands alone are pasted into bash, with the real kubectl and on real API
 // servers, once for each code. What no control plane does there, as none runs, is done to what is read
@@ -186,7 +186,7 @@ func toPaste(fleet *facts.Fleet, but map[finding.Code]bool) map[finding.Code]fix
 	for _, x := range judgeAll(fleet).RootCauses() {
 		for _, way := range finding.Ways(x.Fix) {
 			commands := finding.Commands(way)
-			if _, has := out[x.Code]; !has && !but[x.Code] && !slices.Contains(notHere, x.Code) && canPaste(fleet, commands) {
+			if _, has := out[x.Code]; !has && !but[x.Code] && !slices.Contains(notPasted, x.Code) && canPaste(fleet, commands) {
 				out[x.Code] = fixToPaste{x, commands}
 			}
 		}
