@@ -2,11 +2,9 @@ package report
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/fatih/color"
 
-	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/view"
 )
 
@@ -36,7 +34,7 @@ func (p *Page) rotation(r *view.Rotation) {
 	for _, u := range r.Unknown {
 		p.Wrapped("  ", fmt.Sprintf("not known of %s: %s", u.Cluster, u.Reason))
 	}
-	p.fix(instead(r))
+	p.fix(r.Fix)
 	p.Blank()
 }
 
@@ -59,22 +57,4 @@ func (p *Page) refusal(text string, f view.Refusal, pairs int) {
 // renewed says of proxies what they have.
 func renewed(has view.Material) string {
 	return map[view.Material]string{view.Before: " that have not renewed", view.After: " that have renewed"}[has]
-}
-
-// instead is how the CA is changed without an interruption.
-func instead(r *view.Rotation) []finding.Step {
-	var out []finding.Step
-	envoyOnly := func(f view.Refusal) bool { return f.EnvoyOnly }
-	if slices.ContainsFunc(r.Refusals, func(f view.Refusal) bool { return !f.EnvoyOnly }) {
-		out = append(out,
-			finding.Say("Instead, let all trust both roots first: put the old and the new root into root-cert.pem of every cluster. "+
-				"Keep the signing certificates as they are, and restart istiod."),
-			finding.Say("Then wait until all proxies have renewed, or restart the workloads. Only then change the signing certificates:").
-				By(finding.Shell("kubectl", "mesh-certs", "explain", "CERT002")))
-	}
-	if slices.ContainsFunc(r.Refusals, envoyOnly) {
-		out = append(out, finding.Say("Envoy cannot distinguish these roots. Give the new root a name of its own, or sign the signing "+
-			"certificates again with the key identifier of their root:").By(finding.Shell("kubectl", "mesh-certs", "explain", "CERT035")))
-	}
-	return out
 }

@@ -15,6 +15,8 @@ type Rotation struct {
 	Refusals []Refusal `json:"refusals"`
 	// Unknown are clusters of the mesh of which it is not known, and why.
 	Unknown []Gap `json:"unknown,omitempty"`
+	// Fix is how the CA is changed without an interruption; none where nobody refuses anybody.
+	Fix []finding.Step `json:"fix,omitempty"`
 }
 
 // Refusal is proxies that refuse the certificates of others.
@@ -47,6 +49,7 @@ const (
 func (r *Rotation) Merge(with Rotation) {
 	r.Clusters = finding.Distinct(slices.Concat(r.Clusters, with.Clusters))
 	r.Refusals, r.Unknown = append(r.Refusals, with.Refusals...), append(r.Unknown, with.Unknown...)
+	r.Fix = append(r.Fix, with.Fix...)
 }
 
 // Within are the refusals between proxies of one cluster, those alike together, each with its clusters.

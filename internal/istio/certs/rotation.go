@@ -68,6 +68,7 @@ func Rotation(before, after *model.Mesh) view.Rotation {
 			}
 		}
 	}
+	out.Fix = instead(out.Refusals)
 	return out
 }
 
@@ -124,4 +125,22 @@ func refuses(from, to material) (view.Refusal, bool) {
 		return r, true
 	}
 	return view.Refusal{}, false
+}
+
+// instead is how the CA is changed without an interruption.
+func instead(refusals []view.Refusal) []finding.Step {
+	var out []finding.Step
+	envoyOnly := func(f view.Refusal) bool { return f.EnvoyOnly }
+	if slices.ContainsFunc(refusals, func(f view.Refusal) bool { return !f.EnvoyOnly }) {
+		out = append(out,
+			finding.Say("Instead, let all trust both roots first: put the old and the new root into root-cert.pem of every cluster. "+
+				"Keep the signing certificates as they are, and restart istiod."),
+			finding.Say("Then wait until all proxies have renewed, or restart the workloads. Only then change the signing certificates:").
+				By(finding.Shell("kubectl", "mesh-certs", "explain", "CERT002")))
+	}
+	if slices.ContainsFunc(refusals, envoyOnly) {
+		out = append(out, finding.Say("Envoy cannot distinguish these roots. Give the new root a name of its own, or sign the signing "+
+			"certificates again with the key identifier of their root:").By(finding.Shell("kubectl", "mesh-certs", "explain", "CERT035")))
+	}
+	return out
 }
