@@ -75,7 +75,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"verify", "--contexts", "east,"}, []string{"east,north", "east,west"}},
 		{[]string{"verify", "--context", ""}, []string{"east", "north", "west"}},
 		{[]string{"explain", "CERT02"}, []string{"CERT020", "CERT021"}},
-		{[]string{"verify", "-o", ""}, []string{"json", "junit", "name", "prometheus", "sarif", "short", "table", "wide", "yaml"}},
+		{[]string{"verify", "-o", ""}, []string{"html", "json", "junit", "name", "prometheus", "sarif", "short", "table", "wide", "yaml"}},
 		{[]string{"verify", "--fail-on", ""}, []string{"error", "never", "note", "warning"}},
 		{[]string{"list", "--color", "a"}, []string{"always", "auto"}},
 		{[]string{"ver"}, []string{"verify", "version"}},
