@@ -3,7 +3,6 @@ package oracle
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -26,10 +25,9 @@ import (
 
 	corpus "github.com/kubectl-mesh/kubectl-mesh/cases"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/golden"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
-
-var update = flag.Bool("update", false, "write cases/istioctl-analyze.yaml anew")
 
 // TestAnalyze runs what "istioctl analyze --all-namespaces" runs over each cluster of each
 // case, and holds cases/istioctl-analyze.yaml to it, which the scoreboard shows beside what we say. Of
@@ -67,7 +65,7 @@ func TestAnalyze(t *testing.T) {
 		}
 	}
 	file := filepath.Join(folder, corpus.AnalyzeFile)
-	if *update {
+	if *golden.Update {
 		text, err := yaml.Marshal(got)
 		if err != nil {
 			t.Fatal(err)
