@@ -42,12 +42,9 @@ func TestTopologiesListed(t *testing.T) {
 		}
 		n++
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
-			mesh, err := fleet.StartMesh(ctx, top)
-			if err != nil {
-				t.Fatal(err)
-			}
+			mesh := start(t, ctx, top)
 			defer func() {
 				if err := mesh.Stop(context.WithoutCancel(ctx)); err != nil {
 					t.Error(err)
