@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -15,7 +16,8 @@ import (
 // are of their own, so that all else of a seed is the same without them.
 func (d *drawing) features(seed uint64) {
 	d.Rand = rand.New(rand.NewPCG(seed, 1))
-	ambient := d.chance(35)
+	remote := slices.ContainsFunc(d.topology.Clusters, func(c topology.Cluster) bool { return c.RemoteOf != "" })
+	ambient := d.chance(35) && !remote // every ambient cluster of the bed has an istiod of its own
 	native := d.chance(30)
 	global := map[string]bool{}
 	for _, s := range d.services {
@@ -60,10 +62,8 @@ func (d *drawing) ambient(i int, global map[string]bool) {
 			s.Labels = map[string]string{"istio.io/global": "true"}
 		}
 	}
-	if c.RemoteOf != "" { // nobody makes Gateways of the Gateway API what they stand for
-		return
-	}
-	if c.Network != "" && d.chance(50) {
+	// Without ambient mode across networks istiod has no class of east-west gateways.
+	if c.Network != "" && d.chance(50) && c.Env[istio.EnvAmbientMultiNetwork] == "" {
 		g := topology.Gateway{Name: "ambient", Class: "istio-east-west"}
 		if d.chance(85) {
 			g.IPs = []string{fmt.Sprintf("127.%d.200.%d", 2+i, 1+d.IntN(200))}

@@ -77,8 +77,7 @@ func hold(t *testing.T, top topology.Topology, n *tally) {
 	}
 }
 
-// start starts the mesh of a topology. On a busy machine an istiod may never make what a Gateway of the Gateway API
-// stands for, when it is there before its classes are: one that is started again does.
+// start starts the mesh of a topology, again where a busy machine was not in time.
 func start(t *testing.T, ctx context.Context, top topology.Topology) *bed.Mesh {
 	t.Helper()
 	var failures error
