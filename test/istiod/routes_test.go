@@ -57,8 +57,8 @@ func holdRoutes(t *testing.T, ctx context.Context, v *istio.View, source istio.S
 	return n
 }
 
-// route is a target in words: of which port is said only by some VirtualServices, and is a matter of
-// the endpoints otherwise.
+// routesOf are targets in words: which port it is only some VirtualServices say, and is a matter of the
+// endpoints otherwise.
 func routesOf(predicted []istio.RoutedTo, got []ads.RouteTarget) []string {
 	var out []string
 	add := func(host, subset string, conditional bool) {
