@@ -3,6 +3,7 @@ module github.com/kubectl-mesh/kubectl-mesh
 go 1.26.0
 
 require (
+	github.com/DataDog/datadog-agent/pkg/template v0.85.4
 	github.com/agnivade/levenshtein v1.2.2
 	github.com/awalterschulze/gographviz v2.0.3+incompatible
 	github.com/fatih/color v1.18.0

@@ -197,7 +197,7 @@ func TestErrorsEndWithAHint(t *testing.T) {
 			[]string{"judge", "--timeout", "soon"},
 			"error: invalid argument \"soon\" for \"--timeout\" flag: \"soon\" is not a time: give one such as 30s or 2m\nSee 'kubectl mesh-test judge --help'\n",
 		},
-		"an unknown format":     {[]string{"judge", "-o", "xml"}, "error: there is no output format \"xml\"; -o takes one of table, wide, json, yaml, name, jsonpath=…, custom-columns=…\n"},
+		"an unknown format":     {[]string{"judge", "-o", "xml"}, "error: there is no output format \"xml\"; -o takes one of table, wide, json, yaml, name, jsonpath=…, go-template=…, custom-columns=…\n"},
 		"an unknown severity":   {[]string{"judge", "--fail-on", "fatal"}, "error: there is no severity \"fatal\"; --fail-on takes one of error, warning, note, never\n"},
 		"an unknown color mode": {[]string{"judge", "--color", "blue"}, "error: there is no color mode \"blue\"; --color takes one of auto, always, never\n"},
 		"no such folder":        {[]string{"judge", "--from", "nowhere"}, "error: --from nowhere: there is no such file or folder; \"kubectl mesh-test dump\" writes what is wanted\n"},

@@ -138,7 +138,7 @@ func TestParseFormat(t *testing.T) {
 		}
 	}
 	_, err := ParseFormat("xml")
-	if err == nil || err.Error() != `there is no output format "xml"; -o takes one of table, wide, json, yaml, name, jsonpath=…, custom-columns=…` {
+	if err == nil || err.Error() != `there is no output format "xml"; -o takes one of table, wide, json, yaml, name, jsonpath=…, go-template=…, custom-columns=…` {
 		t.Error(err)
 	}
 }

@@ -62,11 +62,6 @@ func ParseFormat(s string, extra ...Format) (Format, error) {
 	if isTemplate(s) {
 		return Format(s), checkTemplate(s)
 	}
-	if strings.HasPrefix(s, "go-template") {
-		return "", fmt.Errorf(
-			"-o go-template is not there, as it makes each binary a fifth larger: take -o %s, or -o json and jq", strings.Join(Templates, ", "),
-		)
-	}
 	return "", fmt.Errorf(
 		"there is no output format %q; -o takes one of %s",
 		s,

@@ -8,17 +8,22 @@ import (
 	"slices"
 	"strings"
 
+	// text/template without methods: with them the linker keeps every exported method of all types.
+	template "github.com/DataDog/datadog-agent/pkg/template/text"
 	"k8s.io/client-go/util/jsonpath"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/printable"
 )
 
-// jsonPath begins the format that picks something out of a document, as kubectl's does:
-// jsonpath={.summary.errors}. Templates of Go would make each binary a fifth larger.
-const jsonPath = "jsonpath="
+// The formats that pick something out of a document, as kubectl's do: jsonpath={.summary.errors} and
+// go-template={{.summary.errors}}.
+const (
+	jsonPath   = "jsonpath="
+	goTemplate = "go-template="
+)
 
 // Templates are the formats that take a template.
-var Templates = []string{jsonPath + "…", customColumns + "…"}
+var Templates = []string{jsonPath + "…", goTemplate + "…", customColumns + "…"}
 
 // Kind is the format without its template: JSON where something is picked out of a document.
 func (f Format) Kind() Format {
@@ -31,7 +36,9 @@ func (f Format) Kind() Format {
 // IsText reports whether the format is for people, and not a document or a list of names.
 func (f Format) IsText() bool { return slices.Contains([]Format{Table, Wide, Short, Markdown}, f) }
 
-func isTemplate(s string) bool { return strings.HasPrefix(s, jsonPath) || isColumns(s) }
+func isTemplate(s string) bool {
+	return strings.HasPrefix(s, jsonPath) || strings.HasPrefix(s, goTemplate) || isColumns(s)
+}
 
 func isColumns(s string) bool {
 	return strings.HasPrefix(s, customColumns) || strings.HasPrefix(s, bareColumns)
@@ -47,6 +54,13 @@ func checkTemplate(s string) error {
 func parseTemplate(s string) (func(io.Writer, any) error, error) {
 	if isColumns(s) {
 		return parseColumns(s)
+	}
+	if text, ok := strings.CutPrefix(s, goTemplate); ok {
+		t, err := template.New("output").Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("-o %s: %w", s, err)
+		}
+		return func(w io.Writer, data any) error { return t.Execute(w, data) }, nil
 	}
 	text := strings.TrimPrefix(s, jsonPath)
 	if !strings.Contains(text, "{") { // kubectl takes .summary.errors for {.summary.errors}

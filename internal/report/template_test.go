@@ -14,7 +14,11 @@ func TestTemplates(t *testing.T) {
 		"jsonpath={.summary.errors}":                      "2",
 		"jsonpath=.summary.errors":                        "2",
 		`jsonpath={range .findings[*]}{.code}{"\n"}{end}`: "CERT002\nCERT004\nCERT032\nCERT021\n",
-		`jsonpath={.findings[1].evidence[1].value}`:       `CN=\x1b[31mred\u202e,` + "\nO=evil",
+		"go-template={{.summary.errors}}":                 "2",
+		`go-template={{range $i, $f := .findings}}{{if $i}},{{end}}{{.code}}{{end}}{{printf "\n%d" (len .findings)}}`: "CERT002,CERT004,CERT032,CERT021\n4",
+		`go-template={{if eq .summary.errors 2.0}}{{.nothing}}{{end}}`:                                                "<no value>",
+		`go-template={{(index (index .findings 1).evidence 1).value}}`:                                                `CN=\x1b[31mred\u202e,` + "\nO=evil",
+		`jsonpath={.findings[1].evidence[1].value}`:                                                                   `CN=\x1b[31mred\u202e,` + "\nO=evil",
 	} {
 		f, err := ParseFormat(format)
 		if err != nil {
@@ -31,17 +35,19 @@ func TestTemplates(t *testing.T) {
 			t.Errorf("%s writes %q, want %q", format, out.String(), want)
 		}
 	}
-	for _, format := range []string{"jsonpath={.summary", "jsonpath={.findings[}", "custom-columns=CODE:{.code"} {
+	for _, format := range []string{"jsonpath={.summary", "jsonpath={.findings[}", "custom-columns=CODE:{.code", "go-template={{.summary", "go-template={{nosuch 1}}"} {
 		if _, err := ParseFormat(format); err == nil || !strings.Contains(err.Error(), "-o "+format) {
 			t.Errorf("%s: %v, want an error that names it", format, err)
 		}
 	}
-	f, err := ParseFormat("jsonpath={.nothing}")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := Encode(&bytes.Buffer{}, f, document); err == nil {
-		t.Error("a field that is not there is no error")
+	for _, format := range []string{"jsonpath={.nothing}", "go-template={{index .findings 99}}", "go-template={{.kind.nothing}}"} {
+		f, err := ParseFormat(format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Encode(&bytes.Buffer{}, f, document); err == nil || !strings.Contains(err.Error(), "-o "+format) {
+			t.Errorf("%s: %v, want an error that names it", format, err)
+		}
 	}
 	if f, err := ParseFormat("yml"); f != YAML || err != nil {
 		t.Errorf("yml is %q, %v", f, err)
