@@ -127,8 +127,8 @@ func takeNamespace(f *finding.Finding, c *model.Cluster, ns *corev1.Namespace, h
 	tag := cmp.Or(map[string]string{"enabled": istio.DefaultRevision}[value], value)
 	return append(
 		out,
-		finding.Say("Or let tag %s lead to a revision: istioctl tag set %s --revision %s --overwrite. Then restart the workloads.",
-			tag, tag, revisions[0]).Otherwise(),
+		finding.Say("Or let tag %s lead to a revision, for all namespaces that ask for it: istioctl --context=%s tag set %s --revision %s "+
+			"--overwrite. Then restart the workloads.", tag, c.Context, tag, revisions[0]).Otherwise(),
 	)
 }
 

@@ -158,9 +158,9 @@ func leftOver(p pass) {
 				f.Fix = []finding.Step{
 					remove,
 					finding.Say(
-						"Then let the revision that is there check them: istioctl tag set default --revision %s, or defaultRevision in the values of "+
-							"chart base.",
-						installedRevisions(c)[0],
+						"Then let the revision that is there check them: istioctl --context=%s tag set default --revision %s, or defaultRevision in the "+
+							"values of chart base.",
+						c.Context, installedRevisions(c)[0],
 					),
 				}
 			}

@@ -144,7 +144,7 @@ func ofRevision(c *model.Cluster, p *facts.Pod, known []string) []finding.Step {
 			finding.Say("Give the namespace the label of a revision that is there (%s) in place of %s:", finding.List(known), model.LabelInjection).
 				By(
 					finding.Kubectl(c.Context, "label", "namespace", p.Namespace, model.LabelInjection+"-", istio.LabelRevision+"="+revision)),
-			finding.Say("Or install the revision tag default for it: istioctl tag set default --revision REVISION."),
+			finding.Say("Or install the revision tag default for it: istioctl --context=%s tag set default --revision REVISION.", c.Context),
 		}
 	}
 	if namespace[istio.LabelRevision] == "" {

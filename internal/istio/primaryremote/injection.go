@@ -92,8 +92,8 @@ func injectorGone(p pass, c *model.Cluster) {
 			Effect: "pods in " + finding.List(asking) + " are not created",
 			Fix: []finding.Step{
 				finding.Say(
-					"If it is a revision tag, let it point to a revision that is there: istioctl tag set TAG --revision REVISION --overwrite, " +
-						"or revisionTags in the values of that installation.",
+					"If it is a revision tag, let it point to a revision that is there: istioctl --context=%s tag set TAG --revision REVISION "+
+						"--overwrite, or revisionTags in the values of that installation.", c.Context,
 				),
 				finding.Say("Else label the namespaces with the revision or tag that is there, and restart their workloads."),
 			},
