@@ -26,7 +26,7 @@ const most = 1 << 20
 const mostCertificates = 32
 
 // accessOf is what a trimmed Secret says of a data key, or what the kubeconfig does.
-func accessOf(kubeconfig []byte, m *metav1.ObjectMeta, id string) facts.Access {
+func accessOf(k *reduction, m *metav1.ObjectMeta, id string) facts.Access {
 	var out facts.Access
 	if known := m.Annotations[annotationAccess+id]; known != "" {
 		if json.Unmarshal([]byte(known), &out) != nil {
@@ -34,7 +34,7 @@ func accessOf(kubeconfig []byte, m *metav1.ObjectMeta, id string) facts.Access {
 		}
 		return out
 	}
-	out = reduceAccess(kubeconfig)
+	out = k.access
 	if out.Kind != "" {
 		out.Created = m.CreationTimestamp.UTC()
 	}
@@ -58,11 +58,7 @@ func LoadKubeconfig(kubeconfig []byte) (*clientcmdapi.Config, bool) {
 }
 
 // reduceAccess takes out of a kubeconfig what may be kept of its current context.
-func reduceAccess(kubeconfig []byte) facts.Access {
-	config, ok := LoadKubeconfig(kubeconfig)
-	if !ok {
-		return facts.Access{}
-	}
+func reduceAccess(config *clientcmdapi.Config) facts.Access {
 	context := config.Contexts[config.CurrentContext]
 	if context == nil || config.Clusters[context.Cluster] == nil {
 		return facts.Access{}

@@ -1,12 +1,16 @@
 package resources
 
 import (
+	"crypto/sha256"
 	"slices"
 	"strings"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 )
 
 // Annotations that hold, in a trimmed remote secret, what its kubeconfigs no
@@ -16,9 +20,55 @@ const (
 	annotationInsecure = "insecure.kubectl-mesh.dev/" // what istiod refuses in it by default
 )
 
+// reduction is what is kept of a kubeconfig: nothing that lets anybody in.
+type reduction struct {
+	server, identity, problem string
+	invalid                   string   // why istiod makes no client of it
+	insecure                  []string // what istiod refuses in it by default
+	access                    facts.Access
+	bare                      string // one in its place, which leads to the same server
+}
+
+// reductions are those of the kubeconfigs that were read, by the SHA-256 of each. A fleet of n clusters has
+// n² remote secrets, and mostly n kubeconfigs: "istioctl create-remote-secret" writes the same
+// one for each control plane.
+var reductions sync.Map
+
+// reduced is what is kept of a kubeconfig, which may be one that was reduced before.
+func reduced(kubeconfig []byte) *reduction {
+	sum := sha256.Sum256(kubeconfig)
+	if known, ok := reductions.Load(sum); ok {
+		return known.(*reduction)
+	}
+	out := reduce(kubeconfig)
+	out.bare = string(bareKubeconfig(out.server, out.problem))
+	reductions.Store(sum, out)
+	return out
+}
+
+func reduce(kubeconfig []byte) *reduction {
+	switch {
+	case len(kubeconfig) == 0:
+		return &reduction{problem: problemEmpty, invalid: problemEmpty}
+	case len(kubeconfig) > most:
+		return &reduction{problem: problemTooLarge, invalid: problemTooLarge}
+	}
+	config, ok := LoadKubeconfig(kubeconfig)
+	if !ok {
+		return &reduction{problem: problemUnreadable, invalid: problemUnreadable}
+	}
+	out := &reduction{access: reduceAccess(config)}
+	out.server, out.identity, out.problem = leads(config)
+	if c := config.Contexts["c"]; c != nil && c.AuthInfo == "" && config.Clusters["c"] != nil && len(config.AuthInfos) == 0 {
+		return out // a bare one, which stands for one that nothing is wrong with
+	}
+	out.invalid, out.insecure = invalid(config), insecure(config)
+	return out
+}
+
 // refused says what keeps istiod from using the kubeconfig of a data key, of a
 // Secret that is trimmed or not (pkg/kube/util.go, NewUntrustedRestConfig).
-func refused(kubeconfig []byte, annotations map[string]string, id string) (why string, ways []string) {
+func refused(k *reduction, annotations map[string]string, id string) (why string, ways []string) {
 	why = annotations[annotationInvalid+id]
 	if known := annotations[annotationInsecure+id]; known != "" {
 		ways = strings.Split(known, ",")
@@ -26,20 +76,7 @@ func refused(kubeconfig []byte, annotations map[string]string, id string) (why s
 	if why != "" || ways != nil {
 		return why, ways
 	}
-	if len(kubeconfig) == 0 {
-		return problemEmpty, nil
-	}
-	if len(kubeconfig) > most {
-		return problemTooLarge, nil
-	}
-	config, ok := LoadKubeconfig(kubeconfig)
-	if !ok {
-		return problemUnreadable, nil
-	}
-	if c := config.Contexts["c"]; c != nil && c.AuthInfo == "" && config.Clusters["c"] != nil && len(config.AuthInfos) == 0 {
-		return "", nil // a bare one, which stands for one that nothing is wrong with
-	}
-	return invalid(config), insecure(config)
+	return k.invalid, k.insecure
 }
 
 func annotateRefused(m *metav1.ObjectMeta, id, why string, ways []string) {

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
@@ -53,17 +54,14 @@ func trimRemoteSecret(s *corev1.Secret) *corev1.Secret {
 		metav1.SetMetaDataAnnotation(&out.ObjectMeta, config.AnnotationCluster, v)
 	}
 	keep := func(id string, kubeconfig []byte) {
-		server, identity, problem := reduceKubeconfig(kubeconfig)
-		if identity == "" {
-			identity = s.Annotations[annotationIdentity+id]
-		}
-		if identity != "" {
+		k := reduced(kubeconfig)
+		if identity := cmp.Or(k.identity, s.Annotations[annotationIdentity+id]); identity != "" {
 			metav1.SetMetaDataAnnotation(&out.ObjectMeta, annotationIdentity+id, identity)
 		}
-		invalid, insecure := refused(kubeconfig, s.Annotations, id)
+		invalid, insecure := refused(k, s.Annotations, id)
 		annotateRefused(&out.ObjectMeta, id, invalid, insecure)
-		annotateAccess(&out.ObjectMeta, id, accessOf(kubeconfig, &s.ObjectMeta, id))
-		out.Data[id] = bareKubeconfig(server, problem)
+		annotateAccess(&out.ObjectMeta, id, accessOf(k, &s.ObjectMeta, id))
+		out.Data[id] = []byte(k.bare)
 	}
 	for id, kubeconfig := range s.Data {
 		keep(id, kubeconfig)
@@ -79,12 +77,11 @@ func RemoteSecretsOf(s *corev1.Secret) []facts.RemoteSecret {
 	var out []facts.RemoteSecret
 	for _, id := range slices.Sorted(maps.Keys(s.Data)) {
 		r := facts.RemoteSecret{Name: s.Name, Namespace: s.Namespace, ClusterID: id, Owner: owner.Of(&s.ObjectMeta)}
-		r.Server, r.Identity, r.Problem = reduceKubeconfig(s.Data[id])
-		if r.Identity == "" {
-			r.Identity = s.Annotations[annotationIdentity+id]
-		}
-		r.Invalid, r.Insecure = refused(s.Data[id], s.Annotations, id)
-		r.Access = accessOf(s.Data[id], &s.ObjectMeta, id)
+		k := reduced(s.Data[id])
+		r.Server, r.Problem = k.server, k.problem
+		r.Identity = cmp.Or(k.identity, s.Annotations[annotationIdentity+id])
+		r.Invalid, r.Insecure = refused(k, s.Annotations, id)
+		r.Access = accessOf(k, &s.ObjectMeta, id)
 		r.Modified = s.CreationTimestamp.Time
 		for _, f := range s.ManagedFields {
 			if f.Time != nil && f.Time.After(r.Modified) {
@@ -122,19 +119,9 @@ func SecretsOf(entries []facts.RemoteSecret) []*corev1.Secret {
 	return out
 }
 
-// reduceKubeconfig takes out of a kubeconfig where its current context leads,
+// leads takes out of a kubeconfig where its current context leads,
 // and the subject that its token claims. The problem never quotes the input.
-func reduceKubeconfig(kubeconfig []byte) (server, identity, problem string) {
-	if len(kubeconfig) == 0 {
-		return "", "", problemEmpty
-	}
-	if len(kubeconfig) > most {
-		return "", "", problemTooLarge
-	}
-	config, ok := LoadKubeconfig(kubeconfig)
-	if !ok {
-		return "", "", problemUnreadable
-	}
+func leads(config *clientcmdapi.Config) (server, identity, problem string) {
 	context := config.Contexts[config.CurrentContext]
 	if context == nil {
 		return "", "", problemNoContext
