@@ -23,10 +23,11 @@ import (
 
 // Limits that hold on any machine, for they are relative.
 const (
-	mostTime   = 0.25 // of the wall time of two kubectl and a diff
-	mostMemory = 0.60 // of the peak memory of one of these kubectl
-	mostGrowth = 0.25 // from two clusters to twenty
-	mostTrips  = 5    // round trips of the slowest cluster
+	mostTime    = 0.25 // of the wall time of two kubectl and a diff
+	mostOfLeast = 2.0  // of that of a bare program which reads what these kubectl read
+	mostMemory  = 0.60 // of the peak memory of one of these kubectl
+	mostGrowth  = 0.25 // from two clusters to twenty
+	mostTrips   = 5    // round trips of the slowest cluster
 )
 
 const rtt = 100 * time.Millisecond
@@ -60,11 +61,12 @@ func bench(ctx context.Context, b *table, bin, only string, rounds int) error {
 	}
 	defer os.RemoveAll(home)
 
-	measure := filepath.Join(home, "measure")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", measure, "./bench/measure").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", home, "./bench/measure", "./bench/bare").
+		CombinedOutput(); err != nil {
 		return fmt.Errorf("building what measures: %w\n%s", err, out)
 	}
-	r := runner{home: home, measure: measure, rounds: rounds}
+	bare := filepath.Join(home, "bare")
+	r := runner{home: home, measure: filepath.Join(home, "measure"), rounds: rounds}
 
 	fmt.Fprintf(b.w, "Medians of %d rounds (%d on large fleets), the commands in turn; %s/%s, %d CPUs.\n\n",
 		rounds, scaleRounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
@@ -74,11 +76,11 @@ func bench(ctx context.Context, b *table, bin, only string, rounds int) error {
 		names   []string // measured on one fleet
 		measure func() error
 	}{
-		{[]string{"start"}, func() error { return startUp(ctx, b, r, bin, kubectl) }},
+		{[]string{"start"}, func() error { return startUp(ctx, b, r, bin, kubectl, bare) }},
 		{[]string{"diff", "far"}, func() error {
 			return onSmallFleet(ctx, b, func(fleet *bed.Fleet) error {
 				if wanted.MatchString("diff") {
-					if err := againstKubectl(ctx, b, r, plugin("certs"), kubectl, fleet); err != nil {
+					if err := againstKubectl(ctx, b, r, plugin("certs"), kubectl, bare, fleet); err != nil {
 						return err
 					}
 				}
@@ -121,12 +123,12 @@ func onSmallFleet(ctx context.Context, b *table, measure func(*bed.Fleet) error)
 
 // againstKubectl puts mesh-certs diff beside the command that compares two
 // Secrets by hand.
-func againstKubectl(ctx context.Context, b *table, r runner, binary, kubectl string, fleet *bed.Fleet) error {
+func againstKubectl(ctx context.Context, b *table, r runner, binary, kubectl, bare string, fleet *bed.Fleet) error {
 	get := func(cluster string) string {
 		return fmt.Sprintf(`%s --context=%s -n istio-system get secret cacerts -o jsonpath='{.data.root-cert\.pem}'`, kubectl, cluster)
 	}
 	byHand := fmt.Sprintf("diff <(%s) <(%s)", get("east"), get("west"))
-	var ours, theirs, theirOne []usage
+	var ours, theirs, theirOne, least []usage
 	for i := range r.rounds + 1 {
 		for _, c := range []struct {
 			out  *[]usage
@@ -135,6 +137,7 @@ func againstKubectl(ctx context.Context, b *table, r runner, binary, kubectl str
 			{&ours, []string{binary, "diff", "--contexts", "east,west"}},
 			{&theirs, []string{"bash", "-c", byHand}},
 			{&theirOne, []string{"bash", "-c", "exec " + get("east")}},
+			{&least, []string{bare, "east", "west"}},
 		} {
 			u, err := r.run(ctx, fleet.Kubeconfig(), c.args...)
 			if err != nil {
@@ -146,6 +149,8 @@ func againstKubectl(ctx context.Context, b *table, r runner, binary, kubectl str
 		}
 	}
 	b.against("mesh-certs diff, wall time, against two kubectl and diff", ours, theirs, wallTime, mostTime)
+	b.against("mesh-certs diff, wall time, against a bare program of client-go that reads the two Secrets", ours, least, wallTime, mostOfLeast)
+	b.against("that bare program, wall time, against two kubectl and diff", least, theirs, wallTime, math.Inf(1))
 	b.against("mesh-certs diff, peak memory, against one of these kubectl", ours, theirOne, peakMemory, mostMemory)
 	return nil
 }
