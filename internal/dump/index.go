@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -93,6 +94,9 @@ func (a answers) Answer(pod podaccess.Pod, at string) ([]byte, error) {
 
 // digest is what the index says of a file's content.
 func digest(text []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(text)) }
+
+// shown is digest of what was written into a sum.
+func shown(sum hash.Hash) string { return fmt.Sprintf("sha256:%x", sum.Sum(nil)) }
 
 // IndexedRead is how the read of a row ended.
 type IndexedRead struct {

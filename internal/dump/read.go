@@ -107,7 +107,8 @@ func readIndexed(files *input.Files, text []byte, o Options) (*Fleet, error) {
 		}
 		for _, row := range o.Rows {
 			read := entry.Reads[row.About().File]
-			there := len(row.Objects(&c))
+			there := 0
+			row.Each(&c, func(runtime.Object) { there++ })
 			row.SetState(&c, read.State, read.Reason) // an object in the folder can be another row's
 			if read.Served != "" {
 				row.SetServed(&c, read.Served)

@@ -1,12 +1,15 @@
 package dump
 
 import (
-	"bytes"
+	"bufio"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -58,8 +61,8 @@ func writeFolder(final string, fleet *facts.Fleet, rows resource.Set, said map[s
 	if err := os.WriteFile(filepath.Join(dir, unfinished), nil, 0o644); err != nil {
 		return err
 	}
-	err = write(fleet, rows, said, func(name string, text []byte) error {
-		return writeFile(filepath.Join(dir, filepath.FromSlash(name)), text)
+	err = write(fleet, rows, said, func(name string, fill func(io.Writer) error) error {
+		return writeFile(filepath.Join(dir, filepath.FromSlash(name)), fill)
 	})
 	if err != nil {
 		return err
@@ -67,8 +70,11 @@ func writeFolder(final string, fleet *facts.Fleet, rows resource.Set, said map[s
 	return finish(dir, final)
 }
 
-// write gives the files of a dump to put, the index last.
-func write(fleet *facts.Fleet, rows resource.Set, said map[string][]podaccess.Answer, put func(name string, text []byte) error) error {
+// put writes a file, which fill fills.
+type put func(name string, fill func(io.Writer) error) error
+
+// write gives the files of a dump to put, the index last. Objects are made and written one after another.
+func write(fleet *facts.Fleet, rows resource.Set, said map[string][]podaccess.Answer, put put) error {
 	idx := NewIndex(fleet.At.UTC())
 	idx.Beyond = fleet.Beyond
 	taken := map[string]bool{IndexFile: true, unfinished: true}
@@ -78,39 +84,28 @@ func write(fleet *facts.Fleet, rows resource.Set, said map[string][]podaccess.An
 			Context: c.Context, Folder: folder(c.Context, taken), Server: c.Server, SystemNamespace: c.SystemNamespace,
 			Unreached: c.Unreached, Reads: map[string]IndexedRead{}, Files: map[string]string{},
 		}
-		put := func(file string, text []byte) error {
-			entry.Has(file, text)
-			if err := put(entry.Folder+"/"+file, text); err != nil {
-				return fmt.Errorf("%s: %s: %w", c.Context, file, err)
-			}
-			return nil
-		}
-		written := map[string]bool{}
-		for _, row := range rows {
-			file := row.About().File
-			all := row.Objects(c)
-			if state, reason := row.State(c); state != facts.NotAsked {
-				entry.Reads[file] = IndexedRead{state, reason, count(state, all), row.Served(c)}
-			}
-			objects := slices.DeleteFunc(all, func(o runtime.Object) bool {
-				id := fmt.Sprintf("%T %s", o, resource.Key(o))
-				defer func() { written[id] = true }()
-				return written[id] // one object can belong to two rows
-			})
-			text, err := manifests(objects)
+		put := func(file string, fill func(io.Writer) error) error {
+			sum := sha256.New()
+			err := put(entry.Folder+"/"+file, func(w io.Writer) error { return fill(io.MultiWriter(w, sum)) })
 			if err != nil {
 				return fmt.Errorf("%s: %s: %w", c.Context, file, err)
 			}
-			if len(text) == 0 {
-				continue
-			}
-			if err := put(file+ending, text); err != nil {
+			entry.Files[file] = shown(sum)
+			return nil
+		}
+		seen := map[written]bool{}
+		for _, row := range rows {
+			if err := writeRow(c, row, &entry, seen, put); err != nil {
 				return err
 			}
 		}
 		for n, a := range said[c.Context] {
 			file := fmt.Sprintf("%s/%d", answersDir, n+1)
-			if err := put(file, a.Text); err != nil {
+			err := put(file, func(w io.Writer) error {
+				_, err := w.Write(a.Text)
+				return err
+			})
+			if err != nil {
 				return err
 			}
 			entry.Answers = append(entry.Answers, IndexedAnswer{Namespace: a.Namespace, Pod: a.Pod, Path: a.Path, File: file})
@@ -121,7 +116,48 @@ func write(fleet *facts.Fleet, rows resource.Set, said map[string][]podaccess.An
 	if err != nil {
 		return err
 	}
-	return put(IndexFile, text)
+	return put(IndexFile, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+// written is an object that was written: one object can belong to two rows.
+type written struct {
+	kind reflect.Type
+	key  string
+}
+
+// writeRow writes the objects of a row that are not written yet, into a file if there are any, and says in the index
+// what became of the read.
+func writeRow(c *facts.Cluster, row resource.Resource, entry *IndexedCluster, seen map[written]bool, put put) error {
+	file := row.About().File
+	all := 0
+	var fresh []bool // of the objects, in their order
+	row.Each(c, func(o runtime.Object) {
+		id := written{reflect.TypeOf(o), resource.Key(o)}
+		fresh = append(fresh, !seen[id])
+		seen[id] = true
+		all++
+	})
+	state, reason := row.State(c)
+	if state != facts.NotAsked {
+		entry.Reads[file] = IndexedRead{state, reason, count(state, all), row.Served(c)}
+	}
+	if !slices.Contains(fresh, true) {
+		return nil
+	}
+	return put(file+ending, func(w io.Writer) (err error) {
+		at, first := 0, true
+		row.Each(c, func(o runtime.Object) {
+			if err == nil && fresh[at] {
+				err = writeManifest(w, o, first)
+				first = false
+			}
+			at++
+		})
+		return err
+	})
 }
 
 // answersDir is the folder in that of a cluster with what pods said.
@@ -169,45 +205,46 @@ func finish(dir, final string) error {
 }
 
 // count is how many objects there are of a row that was read.
-func count(state facts.State, objects []runtime.Object) *int {
+func count(state facts.State, objects int) *int {
 	if state != facts.OK {
 		return nil
 	}
-	n := len(objects)
-	return &n
+	return &objects
 }
 
-// manifests renders objects as one file of YAML documents.
-func manifests(objects []runtime.Object) ([]byte, error) {
-	var out bytes.Buffer
-	for i, o := range objects {
-		o = o.DeepCopyObject()
-		gvks, _, err := kinds.Scheme().ObjectKinds(o)
-		if err != nil {
-			return nil, err
-		}
-		o.GetObjectKind().SetGroupVersionKind(gvks[0])
-		text, err := yaml.Marshal(o)
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 {
-			out.WriteString("---\n")
-		}
-		out.Write(text)
+// writeManifest writes an object as a YAML document.
+func writeManifest(w io.Writer, o runtime.Object, first bool) error {
+	o = o.DeepCopyObject()
+	gvks, _, err := kinds.Scheme().ObjectKinds(o)
+	if err != nil {
+		return err
 	}
-	return out.Bytes(), nil
+	o.GetObjectKind().SetGroupVersionKind(gvks[0])
+	text, err := yaml.Marshal(o)
+	if err != nil {
+		return err
+	}
+	if !first {
+		text = append([]byte("---\n"), text...)
+	}
+	_, err = w.Write(text)
+	return err
 }
 
 // ending is that of the files that are written.
 const ending = ".yaml"
 
 // writeFile writes a file and the folders above it.
-func writeFile(path string, text []byte) error {
+func writeFile(path string, fill func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(path, text, 0o644)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	buffer := bufio.NewWriter(file)
+	return errors.Join(fill(buffer), buffer.Flush(), file.Close())
 }
 
 // longestFolder is how long a folder's name may be: file systems take 255 bytes.

@@ -153,7 +153,9 @@ type Resource interface {
 	Trim(o runtime.Object) runtime.Object
 	// Intake takes in the objects of one read.
 	Intake(c *facts.Cluster) Intake
-	// Objects are what a cluster's facts hold, as objects.
+	// Each hands over what a cluster's facts hold, as objects, one after another: all at once are several times as
+	// large as what the facts keep of them. Objects are all of them.
+	Each(c *facts.Cluster, use func(runtime.Object))
 	Objects(c *facts.Cluster) []runtime.Object
 	// Empty is the state of a read that found nothing: an object is absent, a list has no items.
 	Empty() facts.State

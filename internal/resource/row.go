@@ -24,7 +24,7 @@ type Row[V any] struct {
 	typed   func(runtime.Object) bool
 	trim    func(runtime.Object) runtime.Object
 	intake  func() taker[V]
-	objects func(V) []runtime.Object
+	each    func(V, func(runtime.Object))
 	// empty is the state of a read that found nothing.
 	empty facts.State
 }
@@ -62,7 +62,7 @@ func One[L, T any, PL Object[L], P Object[T]](about About, b Belonging[P], trim 
 			order: func() {},
 		}
 	}
-	row.objects = func(v P) []runtime.Object { return []runtime.Object{v} }
+	row.each = func(v P, use func(runtime.Object)) { use(v) }
 	row.trim = func(o runtime.Object) runtime.Object { return trim(o.(P)) }
 	return row
 }
@@ -101,12 +101,10 @@ func Made[L, T, O any, PL Object[L], P Object[T]](about About, b Belonging[P], k
 			list: &out,
 		}
 	}
-	row.objects = func(values []O) []runtime.Object {
-		var out []runtime.Object
+	row.each = func(values []O, use func(runtime.Object)) {
 		for i := range values {
-			out = append(out, object(&values[i]))
+			use(object(&values[i]))
 		}
-		return out
 	}
 	row.trim = func(o runtime.Object) runtime.Object { return object(keep()(o.(P))) }
 	return row
@@ -126,12 +124,10 @@ func Grouped[L, T, O any, PL Object[L], P Object[T]](
 			order: func() {},
 		}
 	}
-	row.objects = func(values []O) []runtime.Object {
-		var out []runtime.Object
+	row.each = func(values []O, use func(runtime.Object)) {
 		for _, o := range objects(values) {
-			out = append(out, o)
+			use(o)
 		}
-		return out
 	}
 	row.trim = func(o runtime.Object) runtime.Object { return trim(o.(P)) }
 	return row
@@ -264,13 +260,18 @@ func (r *Row[V]) Trim(o runtime.Object) runtime.Object {
 	return r.trim(o)
 }
 
-// Objects are what a cluster's facts hold, as objects.
-func (r *Row[V]) Objects(c *facts.Cluster) []runtime.Object {
-	read := r.Of(c)
-	if read.State != facts.OK && r.empty == facts.Absent {
-		return nil
+// Each hands over what a cluster's facts hold, as objects, one after another.
+func (r *Row[V]) Each(c *facts.Cluster, use func(runtime.Object)) {
+	if read := r.Of(c); read.State == facts.OK || r.empty != facts.Absent {
+		r.each(read.Value, use)
 	}
-	return r.objects(read.Value)
+}
+
+// Objects are those of Each.
+func (r *Row[V]) Objects(c *facts.Cluster) []runtime.Object {
+	var out []runtime.Object
+	r.Each(c, func(o runtime.Object) { out = append(out, o) })
+	return out
 }
 
 // Empty is the state of a read that found nothing: an object is absent, a list has no items.
