@@ -30,6 +30,8 @@ type Server struct {
 	Objects []runtime.Object
 	// Before sees every request first, and returns true when it has answered it.
 	Before func(http.ResponseWriter, *http.Request) bool
+
+	version string // of lists; "" for one that does not change
 }
 
 // ServeHTTP answers one request.
@@ -97,11 +99,15 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, q question) {
 	for _, o := range s.find(q, labelled, named) {
 		items = append(items, o.Object)
 	}
-	Answer(w, http.StatusOK, List(q.version, q.listKind(), "", items...))
+	page := List(q.version, q.listKind(), "", items...)
+	if s.version != "" {
+		page["metadata"].(map[string]any)["resourceVersion"] = s.version
+	}
+	Answer(w, http.StatusOK, page)
 }
 
 // List is one page of a list, and where the next one begins.
-func List(version schema.GroupVersion, kind, next string, items ...runtime.Object) any {
+func List(version schema.GroupVersion, kind, next string, items ...runtime.Object) map[string]any {
 	return map[string]any{
 		"apiVersion": version.String(), "kind": kind,
 		"metadata": map[string]any{"resourceVersion": "1", "continue": next}, "items": items,

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,6 +80,12 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 		if err := errors.Join(failOn.Check(), c.inTime.check(), c.choose()); err != nil {
 			return err
 		}
+		if err := c.inTime.watchable(output, format, c.with); err != nil {
+			return err
+		}
+		if c.inTime.watched {
+			return c.follow(cmd.Context(), output, format, failOn)
+		}
 		if c.with.Given() {
 			return c.checkWith(cmd, verifying{output, format, failOn, c.inTime, c.with})
 		}
@@ -114,6 +121,34 @@ func (f *Frame) AddCheckUp(cmd *cobra.Command, what CheckUp) {
 		}
 		return c.inTime.exit(failOn, found.result)
 	}
+}
+
+// follow goes on, and prints what changes.
+func (c *checkUp) follow(ctx context.Context, output *Output, format report.Format, failOn *FailOn) error {
+	goesOn := watching{
+		inTime: c.inTime, pace: usualPace, rows: c.Resources(c.wishes(), c.areas()...), output: output, format: format,
+		quiet: c.quiet, notes: format == report.Wide,
+	}
+	goesOn.check = func(ctx context.Context) (seen, error) {
+		found, err := c.check(ctx)
+		if err != nil {
+			return seen{}, err
+		}
+		out := seen{
+			fleet: found.fleet, result: found.result, last: lastLine(found, c.wanted != nil),
+			err:   cmp.Or(Unreachable(found.fleet), found.noMesh),
+			print: func() error { return c.print(output, format, found) },
+		}
+		switch {
+		case out.err != nil:
+		case found.verdict.State == verdict.Unknown:
+			out.err = ExitCode(ExitFailed)
+		default:
+			out.err = c.inTime.exit(failOn, found.result)
+		}
+		return out, nil
+	}
+	return goesOn.follow(ctx)
 }
 
 // areaNames are the names of areas as flags have them.

@@ -17,7 +17,7 @@ var kubectlFlags = map[string]string{
 	"all-namespaces": "all namespaces are checked without it",
 	"selector":       "whole clusters are checked; \"mesh-endpoints verify -l LABELS\" checks the services that have them",
 	"no-color":       "it is --color never, or NO_COLOR in the environment",
-	"watch":          "\"mesh-check --wait 5m\" checks again until nothing is found",
+	"watch":          "\"verify --watch\" and \"mesh-check --watch\" go on, and print what changes",
 }
 
 // shorthands of those flags.

@@ -20,18 +20,20 @@ type inTime struct {
 	*Frame
 	baselineFile, suppressFile string
 	wait                       time.Duration
+	watched                    bool
 
 	baseline     known.Baseline
 	suppressions []known.Suppression
 	left         known.Left
 }
 
-// addInTime adds flags --baseline, --suppress and --wait to a command.
+// addInTime adds flags --baseline, --suppress, --wait and --watch to a command.
 func (f *Frame) addInTime(cmd *cobra.Command) *inTime {
 	o := &inTime{Frame: f}
 	cmd.Flags().StringVar(&o.baselineFile, "baseline", "", "Fail only for what is not in this `file`")
 	cmd.Flags().StringVar(&o.suppressFile, "suppress", "", "Ignore what this `file` suppresses")
 	cmd.Flags().DurationVar(&o.wait, "wait", 0, "Check again until well, at most this `time`")
+	cmd.Flags().BoolVarP(&o.watched, "watch", "w", false, "Go on, and print what changes")
 	return o
 }
 

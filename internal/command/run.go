@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -103,6 +104,8 @@ type Frame struct {
 	systems map[string]string
 	// collected: some of it was written by others than this program.
 	collected bool
+	// ended is the exit code of a command that goes on until the user ends it; nil of any other, and before it is known.
+	ended atomic.Pointer[int]
 }
 
 // Main runs the plugin as a program and does not return.
@@ -186,6 +189,9 @@ func (f *Frame) exit(err error, ctx context.Context) int {
 	case err == nil:
 		return ExitOK
 	case ctx.Err() != nil:
+		if code := f.ended.Load(); code != nil {
+			return *code
+		}
 		return exitInterrupted
 	case errors.As(err, &code):
 		return int(code)

@@ -63,7 +63,7 @@ func usage(w io.Writer, cmd *cobra.Command) {
 	if own := ownFlags(cmd); own.HasAvailableFlags() {
 		line("\nFlags:\n%s", strings.TrimRight(own.FlagUsagesWrapped(helpWidth), " \n"))
 	}
-	line("\nUse \"%s options\" for the flags of all commands.", cmd.Root().CommandPath())
+	line("Use \"%s options\" for the flags of all commands.", cmd.Root().CommandPath())
 }
 
 // ownFlags are the flags of a command that not all have.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,17 +55,44 @@ func (f *Frame) Verify(cmd *cobra.Command, v Verification) {
 		if v.Wishes != nil {
 			wishes = v.Wishes()
 		}
+		if err := inTime.watchable(output, format, with); err != nil {
+			return err
+		}
 		if with.Given() {
 			return f.verifyWith(cmd, v, verifying{output, format, failOn, inTime, with}, wishes)
 		}
 		var fleet *facts.Fleet
 		var result finding.Result
-		err = inTime.until(cmd.Context(), func(ctx context.Context) (err error) {
+		check := func(ctx context.Context) (err error) {
 			if fleet, result, err = f.verify(ctx, v, wishes); err == nil {
 				result = inTime.split(result)
 			}
 			return err
-		}, func() []string { return inTime.open(failOn, fleet, result) })
+		}
+		if inTime.watched {
+			goesOn := watching{
+				inTime: inTime, pace: usualPace, rows: f.Resources(wishes, v.Areas...), output: output, format: format, notes: true,
+			}
+			goesOn.check = func(ctx context.Context) (seen, error) {
+				fleet = nil // two of them at once may be large
+				if err := check(ctx); err != nil {
+					return seen{}, err
+				}
+				nothing := f.noMesh(fleet, result, "checked")
+				return seen{
+					fleet: fleet, result: result, last: report.SummaryLine(fleet, result),
+					err: cmp.Or(Unreachable(fleet), nothing, inTime.exit(failOn, result)),
+					print: func() error {
+						if nothing != nil && len(result.Findings) == 0 && format.IsText() {
+							return nil
+						}
+						return f.printResult(output, format, fleet, result)
+					},
+				}, nil
+			}
+			return goesOn.follow(cmd.Context())
+		}
+		err = inTime.until(cmd.Context(), check, func() []string { return inTime.open(failOn, fleet, result) })
 		if err != nil {
 			return err
 		}

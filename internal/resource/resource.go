@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
@@ -131,6 +132,19 @@ func (a *About) Grant() Grant {
 		object, _, _ = strings.Cut(name, ",")
 	}
 	return Grant{a.Right(), a.Scope, object}
+}
+
+// Watched reports whether a change of an object of the row tells that something may have changed. Leases change
+// all the time by design, what is no object cannot be watched, and what is read later follows from other rows.
+func (a *About) Watched() bool {
+	return !a.Later && !a.Answers && a.Question == nil && a.Path == "" && a.Group != coordinationv1.GroupName
+}
+
+// WatchGrant is what the user has to be allowed to have a row watched, besides its Grant.
+func (a *About) WatchGrant() Grant {
+	grant := a.Grant()
+	grant.Verb = "watch"
+	return grant
 }
 
 // Resource is a row of the table, whatever it holds.

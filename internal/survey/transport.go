@@ -123,10 +123,20 @@ func (w *wire) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, e
 	}
 	notTooLate(request.Context(), response)
-	if response.StatusCode != http.StatusSwitchingProtocols {
+	if response.StatusCode != http.StatusSwitchingProtocols && !isWatch(request) {
 		response.Body = &bounded{ReadCloser: response.Body, wire: w}
 	}
 	return response, nil
+}
+
+// isWatch reports whether the answer has no end: each of its events is bounded instead.
+func isWatch(request *http.Request) bool { return request.URL.Query().Get("watch") == "true" }
+
+// unlimited lets as many connections be opened as there are requests: of watches none ends before the next one.
+func (w *wire) unlimited() {
+	for _, t := range w.transports {
+		t.MaxConnsPerHost = 0
+	}
 }
 
 func (w *wire) send(request *http.Request) (*http.Response, error) {
