@@ -185,12 +185,15 @@ var listKinds = sync.OnceValue(func() map[schema.GroupResource]string {
 // pluralOf is the resource of a kind.
 func pluralOf(kind schema.GroupVersionKind) string {
 	switch kind.Kind {
-	case "Gateway":
-		return "gateways" // and not as other words that end like it
+	case "Settings":
+		return "settings"
 	case "PodMetrics":
 		return "pods" // of the metrics API
 	}
-	if strings.HasSuffix(kind.Kind, "Mesh") {
+	switch {
+	case strings.HasSuffix(kind.Kind, "Gateway"):
+		return strings.ToLower(kind.Kind) + "s" // and not as other words that end like it
+	case strings.HasSuffix(kind.Kind, "Mesh"):
 		return strings.ToLower(kind.Kind) + "es"
 	}
 	plural, _ := meta.UnsafeGuessKindToResource(kind)

@@ -77,6 +77,20 @@ type (
 	FailoverService struct{}
 	// VirtualDestination is a kind of Gloo Mesh.
 	VirtualDestination struct{}
+	// WasmDeployment is a kind of Gloo Mesh Enterprise.
+	WasmDeployment struct{}
+	// ServiceDependency is a kind of Gloo Mesh Enterprise.
+	ServiceDependency struct{}
+	// VirtualGateway is a kind of Gloo Mesh Enterprise.
+	VirtualGateway struct{}
+	// VirtualHost is a kind of Gloo Mesh Enterprise.
+	VirtualHost struct{}
+	// RouteTable is a kind of Gloo Mesh Enterprise.
+	RouteTable struct{}
+	// AccessLogRecord is a kind of Gloo Mesh Enterprise.
+	AccessLogRecord struct{}
+	// Settings is a kind of Gloo Mesh.
+	Settings struct{}
 	// RootTrustPolicy is a kind of Gloo Mesh.
 	RootTrustPolicy struct{}
 	// KubernetesCluster is a kind of Gloo Mesh.

@@ -77,7 +77,7 @@ func said(value string) string {
 // keep is the step that says that istiod must not start: it works with the shared root, which only its
 // memory has.
 func keep(i *model.Issue) []finding.Step {
-	if i.Secret != nil || !i.Shared() {
+	if !i.Lost() {
 		return nil
 	}
 	return []finding.Step{finding.Say("Careful: do not restart istiod in %s until this is fixed, neither by an upgrade nor by a drain of "+
@@ -87,8 +87,8 @@ func keep(i *model.Issue) []finding.Step {
 
 // inMemory is the evidence that istiod has the shared root, and nothing else of the cluster.
 func inMemory(i *model.Issue) []finding.Evidence {
-	root, ok := i.RunsOn()
-	if !ok || i.Secret != nil || !i.Shared() {
+	root, _ := i.RunsOn()
+	if !i.Lost() {
 		return nil
 	}
 	return []finding.Evidence{
@@ -127,11 +127,12 @@ func notOrdered(p *pass) {
 }
 
 // notIssued: the IssuedCertificate does not come to its end. While a request waits, releases differ in what
-// they say of it, some another thing every second: its age decides, and whether the Secret is there.
+// they say of it, some another thing every second: its age decides, and whether the Secret is there. That goes as soon as a
+// certificate is requested again: the agent collects what is not part of the step that it is at (cert_agent_reconciler.go).
 func notIssued(p *pass) {
 	commercial(p)
 	for _, i := range able(p) {
-		if i.Certificate == nil || i.Foreign() {
+		if i.Certificate == nil || i.Foreign() || i.InPods() {
 			continue
 		}
 		state, failed := i.State(), i.State() == string(model.Failed)
@@ -184,11 +185,15 @@ func notIssued(p *pass) {
 	}
 }
 
-// commercial: releases from 2.0 on say the same of their certificates, whatever orders them.
+// lastGeneration is that of releases from 2.0 on: they say the same of their certificates, whatever orders them.
+func lastGeneration() *resources.Generation {
+	return resources.Generations[len(resources.Generations)-1]
+}
+
+// commercial: a certificate of a release from 2.0 on has failed.
 func commercial(p *pass) {
-	g := resources.Generations[len(resources.Generations)-1]
 	for _, c := range model.Able(p) {
-		for _, o := range c.Certificates(g) {
+		for _, o := range c.Certificates(lastGeneration()) {
 			if o.Status.String("state") != string(model.Failed) || !c.Older(&o.ObjectMeta, model.Settling) {
 				continue
 			}

@@ -15,19 +15,19 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
-// rootOf names the Secret with the root that people gave to a VirtualMesh.
+// rootOf names the Secret with the root of a VirtualMesh.
 func rootOf(v *model.VirtualMesh) finding.Object {
-	ref := v.GivenRoot()
+	ref := v.RootRef()
 	return finding.In("secret", ref.Namespace, ref.Name)
 }
 
-// givenRoot: the management plane signs with the key in a Secret that people gave it, and looks at it when a cluster
-// requests a certificate (certificates/issuer/translation). Until then nobody says that it does not fit.
-func givenRoot(p *pass) {
+// signingRoot: the management plane signs with the key in a Secret that people gave it, or else in one that it makes again, with
+// another root, when it is gone. It looks at it when a cluster requests a certificate (certificates/issuer/translation). Until then
+// nobody says that it does not fit.
+func signingRoot(p *pass) {
 	for _, plane := range model.AblePlanes(p) {
 		for _, v := range plane.VirtualMeshes {
-			ref := v.GivenRoot()
-			if ref.Name == "" {
+			if v.RootRef().Name == "" {
 				continue
 			}
 			if why, lacks := rule.Lacks(plane.Cluster.Cluster, resources.RootSecrets); lacks {
@@ -48,12 +48,14 @@ func givenRoot(p *pass) {
 // rootFault reports what is wrong with the given root of a VirtualMesh.
 func rootFault(p *pass, v *model.VirtualMesh, issues []*model.Issue) {
 	plane, object := v.Plane, rootOf(v)
+	field, value := "spec.mtlsConfig.shared.rootCertificateAuthority.secret", object.Namespace+"/"+object.Name
+	if v.GivenRoot().Name == "" {
+		field, value = "spec.mtlsConfig.shared", "names no Secret: the management plane keeps the root in "+object.String()
+	}
 	f := finding.Finding{
 		Code: "CERT210", Severity: finding.Warning, Clusters: []string{plane.Cluster.Context}, Object: object,
-		Evidence: []finding.Evidence{{
-			Field: v.Called().String() + ", spec.mtlsConfig.shared.rootCertificateAuthority.secret", Value: object.Namespace + "/" + object.Name,
-		}},
-		Effect: "the next cluster that joins the VirtualMesh, or whose certificate is issued again, gets none",
+		Evidence: []finding.Evidence{{Field: v.Called().String() + ", " + field, Value: value}},
+		Effect:   "the next cluster that joins the VirtualMesh, or whose certificate is issued again, gets none",
 	}
 	evidence := func(field, value string) {
 		if field != "" {
@@ -79,6 +81,8 @@ func rootFault(p *pass, v *model.VirtualMesh, issues []*model.Issue) {
 		f.Effect = "the agent of the management cluster replaces the root, or does not get on; nothing signs certificates then"
 		f.Fix = remedy.Edit(&v.Written, "Copy the root to a Secret of another name and another namespace, and name that one in "+
 			"spec.mtlsConfig.shared.rootCertificateAuthority.secret:")
+	case secret == nil && v.GivenRoot().Name == "":
+		return // the management plane makes another one
 	case secret == nil:
 		if len(waiting) == 0 {
 			f.Severity = finding.Note // some keep the key elsewhere once all clusters have their certificates
@@ -92,8 +96,13 @@ func rootFault(p *pass, v *model.VirtualMesh, issues []*model.Issue) {
 	case problem != (fault{}):
 		f.Title = problem.title
 		evidence(problem.field, problem.value)
-		f.Fix = append(owner.Of(&secret.ObjectMeta).Steps(plane.Cluster.Context, object), replaced(v), signAgain(plane))
+		f.Fix = append(owner.Of(&secret.ObjectMeta).Steps(plane.Cluster.Context, object), replaced(v, secret), signAgain(plane))
 	default:
+		for _, i := range issues {
+			if why, lacks := rule.Lacks(i.Cluster.Cluster, resources.CACerts); lacks {
+				p.NotChecked(i.Cluster.Context, why)
+			}
+		}
 		others := ofOtherRoots(v, secret, issues)
 		if len(others) == 0 {
 			return
@@ -107,7 +116,7 @@ func rootFault(p *pass, v *model.VirtualMesh, issues []*model.Issue) {
 		}
 		f.Severity = finding.Warning
 		f.Effect = "the next cluster that joins the VirtualMesh, or whose certificate is issued again, does not trust the others"
-		f.Fix = append(owner.Of(&secret.ObjectMeta).Steps(plane.Cluster.Context, object), replaced(v),
+		f.Fix = append(owner.Of(&secret.ObjectMeta).Steps(plane.Cluster.Context, object), replaced(v, secret),
 			finding.Say("If the root was changed on purpose, the certificates of all clusters have to be issued again. Careful: mTLS between "+
 				"clusters of the old and the new root fails until all of them have it, and all workloads were restarted.").Otherwise())
 	}
@@ -173,18 +182,21 @@ func shorts(bundle []byte) string {
 
 // written is the command that makes the Secret with a root of the files in the current directory.
 func written(v *model.VirtualMesh, further ...string) finding.Command {
-	ref := v.GivenRoot()
-	args := append([]string{
-		"-n", ref.Namespace, "create", "secret", "generic", ref.Name, "--from-file=root-cert.pem", "--from-file=key.pem",
-	}, further...)
+	ref := v.RootRef()
+	args := []string{"-n", ref.Namespace, "create", "secret", "generic", ref.Name, "--from-file=root-cert.pem", "--from-file=key.pem"}
+	args = append(args, further...)
 	return finding.Kubectl(v.Plane.Cluster.Context, args...)
 }
 
-// replaced is the step that writes the Secret again.
-func replaced(v *model.VirtualMesh) finding.Step {
+// replaced is the step that writes the Secret again, in its type, which no API server changes.
+func replaced(v *model.VirtualMesh, secret *corev1.Secret) finding.Step {
+	var further []string
+	if secret.Type != "" && secret.Type != corev1.SecretTypeOpaque {
+		further = []string{"--type=" + string(secret.Type)}
+	}
 	return finding.Say("Careful: what the Secret has now is lost. Put root-cert.pem and key.pem of the root that the clusters have into the " +
 		"current directory, and replace the Secret:").
-		By(written(v, "--dry-run=client", "-o", "yaml").To(finding.Kubectl(v.Plane.Cluster.Context, "replace", "-f", "-")))
+		By(written(v, append(further, "--dry-run=client", "-o", "yaml")...).To(finding.Kubectl(v.Plane.Cluster.Context, "replace", "-f", "-")))
 }
 
 // signAgain is the step that has the management plane look at requests again: it does not watch the Secret.

@@ -25,13 +25,13 @@ func Rules() []*rule.Rule[*model.Mesh] {
 	needs := func(further ...rule.Need) []rule.Need {
 		return slices.Concat([]rule.Need{resources.Groups}, custom, further)
 	}
-	uses := []rule.Need{resources.Deployments, resources.Kubeconfigs, resources.RootCert}
+	uses := slices.Clip([]rule.Need{resources.Deployments, resources.Kubeconfigs, resources.RootCert})
 	return []*rule.Rule[*model.Mesh]{{
 		Reports: []rule.Report{rule.May("CERT210", finding.Error, finding.Warning, finding.Note)}, Needs: needs(),
-		Uses: append(uses, resources.RootSecrets, resources.CACerts), Run: givenRoot,
+		Uses: append(uses, resources.RootSecrets, resources.CACerts), Run: signingRoot,
 	}, {
 		Reports: []rule.Report{rule.May("CERT205", finding.Error)}, Needs: needs(resources.CACerts),
-		Uses: append(uses, resources.IstiodPods), After: []finding.Code{"CERT210"}, Run: foreign,
+		Uses: append(uses, resources.IstiodPods), After: []finding.Code{"CERT210", "CP206"}, Run: foreign,
 	}, {
 		Reports: []rule.Report{rule.May("CERT201", finding.Error)}, Needs: needs(), Uses: uses,
 		After: whyNothing, Run: noAgent,
@@ -45,7 +45,8 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("CERT204", finding.Error)}, Needs: needs(resources.CACerts), Uses: uses,
 		After: append(slices.Clone(whyNothing), "CERT205"), Run: secretLost,
 	}, {
-		Reports: []rule.Report{rule.May("CERT206", finding.Error, finding.Warning)}, Needs: needs(resources.CACerts), Uses: uses,
+		Reports: []rule.Report{rule.May("CERT206", finding.Error, finding.Warning)}, Needs: needs(resources.CACerts),
+		Uses:  append(uses, resources.IstiodPods),
 		After: []finding.Code{"CP202", "CERT205"}, Run: notRestarted,
 	}, {
 		Reports: []rule.Report{rule.May("CERT208", finding.Error, finding.Warning, finding.Note)}, Needs: needs(), Run: rotation,

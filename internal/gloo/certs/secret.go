@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/owner"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 )
 
 // recent is how young istiod's pods are where something restarts them again and again.
@@ -39,7 +41,11 @@ func foreign(p *pass) {
 			p.Report(f)
 			continue
 		}
-		f.CausedBy = ""
+		if f.CausedBy = cause(p, i, "CP206"); f.CausedBy != "" {
+			f.Fix = remedy.ByItsCause() // it is of the other one
+			p.Report(f)
+			continue
+		}
 		young := 0
 		for _, pod := range resources.IstiodPods.Of(i.Cluster.Cluster).Value {
 			if !pod.Created.IsZero() && i.Cluster.Now().Sub(pod.Created) < recent {
@@ -71,13 +77,26 @@ func foreign(p *pass) {
 // notRestarted: the certificate is there, and what has to start with it was not restarted, since what was
 // restarted first is not ready, or has not published the root.
 func notRestarted(p *pass) {
+	for _, c := range model.Able(p) {
+		for _, o := range c.Bounces(lastGeneration()) {
+			if o.Status.String("state") != string(model.Failed) || !c.Older(&o.ObjectMeta, model.Settling) {
+				continue
+			}
+			object := finding.In("podbouncedirective", o.Namespace, o.Name)
+			p.Report(finding.Finding{
+				Code: "CERT206", Severity: finding.Error, Clusters: []string{c.Context}, Object: object,
+				Title: "the agent has failed to restart what needs the new certificate", Evidence: []finding.Evidence{stateOf(object, o)},
+				Effect: "istiod or workloads go on with certificates from before",
+				Fix:    []finding.Step{finding.Say("See what the agent says:").By(remedy.Logs(c.Context, o.Namespace, resources.CommercialAgent))},
+			})
+		}
+	}
 	for _, i := range able(p) {
 		if i.Certificate == nil || i.Bounces == nil || i.Foreign() || i.Secret == nil || i.Plane.Generation == resources.Generations[0] {
 			continue // releases up to 0.11 do not say how far they are
 		}
 		all, done := i.Bounces.Spec.List("podsToBounce"), i.Bounces.Status.List("podsBounced")
-		failed := i.Bounces.Status.String("state") == "FAILED"
-		if i.State() != "ISSUED" && !failed || len(done) >= len(all) || !i.Old(i.Bounces) || !i.Cluster.Older(&i.Bounces.ObjectMeta,
+		if i.State() != "ISSUED" || len(done) >= len(all) || !i.Old(i.Bounces) || !i.Cluster.Older(&i.Bounces.ObjectMeta,
 			model.Settling) {
 			continue
 		}
@@ -97,12 +116,28 @@ func notRestarted(p *pass) {
 					finding.Kubectl(i.Cluster.Context, "-n", i.System, "get", "pods"))},
 			CausedBy: cause(p, i, "CP202"),
 		}
-		if failed {
-			f.Severity = finding.Error
-			f.Evidence = append(f.Evidence, stateOf(object, i.Bounces))
+		if what := waits(i, all, len(done)); what != "" {
+			f.Evidence = append(f.Evidence, finding.Evidence{Field: "the agent waits for", Value: what})
 		}
 		p.Report(f)
 	}
+}
+
+// waits says what the agent waits for before it deletes the pods of an entry: those of the entry before have to be ready, as far as
+// that one says so, and istiod has to have published the root in Secret cacerts (pod_bouncer.go, BouncePods). "" where that is not
+// known.
+func waits(i *model.Issue, all []api.Fields, done int) string {
+	if ready, known := i.Ready(); known && done == 1 {
+		if n := all[0].Int("waitForReplicas"); ready < n {
+			return fmt.Sprintf("%d of the pods of istiod to be ready; %d are", n, ready)
+		}
+	}
+	sync := all[done].Ref("rootCertSync", "configMapRef")
+	if own, ok := i.RunsOn(); ok && sync.Name != "" && !pki.ParseBundle(i.Secret.Data[resources.KeyRoot]).Contains(own) {
+		return fmt.Sprintf("configmap %s/%s with the root of Secret cacerts, which istiod publishes once it has started with it", sync.Namespace,
+			sync.Name)
+	}
+	return ""
 }
 
 // notShared: without a shared root nothing makes meshes trust each other; some have one from elsewhere.

@@ -206,7 +206,9 @@ func agentOf(r *model.Registration) (*appsv1.Deployment, string) {
 	if len(agents) == 0 {
 		return nil, ""
 	}
-	return agents[0], model.Tag(agents[0])
+	// That of another management plane is one of its own.
+	own := max(0, slices.IndexFunc(agents, func(d *appsv1.Deployment) bool { return d.Namespace == r.Plane.Installed }))
+	return agents[own], model.Tag(agents[own])
 }
 
 // sameMinor reports whether two releases are of one minor version, or not both known.

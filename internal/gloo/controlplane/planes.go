@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
 // effects say what stops without a part of the management plane.
@@ -78,7 +79,36 @@ func planeDown(p *pass) {
 			}
 			p.Report(f)
 		}
+		if why, lacks := settingsUnknown(plane); lacks {
+			p.NotChecked(context, why)
+		}
+		if row := plane.Generation.Settings; plane.Unset() {
+			p.Report(finding.Finding{
+				Code: "CP201", Severity: finding.Error, Clusters: []string{context}, Object: deployment(plane.Installed, plane.Main().Name),
+				Title: "the management plane runs, and does nothing: it has no Settings",
+				Evidence: []finding.Evidence{
+					{Field: row.About().Right().Called() + " in all namespaces", Value: "none"},
+					{Field: deployment(plane.Installed, plane.Main().Name).String(), Value: "available"},
+				},
+				Effect: "it looks at nothing before it has read them: no change has an effect, and no status is written",
+				Fix: []finding.Step{finding.Say("Install the release again, which makes Settings that are called settings in namespace %s.",
+					plane.Installed)},
+			})
+		}
 	}
+}
+
+// settingsUnknown is why it is not known whether a management plane that runs stops at its Settings; false where it is.
+func settingsUnknown(plane *model.Plane) (finding.Reason, bool) {
+	row, c := plane.Generation.Settings, plane.Cluster.Cluster
+	if row == nil || len(plane.Cluster.Serves(row.About().Group)) == 0 || !plane.Works() || len(row.Of(c).Value) > 0 {
+		return finding.Reason{}, false
+	}
+	needs := []rule.Need{row}
+	for _, of := range plane.Managing() {
+		needs = append(needs, of)
+	}
+	return rule.Lacks(c, needs...)
 }
 
 // deaf: the controllers decode strictly. One object of a kind with a field that they do not know, or of a

@@ -3,6 +3,8 @@
 package controlplane
 
 import (
+	"slices"
+
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
@@ -21,22 +23,23 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("CP201", finding.Error, finding.Warning)}, Needs: needs(), Uses: custom,
 		Run: planeDown,
 	}, {
-		Reports: []rule.Report{rule.May("CP202", finding.Error)}, Needs: needs(), Uses: custom,
+		Reports: []rule.Report{rule.May("CP202", finding.Error)}, Needs: needs(model.Discovering()...), Uses: custom,
 		Run: agentDown,
 	}, {
-		Reports: []rule.Report{rule.May("CP204", finding.Error)}, Needs: needs(resources.Kubeconfigs), Uses: custom,
-		Run: unusableKubeconfig,
+		Reports: []rule.Report{rule.May("CP204", finding.Error)}, Uses: custom,
+		Needs: needs(append(model.Registering(), resources.Kubeconfigs)...), Run: unusableKubeconfig,
 	}, {
-		Reports: []rule.Report{rule.May("CP203", finding.Error, finding.Warning)}, Needs: needs(), Uses: custom,
-		Run: versions,
+		Reports: []rule.Report{rule.May("CP203", finding.Error, finding.Warning)}, Uses: custom,
+		Needs: needs(model.Registering()...), Run: versions,
 	}, {
-		Reports: []rule.Report{rule.May("CP205", finding.Error)}, Needs: needs(resources.Istiods), Uses: custom,
+		Reports: []rule.Report{rule.May("CP205", finding.Error)}, Uses: custom,
+		Needs: needs(append(model.Discovering(), resources.Istiods)...),
 		After: []finding.Code{"CP201", "CP204"}, Run: undiscovered,
 	}, {
-		Reports: []rule.Report{rule.May("CP206", finding.Error, finding.Warning)}, Needs: needs(resources.ServiceEntries), Uses: custom,
-		Run: twoPlanes,
+		Reports: []rule.Report{rule.May("CP206", finding.Error, finding.Warning)}, Uses: custom,
+		Needs: needs(slices.Concat(model.Registering(), model.Issuing(), []rule.Need{resources.ServiceEntries})...), Run: twoPlanes,
 	}, {
-		Reports: []rule.Report{rule.May("CP207", finding.Error)}, Needs: needs(), Uses: custom,
+		Reports: []rule.Report{rule.May("CP207", finding.Error)}, Needs: needs(model.Managing()...), Uses: custom,
 		After: []finding.Code{"CP201"}, Run: deaf,
 	}}
 }

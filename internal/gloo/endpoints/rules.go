@@ -35,7 +35,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("EP201", finding.Error)}, Needs: needs(), Uses: uses,
 		After: append(whyRefused(), "EP204", "EP205"), Run: virtualMeshRefused,
 	}, {
-		Reports: []rule.Report{rule.May("EP202", finding.Error)}, Needs: needs(), Uses: uses,
+		Reports: []rule.Report{rule.May("EP202", finding.Error, finding.Warning)}, Needs: needs(), Uses: uses,
 		After: []finding.Code{"CP201", "CP204"}, Run: policyRefused,
 	}, {
 		Reports: []rule.Report{rule.May("EP210", finding.Warning)}, Needs: needs(), Uses: uses,

@@ -137,6 +137,15 @@ func notObserved(p *pass) {
 		if w.Observed() == 0 {
 			f.Effect = "it has no effect"
 		}
+		if w.Unseen() {
+			f.Title = fmt.Sprintf("no part of this installation looks at a %s", w.Kind())
+			f.Evidence = append(f.Evidence, finding.Evidence{
+				Field: "the management plane", Value: plane(w.Plane).String() + ", which is the open one",
+			})
+			f.CausedBy = ""
+			f.Fix = []finding.Step{finding.Say("It takes Gloo Mesh Enterprise, of which the open releases install the definitions also. Delete the " +
+				"object if nobody needs it, so that nobody takes it for being in effect.")}
+		}
 		p.Report(f)
 	}
 }
@@ -222,7 +231,7 @@ func virtualMeshRefused(p *pass) {
 func inMemoryAlone(p *pass, v *model.VirtualMesh) []string {
 	var out []string
 	for _, i := range p.Model.Issues() {
-		if i.VirtualMesh == v && i.Secret == nil && resources.CACerts.Of(i.Cluster.Cluster).Known() && i.Shared() {
+		if i.VirtualMesh == v && i.Lost() {
 			out = append(out, i.Cluster.Context)
 		}
 	}
@@ -233,7 +242,7 @@ func inMemoryAlone(p *pass, v *model.VirtualMesh) []string {
 func policyRefused(p *pass) {
 	for _, plane := range model.AblePlanes(p) {
 		for _, w := range plane.Policies {
-			if !w.Refused() {
+			if !w.Refused() && w.State() != model.Warned {
 				continue
 			}
 			context := plane.Cluster.Context
@@ -244,7 +253,16 @@ func policyRefused(p *pass) {
 				Effect:   "it is not in effect for what the errors name",
 				Fix:      remedy.Edit(w, "Correct what the errors name:"),
 			}
-			if w.State() == model.Failed {
+			switch w.State() {
+			case model.Warned:
+				f.Severity = finding.Warning
+				f.Title = "the management plane has accepted a part of the " + w.Kind()
+				f.Effect = "what the message names is not in effect"
+			case model.Unlicensed:
+				f.Title = "the license does not cover the " + w.Kind()
+				f.Effect = "it is not in effect"
+				f.Fix = []finding.Step{finding.Say("Give the management plane a license that does, or delete the object.")}
+			case model.Failed:
 				f.Title = fmt.Sprintf("the management plane could not write what the %s asks for", w.Kind())
 				f.Effect = "it is not in effect in a cluster"
 				for _, r := range plane.Registrations {
@@ -252,6 +270,7 @@ func policyRefused(p *pass) {
 						f.CausedBy = model.Cause(p, model.About(context, r.Registered()), "CP204")
 					}
 				}
+			default:
 			}
 			p.Report(f)
 		}

@@ -1,12 +1,15 @@
 package gloomesh_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -15,6 +18,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 	istio "github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
@@ -72,6 +76,105 @@ func TestHealthy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Two generations that run at once, as in an upgrade that nobody ended, write to the same clusters: that is the cause of all else.
+func TestTwoGenerationsAtOnce(t *testing.T) {
+	f, old := glootest.Healthy(glootest.Gloo10, east, west), glootest.Healthy(glootest.Hub, east, west)
+	for cluster, objects := range old.Objects {
+		for _, o := range objects {
+			if cluster == mgmt || slices.Contains([]any{"Deployment", "IssuedCertificate", "PodBounceDirective"}, o["kind"]) {
+				f.Add(cluster, o)
+			}
+		}
+		maps.Copy(f.Groups[cluster], old.Groups[cluster])
+	}
+	var got []string
+	for _, found := range alarms(judge(t, f.Facts())) {
+		got = append(got, summary(found))
+	}
+	if diff := cmp.Diff([]string{"CP206 error east", "CP206 error west"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Notes say what may be as it should.
+func TestNotes(t *testing.T) {
+	alike := func(name string) func(*glootest.Fleet) {
+		return glootest.Lookalikes[slices.IndexFunc(glootest.Lookalikes, func(c glootest.Lookalike) bool { return c.Name == name })].Do
+	}
+	trust := func(config any) func(*glootest.Fleet) {
+		return func(f *glootest.Fleet) {
+			glootest.Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.mtlsConfig", config)
+			for _, c := range glootest.Members {
+				f.Drop(c, "IssuedCertificate", "")
+				f.Drop(c, "PodBounceDirective", "")
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		do   func(*glootest.Fleet)
+		want string
+	}{
+		"no common root":        {trust(nil), "CERT207 note mgmt"},
+		"limited trust":         {trust(glootest.Object{"limited": glootest.Object{}}), "CERT207 note mgmt"},
+		"a rotation that waits": {alike("a rotation of the root that waits for somebody"), "CERT208 note mgmt"},
+		"a root that is kept elsewhere": {
+			alike("a given root that is kept elsewhere once all certificates are issued"), "CERT210 note mgmt",
+		},
+		"a federated service that is scaled down":              {alike("a federated service that is scaled down"), "EP211 note west"},
+		"a service of which nobody wants that it is federated": {alike("a service without sidecars"), "EP213 note west"},
+	} {
+		f := glootest.Healthy(glootest.Gloo11, glootest.Members...)
+		c.do(f)
+		result := judge(t, f.Facts())
+		for _, found := range alarms(result) {
+			t.Errorf("%s: %s", name, line(found))
+		}
+		if !slices.ContainsFunc(result.Findings, func(f finding.Finding) bool { return summary(f) == c.want }) {
+			t.Errorf("%s: want %s, found %v", name, c.want, result.Findings)
+		}
+	}
+}
+
+// What the agent waits for is said, as far as it was read.
+func TestWhatTheAgentWaitsFor(t *testing.T) {
+	istiods := func(f *glootest.Fleet, ready corev1.ConditionStatus) {
+		f.Istio.Get(west).Also(func(o runtime.Object) {
+			if p, ok := o.(*corev1.Pod); ok && p.Labels["app"] == "istiod" {
+				p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}
+			}
+		})
+	}
+	for want, do := range map[string]func(*glootest.Fleet){
+		"1 of the pods of istiod to be ready; 0 are": func(f *glootest.Fleet) { istiods(f, corev1.ConditionFalse) },
+		"configmap istio-system/istio-ca-root-cert with the root": func(f *glootest.Fleet) {
+			istiods(f, corev1.ConditionTrue)
+			f.Istio.Get(west).Published = istiotest.Root(istiotest.Spec{Name: "cluster.local"}).PEM()
+		},
+	} {
+		f := glootest.Healthy(glootest.Gloo11, east, west)
+		glootest.Certificate(f, west, "ISSUED", "")
+		published := glootest.Object{"name": "istio-ca-root-cert", "namespace": "istio-system"}
+		selector := glootest.Object{
+			"namespace": "istio-system", "labels": glootest.Object{"istio": "ingressgateway"},
+			"rootCertSync": glootest.Object{"configMapRef": published},
+		}
+		bounces := f.Get(west, "PodBounceDirective", glootest.MeshName(west))
+		glootest.Set(bounces, "spec.podsToBounce", []any{glootest.Object{
+			"namespace": "istio-system", "labels": glootest.Object{"istio": "pilot"}, "waitForReplicas": 1,
+		}, selector})
+		do(f)
+		result := gloomesh.Judge(model.New(f.Facts()), options(t))
+		said := slices.ContainsFunc(result.Findings, func(f finding.Finding) bool {
+			return f.Code == "CERT206" && slices.ContainsFunc(f.Evidence, func(e finding.Evidence) bool {
+				return e.Field == "the agent waits for" && strings.HasPrefix(e.Value, want)
+			})
+		})
+		if !said {
+			t.Errorf("%q is not said: %+v", want, result.Findings)
+		}
 	}
 }
 
@@ -256,6 +359,40 @@ func TestCommercial(t *testing.T) {
 		"a policy that is refused": {func(f *glootest.Fleet) {
 			glootest.Set(f.Get(mgmt, "RootTrustPolicy", "root"), "status.state", "FAILED")
 		}, []string{"EP202 error mgmt"}},
+		"a policy of which a part is accepted": {func(f *glootest.Fleet) {
+			glootest.Set(f.Get(mgmt, "RootTrustPolicy", "root"), "status.state", "WARNING")
+		}, []string{"EP202 warning mgmt"}},
+		"a policy without a license": {func(f *glootest.Fleet) {
+			glootest.Set(f.Get(mgmt, "RootTrustPolicy", "root"), "status.state", "UNLICENSED")
+		}, []string{"EP202 error mgmt"}},
+		"a policy that is not observed": {func(f *glootest.Fleet) {
+			glootest.Set(f.Get(mgmt, "RootTrustPolicy", "root"), "metadata.generation", 2)
+		}, []string{"EP203 error mgmt"}},
+		"a cluster that is refused": {func(f *glootest.Fleet) {
+			glootest.Set(f.Get(mgmt, "KubernetesCluster", west), "status.common.State", glootest.Object{
+				"approval": "INVALID", "observedGeneration": 1, "message": "two clusters of one name",
+			})
+		}, []string{"EP202 error mgmt"}},
+		"a cluster that is accepted": {func(f *glootest.Fleet) {
+			glootest.Set(f.Get(mgmt, "KubernetesCluster", west), "status.common.State", glootest.Object{"approval": "ACCEPTED", "message": "ok"})
+		}, nil},
+		"a cluster of which nothing is said yet": {func(f *glootest.Fleet) {
+			glootest.Set(f.Get(mgmt, "KubernetesCluster", west), "status.common.State", glootest.Object{"observedGeneration": 1})
+		}, nil},
+		"pods that could not be restarted": {func(f *glootest.Fleet) {
+			f.Add(west, glootest.Object{
+				"apiVersion": "internal.gloo.solo.io/v2", "kind": "PodBounceDirective",
+				"metadata": glootest.Object{"name": glootest.MeshName(west), "namespace": "gloo-mesh", "creationTimestamp": glootest.At(time.Hour)},
+				"status":   glootest.Object{"state": "FAILED", "error": "no such pod"},
+			})
+		}, []string{"CERT206 error west"}},
+		"pods that are being restarted": {func(f *glootest.Fleet) {
+			f.Add(west, glootest.Object{
+				"apiVersion": "internal.gloo.solo.io/v2", "kind": "PodBounceDirective",
+				"metadata": glootest.Object{"name": glootest.MeshName(west), "namespace": "gloo-mesh", "creationTimestamp": glootest.At(time.Hour)},
+				"status":   glootest.Object{"state": "BOUNCING_PODS"},
+			})
+		}, nil},
 		"an agent of another release": {func(f *glootest.Fleet) {
 			glootest.Set(f.Get(mgmt, "Mesh", glootest.MeshName(west)), "spec.agentInfo.version", "2.4.1")
 		}, []string{"CP203 warning west"}},

@@ -25,7 +25,7 @@ func (Mesh) FollowUps(fleet *facts.Fleet, rows resource.Set) map[string]mesh.Fol
 		return nil
 	}
 	out := map[string]mesh.FollowUp{}
-	for context, refs := range model.New(fleet).GivenRoots() {
+	for context, refs := range model.New(fleet).Roots() {
 		out[context] = followUp(refs)
 	}
 	return out

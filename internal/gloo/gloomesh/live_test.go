@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/apitest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/dump"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/gloomesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/gloo/glootest"
@@ -107,14 +108,23 @@ func TestDump(t *testing.T) {
 	}
 }
 
-// The Secret with the root that people gave is asked for where a VirtualMesh names one, and nothing secret of it is kept,
-// nor dumped.
+// The Secret with the root of a VirtualMesh is asked for, the one that people gave it or the one that the management plane made,
+// and nothing secret of it is kept, nor dumped.
 func TestFollowUps(t *testing.T) {
 	f := glootest.Healthy(glootest.Gloo11, east, west)
 	rows := gloomesh.Mesh{}.Resources(nil, mesh.Certs)
-	if further := (gloomesh.Mesh{}).FollowUps(f.Facts(), rows); len(further) > 0 {
-		t.Errorf("of a root that the management plane makes %v is read", further)
+	made := map[string][]api.Ref{mgmt: {{Namespace: "gloo-mesh", Name: "vm.gloo-mesh"}}}
+	if diff := cmp.Diff(made, model.New(f.Facts()).Roots()); diff != "" {
+		t.Errorf("a root that the management plane makes (-want +got):\n%s", diff)
 	}
+	shared := f.Get(mgmt, "VirtualMesh", "vm")["spec"].(glootest.Object)["mtlsConfig"].(glootest.Object)["shared"]
+	glootest.Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.mtlsConfig.shared", glootest.Object{
+		"intermediateCertificateAuthority": glootest.Object{"vault": glootest.Object{"caPath": "pki"}},
+	})
+	if further := (gloomesh.Mesh{}).FollowUps(f.Facts(), rows); len(further) > 0 {
+		t.Errorf("where Vault signs %v is read", further)
+	}
+	glootest.Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.mtlsConfig.shared", shared)
 	root := istiotest.Root(istiotest.Spec{})
 	glootest.GiveRoot(f, root.PEM(), root.KeyPEM())
 	fleet := f.Facts()
@@ -205,6 +215,40 @@ func TestWhereClustersAre(t *testing.T) {
 	want := []string{"east is arn:aws:eks:eu-west-1:000000000000:cluster/blue", "west is green"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%s", strings.Join(got, "; "))
+	}
+}
+
+// Two contexts of one cluster are one management plane, and one member; other tests say that they are two contexts.
+func TestTwoContextsOfOneCluster(t *testing.T) {
+	f := glootest.Healthy(glootest.Gloo10, east, west).Facts()
+	for _, at := range []int{0, 1} {
+		again := f.Clusters[at]
+		again.Context += "-again"
+		f.Clusters = append(f.Clusters, again)
+	}
+	m := model.New(f)
+	if len(m.Planes) != 1 || m.Planes[0].Registration(east).Called() != east {
+		t.Errorf("%d management planes, %s is %s", len(m.Planes), east, m.Planes[0].Registration(east).Called())
+	}
+	for _, found := range gloomesh.Judge(m, options(t)).Findings {
+		t.Errorf("%s", line(found))
+	}
+}
+
+// Up to 0.11 no status says what is federated: everything is.
+func TestFederationThatNoStatusSays(t *testing.T) {
+	r := glootest.Gloo10
+	r.Tag, r.Version, r.TargetKind, r.Targets = "0.11.3", "v1alpha2", "TrafficTarget", "trafficTargets"
+	f := glootest.Healthy(r, east, west)
+	for _, o := range f.Objects[mgmt] {
+		if o["kind"] == r.TargetKind {
+			glootest.Set(o, "status.appliedFederation", nil)
+		}
+	}
+	glootest.WithoutEntries(f, east, west)
+	found := gloomesh.Judge(model.New(f.Facts()), options(t)).Findings
+	if !slices.ContainsFunc(found, func(f finding.Finding) bool { return f.Code == "EP206" && slices.Contains(f.Clusters, east) }) {
+		t.Errorf("found %v", found)
 	}
 }
 

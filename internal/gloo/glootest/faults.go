@@ -89,6 +89,31 @@ func GiveRoot(f *Fleet, certificate, key string) {
 	}
 }
 
+// MakeRoot puts a root into the Secret in which the management plane keeps the one that it made.
+func MakeRoot(f *Fleet, certificate, key string) {
+	f.Add(mgmt, f.owned(object("v1", "Secret", f.Namespace, "vm."+f.Namespace, Object{
+		"type": "certificates." + f.Domain + "/generated_signing_cert",
+		"data": Object{"root-cert.pem": []byte(certificate), "key.pem": []byte(key), "cert-chain.pem": []byte("")},
+	}), ""))
+}
+
+// Enterprise adds an object of a kind of Gloo Mesh Enterprise.
+func Enterprise(f *Fleet, kind, name string, status Object) {
+	o := object("networking.enterprise.mesh.gloo.solo.io/v1beta1", kind, "shop", name, Object{})
+	if status != nil {
+		o["status"] = status
+	}
+	f.Add(mgmt, o)
+	f.Groups[mgmt]["networking.enterprise.mesh.gloo.solo.io"] = []string{"v1beta1"}
+}
+
+// enterprise makes the management plane one of Gloo Mesh Enterprise.
+func enterprise(f *Fleet) {
+	f.Drop(mgmt, "Deployment", "networking")
+	f.Drop(mgmt, "Deployment", "discovery")
+	f.Add(mgmt, f.Deployment("enterprise-networking"))
+}
+
 // sharedRoot is the one that all clusters have.
 func sharedRoot(f *Fleet) *istiotest.Authority { return f.Istio.Get(west).Signer.Top() }
 
@@ -223,6 +248,27 @@ func flatten(f *Fleet) {
 	}
 }
 
+// unfederated has the VirtualMesh federate nothing: it gives its meshes a common root, and no more.
+func unfederated(f *Fleet) {
+	Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.federation", Object{})
+	all(f, f.TargetKind, func(o Object) { Set(o, "status.appliedFederation", nil) })
+	for _, c := range Members {
+		f.Drop(c, "ServiceEntry", "")
+	}
+}
+
+// detectors have the Settings say how gateways are found.
+func detectors(f *Fleet, by Object) {
+	Set(f.Get(mgmt, "Settings", "settings"), "spec.discovery.istio.ingressGatewayDetectors", by)
+}
+
+// selected has the VirtualMesh select the gateways, by a port of some name.
+func selected(f *Fleet, port string) {
+	Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.federation.eastWestIngressGatewaySelectors", []any{Object{
+		"destinationSelectors": []any{Object{"kubeServiceMatcher": Object{"labels": Object{"istio": "ingressgateway"}}}}, "portName": port,
+	}})
+}
+
 // republished makes istiod of west one that changed its root, some time before the fleet is read.
 func republished(f *Fleet, before time.Duration) {
 	c := f.Istio.Get(west)
@@ -354,6 +400,35 @@ var Faults = []Fault{
 		entries(f, east, endpoint("node1", 15443))
 		entries(f, north, endpoint("node1", 15443))
 	}, "NET206 warning mgmt", nil, nil},
+	{"an address that is not routed", func(f *Fleet) {
+		gateway(f, "169.254.7.7")
+		Set(service(f), "status.loadBalancer.ingress", []any{Object{"ip": "169.254.7.7"}})
+		entries(f, east, endpoint("169.254.7.7", 15443))
+		entries(f, north, endpoint("169.254.7.7", 15443))
+	}, "NET206 error mgmt", nil, nil},
+	{"no gateway, and nothing is federated", func(f *Fleet) {
+		unfederated(f)
+		f.Drop(west, "Service", "istio-ingressgateway")
+		f.Drop(west, "Pod", "istio-ingressgateway-0")
+		f.Drop(west, "Gateway", "")
+		f.Drop(mgmt, f.TargetKind, "istio-ingressgateway-istio-system-west")
+		Set(f.Get(mgmt, "Mesh", MeshName(west)), "status.appliedEastWestIngressGateways", nil)
+		vm := f.Get(mgmt, "VirtualMesh", "vm")
+		Set(vm, "status.state", "INVALID")
+		Set(vm, "status.meshes", Object{MeshName(west) + "." + f.Namespace + ".": Object{
+			"state": "INVALID", "errors": []any{"no Destinations selected as ingress gateway for mesh"},
+		}})
+	}, "NET201 error west", []finding.Code{"EP201"}, []Release{Gloo11}},
+	{"no port of the name that a VirtualMesh has", func(f *Fleet) {
+		selected(f, "mtls")
+		for _, c := range []string{east, north} {
+			Set(f.Get(c, "Service", "istio-ingressgateway"), "spec.ports", []any{Object{"name": "mtls", "port": 15443, "targetPort": 15443}})
+		}
+		gateway(f)
+		vm := f.Get(mgmt, "VirtualMesh", "vm")
+		Set(vm, "status.state", "INVALID")
+		Set(vm, "status.errors", []any{"ingress gateway destination port info could not be determined for tls port name: mtls"})
+	}, "NET203 error west", []finding.Code{"EP201"}, []Release{Gloo11}},
 	// F4: ServiceEntries.
 	{"an old address in a client's cluster", func(f *Fleet) {
 		entries(f, east, endpoint("198.51.100.7", 15443))
@@ -518,6 +593,19 @@ var Faults = []Fault{
 		Set(f.Get(mgmt, "Mesh", MeshName(west)), "status.appliedVirtualMesh", nil)
 		bomb(f, west)
 	}, "EP201 error mgmt", []finding.Code{"CERT202", "CERT034", "EP209"}, nil},
+	{"a VirtualMesh is refused, and all that was written for it is deleted", func(f *Fleet) {
+		vm := f.Get(mgmt, "VirtualMesh", "vm")
+		Set(vm, "status.state", "INVALID")
+		Set(vm, "status.errors", []any{"Invalid Destination selector"})
+		Set(vm, "status.meshes", nil)
+		all(f, f.TargetKind, func(o Object) { Set(o, "status.appliedFederation", nil) })
+		for _, c := range Members {
+			Set(f.Get(mgmt, "Mesh", MeshName(c)), "status", nil)
+			f.Drop(c, "ServiceEntry", "")
+			f.Drop(c, "Gateway", "")
+			bomb(f, c)
+		}
+	}, "EP201 error mgmt", []finding.Code{"CERT202", "CERT034", "EP209"}, []Release{Gloo11}},
 	{"the certificate is deleted", func(f *Fleet) { bomb(f, west) }, "CERT202 error west", []finding.Code{"CERT034"}, nil},
 	{"the rotation of the root has failed", func(f *Fleet) {
 		Set(f.Get(mgmt, "VirtualMesh", "vm"), "status.conditions", []any{
@@ -595,6 +683,44 @@ var Faults = []Fault{
 		GiveRoot(f, other.PEM(), other.KeyPEM())
 	}, "CERT210 warning mgmt", nil, nil},
 	{"a root that the agent replaces", rootOfAgent, "CERT210 error mgmt", []finding.Code{"CERT205"}, nil},
+	{"a root that the management plane made again", func(f *Fleet) {
+		other := istiotest.Root(istiotest.Spec{Name: "another"})
+		MakeRoot(f, other.PEM(), other.KeyPEM())
+	}, "CERT210 warning mgmt", nil, nil},
+	{"no Settings", func(f *Fleet) {
+		f.Drop(mgmt, "Settings", "")
+		behind(f.Get(mgmt, "VirtualMesh", "vm"))
+	}, "CP201 error mgmt", []finding.Code{"EP203", "EP209"}, []Release{Gloo10, Gloo11}},
+	{"Settings that are refused", func(f *Fleet) {
+		Set(f.Get(mgmt, "Settings", "settings"), "status", Object{"observedGeneration": 1, "state": "INVALID", "errors": []any{"no such server"}})
+	}, "EP202 error mgmt", nil, []Release{Gloo10, Gloo11}},
+	{"a VirtualDestination that a mesh does not have", func(f *Fleet) {
+		enterprise(f)
+		Enterprise(f, "VirtualDestination", "reviews", Object{"observedGeneration": 1, "state": "ACCEPTED"})
+		Set(f.Get(mgmt, "Mesh", MeshName(west)), "status.appliedVirtualDestinations", []any{
+			Object{"ref": ref("shop", "reviews"), "errors": []any{"no backing service"}},
+		})
+	}, "EP202 error mgmt", nil, []Release{Gloo11}},
+	{"a filter that is not deployed to a workload", func(f *Fleet) {
+		enterprise(f)
+		Enterprise(f, "WasmDeployment", "filter", Object{"workloadStates": Object{
+			"reviews-shop-west-deployment." + f.Namespace + ".": "DEPLOYMENT_FAILED",
+			"reviews-shop-east-deployment." + f.Namespace + ".": "FILTERS_DEPLOYED",
+		}})
+	}, "EP202 error mgmt", nil, []Release{Gloo10}},
+	{"a dependency that a workload does not have", func(f *Fleet) {
+		enterprise(f)
+		Enterprise(f, "ServiceDependency", "reviews", Object{"state": "INVALID", "workloads": Object{
+			"reviews-shop-west-deployment." + f.Namespace + ".": Object{"state": "INVALID", "errors": []any{"no such destination"}},
+		}})
+	}, "EP202 error mgmt", nil, []Release{Gloo11}},
+	{"a gateway of Gloo Mesh Enterprise with errors", func(f *Fleet) {
+		enterprise(f)
+		Enterprise(f, "VirtualGateway", "web", Object{"errors": []any{"no such gateway"}})
+	}, "EP202 error mgmt", nil, []Release{Gloo11}},
+	{"an object that the open release does not look at", func(f *Fleet) {
+		Enterprise(f, "VirtualDestination", "reviews", nil)
+	}, "EP203 error mgmt", nil, []Release{Gloo11}},
 	{"the management plane was removed", func(f *Fleet) { f.Drop(mgmt, "Deployment", "") }, "CP201 warning mgmt", nil, nil},
 	{"nothing is discovered", func(f *Fleet) {
 		f.Drop(mgmt, "Mesh", MeshName(north))

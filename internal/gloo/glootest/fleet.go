@@ -96,6 +96,9 @@ func Healthy(r Release, clusters ...string) *Fleet {
 	f.Groups = map[string]map[string][]string{Management: {
 		"networking." + r.Domain: {r.Version}, "discovery." + r.Domain: {r.Version}, "multicluster.solo.io": {"v1alpha1"},
 	}}
+	if r.Domain != Hub.Domain {
+		f.Groups[Management]["settings."+r.Domain] = []string{r.Version}
+	}
 	for _, c := range f.Istio.Clusters {
 		c.Remotes = nil
 		c.Namespaces = map[string]map[string]string{r.Namespace: nil, "shop": {"istio-injection": "enabled"}}
@@ -134,7 +137,7 @@ func Set(o Object, path string, value any) {
 	names := strings.Split(path, ".")
 	for _, name := range names[:len(names)-1] {
 		next, ok := o[name].(Object)
-		if !ok {
+		if !ok || next == nil {
 			next = Object{}
 			o[name] = next
 		}
@@ -198,9 +201,18 @@ func (f *Fleet) management(clusters []string) {
 			f.Add(Management, f.target(service[0], service[1], name, clusters))
 		}
 	}
+	if f.Domain != Hub.Domain {
+		f.Add(Management, object("settings."+f.Domain+"/"+f.Version, "Settings", f.Namespace, "settings", Object{
+			"spec": Object{"discovery": Object{"istio": Object{}}}, "status": Object{"observedGeneration": f.Generation(1), "state": "ACCEPTED"},
+		}))
+	}
+	federation := Object{}
+	if f.East {
+		federation["selectors"] = []any{Object{}}
+	}
 	f.Add(Management, object(f.Networking(), "VirtualMesh", f.Namespace, "vm", Object{
 		"spec": Object{
-			"meshes": meshes, "federation": Object{},
+			"meshes": meshes, "federation": federation,
 			"mtlsConfig": Object{"autoRestartPods": true, "shared": Object{"rootCertificateAuthority": Object{"generated": Object{}}}},
 		},
 		"status": Object{"observedGeneration": f.Generation(1), "state": "ACCEPTED", "meshes": states},
@@ -290,6 +302,28 @@ func (f *Fleet) Named(cluster, name string) {
 	for _, objects := range f.Objects {
 		for _, o := range objects {
 			replace(o)
+		}
+	}
+}
+
+// GatewayAt puts the gateway of a cluster of release 1.1 somewhere else, everywhere.
+func (f *Fleet) GatewayAt(cluster, address string, port int) {
+	f.Named(cluster, address)
+	Set(f.Get(cluster, "Service", "istio-ingressgateway"), "spec.ports", []any{Object{"name": "tls", "port": port, "targetPort": 15443}})
+	for _, g := range f.Get(Management, "Mesh", MeshName(cluster))["status"].(Object)["appliedEastWestIngressGateways"].([]any) {
+		g.(Object)["destinationPort"] = port
+	}
+	for _, objects := range f.Objects {
+		for _, o := range objects {
+			if o["kind"] != "ServiceEntry" || !strings.HasSuffix(o["metadata"].(Object)["name"].(string), ".svc."+cluster+".global") {
+				continue
+			}
+			endpoints, _ := o["spec"].(Object)["endpoints"].([]any)
+			for _, e := range endpoints {
+				if e.(Object)["address"] == address {
+					e.(Object)["ports"] = Object{"http": port}
+				}
+			}
 		}
 	}
 }
@@ -487,7 +521,7 @@ func (f *Fleet) Facts() *facts.Fleet {
 		c := &out.Clusters[i]
 		dump.Fill(c, objects[c.Context], append(slices.Clone(resources.Own), resources.Sidecars, resources.EnvoyFilters))
 	}
-	for context, refs := range model.New(out).GivenRoots() {
+	for context, refs := range model.New(out).Roots() {
 		read := facts.Read[[]corev1.Secret]{State: facts.OK}
 		for _, o := range objects[context] {
 			if s, ok := o.(*corev1.Secret); ok && slices.Contains(refs, api.Ref{Namespace: s.Namespace, Name: s.Name}) {

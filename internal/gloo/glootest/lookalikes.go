@@ -5,6 +5,10 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
 )
 
@@ -118,6 +122,66 @@ var Lookalikes = []Lookalike{
 		Set(listener(f)["spec"].(Object)["servers"].([]any)[0].(Object), "port.number", 443)
 	}},
 	{"a listener for all pods", func(f *Fleet) { Set(listener(f), "spec.selector", nil) }},
+	{"a port of another name, which the VirtualMesh or the Settings have", func(f *Fleet) {
+		if f.Domain == Hub.Domain {
+			return
+		}
+		Set(service(f), "spec.ports", []any{Object{"name": "mtls", "port": 15443, "targetPort": 15443}})
+		if f.East {
+			selected(f, "mtls")
+			for _, c := range []string{east, north} {
+				Set(f.Get(c, "Service", "istio-ingressgateway"), "spec.ports", []any{Object{"name": "mtls", "port": 15443, "targetPort": 15443}})
+			}
+			return
+		}
+		detectors(f, Object{west: Object{"gatewayTlsPortName": "mtls"}})
+	}},
+	{"gateways of other labels, which the Settings have", func(f *Fleet) {
+		if f.Domain == Hub.Domain || f.East {
+			return
+		}
+		labels := Object{"istio": "eastwestgateway"}
+		detectors(f, Object{"*": Object{"gatewayWorkloadLabels": labels}})
+		for _, c := range Members {
+			Set(f.Get(c, "Service", "istio-ingressgateway"), "spec.selector", labels)
+			Set(f.Get(c, "Pod", "istio-ingressgateway-0"), "metadata.labels", labels)
+			Set(f.Get(c, "Gateway", "vm-"+f.Namespace), "spec.selector", labels)
+			Set(f.Get(mgmt, "Mesh", MeshName(c))["spec"].(Object)["istio"].(Object)["ingressGateways"].([]any)[0].(Object), "workloadLabels", labels)
+		}
+	}},
+	{"istiods that have their certificates of Vault", func(f *Fleet) {
+		Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.mtlsConfig.shared", Object{"intermediateCertificateAuthority": Object{"vault": Object{
+			"caPath": "pki/root/sign-intermediate", "server": "http://vault.vault:8200",
+		}}})
+		for _, c := range Members {
+			o := f.Get(c, "IssuedCertificate", MeshName(c))
+			Set(o, "spec.issuedCertificateSecret", nil)
+			Set(o, "status", nil)
+			f.Drop(c, "PodBounceDirective", "")
+			of := f.Istio.Get(c)
+			of.CACerts = nil
+			of.Change = func(o runtime.Object) {
+				if d, ok := o.(*appsv1.Deployment); ok && d.Name == "istiod" {
+					d.Spec.Template.Spec.Volumes[0].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
+				}
+			}
+		}
+	}},
+	{"a root that the management plane made", func(f *Fleet) { MakeRoot(f, sharedRoot(f).PEM(), sharedRoot(f).KeyPEM()) }},
+	{"Settings of another name", func(f *Fleet) {
+		if f.Domain != Hub.Domain {
+			Set(f.Get(mgmt, "Settings", "settings"), "metadata.name", "ours")
+		}
+	}},
+	{"a filter of Gloo Mesh Enterprise", func(f *Fleet) {
+		if f.Domain != Hub.Domain {
+			enterprise(f)
+			Enterprise(f, "WasmDeployment", "filter", Object{"workloadStates": Object{
+				"reviews-shop-west-deployment." + f.Namespace + ".": "FILTERS_DEPLOYED",
+			}})
+			Enterprise(f, "RouteTable", "new", nil)
+		}
+	}},
 	{"a suffix of its own", func(f *Fleet) {
 		Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.federation.hostnameSuffix", "example")
 		for _, c := range []string{east, west, north} {
@@ -125,6 +189,14 @@ var Lookalikes = []Lookalike{
 			Set(f.Get(c, "Gateway", "vm-"+f.Namespace)["spec"].(Object)["servers"].([]any)[0].(Object), "hosts",
 				[]any{"*.example"})
 		}
+	}},
+	{"a VirtualMesh that federates nothing, and a gateway without an address", func(f *Fleet) {
+		if !f.East {
+			return // of these releases it federates everything
+		}
+		unfederated(f)
+		Set(service(f), "status", nil)
+		gateway(f)
 	}},
 	{"a VirtualMesh of one mesh", func(f *Fleet) {
 		f.Register("alone")

@@ -31,6 +31,8 @@ type Cluster struct {
 	Registered []*Registration
 
 	services map[string]*corev1.Service
+	// uid is that of namespace kube-system, which is a cluster's identity; "" where it is not known.
+	uid string
 }
 
 func newCluster(m *Mesh, f *facts.Cluster) *Cluster {
@@ -39,8 +41,16 @@ func newCluster(m *Mesh, f *facts.Cluster) *Cluster {
 	for i := range services {
 		c.services[key(services[i].Namespace, services[i].Name)] = &services[i]
 	}
+	for _, ns := range resources.Namespaces.Of(f).Value {
+		if ns.Name == metav1.NamespaceSystem {
+			c.uid = string(ns.UID)
+		}
+	}
 	return c
 }
+
+// is reports whether it is known that two contexts lead to one cluster.
+func (c *Cluster) is(other *Cluster) bool { return c == other || c.uid != "" && c.uid == other.uid }
 
 // Now is when the facts were read.
 func (c *Cluster) Now() time.Time { return c.Mesh.fleet.At }
@@ -219,6 +229,11 @@ func (c *Cluster) Claims() map[string][]string {
 // Certificates are the IssuedCertificates of a generation.
 func (c *Cluster) Certificates(g *resources.Generation) []*api.Object {
 	return c.all(g.IssuedCertificates)
+}
+
+// Bounces are the PodBounceDirectives of a generation.
+func (c *Cluster) Bounces(g *resources.Generation) []*api.Object {
+	return c.all(g.Bounces)
 }
 
 // HasCA reports whether an istiod may have a CA in the cluster: not where there is neither a Secret with one, nor a

@@ -39,7 +39,7 @@ func (p *Plane) findFederated() {
 				for _, ref := range applied.Refs("federatedToMeshes") {
 					f.add(p.member(ref))
 				}
-			case p.Generation == resources.Generations[0] && len(f.Owner.Recorded()) > 0:
+			case p.Unsaid() && len(f.Owner.Recorded()) > 0:
 				f.Host = f.Service.Name + "." + f.Service.Namespace + ".svc." + f.Service.Cluster + ".global"
 				for _, v := range f.Owner.VirtualMeshes {
 					if _, ok := f.Owner.Applied(v); ok && v.Federates() {

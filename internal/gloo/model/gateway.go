@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,16 +57,65 @@ func (m *Member) Reached() bool {
 	return slices.ContainsFunc(m.Recorded(), func(r Recorded) bool { return len(r.Addresses) > 0 })
 }
 
-// usualLabels are those of the pods of a gateway, and portTLS is the name of its port, unless settings
-// of the plane say otherwise.
+// usualLabels are those of the pods of a gateway, and portTLS is the name of its port, unless a VirtualMesh or the Settings of
+// the plane say otherwise.
 var usualLabels = map[string]string{"istio": "ingressgateway"}
 
 const portTLS = "tls"
+
+// GatewayPorts are the names that the port may have by which other clusters come in to a mesh: those that its VirtualMeshes name
+// with the gateways that they select, and, where these may have selected none, that of the Settings, or else "tls" (applier.go,
+// getAppliedEastWestIngressGateways).
+func (m *Member) GatewayPorts() []string {
+	var out []string
+	refused := false
+	for _, v := range m.VirtualMeshes {
+		refused = refused || v.Refused()
+		for _, s := range v.Spec.List("federation", "eastWestIngressGatewaySelectors") {
+			out = append(out, cmp.Or(s.String("portName"), portTLS))
+		}
+	}
+	if len(out) > 0 && refused {
+		return out
+	}
+	for _, d := range m.detectors() {
+		if name := d.String("gatewayTlsPortName"); name != "" {
+			return append(out, name)
+		}
+	}
+	return append(out, portTLS)
+}
+
+// GatewayLabels are those by which discovery finds the gateways of a mesh.
+func (m *Member) GatewayLabels() map[string]string {
+	for _, d := range m.detectors() {
+		if of := d.Fields("gatewayWorkloadLabels"); len(of) > 0 {
+			out := map[string]string{}
+			for k := range of {
+				out[k] = of.String(k)
+			}
+			return out
+		}
+	}
+	return usualLabels
+}
+
+// detectors are what the Settings say of the gateways of the mesh's cluster, and of those of all clusters
+// (mesh-discovery/translation/utils/settings.go).
+func (m *Member) detectors() []api.Fields {
+	if m.Plane.Settings == nil {
+		return nil
+	}
+	all := m.Plane.Settings.Spec.Fields("discovery", "istio", "ingressGatewayDetectors")
+	return []api.Fields{all.Fields(m.ClusterName), all.Fields("*")}
+}
 
 // Gateway is a Service that is, or ought to be, the east-west gateway of a mesh, as it is now.
 type Gateway struct {
 	*corev1.Service
 	Cluster *Cluster
+	// Ports are the names that the port may have by which other clusters come in.
+	Ports []string
 }
 
 // Object names the Service.
@@ -80,6 +130,7 @@ func (m *Member) Gateways() []*Gateway {
 	}
 	labels := []map[string]string{}
 	var named []*Gateway
+	ports := m.GatewayPorts()
 	for _, r := range m.Recorded() {
 		if len(r.Labels) > 0 {
 			labels = append(labels, r.Labels)
@@ -88,7 +139,7 @@ func (m *Member) Gateways() []*Gateway {
 			if o := m.Plane.Cluster.find(row, r.Destination.Namespace, r.Destination.Name); o != nil {
 				ref := o.Spec.Ref("kubeService", "ref")
 				if s := c.Service(ref.Namespace, ref.Name); s != nil {
-					named = append(named, &Gateway{s, c})
+					named = append(named, &Gateway{s, c, ports})
 				}
 			}
 		}
@@ -97,13 +148,14 @@ func (m *Member) Gateways() []*Gateway {
 		return named
 	}
 	if len(labels) == 0 {
-		labels = []map[string]string{usualLabels}
+		labels = []map[string]string{m.GatewayLabels()}
 	}
 	var out []*Gateway
 	for i := range c.Services() {
 		s := &c.Services()[i]
-		if s.Namespace == m.System && slices.ContainsFunc(labels, func(l map[string]string) bool { return facts.Selects(l, s.Spec.Selector) }) {
-			out = append(out, &Gateway{s, c})
+		has := func(l map[string]string) bool { return facts.Selects(l, s.Spec.Selector) }
+		if (s.Namespace == m.System || m.Plane.Selects()) && slices.ContainsFunc(labels, has) {
+			out = append(out, &Gateway{s, c, ports})
 		}
 	}
 	return out
@@ -172,9 +224,11 @@ func (c *Cluster) nodesHidden() bool {
 
 // TLS is the port by which other clusters come in; nil where there is none.
 func (g *Gateway) TLS() *corev1.ServicePort {
-	for i := range g.Spec.Ports {
-		if g.Spec.Ports[i].Name == portTLS {
-			return &g.Spec.Ports[i]
+	for _, name := range g.Ports {
+		for i := range g.Spec.Ports {
+			if g.Spec.Ports[i].Name == name {
+				return &g.Spec.Ports[i]
+			}
 		}
 	}
 	return nil
@@ -253,7 +307,7 @@ func (g *Gateway) Reachable() string {
 			out = append(out, endpoint(a, port))
 		}
 	}
-	if port := g.TLS(); len(out) == 0 && port != nil && port.NodePort != 0 {
+	if port := g.TLS(); len(out) == 0 && port != nil && port.NodePort != 0 && g.Spec.Type == corev1.ServiceTypeNodePort {
 		out = append(out, "nodes, port "+strconv.Itoa(int(port.NodePort)))
 	}
 	if len(out) == 0 {

@@ -58,6 +58,11 @@ func (m *Member) Called() string {
 	return m.Registration.Called()
 }
 
+// Is reports whether two meshes are the same control plane, of which two management planes know.
+func (m *Member) Is(other *Member) bool {
+	return m == other || m.Target() != nil && m.Target() == other.Target() && m.System == other.System
+}
+
 // AgentNamespace is that of the agent that the plane saw in the cluster; "" where it saw none.
 func (m *Member) AgentNamespace() string { return m.Spec.String(m.Plane.AgentNamespace...) }
 
@@ -96,14 +101,32 @@ func (p *Plane) findVirtualMeshes() {
 // Shares reports whether its meshes are to have a common root.
 func (v *VirtualMesh) Shares() bool { return v.Spec.Has("mtlsConfig", "shared") }
 
+// InPods reports whether each istiod has its certificate issued by Vault into its own pod, so that neither the plane has a root nor a
+// Secret is written (certificates/agent/translation, ShouldProcess).
+func (v *VirtualMesh) InPods() bool {
+	return v.Spec.Has("mtlsConfig", "shared", "intermediateCertificateAuthority", "vault")
+}
+
 // GivenRoot names the Secret with the root that people gave it; the zero Ref where the plane makes one.
 func (v *VirtualMesh) GivenRoot() api.Ref {
 	return v.Spec.Ref("mtlsConfig", "shared", "rootCertificateAuthority", "secret")
 }
 
-// Root is what is kept of the Secret with the given root; nil where there is none.
+// RootRef names the Secret with the root that signs: the given one, or the one that the plane makes, if there is none
+// (mtls_translator.go, getOrCreateGeneratedCaSecret). The zero Ref where another CA signs.
+func (v *VirtualMesh) RootRef() api.Ref {
+	switch given := v.GivenRoot(); {
+	case given.Name != "":
+		return given
+	case v.Shares() && !v.Spec.Has("mtlsConfig", "shared", "intermediateCertificateAuthority"):
+		return api.Ref{Namespace: v.Plane.Installed, Name: v.Name + "." + v.Namespace}
+	}
+	return api.Ref{}
+}
+
+// Root is what is kept of the Secret with the root; nil where there is none.
 func (v *VirtualMesh) Root() *corev1.Secret {
-	ref, all := v.GivenRoot(), resources.RootSecrets.Of(v.Plane.Cluster.Cluster).Value
+	ref, all := v.RootRef(), resources.RootSecrets.Of(v.Plane.Cluster.Cluster).Value
 	for i := range all {
 		if all[i].Namespace == ref.Namespace && all[i].Name == ref.Name {
 			return &all[i]
@@ -112,8 +135,14 @@ func (v *VirtualMesh) Root() *corev1.Secret {
 	return nil
 }
 
-// Federates reports whether services of each of its meshes are made known in the others. It takes two.
-func (v *VirtualMesh) Federates() bool { return len(v.Spec.Refs("meshes")) > 1 }
+// Federates reports whether services of each of its meshes are made known in the others. It takes two. From 1.1 on it also takes a
+// selection in the VirtualMesh (applier.go, getFederatedToMeshes).
+func (v *VirtualMesh) Federates() bool {
+	return v.Groups() && (!v.Plane.Selects() || v.Spec.Has("federation", "permissive") || len(v.Spec.List("federation", "selectors")) > 0)
+}
+
+// Groups reports whether it has several meshes.
+func (v *VirtualMesh) Groups() bool { return len(v.Spec.Refs("meshes")) > 1 }
 
 // Flat reports whether pods reach one another without gateways.
 func (v *VirtualMesh) Flat() bool { return v.Spec.Bool("federation", "flatNetwork") }
@@ -195,6 +224,16 @@ func (i *Issue) State() string {
 // slow is how long a certificate may take to be issued: the plane, the agent and the plane again look at it.
 const slow = 5 * time.Minute
 
+// InPods reports whether the agent has nothing to do for the certificate: istiod gets it by itself.
+func (i *Issue) InPods() bool {
+	return i.VirtualMesh.InPods() || i.Certificate != nil && !i.Certificate.Spec.Has("issuedCertificateSecret")
+}
+
+// Lost reports whether istiod has the shared root in memory alone: the Secret that it had it of is gone.
+func (i *Issue) Lost() bool {
+	return i.Secret == nil && resources.CACerts.Of(i.Cluster.Cluster).Known() && !i.InPods() && i.Shared()
+}
+
 // Old reports whether an object is there for longer than a certificate takes to be issued.
 func (i *Issue) Old(o *api.Object) bool { return i.Cluster.Now().Sub(o.CreationTimestamp.Time) > slow }
 
@@ -233,6 +272,17 @@ func (i *Issue) RunsOn() (pki.Certificate, bool) {
 		return pki.Certificate{}, false
 	}
 	return all[0], true
+}
+
+// Ready counts the pods of istiod that are ready; false where they were not read.
+func (i *Issue) Ready() (n int64, known bool) {
+	pods := resources.IstiodPods.Of(i.Cluster.Cluster)
+	for _, p := range pods.Value {
+		if p.IsReady() {
+			n++
+		}
+	}
+	return n, pods.Known()
 }
 
 // Shared reports whether istiod works with the root of another member: then it once had the certificate

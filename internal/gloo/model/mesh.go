@@ -37,7 +37,10 @@ func New(fleet *facts.Fleet) *Mesh {
 			all = append(all, newCluster(m, &f))
 		}
 	}
-	for _, c := range all {
+	for i, c := range all {
+		if slices.ContainsFunc(all[:i], c.is) {
+			continue // another context of the same cluster
+		}
 		c.findPlanes()
 		m.Planes = append(m.Planes, c.Planes...)
 	}
@@ -111,12 +114,12 @@ func (m *Mesh) Cluster(context string) *Cluster {
 	return nil
 }
 
-// GivenRoots are the Secrets with roots that people gave to VirtualMeshes, by the contexts of the management clusters.
-func (m *Mesh) GivenRoots() map[string][]api.Ref {
+// Roots are the Secrets with the roots of VirtualMeshes, by the contexts of the management clusters.
+func (m *Mesh) Roots() map[string][]api.Ref {
 	out := map[string][]api.Ref{}
 	for _, p := range m.Planes {
 		for _, v := range p.VirtualMeshes {
-			if ref := v.GivenRoot(); ref.Name != "" && ref.Namespace != "" && !slices.Contains(out[p.Cluster.Context], ref) {
+			if ref := v.RootRef(); ref.Name != "" && ref.Namespace != "" && !slices.Contains(out[p.Cluster.Context], ref) {
 				out[p.Cluster.Context] = append(out[p.Cluster.Context], ref)
 			}
 		}

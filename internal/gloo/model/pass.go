@@ -76,6 +76,19 @@ func Managing() []rule.Need {
 	return needsOf((*resources.Generation).Managing)
 }
 
+// Registering are the rows that say which clusters management planes have, Discovering those with what they found there.
+func Registering() []rule.Need {
+	return needsOf(func(g *resources.Generation) []resources.Row { return []resources.Row{g.Clusters} })
+}
+
+// Discovering are Registering, with the meshes that were discovered.
+func Discovering() []rule.Need {
+	return needsOf(func(g *resources.Generation) []resources.Row { return []resources.Row{g.Clusters, g.Meshes} })
+}
+
+// Issuing are the rows of what there is in clusters with an agent, in all generations.
+func Issuing() []rule.Need { return needsOf((*resources.Generation).Issuing) }
+
 // Custom are Managing, with what there is in clusters with an agent.
 func Custom() []rule.Need {
 	return needsOf(func(g *resources.Generation) []resources.Row { return append(g.Managing(), g.Issuing()...) })

@@ -27,8 +27,9 @@ type Plane struct {
 	Members []*Member
 	// VirtualMeshes group them.
 	VirtualMeshes []*VirtualMesh
-	// Policies are what people wrote besides.
+	// Policies are what people wrote besides, Settings those of them by which the plane works; nil where there are none.
 	Policies []*Written
+	Settings *Written
 	// Federated are the services that other clusters reach.
 	Federated []*Federated
 }
@@ -151,7 +152,7 @@ func (p *Plane) findRegistrations(all []*Cluster, unreached []*facts.Cluster) {
 			}
 			var found []*Cluster
 			for _, c := range all {
-				if !taken[c] && by(r, c) {
+				if !taken[c] && by(r, c) && !slices.ContainsFunc(found, c.is) {
 					found = append(found, c)
 				}
 			}

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -38,14 +39,22 @@ func Minor(tag string) string {
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // NamesPorts reports whether the plane takes gateways whose target port has a name: from 1.1 on.
-func (p *Plane) NamesPorts() bool {
-	for _, m := range p.Members {
-		if m.Status.Has("appliedEastWestIngressGateways") {
-			return true
-		}
-	}
-	minor := Minor(Tag(p.Main().Deployment))
-	return minor == "" || strings.HasPrefix(minor, "1.") && minor != "1.0"
+func (p *Plane) NamesPorts() bool { return p.minor() == "" || p.Selects() }
+
+// Selects reports whether the plane is known to select gateways and what is federated by what a VirtualMesh says: from 1.1 on. Up
+// to 1.0 it federates all services of a mesh by the first gateway that it finds in the namespace of istiod.
+func (p *Plane) Selects() bool {
+	minor := p.minor()
+	return strings.HasPrefix(minor, "1.") && minor != "1.0" ||
+		slices.ContainsFunc(p.Members, func(m *Member) bool { return m.Status.Has("appliedEastWestIngressGateways") })
+}
+
+// minor is the minor version of the plane; "" where its image does not say it.
+func (p *Plane) minor() string { return Minor(Tag(p.Main().Deployment)) }
+
+// Unsaid reports whether no status says what is federated: up to 0.11 (mesh/federation/federation_translator.go).
+func (p *Plane) Unsaid() bool {
+	return p.Generation == resources.Generations[0] || slices.Contains([]string{"0.10", "0.11"}, p.minor())
 }
 
 // Rewrites reports whether gateways know federated services by an EnvoyFilter that the plane writes: it cuts the name of

@@ -16,9 +16,9 @@ import (
 // noGateway: a mesh without gateway is left out of the federation. Releases up to 1.0 log it and accept the
 // VirtualMesh.
 func noGateway(p *pass) {
-	for _, m := range members(p) {
+	for _, m := range slices.Concat(members(p), unfederated(p)) {
 		c := m.Target()
-		if m.Reached() || c != nil && (!p.Able(c.Context) || len(m.Gateways()) > 0) {
+		if m.Reached() || c != nil && (!p.Able(c.Context) || len(m.Gateways()) > 0) || c == nil && unrecorded(m) {
 			continue
 		}
 		context := m.Plane.Cluster.Context
@@ -27,15 +27,21 @@ func noGateway(p *pass) {
 			Title:    fmt.Sprintf("the mesh of %s has no east-west gateway", m.Called()),
 			Evidence: []finding.Evidence{recorded(m)},
 			Effect:   "none of its services is federated: clients in " + others(m) + " do not reach them",
-			Fix: []finding.Step{finding.Say("Install a gateway in namespace %s whose Service selects pods with label istio=ingressgateway, is "+
-				"of type "+
-				"LoadBalancer or NodePort, and has a port that is called tls.", m.System)},
+			Fix: []finding.Step{finding.Say("Install a gateway in namespace %s whose Service selects pods with label %s, is of type "+
+				"LoadBalancer or NodePort, and has a port that is called %s.", m.System, remedy.Selector(m.GatewayLabels()), m.GatewayPorts()[0])},
 			CausedBy: discovery(p, m),
+		}
+		if !m.VirtualMeshes[0].Federates() {
+			f.Effect = "the management plane does not accept the VirtualMesh, though it federates nothing, and deletes what it wrote for it"
 		}
 		if c != nil {
 			f.Clusters = []string{c.Context}
 			f.Object = finding.Kind("east-west gateway")
-			f.Evidence = append(f.Evidence, finding.Evidence{Field: "services in " + m.System + " that select istio=ingressgateway", Value: "none"})
+			where := "services in " + m.System
+			if m.Plane.Selects() {
+				where = "services"
+			}
+			f.Evidence = append(f.Evidence, finding.Evidence{Field: where + " that select " + remedy.Selector(m.GatewayLabels()), Value: "none"})
 		}
 		if m.Chosen() {
 			f.Evidence = append(f.Evidence, finding.Evidence{
@@ -77,11 +83,10 @@ func unfitGateway(p *pass) {
 		}
 		switch fault {
 		case model.NoPort:
-			f.Title = "the gateway has no port that is called tls"
+			f.Title = "the gateway has no port that is called " + either(finding.Distinct(g.Ports))
 			f.Evidence = []finding.Evidence{{Field: "spec.ports", Value: ports(g)}}
-			f.Fix = []finding.Step{finding.Say("Add a port that is called tls, with the target port at which the gateway takes mTLS (15443), " +
-				"where the gateway " +
-				"is installed: its Helm values, or its IstioOperator.")}
+			f.Fix = []finding.Step{finding.Say("Add a port that is called %s, with the target port at which the gateway takes mTLS (15443), "+
+				"where the gateway is installed: its Helm values, or its IstioOperator.", g.Ports[0])}
 		case model.NoWay:
 			f.Title = fmt.Sprintf("the gateway is of type %s, which other clusters do not reach", typeOf(g))
 			f.Evidence = []finding.Evidence{{Field: "spec.type", Value: typeOf(g)}}
@@ -104,7 +109,7 @@ func unfitGateway(p *pass) {
 			}
 		case model.NamedPort:
 			f.Title = "the target port of the gateway is a name, which this release does not take"
-			f.Evidence = []finding.Evidence{{Field: "spec.ports, tls, targetPort", Value: g.TLS().TargetPort.StrVal}}
+			f.Evidence = []finding.Evidence{{Field: "spec.ports, " + g.TLS().Name + ", targetPort", Value: g.TLS().TargetPort.StrVal}}
 			f.Fix = []finding.Step{finding.Say("Write the number of the port (15443) there, where the gateway is installed. Releases from 1.1 " +
 				"on take a name.")}
 		default:
@@ -126,6 +131,9 @@ func typeOf(g *model.Gateway) string {
 	return string(g.Spec.Type)
 }
 
+// either names one of some names.
+func either(names []string) string { return strings.Join(names, " or ") }
+
 func ports(g *model.Gateway) string {
 	var out []string
 	for _, p := range g.Spec.Ports {
@@ -145,7 +153,7 @@ func outdatedGateway(p *pass) {
 			continue // it is not there to be known
 		}
 		live := m.Gateways()
-		if len(live) == 0 && !m.Reached() || m.Reached() && known(m, live) {
+		if len(live) == 0 && !m.Reached() || m.Reached() && known(m, live) || unrecorded(m) {
 			continue
 		}
 		context := m.Plane.Cluster.Context
@@ -168,6 +176,13 @@ func outdatedGateway(p *pass) {
 		}
 		p.Report(f)
 	}
+}
+
+// unrecorded reports whether the plane notes no gateway of a mesh since the VirtualMesh is not in effect for it: from 1.1 on it forgets
+// them then (applier.go, getAppliedEastWestIngressGateways).
+func unrecorded(m *model.Member) bool {
+	_, applied := m.Applied(m.VirtualMeshes[0])
+	return m.Plane.Selects() && !applied
 }
 
 // known reports whether one of the addresses that are recorded is one of a gateway, with its port.
@@ -196,7 +211,9 @@ func doubtfulAddress(p *pass) {
 		for _, r := range m.Recorded() {
 			for _, a := range r.Addresses {
 				to := model.Lead{Address: a, Port: r.Port}
-				at[to] = append(at[to], m)
+				if !slices.ContainsFunc(at[to], m.Is) {
+					at[to] = append(at[to], m)
+				}
 			}
 		}
 	}
@@ -213,6 +230,9 @@ func doubtfulAddress(p *pass) {
 				case ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) || a == "localhost":
 					f.Title = fmt.Sprintf("the gateway of %s has the address %s, which is every client's own", m.Called(), a)
 					f.Effect = "clients in " + others(m) + " connect to themselves"
+				case ip != nil && ip.IsLinkLocalUnicast():
+					f.Title = fmt.Sprintf("the gateway of %s has the address %s, which no router passes on", m.Called(), a)
+					f.Effect = "clients in " + others(m) + " reach another machine of their own network by it, or none"
 				case len(sharing) > 1 && sharing[0] == m:
 					var names []string
 					for _, o := range sharing {

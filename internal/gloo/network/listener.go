@@ -64,7 +64,7 @@ func noListener(p *pass) {
 				f.Title = "the gateway listens for the other clusters at another port than its Service sends to"
 				f.Evidence = []finding.Evidence{
 					{Field: "spec.servers, port", Value: fmt.Sprint(l.Port)},
-					{Field: e.gateway.Object().String() + ", port tls", Value: sends(e.gateway)},
+					{Field: e.gateway.Object().String() + ", port " + e.gateway.TLS().Name, Value: sends(e.gateway)},
 				}
 			} else {
 				f.Title = "the Gateway for the other clusters selects no pod of the gateway"

@@ -27,7 +27,7 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		After: []finding.Code{"CP201", "CP204"}, Run: noGateway,
 	}, {
 		Reports: []rule.Report{rule.May("NET202", finding.Error), rule.May("NET203", finding.Error)},
-		Needs:   needs(resources.Services, resources.Nodes, resources.Pods), Uses: uses, Run: unfitGateway,
+		Needs:   needs(resources.Services, resources.Nodes, resources.Pods, resources.Deployments), Uses: uses, Run: unfitGateway,
 	}, {
 		Reports: []rule.Report{rule.May("NET204", finding.Error)}, Needs: needs(resources.Services, resources.Nodes), Uses: uses,
 		After: []finding.Code{"CP201", "CP204", "NET202", "NET203"}, Run: outdatedGateway,
@@ -60,6 +60,20 @@ func members(p *pass) []*model.Member {
 	for _, plane := range model.AblePlanes(p) {
 		for _, m := range plane.Members {
 			if len(m.VirtualMeshes) > 0 && m.VirtualMeshes[0].Federates() && !m.VirtualMeshes[0].Flat() {
+				out = append(out, m)
+			}
+		}
+	}
+	return out
+}
+
+// unfederated are those of VirtualMeshes with several meshes that federate nothing, of releases that want a gateway for each all the same
+// (mesh/federation/federation_translator.go of 1.1).
+func unfederated(p *pass) []*model.Member {
+	var out []*model.Member
+	for _, plane := range model.AblePlanes(p) {
+		for _, m := range plane.Members {
+			if plane.Selects() && len(m.VirtualMeshes) > 0 && m.VirtualMeshes[0].Groups() && !m.VirtualMeshes[0].Federates() {
 				out = append(out, m)
 			}
 		}

@@ -115,8 +115,10 @@ var (
 	approval    = []string{"status.state", "status.observedGeneration", "status.errors", "status.validationErrors"}
 	virtualMesh = append([]string{
 		"spec.meshes", "spec.mtlsConfig.autoRestartPods", "spec.mtlsConfig.limited", "spec.mtlsConfig.shared.rootCertificateAuthority.secret",
-		"spec.federation.flatNetwork", "spec.federation.hostnameSuffix", "spec.federation.permissive",
-		"spec.federation.eastWestIngressGatewaySelectors.*.destinationSelectors", "status.meshes.*.state", "status.meshes.*.errors",
+		"spec.mtlsConfig.shared.intermediateCertificateAuthority.vault.caPath",
+		"spec.federation.flatNetwork", "spec.federation.hostnameSuffix", "spec.federation.permissive", "spec.federation.selectors",
+		"spec.federation.eastWestIngressGatewaySelectors.*.destinationSelectors", "spec.federation.eastWestIngressGatewaySelectors.*.portName",
+		"status.meshes.*.state", "status.meshes.*.errors",
 		"status.destinations.*.state", "status.destinations.*.errors", "status.conditions.*.state", "status.conditions.*.message",
 		"status.conditions.*.timestamp", "status.conditions.*.errors",
 	}, approval...)
@@ -124,10 +126,15 @@ var (
 		"spec.destinationSelector.*.kubeServiceRefs", "status.trafficTargets.*.state", "status.trafficTargets.*.errors",
 		"status.destinations.*.state", "status.destinations.*.errors", "status.meshes.*.state", "status.meshes.*.errors",
 	}, approval...)
+	settings   = append([]string{"spec.discovery.istio.ingressGatewayDetectors"}, approval...)
+	deployed   = []string{"status.observedGeneration", "status.error", "status.workloadStates"}
+	routed     = []string{"status.observedGeneration", "status.errors"}
+	dependency = append([]string{"status.workloads.*.state", "status.workloads.*.errors"}, approval...)
 	discovered = []string{
 		"spec.istio.installation", "spec.istio.trustDomain", "spec.istio.citadelInfo.trustDomain", "spec.istio.ingressGateways",
 		"spec.istio.smartDnsProxyingEnabled", "spec.agentInfo", "status.appliedVirtualMesh.ref", "status.appliedVirtualMesh.observedGeneration",
-		"status.appliedEastWestIngressGateways", "status.observedGeneration",
+		"status.appliedEastWestIngressGateways", "status.appliedVirtualDestinations.*.ref", "status.appliedVirtualDestinations.*.errors",
+		"status.observedGeneration",
 	}
 	target = []string{
 		"spec.mesh", "spec.kubeService.ref", "status.appliedFederation", "status.observedGeneration",
@@ -136,8 +143,15 @@ var (
 		"spec.issuedCertificateSecret", "spec.podBounceDirective", "status.state", "status.error", "status.observedGeneration",
 	}
 	request = []string{"status.state", "status.error", "status.observedGeneration"}
-	bounces = []string{"spec.podsToBounce.*.namespace", "spec.podsToBounce.*.labels", "status.podsBounced", "status.state", "status.error"}
-	cluster = []string{"spec.secretName", "spec.clusterDomain", "status.namespace"}
+	bounces = []string{
+		"spec.podsToBounce.*.namespace", "spec.podsToBounce.*.labels", "spec.podsToBounce.*.waitForReplicas",
+		"spec.podsToBounce.*.rootCertSync.configMapRef", "status.podsBounced", "status.state", "status.error",
+	}
+	cluster  = []string{"spec.secretName", "spec.clusterDomain", "status.namespace"}
+	accepted = []string{
+		"status.common.State.approval", "status.common.State.observedGeneration", "status.common.State.message",
+		"status.conditions.*.type", "status.conditions.*.status", "status.conditions.*.reason", "status.conditions.*.message",
+	}
 )
 
 func hubNetworking[K any](kind, resources, file string, paths []string) Row {
@@ -146,6 +160,10 @@ func hubNetworking[K any](kind, resources, file string, paths []string) Row {
 
 func meshNetworking[K any](kind, resources, file string, versions, paths []string) Row {
 	return custom[K, api.Mesh]("networking."+api.MeshDomain, kind, resources, file, versions, paths...)
+}
+
+func enterpriseNetworking[K any](kind, resources, file string, paths []string) Row {
+	return custom[K, api.Mesh]("networking."+api.EnterpriseDomain, kind, resources, file, enterprise, paths...)
 }
 
 // What people write to a management cluster.
@@ -160,10 +178,27 @@ var (
 	AccessPolicies   = meshNetworking[api.AccessPolicy]("AccessPolicy", "accesspolicies", "gloo-accesspolicies", meshVersions, policy)
 	FailoverServices = meshNetworking[api.FailoverService](
 		"FailoverService", "failoverservices", "gloo-failoverservices", oldVersions, policy)
-	VirtualDestinations = custom[api.VirtualDestination, api.Mesh](
-		"networking."+api.EnterpriseDomain, "VirtualDestination", "virtualdestinations", "gloo-virtualdestinations", enterprise, policy...)
+	VirtualDestinations = enterpriseNetworking[api.VirtualDestination](
+		"VirtualDestination", "virtualdestinations", "gloo-virtualdestinations", policy)
+	WasmDeployments = enterpriseNetworking[api.WasmDeployment](
+		"WasmDeployment", "wasmdeployments", "gloo-wasmdeployments", deployed)
+	ServiceDependencies = enterpriseNetworking[api.ServiceDependency](
+		"ServiceDependency", "servicedependencies", "gloo-servicedependencies", dependency)
+	VirtualGateways  = enterpriseNetworking[api.VirtualGateway]("VirtualGateway", "virtualgateways", "gloo-virtualgateways", routed)
+	VirtualHosts     = enterpriseNetworking[api.VirtualHost]("VirtualHost", "virtualhosts", "gloo-virtualhosts", routed)
+	RouteTables      = enterpriseNetworking[api.RouteTable]("RouteTable", "routetables", "gloo-routetables", routed)
+	AccessLogRecords = custom[api.AccessLogRecord, api.Mesh](
+		"observability."+api.EnterpriseDomain, "AccessLogRecord", "accesslogrecords", "gloo-accesslogrecords", newVersions, approval...)
 	RootTrustPolicies = custom[api.RootTrustPolicy, api.Commercial](
 		api.AdminGroup, "RootTrustPolicy", "roottrustpolicies", "gloo-roottrustpolicies", commercial, approval...)
+)
+
+// What a management plane itself is told.
+var (
+	HubSettings = custom[api.Settings, api.Hub](
+		"settings."+api.HubDomain, "Settings", "settings", "hub-settings", hubVersions, settings...)
+	Settings = custom[api.Settings, api.Mesh](
+		"settings."+api.MeshDomain, "Settings", "settings", "gloo-settings", meshVersions, settings...)
 )
 
 // What a management plane knows of its clusters.
@@ -171,7 +206,7 @@ var (
 	KubernetesClusters = custom[api.KubernetesCluster, api.Mesh](
 		api.ClustersGroup, "KubernetesCluster", "kubernetesclusters", "gloo-clusters", registered, cluster...)
 	CommercialClusters = custom[api.KubernetesCluster, api.Commercial](
-		api.AdminGroup, "KubernetesCluster", "kubernetesclusters", "gloo-commercial-clusters", commercial, cluster...)
+		api.AdminGroup, "KubernetesCluster", "kubernetesclusters", "gloo-commercial-clusters", commercial, accepted...)
 	HubMeshes = custom[api.DiscoveredMesh, api.Hub](
 		"discovery."+api.HubDomain, "Mesh", "meshes", "hub-meshes", hubVersions, discovered...)
 	Meshes = custom[api.DiscoveredMesh, api.Mesh](

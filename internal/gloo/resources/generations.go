@@ -34,8 +34,11 @@ type Generation struct {
 	VirtualMeshes Row
 	// Targets are the services that were discovered, in each of the kinds that releases have for them.
 	Targets []Row
-	// Policies are what people write besides.
-	Policies []Row
+	// Policies are what people write besides. Of Further, which are kinds of the commercial product, the errors count that
+	// they have, and no more: which parts of their statuses are always written is not known.
+	Policies, Further []Row
+	// Settings are what the management plane is told itself; nil where there is none.
+	Settings Row
 	// IssuedCertificates, Requests and Bounces are what agents make secrets cacerts by.
 	IssuedCertificates, Requests, Bounces Row
 
@@ -46,6 +49,8 @@ type Generation struct {
 	DNSProxying []string
 	// TargetStates are the names of the maps, in the status of a policy, with a state for each target.
 	TargetStates []string
+	// Approval is the path, in the status of a kind of Further, to its state and a message; nil where these are in the status itself.
+	Approval []string
 }
 
 // Generations are those of which there are fields to read. Releases before 0.7 have other kinds.
@@ -54,7 +59,7 @@ var Generations = []*Generation{{
 	Networking: "networking." + api.HubDomain, Discovery: "discovery." + api.HubDomain, Certificates: "certificates." + api.HubDomain,
 	Planes: [][]string{{Discovery, Networking}}, Pulls: true,
 	Clusters: KubernetesClusters, Meshes: HubMeshes, VirtualMeshes: HubVirtualMeshes, Targets: []Row{HubTrafficTargets},
-	Policies:           []Row{HubTrafficPolicies, HubAccessPolicies, HubFailoverServices},
+	Policies: []Row{HubTrafficPolicies, HubAccessPolicies, HubFailoverServices}, Settings: HubSettings,
 	IssuedCertificates: HubIssuedCertificates, Requests: HubCertificateRequests, Bounces: HubPodBounceDirectives,
 	Installation: []string{"istio", "installation"}, TrustDomain: []string{"istio", "citadelInfo", "trustDomain"},
 	AgentNamespace: []string{"agentInfo", "agentNamespace"}, TargetStates: []string{"trafficTargets"},
@@ -63,7 +68,8 @@ var Generations = []*Generation{{
 	Networking: "networking." + api.MeshDomain, Discovery: "discovery." + api.MeshDomain, Certificates: "certificates." + api.MeshDomain,
 	Planes: [][]string{{Discovery, Networking}, {EnterpriseNetworking}}, Pulls: true,
 	Clusters: KubernetesClusters, Meshes: Meshes, VirtualMeshes: VirtualMeshes, Targets: []Row{Destinations, TrafficTargets},
-	Policies:           []Row{TrafficPolicies, AccessPolicies, FailoverServices, VirtualDestinations},
+	Policies: []Row{TrafficPolicies, AccessPolicies, FailoverServices, VirtualDestinations}, Settings: Settings,
+	Further:            []Row{WasmDeployments, ServiceDependencies, AccessLogRecords, VirtualGateways, VirtualHosts, RouteTables},
 	IssuedCertificates: IssuedCertificates, Requests: CertificateRequests, Bounces: PodBounceDirectives,
 	Installation: []string{"istio", "installation"}, TrustDomain: []string{"istio", "trustDomain"},
 	AgentNamespace: []string{"agentInfo", "agentNamespace"}, TargetStates: []string{"destinations", "trafficTargets"}, // the second up to 0.12
@@ -72,7 +78,8 @@ var Generations = []*Generation{{
 	Name: "Gloo Mesh Enterprise", Namespace: "gloo-mesh",
 	Networking: api.AdminGroup, Discovery: api.InternalGroup, Certificates: api.InternalGroup,
 	Planes:   [][]string{{ManagementServer}},
-	Clusters: CommercialClusters, Meshes: CommercialMeshes, Policies: []Row{RootTrustPolicies},
+	Clusters: CommercialClusters, Meshes: CommercialMeshes, Policies: []Row{RootTrustPolicies}, Further: []Row{CommercialClusters},
+	Approval:           []string{"common", "State"},
 	IssuedCertificates: CommercialIssuedCertificates, Bounces: CommercialPodBounceDirectives,
 	Installation: []string{"installation"}, TrustDomain: []string{"trustDomain"},
 	AgentNamespace: []string{"agentInfo", "namespace"}, AgentVersion: []string{"agentInfo", "version"},
@@ -117,14 +124,12 @@ func Served(c *facts.Cluster, group string) []string {
 
 // rows are those of a generation, in the order of the table.
 func (g *Generation) rows() []Row {
-	out := slices.Concat([]Row{g.Clusters, g.Meshes, g.VirtualMeshes}, g.Targets, g.Policies,
-		[]Row{g.IssuedCertificates, g.Requests, g.Bounces})
-	return slices.DeleteFunc(out, func(r Row) bool { return r == nil })
+	return slices.Concat(g.Managing(), g.Issuing())
 }
 
 // Managing are the rows of what there is in a management cluster.
 func (g *Generation) Managing() []Row {
-	out := slices.Concat([]Row{g.Clusters, g.Meshes, g.VirtualMeshes}, g.Targets, g.Policies)
+	out := slices.Concat([]Row{g.Settings, g.Clusters, g.Meshes, g.VirtualMeshes}, g.Targets, g.Policies, g.Further)
 	return slices.DeleteFunc(out, func(r Row) bool { return r == nil })
 }
 
