@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,20 +11,70 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/command"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiomesh"
 	probes "github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/report"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
+
+// prober is a mesh whose gateways can be tried.
+type prober interface {
+	mesh.Mesh
+	// ProbeResources are the rows that tell what there is to try.
+	ProbeResources() resource.Set
+	// Probe tries, and says what came of it, and of what it is not known whether there is something to try. The error is about what
+	// the user named.
+	Probe(ctx context.Context, run *mesh.Run, wish mesh.Probing) (probes.Trials, []mesh.Gap, error)
+}
+
+// probers are those of the plugin's meshes.
+func probers(f *command.Frame) []prober {
+	var out []prober
+	for _, m := range f.Plugin.Meshes {
+		if p, ok := m.(prober); ok {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// try tries what each mesh of a fleet has; an address that two have once.
+func try(cmd *cobra.Command, f *command.Frame, fleet *facts.Fleet, wish mesh.Probing) (probes.Trials, []mesh.Gap, error) {
+	trials, missing := probes.Trials{}, []mesh.Gap{}
+	var names, others []string
+	tried := false
+	for _, p := range probers(f) {
+		names = append(names, p.Name())
+		if others = f.Instead(fleet, p); len(others) > 0 {
+			continue
+		}
+		tried = true
+		more, gaps, err := p.Probe(cmd.Context(), f.Run(fleet, areas...), wish)
+		if err != nil {
+			return nil, nil, err
+		}
+		before := trials
+		for _, t := range more {
+			if !slices.ContainsFunc(before, t.Same) {
+				trials = append(trials, t)
+			}
+		}
+		missing = append(missing, gaps...)
+	}
+	if !tried {
+		return nil, nil, fmt.Errorf("the clusters have %s, and probe tries the gateways of %s; "+
+			"\"%s gateways\" lists what there is, and what is wrong with it", finding.List(others), finding.List(names), f.Display)
+	}
+	return trials, missing, nil
+}
 
 func newProbe(f *command.Frame) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe",
 		Short: "Test whether gateways and remote control planes are reachable",
-		Long: `Try each address of the gateways between networks, and those at which remote
-clusters find istiod: resolve it, connect, and begin TLS as a sidecar would.
+		Long: `Try each address of the gateways between networks, those at which remote
+clusters find istiod, and those that Gloo Mesh writes to its clusters: resolve
+it, connect, and begin TLS as a sidecar would.
 The certificate is verified with the roots of the clusters. This machine may
 be kept out where pods are not: --from-pod tries from pods, with openssl, curl
 or what else the container has. Nothing is created in the clusters.
@@ -40,18 +91,17 @@ not be seen, 2 when nothing could be tried.`,
 			return err
 		}
 		var trials probes.Trials
-		var missing []views.Gap
-		rows := resource.Join(lists, resources.Behind)
+		var missing []mesh.Gap
+		var rows resource.Set
+		for _, p := range probers(f) {
+			rows = resource.Join(rows, p.ProbeResources())
+		}
 		err := f.List(cmd.Context(), output, rows, func(fleet *facts.Fleet) (out command.Listing, err error) {
-			if others := f.Instead(fleet, istiomesh.Mesh{}); len(others) > 0 {
-				return out, fmt.Errorf("the clusters have %s, and probe tries the gateways of Istio; "+
-					"\"%s gateways\" lists what there is, and what is wrong with it", finding.List(others), f.Display)
-			}
-			if trials, missing, err = istiomesh.Probe(cmd.Context(), f.Run(fleet, areas...), probing.wish()); err != nil {
+			if trials, missing, err = try(cmd, f, fleet, probing.wish()); err != nil {
 				return out, err
 			}
 			out = command.Listing{
-				Document: probeDocument{report.NewMeta("ProbeList"), trials, missing}, Gaps: gaps(missing),
+				Document: probeDocument{report.NewMeta("ProbeList"), trials, missing}, Gaps: missing,
 				Table: func(p *report.Page, wide bool) error { return probeTable(p, trials, wide) },
 			}
 			for _, t := range trials {
@@ -69,7 +119,7 @@ not be seen, 2 when nothing could be tried.`,
 
 // verdict says on the error stream what to do next, and is the error that ends the
 // command with its code.
-func verdict(f *command.Frame, trials probes.Trials, gaps []views.Gap, fromPods bool) error {
+func verdict(f *command.Frame, trials probes.Trials, gaps []mesh.Gap, fromPods bool) error {
 	tried := slices.ContainsFunc(trials, func(t probes.Trial) bool { return t.Result != probes.NotTried && t.Purpose != probes.PodToPod })
 	failed := slices.ContainsFunc(trials, func(t probes.Trial) bool { return !t.Expected() })
 	switch {
@@ -110,5 +160,5 @@ func fromPodFlags(trials probes.Trials) string {
 type probeDocument struct {
 	report.Meta
 	Probes probes.Trials `json:"probes"`
-	Gaps   []views.Gap   `json:"gaps"`
+	Gaps   []mesh.Gap    `json:"gaps"`
 }

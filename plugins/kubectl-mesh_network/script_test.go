@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 		"pending": "the load balancer is pending", "old": "an old address in a client's cluster", "agentless": "no agent is known",
 		"unregistered": "no kubeconfig, and nothing is written",
 	})
-	plugintest.Scripts(t, "testdata/fleets", realFleets(t), gloo,
+	plugintest.Scripts(t, "testdata/fleets", realFleets(t), gloo, triedGloo(t),
 		linkerdtest.Dumps(t, "01-healthy", "09-gateway-pending", "43-healthy-gatewayless-link"))
 }
 
@@ -89,6 +89,25 @@ func realFleets(t *testing.T) string {
 	}
 	if err := dump.Write(filepath.Join(folder, "localhost"), f.Facts(), resources.All); err != nil {
 		t.Fatal(err)
+	}
+	return folder
+}
+
+// triedGloo writes fleets of Gloo Mesh whose gateways are really there, but for that of west in one of them.
+func triedGloo(t *testing.T) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "tried")
+	for _, name := range []string{"all", "closed"} {
+		f := glootest.Healthy(glootest.Gloo11, "east", "west")
+		for _, cluster := range []string{"east", "west"} {
+			leaf := probetest.Leaf(t, f.Istio.Get(cluster).Signer, "spiffe://cluster.local/ns/shop/sa/reviews")
+			at := probetest.Gateway(t, leaf, "outbound_.9080_._."+glootest.Host("reviews", "shop", cluster))
+			if name == "closed" && cluster == "west" {
+				at = probetest.Closed(t)
+			}
+			f.GatewayAt(cluster, at.Addr().String(), int(at.Port()))
+		}
+		f.Dump(t, filepath.Join(folder, name))
 	}
 	return folder
 }

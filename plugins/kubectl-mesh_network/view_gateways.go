@@ -23,7 +23,7 @@ var bySeverity = append(slices.Clone(finding.Severities), "")
 // those that are ok are counted, unless wide.
 func gatewaysTable(p *report.Page, l views.GatewayList, now time.Time, wide bool) error {
 	if len(l.Gateways) == 0 {
-		p.Line("No gateway was found.")
+		p.Line("No gateway between networks of Istio was found.")
 		return nil
 	}
 	header := []string{"CLUSTER", "STATUS", "NETWORK", "ADDRESS", "PORT", "READY", "AGE", "GATEWAY", "TYPE"}

@@ -19,9 +19,7 @@ func Dumps(t *testing.T, folders map[string]string) string {
 	write := func(folder string, do func(*Fleet)) {
 		f := Healthy(Gloo11, Members...)
 		do(f)
-		if err := dump.Write(filepath.Join(out, folder), f.Facts(), resource.Join(istio.All, resources.All)); err != nil {
-			t.Fatal(err)
-		}
+		f.Dump(t, filepath.Join(out, folder))
 	}
 	write("healthy", func(*Fleet) {})
 	for folder, name := range folders {
@@ -32,4 +30,12 @@ func Dumps(t *testing.T, folders map[string]string) string {
 		write(folder, Faults[i].Do)
 	}
 	return out
+}
+
+// Dump writes a fleet into a folder, as a plugin dumps it.
+func (f *Fleet) Dump(t *testing.T, folder string) {
+	t.Helper()
+	if err := dump.Write(folder, f.Facts(), resource.Join(istio.All, resources.All)); err != nil {
+		t.Fatal(err)
+	}
 }

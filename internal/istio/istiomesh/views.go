@@ -7,8 +7,10 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/probing"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/remotesecrets"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/views"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/mesh"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -21,10 +23,19 @@ func Secrets(ctx context.Context, run *mesh.Run, connect bool) remotesecrets.Lis
 	return remotesecrets.List(m, rule.Run(m, remotesecrets.Rules(), rule.Options{}))
 }
 
+// ProbeResources are the rows that tell what there is to try.
+func (Mesh) ProbeResources() resource.Set {
+	return resource.Join(resources.Networks, resources.Gateways, resources.RootCert, resources.Behind)
+}
+
 // Probe tries the addresses of gateways and control planes, and says what came of it, and
 // what of the gateways is not known. The error is about what the user named.
-func Probe(ctx context.Context, run *mesh.Run, wish mesh.Probing) (probing.Trials, []views.Gap, error) {
+func (Mesh) Probe(ctx context.Context, run *mesh.Run, wish mesh.Probing) (probing.Trials, []mesh.Gap, error) {
 	m := model.New(run.Fleet, model.Options{})
 	trials, err := ask.Gateways(ctx, run.By, m, wish)
-	return trials, views.GatewayGaps(m), err
+	var gaps []mesh.Gap
+	for _, g := range views.GatewayGaps(m) {
+		gaps = append(gaps, mesh.Gap(g))
+	}
+	return trials, gaps, err
 }

@@ -129,6 +129,11 @@ func (c *ShownCertificate) Describe() string {
 	return whose + ", issued by " + c.Issuer
 }
 
+// Same reports whether another attempt was at the same address for the same purpose, from the same place.
+func (r Trial) Same(other Trial) bool {
+	return r.Address == other.Address && r.IP == other.IP && r.Port == other.Port && r.Purpose == other.Purpose && r.From == other.From
+}
+
 // Where is the address and the port that was tried.
 func (r Trial) Where() string {
 	text := net.JoinHostPort(r.Address, strconv.Itoa(int(r.Port)))
