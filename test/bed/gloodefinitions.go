@@ -21,7 +21,7 @@ var (
 		{"networking", "FailoverService", "failoverservices"},
 		{"discovery", "TrafficTarget", "traffictargets"},
 	}
-	glooMeshKinds  = []glooKind{{"discovery", "Destination", "destinations"}}
+	glooMeshKinds  = []glooKind{{"discovery", "Destination", "destinations"}, {"settings", "Settings", "settings"}}
 	glooAgentKinds = []glooKind{
 		{"certificates", "IssuedCertificate", "issuedcertificates"},
 		{"certificates", "CertificateRequest", "certificaterequests"},
@@ -39,6 +39,8 @@ const (
 // are of 1.2.
 func GlooManagementDefinitions() []runtime.Object {
 	out := glooDefinitions(glooMeshDomain, "v1", glooManagementKinds, glooMeshKinds)
+	// The open release has the definitions of the commercial one also.
+	out = append(out, definition("networking.enterprise."+glooMeshDomain, "VirtualDestination", "virtualdestinations", "Namespaced", "v1beta1"))
 	for _, o := range out {
 		if d, ok := o.(*unstructured.Unstructured); ok && d.GetName() == "virtualmeshes.networking."+glooMeshDomain {
 			typeStatus(d)
