@@ -40,7 +40,8 @@ const (
 func GlooManagementDefinitions() []runtime.Object {
 	out := glooDefinitions(glooMeshDomain, "v1", glooManagementKinds, glooMeshKinds)
 	// The open release has the definitions of the commercial one also.
-	out = append(out, definition("networking.enterprise."+glooMeshDomain, "VirtualDestination", "virtualdestinations", "Namespaced", "v1beta1"))
+	out = append(out, definition(
+		"networking.enterprise."+glooMeshDomain, "VirtualDestination", "virtualdestinations", "Namespaced", "v1beta1"))
 	for _, o := range out {
 		if d, ok := o.(*unstructured.Unstructured); ok && d.GetName() == "virtualmeshes.networking."+glooMeshDomain {
 			typeStatus(d)

@@ -143,8 +143,8 @@ func notObserved(p *pass) {
 				Field: "the management plane", Value: plane(w.Plane).String() + ", which is the open one",
 			})
 			f.CausedBy = ""
-			f.Fix = []finding.Step{finding.Say("It takes Gloo Mesh Enterprise, of which the open releases install the definitions also. Delete the " +
-				"object if nobody needs it, so that nobody takes it for being in effect.")}
+			f.Fix = []finding.Step{finding.Say("It takes Gloo Mesh Enterprise, of which the open releases install the definitions also. Delete " +
+				"the object if nobody needs it, so that nobody takes it for being in effect.")}
 		}
 		p.Report(f)
 	}
