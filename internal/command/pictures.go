@@ -69,7 +69,8 @@ func rowsOf[T mesh.Mesh](meshes []mesh.Mesh, rows func(T) resource.Set) resource
 // where it has that one, or no mesh at all.
 func (f *Frame) Instead(fleet *facts.Fleet, of mesh.Mesh) []string {
 	var out []string
-	if f.present(fleet, of) {
+	wanted := slices.ContainsFunc(f.Plugin.Meshes, func(m mesh.Mesh) bool { return m.Name() == of.Name() })
+	if wanted && f.present(fleet, of) {
 		return nil
 	}
 	for _, m := range f.Plugin.Meshes {

@@ -35,7 +35,11 @@ func (f *Frame) root(name string) *cobra.Command {
 	}
 	flags.StringArrayVar(&f.From, "from", nil, "Read clusters from this folder, archive or file, or - for standard input, instead of "+
 		"asking them: what \"dump\" wrote, istioctl bug-report, must-gather, kubectl get -o yaml; NAME=PATH names one; can be repeated")
+	flags.StringSliceVar(&f.Only, "mesh", nil, "Look for these meshes alone, whatever clusters have: "+
+		strings.Join(meshNames(f.Plugin.Meshes), ", ")+" (default: those that they have)")
 	flags.BoolVar(&f.FullNames, "full-names", false, "Show contexts by their whole names, not by the tails that distinguish long ones")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return f.chooseMeshes() }
+	f.must(root.RegisterFlagCompletionFunc("mesh", cobra.FixedCompletions(meshNames(f.Plugin.Meshes), cobra.ShellCompDirectiveNoFileComp)))
 	f.must(root.RegisterFlagCompletionFunc("contexts", f.completeContexts))
 	f.must(root.RegisterFlagCompletionFunc("context", f.completeContext))
 

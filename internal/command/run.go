@@ -94,6 +94,8 @@ type Frame struct {
 
 	// FullNames shows contexts by their whole names.
 	FullNames bool
+	// Only are the names of the meshes that the user wants, whatever clusters have; nil for those that they have.
+	Only []string
 
 	short      *strings.Replacer // shows contexts by shorter names; nil where they are short
 	progress   *fleet.Terminal

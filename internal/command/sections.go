@@ -21,6 +21,9 @@ func (f *Frame) ListView(
 		sources = resource.Join(sources, v.ViewResources(view))
 	}
 	return f.List(ctx, output, sources, func(fleet *facts.Fleet) (Listing, error) {
+		if err := f.notFound(fleet); err != nil {
+			return Listing{}, err
+		}
 		var sections []mesh.Section
 		for _, v := range viewers {
 			if f.present(fleet, v) {
@@ -57,6 +60,29 @@ func (f *Frame) viewers() []mesh.Viewer {
 type sectionsDocument struct {
 	report.Meta
 	Meshes []mesh.Section `json:"meshes"`
+}
+
+// ProbeRows are those that Probed reads.
+func ProbeRows(meshes []mesh.Mesh) resource.Set { return rowsOf(meshes, mesh.Prober.ProbeResources) }
+
+// Probed is what came of trying the gateways of the meshes of a fleet that do so themselves: those that it has.
+func (f *Frame) Probed(ctx context.Context, fleet *facts.Fleet, wish mesh.Probing) []mesh.Probed {
+	var out []mesh.Probed
+	for _, m := range f.Plugin.Meshes {
+		if p, ok := m.(mesh.Prober); ok && f.present(fleet, m) {
+			out = append(out, p.Probe(ctx, f.Run(fleet, f.Plugin.Areas...), wish))
+		}
+	}
+	return out
+}
+
+// With is a listing with what came of further probes beneath it.
+func (l Listing) With(probed []mesh.Probed) Listing {
+	var sections []mesh.Section
+	for _, p := range probed {
+		sections = append(sections, p.Section)
+	}
+	return with(l, sections)
 }
 
 // with adds sections to a listing.

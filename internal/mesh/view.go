@@ -80,6 +80,22 @@ type Diagnoser interface {
 	Diagnose(ctx context.Context, run *Run, namespace, name string) (*view.Diagnosis, finding.Result, error)
 }
 
+// Prober is a mesh whose gateways are tried from this machine.
+type Prober interface {
+	Mesh
+	// ProbeResources are the rows that tell which addresses there are, and who trusts whom.
+	ProbeResources() resource.Set
+	// Probe tries the addresses of the gateways of the fleet of a run, and says what came of it.
+	Probe(ctx context.Context, run *Run, wish Probing) Probed
+}
+
+// Probed is what came of trying addresses.
+type Probed struct {
+	Section
+	// Failed: one of them is not reached, or not trusted.
+	Failed bool
+}
+
 // Mapper is a mesh that is drawn.
 type Mapper interface {
 	Mesh

@@ -17,7 +17,8 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 )
 
-// prober is a mesh whose gateways can be tried.
+// prober is a mesh whose gateways can be tried from pods, too, as what istiod uses are; mesh.Prober is one
+// that is tried from this machine alone.
 type prober interface {
 	mesh.Mesh
 	// ProbeResources are the rows that tell what there is to try.
@@ -41,14 +42,10 @@ func probers(f *command.Frame) []prober {
 // try tries what each mesh of a fleet has; an address that two have once.
 func try(cmd *cobra.Command, f *command.Frame, fleet *facts.Fleet, wish mesh.Probing) (probes.Trials, []mesh.Gap, error) {
 	trials, missing := probes.Trials{}, []mesh.Gap{}
-	var names, others []string
-	tried := false
 	for _, p := range probers(f) {
-		names = append(names, p.Name())
-		if others = f.Instead(fleet, p); len(others) > 0 {
+		if len(f.Instead(fleet, p)) > 0 {
 			continue
 		}
-		tried = true
 		more, gaps, err := p.Probe(cmd.Context(), f.Run(fleet, areas...), wish)
 		if err != nil {
 			return nil, nil, err
@@ -60,10 +57,6 @@ func try(cmd *cobra.Command, f *command.Frame, fleet *facts.Fleet, wish mesh.Pro
 			}
 		}
 		missing = append(missing, gaps...)
-	}
-	if !tried {
-		return nil, nil, fmt.Errorf("the clusters have %s, and probe tries the gateways of %s; "+
-			"\"%s gateways\" lists what there is, and what is wrong with it", finding.List(others), finding.List(names), f.Display)
 	}
 	return trials, missing, nil
 }
@@ -77,7 +70,8 @@ clusters find istiod, and those that Gloo Mesh writes to its clusters: resolve
 it, connect, and begin TLS as a sidecar would.
 The certificate is verified with the roots of the clusters. This machine may
 be kept out where pods are not: --from-pod tries from pods, with openssl, curl
-or what else the container has. Nothing is created in the clusters.
+or what else the container has; gateways of Linkerd are tried from here alone.
+Nothing is created in the clusters.
 
 Exit codes: 0 when all are reachable and trusted, 1 when one is not or could
 not be seen, 2 when nothing could be tried.`,
@@ -92,13 +86,21 @@ not be seen, 2 when nothing could be tried.`,
 		}
 		var trials probes.Trials
 		var missing []mesh.Gap
-		var rows resource.Set
+		var further []mesh.Probed
+		rows := command.ProbeRows(f.Plugin.Meshes)
 		for _, p := range probers(f) {
 			rows = resource.Join(rows, p.ProbeResources())
 		}
 		err := f.List(cmd.Context(), output, rows, func(fleet *facts.Fleet) (out command.Listing, err error) {
+			further = f.Probed(cmd.Context(), fleet, probing.wish())
 			if trials, missing, err = try(cmd, f, fleet, probing.wish()); err != nil {
 				return out, err
+			}
+			if len(further) > 0 && len(trials) == 0 {
+				if len(probing.fromPods) > 0 {
+					return out, fmt.Errorf("gateways of %s are tried from this machine alone; leave out --from-pod", further[0].Mesh)
+				}
+				return out.With(further), nil
 			}
 			out = command.Listing{
 				Document: probeDocument{report.NewMeta("ProbeList"), trials, missing}, Gaps: missing,
@@ -107,22 +109,28 @@ not be seen, 2 when nothing could be tried.`,
 			for _, t := range trials {
 				out.Names = append(out.Names, t.ID())
 			}
-			return out, nil
+			return out.With(further), nil
 		})
 		if err != nil {
 			return err
 		}
-		return verdict(f, trials, missing, len(probing.fromPods) > 0)
+		return verdict(f, trials, missing, further, len(probing.fromPods) > 0)
 	}
 	return cmd
 }
 
 // verdict says on the error stream what to do next, and is the error that ends the
 // command with its code.
-func verdict(f *command.Frame, trials probes.Trials, gaps []mesh.Gap, fromPods bool) error {
-	tried := slices.ContainsFunc(trials, func(t probes.Trial) bool { return t.Result != probes.NotTried && t.Purpose != probes.PodToPod })
+func verdict(f *command.Frame, trials probes.Trials, gaps []mesh.Gap, further []mesh.Probed, fromPods bool) error {
+	others := slices.ContainsFunc(further, func(p mesh.Probed) bool { return len(p.Rows) > 0 })
+	badly := slices.ContainsFunc(further, func(p mesh.Probed) bool { return p.Failed })
+	tried := others || slices.ContainsFunc(trials, func(t probes.Trial) bool { return t.Result != probes.NotTried && t.Purpose != probes.PodToPod })
 	failed := slices.ContainsFunc(trials, func(t probes.Trial) bool { return !t.Expected() })
 	switch {
+	case len(trials) == 0 && others && !badly && len(gaps) == 0:
+		return nil
+	case len(trials) == 0 && others:
+		return command.ExitCode(command.ExitFindings)
 	case len(trials) == 0 && fromPods:
 		return fmt.Errorf("there is nothing to try from there: no gateway has an address, and no control plane is used by clusters of these pods")
 	case len(trials) == 0:
@@ -139,7 +147,7 @@ func verdict(f *command.Frame, trials probes.Trials, gaps []mesh.Gap, fromPods b
 	case failed:
 		fmt.Fprintf(f.ErrOut, "\"%s verify --probe %s\" says what fixes it.\n", f.Display, fromPodFlags(trials))
 	}
-	if failed || len(gaps) > 0 {
+	if failed || badly || len(gaps) > 0 {
 		return command.ExitCode(command.ExitFindings)
 	}
 	return nil

@@ -14,6 +14,7 @@ var linkerdKinds = []struct {
 	{"policy.linkerd.io", "MeshTLSAuthentication", "meshtlsauthentications", []string{"v1alpha1"}},
 	{"policy.linkerd.io", "NetworkAuthentication", "networkauthentications", []string{"v1alpha1"}},
 	{"policy.linkerd.io", "ServerAuthorization", "serverauthorizations", []string{"v1beta1", "v1alpha1"}},
+	{"policy.linkerd.io", "EgressNetwork", "egressnetworks", []string{"v1alpha1"}},
 	{"linkerd.io", "ServiceProfile", "serviceprofiles", []string{"v1alpha2", "v1alpha1"}},
 	{"argoproj.io", "Application", "applications", []string{"v1alpha1"}},
 }

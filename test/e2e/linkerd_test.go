@@ -3,19 +3,19 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/resources"
@@ -27,7 +27,12 @@ import (
 // what was there. Credentials lead to the API servers that are there.
 func plantLinkerd(t *testing.T, name string) {
 	t.Helper()
-	objects := linkerdObjects(t, name, fleet)
+	plantObjects(t, linkerdObjects(t, name, fleet))
+}
+
+// plantObjects puts objects into clusters of the bed, by their names, and takes out what was there.
+func plantObjects(t *testing.T, objects map[string][]runtime.Object) {
+	t.Helper()
 	inEach(t, func(ctx context.Context, cluster *bed.Cluster) error {
 		if err := cluster.Reset(ctx); err != nil {
 			return err
@@ -45,8 +50,13 @@ func linkerdObjects(t *testing.T, name string, in *bed.Fleet) map[string][]runti
 	if i < 0 {
 		t.Fatalf("there is no fleet %s", name)
 	}
+	return liveObjects(t, all[i].Facts(t), in)
+}
+
+// liveObjects are those of a fleet of two clusters as the API servers of a fleet take them, by cluster.
+func liveObjects(t *testing.T, recorded *facts.Fleet, in *bed.Fleet) map[string][]runtime.Object {
+	t.Helper()
 	objects := map[string][]runtime.Object{}
-	recorded := all[i].Facts(t)
 	for n := range recorded.Clusters {
 		c := &recorded.Clusters[n]
 		for _, row := range resources.All {
@@ -90,6 +100,12 @@ func live(t *testing.T, o runtime.Object, peer string) runtime.Object {
 					containers[i].Image = "registry.example/app"
 				}
 			}
+		}
+		return o
+	case *admissionv1.ValidatingWebhookConfiguration:
+		none := admissionv1.SideEffectClassNone
+		for i := range o.Webhooks {
+			o.Webhooks[i].SideEffects, o.Webhooks[i].AdmissionReviewVersions = &none, []string{"v1"}
 		}
 		return o
 	case *appsv1.Deployment:
@@ -260,40 +276,5 @@ func TestLinkerdRights(t *testing.T) {
 		if !forbidden(doc) && !helps && !part {
 			t.Errorf("without the right to %s everything is checked", p)
 		}
-	}
-}
-
-// The commands of fixes, pasted into a shell, take the finding away and bring no other error or warning.
-func TestLinkerdFixes(t *testing.T) {
-	_, env := kubectl(t)
-	defer empty(t)
-	for _, c := range []struct {
-		fleet string
-		code  finding.Code
-	}{
-		{"11-exported-as-annotation", "EP118"},
-		{"12-link-selector-mismatch", "EP124"},
-		{"19-orphaned-mirrors", "EP114"},
-		{"22-policy-denies-gateway", "EP123"},
-		{"24-probe-port-mismatch", "NET104"},
-	} {
-		t.Run(c.fleet, func(t *testing.T) {
-			plantLinkerd(t, c.fleet)
-			doc, _ := checkUp(t, fleet.Kubeconfig(), "--contexts", "east,west")
-			i := slices.IndexFunc(doc.Findings, func(f report.IdentifiedFinding) bool { return f.Code == c.code })
-			if i < 0 || len(causes(doc)) != 1 {
-				t.Fatalf("found: %v", causes(doc))
-			}
-			fix := commands(finding.Ways(doc.Findings[i].Fix)[0])
-			shell := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(fix, "\n"))
-			shell.Dir = t.TempDir()
-			shell.Env = append(append(os.Environ(), "KUBECONFIG="+fleet.Kubeconfig()), env...)
-			if out, err := shell.CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s\n%s", err, strings.Join(fix, "\n"), out)
-			}
-			if doc, _ := checkUp(t, fleet.Kubeconfig(), "--contexts", "east,west"); len(causes(doc)) > 0 {
-				t.Errorf("after the fix: %v\n%s", causes(doc), strings.Join(fix, "\n"))
-			}
-		})
 	}
 }

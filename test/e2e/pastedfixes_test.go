@@ -198,6 +198,11 @@ func toPaste(fleet *facts.Fleet, but map[finding.Code]bool) map[finding.Code]fix
 func canPaste(fleet *facts.Fleet, commands []finding.Command) bool {
 	world := simulate.New(fleet, resources.All, effects.Istio{})
 	world.Values = istiotest.StandIns
+	return runs(world, commands, "kubectl")
+}
+
+// runs reports whether a world does all of some commands, which change something, and they run some programs alone.
+func runs(world *simulate.World, commands []finding.Command, programs ...string) bool {
 	changes := false
 	for i, o := range world.Run(commands...) {
 		if o.Kind != simulate.Done && o.Kind != simulate.Reads {
@@ -205,7 +210,7 @@ func canPaste(fleet *facts.Fleet, commands []finding.Command) bool {
 		}
 		changes = changes || o.Kind == simulate.Done
 		for c := &commands[i]; c != nil; c = c.Pipe {
-			if c.Args[0] != "kubectl" {
+			if !slices.Contains(programs, c.Args[0]) {
 				return false
 			}
 		}

@@ -10,10 +10,8 @@ import (
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/config"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/pki"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
-	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
 // Istiods are the Deployments labelled app=istiod, of all namespaces where the reader may
@@ -51,7 +49,7 @@ var Webhooks = resource.List[admissionv1.MutatingWebhookConfigurationList](resou
 	Belongs: func(_ *facts.Cluster, w *admissionv1.MutatingWebhookConfiguration) bool {
 		return w.Labels["app"] == "sidecar-injector"
 	},
-}, trimWebhook)
+}, kubernetes.TrimMutatingWebhook)
 
 // ValidatingWebhooks are the ValidatingWebhookConfigurations of Istio's control planes. They
 // may come from the API server's cache, as Istiods may.
@@ -62,23 +60,7 @@ var ValidatingWebhooks = resource.List[admissionv1.ValidatingWebhookConfiguratio
 	Belongs: func(_ *facts.Cluster, w *admissionv1.ValidatingWebhookConfiguration) bool {
 		return w.Labels["app"] == "istiod"
 	},
-}, trimValidatingWebhook)
-
-// What the API server calls before it makes or changes objects: the webhooks of Istio, and those
-// of others, which take the same pods or are themselves part of the mesh. They may come from the
-// API server's cache: somebody installs them.
-var (
-	// MutatingWebhooks are all MutatingWebhookConfigurations, Webhooks among them.
-	MutatingWebhooks = resource.All[admissionv1.MutatingWebhookConfigurationList](resource.About{
-		Name: "all mutatingwebhookconfigurations", File: "mutatingwebhookconfigurations-all", Kind: "MutatingWebhookConfiguration",
-		Group: admissionv1.GroupName, Resource: "mutatingwebhookconfigurations", Versions: v1, FromCache: true,
-	}, trimWebhook)
-	// AllValidatingWebhooks are all ValidatingWebhookConfigurations, ValidatingWebhooks among them.
-	AllValidatingWebhooks = resource.All[admissionv1.ValidatingWebhookConfigurationList](resource.About{
-		Name: "all validatingwebhookconfigurations", File: "validatingwebhookconfigurations-all", Kind: "ValidatingWebhookConfiguration",
-		Group: admissionv1.GroupName, Resource: "validatingwebhookconfigurations", Versions: v1, FromCache: true,
-	}, trimValidatingWebhook)
-)
+}, kubernetes.TrimValidatingWebhook)
 
 // IstioCSRs are the Deployments of istio-csr, which signs in the place of istiod. They may
 // come from the API server's cache.
@@ -156,51 +138,6 @@ func keptArguments(args []string, container string) []string {
 				out = append(out, arg, args[i+1])
 			}
 		}
-	}
-	return out
-}
-
-func trimWebhook(w *admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhookConfiguration {
-	out := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: resource.OwnedMeta(&w.ObjectMeta)}
-	for _, h := range w.Webhooks {
-		out.Webhooks = append(out.Webhooks, admissionv1.MutatingWebhook{
-			Name: h.Name, ClientConfig: trimWebhookClient(h.ClientConfig), FailurePolicy: h.FailurePolicy, Rules: trimRules(h.Rules),
-			NamespaceSelector: h.NamespaceSelector, ObjectSelector: h.ObjectSelector,
-		})
-	}
-	return out
-}
-
-func trimValidatingWebhook(w *admissionv1.ValidatingWebhookConfiguration) *admissionv1.ValidatingWebhookConfiguration {
-	out := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: resource.Meta(&w.ObjectMeta)}
-	for _, h := range w.Webhooks {
-		out.Webhooks = append(out.Webhooks, admissionv1.ValidatingWebhook{
-			Name: h.Name, ClientConfig: trimWebhookClient(h.ClientConfig), FailurePolicy: h.FailurePolicy, Rules: trimRules(h.Rules),
-			NamespaceSelector: h.NamespaceSelector, ObjectSelector: h.ObjectSelector,
-		})
-	}
-	return out
-}
-
-// trimWebhookClient keeps where a webhook is called, and what of the CA is public.
-func trimWebhookClient(c admissionv1.WebhookClientConfig) admissionv1.WebhookClientConfig {
-	if c.URL != nil {
-		shown := serverurl.Shown(*c.URL)
-		c.URL = &shown
-	}
-	if c.CABundle != nil {
-		c.CABundle = pki.Redact(c.CABundle)
-	}
-	return c
-}
-
-// trimRules keeps which objects a webhook is called for.
-func trimRules(rules []admissionv1.RuleWithOperations) []admissionv1.RuleWithOperations {
-	var out []admissionv1.RuleWithOperations
-	for _, r := range rules {
-		out = append(out, admissionv1.RuleWithOperations{
-			Operations: r.Operations, Rule: admissionv1.Rule{APIGroups: r.APIGroups, Resources: r.Resources, Scope: r.Scope},
-		})
 	}
 	return out
 }

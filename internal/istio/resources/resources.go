@@ -25,6 +25,9 @@ var (
 	APIServices     = kubernetes.APIServices
 	Version         = kubernetes.Version
 	Leases          = kubernetes.Leases
+	// MutatingWebhooks and AllValidatingWebhooks are those of all products, Istio's among them.
+	MutatingWebhooks      = kubernetes.MutatingWebhooks
+	AllValidatingWebhooks = kubernetes.ValidatingWebhooks
 )
 
 // All are the rows in the order in which a dump is written: an object that belongs to two

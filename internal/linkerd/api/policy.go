@@ -24,6 +24,20 @@ type ServerSpec struct {
 	AccessPolicy string `json:"accessPolicy,omitempty"`
 }
 
+// EgressNetwork is a range of addresses outside of the cluster, of which there is the metadata alone
+// (https://linkerd.io/2/reference/egress-network/).
+type EgressNetwork struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+}
+
+// EgressNetworkList is a page of them.
+type EgressNetworkList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata"`
+	Items           []EgressNetwork `json:"items"`
+}
+
 // ServerList is a page of them.
 type ServerList struct {
 	metav1.TypeMeta `json:",inline"`
@@ -41,8 +55,21 @@ type AuthorizationPolicy struct {
 
 // AuthorizationPolicySpec says who comes in where.
 type AuthorizationPolicySpec struct {
-	TargetRef                  PolicyRef   `json:"targetRef"`
+	TargetRef                  TargetRef   `json:"targetRef"`
 	RequiredAuthenticationRefs []PolicyRef `json:"requiredAuthenticationRefs,omitempty"`
+}
+
+// TargetRef names an object in the namespace of the policy.
+type TargetRef struct {
+	Group string `json:"group,omitempty"`
+	Kind  string `json:"kind,omitempty"`
+	Name  string `json:"name,omitempty"`
+}
+
+// AccountRef names a service account; one without a namespace is in that of the policy.
+type AccountRef struct {
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name,omitempty"`
 }
 
 // PolicyRef names an object; one without a namespace is in that of the policy.
@@ -132,9 +159,9 @@ type AuthorizationClient struct {
 
 // ClientMeshTLS admits meshed clients.
 type ClientMeshTLS struct {
-	UnauthenticatedTLS bool        `json:"unauthenticatedTLS,omitempty"`
-	Identities         []string    `json:"identities,omitempty"`
-	ServiceAccounts    []PolicyRef `json:"serviceAccounts,omitempty"`
+	UnauthenticatedTLS bool         `json:"unauthenticatedTLS,omitempty"`
+	Identities         []string     `json:"identities,omitempty"`
+	ServiceAccounts    []AccountRef `json:"serviceAccounts,omitempty"`
 }
 
 // ServerAuthorizationList is a page of them.
@@ -173,3 +200,9 @@ func (s *ServerAuthorization) DeepCopyObject() runtime.Object { return copyOf(s)
 
 // DeepCopyObject makes a copy that shares nothing.
 func (l *ServerAuthorizationList) DeepCopyObject() runtime.Object { return copyOf(l) }
+
+// DeepCopyObject makes a copy that shares nothing.
+func (e *EgressNetwork) DeepCopyObject() runtime.Object { return copyOf(e) }
+
+// DeepCopyObject makes a copy that shares nothing.
+func (l *EgressNetworkList) DeepCopyObject() runtime.Object { return copyOf(l) }

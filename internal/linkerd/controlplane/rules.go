@@ -33,21 +33,25 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Needs:   []rule.Need{resources.Config, resources.ControlPlanes},
 		Run:     unscheduled,
 	}, {
+		Reports: []rule.Report{rule.May("CP112", finding.Error, finding.Warning)},
+		Needs:   append([]rule.Need{resources.Config, resources.ControlPlanes, resources.Pods}, waitedRows()...),
+		Run:     oldDefinitions,
+	}, {
 		Reports: []rule.Report{rule.May("CP101", finding.Error, finding.Warning)},
-		Needs:   []rule.Need{resources.Config, resources.ControlPlanes, resources.Pods}, After: []finding.Code{"CP103"},
+		Needs:   []rule.Need{resources.Config, resources.ControlPlanes, resources.Pods}, After: []finding.Code{"CP103", "CP112"},
 		Run: down,
 	}, {
 		Reports: []rule.Report{rule.May("CP102", finding.Warning)},
-		Needs:   []rule.Need{resources.Config, resources.Pods},
-		Run:     restarts,
+		Needs:   []rule.Need{resources.Config, resources.Pods}, After: []finding.Code{"CP112"},
+		Run: restarts,
 	}, {
 		Reports: []rule.Report{rule.May("CP106", finding.Error)},
-		Needs:   []rule.Need{resources.Config, resources.Injectors, resources.InjectorSecrets},
+		Needs:   []rule.Need{resources.Config, resources.MutatingWebhooks, resources.InjectorSecrets},
 		Run:     webhook,
 	}, {
 		Reports: []rule.Report{rule.May("CP104", finding.Warning)},
 		Needs:   []rule.Need{resources.Config, resources.Pods, resources.Namespaces},
-		Uses:    []rule.Need{resources.Injectors},
+		Uses:    []rule.Need{resources.MutatingWebhooks},
 		After:   []finding.Code{"CP101", "CP106"},
 		Run:     uninjected,
 	}, {
@@ -66,7 +70,34 @@ func Rules() []*rule.Rule[*model.Mesh] {
 		Reports: []rule.Report{rule.May("CP109", finding.Warning)},
 		Needs:   []rule.Need{resources.Config, resources.Pods},
 		Run:     unready,
+	}, {
+		Reports: []rule.Report{rule.May("CP108", finding.Warning)},
+		Needs:   []rule.Need{resources.Config, resources.Pods},
+		Run:     skewed,
+	}, {
+		Reports: []rule.Report{rule.May("CP114", finding.Error, finding.Warning)},
+		Needs:   []rule.Need{resources.Config, resources.Pods, resources.Nodes, resources.NodeLeases},
+		Run:     wrongClocks,
+	}, {
+		Reports: []rule.Report{rule.May("CP115", finding.Error, finding.Warning)},
+		Needs: []rule.Need{
+			resources.Config, resources.Pods, resources.Services, resources.EndpointSlices, resources.MutatingWebhooks,
+			resources.ValidatingWebhooks, resources.APIServices, resources.Servers, resources.AuthorizationPolicies,
+			resources.NetworkAuthentications, resources.ServerAuthorizations,
+		},
+		Run: refusesAPIServer,
 	}}
+}
+
+// injectors are the webhooks of proxy injectors.
+func injectors(c *model.Cluster) []admissionv1.MutatingWebhookConfiguration {
+	var out []admissionv1.MutatingWebhookConfiguration
+	for _, w := range resources.MutatingWebhooks.Of(c.Cluster).Value {
+		if resources.IsInjector(&w) {
+			out = append(out, w)
+		}
+	}
+	return out
 }
 
 // components are those of every installation, and what stops where one is down.
@@ -145,7 +176,7 @@ func down(p *pass) {
 				Title:    fmt.Sprintf("no pod of %s is ready", component.name),
 				Evidence: []finding.Evidence{{Field: "pods that are ready", Value: fmt.Sprintf("%d of %d", ready, max(wanted, len(pods)))}},
 				Effect:   component.effect, Fix: describe(c, d),
-				CausedBy: model.Cause(p, c.Context, object(d), "CP103"),
+				CausedBy: model.Cause(p, c.Context, object(d), "CP103", "CP112"),
 			}
 			switch {
 			case ready == 0 && wanted == 0:
@@ -201,10 +232,15 @@ func restarts(p *pass) {
 			if len(evidence) == 0 {
 				continue
 			}
+			cause := ""
+			if component.name == "destination" {
+				cause = model.Cause(p, c.Context, finding.Object{}, "CP112")
+			}
 			p.Report(finding.Finding{
 				Code: "CP102", Severity: finding.Warning, Clusters: []string{c.Context}, Object: at,
 				Title:    fmt.Sprintf("%s restarts again and again", component.name),
 				Evidence: evidence, Effect: "while it restarts: " + component.effect,
+				CausedBy: cause,
 				Fix: []finding.Step{finding.Say("See why its last container ended. A memory limit is raised by %sResources.memory.limit (Helm):",
 					strings.ReplaceAll(component.name, "proxy-injector", "proxyInjector")).
 					By(finding.Kubectl(c.Context, "-n", at.Namespace, "describe", "pods", "-l", resources.LabelComponent+"="+component.name))},
@@ -224,7 +260,7 @@ func webhook(p *pass) {
 				secret = &all[i]
 			}
 		}
-		for _, w := range resources.Injectors.Of(c.Cluster).Value {
+		for _, w := range injectors(c) {
 			for i := range w.Webhooks {
 				h := &w.Webhooks[i]
 				if s := h.ClientConfig.Service; s == nil || s.Namespace != c.Namespace || secret == nil {
@@ -323,7 +359,7 @@ func uninjected(p *pass) {
 
 // failsOpen reports whether the API server makes pods without a proxy where the injector does not answer.
 func failsOpen(c *model.Cluster) bool {
-	for _, w := range resources.Injectors.Of(c.Cluster).Value {
+	for _, w := range injectors(c) {
 		for i := range w.Webhooks {
 			if h := &w.Webhooks[i]; h.FailurePolicy != nil && *h.FailurePolicy == admissionv1.Ignore &&
 				h.ClientConfig.Service != nil && h.ClientConfig.Service.Namespace == c.Namespace {

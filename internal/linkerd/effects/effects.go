@@ -4,6 +4,7 @@
 package effects
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -138,6 +139,13 @@ func recreated(c *model.Cluster, p *facts.Pod) (*facts.Pod, simulate.Outcome) {
 		} else {
 			template.Containers = append(template.Containers, *proxy)
 		}
+	}
+	if version := cmp.Or(p.Annotations[resources.AnnotationProxyChosen], c.Values.ProxyVersion()); model.Meshed(&out) && version != "" &&
+		p.Labels[resources.LabelComponent] == "" {
+		if template.Annotations == nil {
+			template.Annotations = map[string]string{}
+		}
+		template.Annotations[resources.AnnotationProxyVersion] = version // pkg/inject/inject.go
 	}
 	if c.Roots == nil {
 		return &out, done

@@ -633,21 +633,8 @@ func versions(p *pass) {
 	}
 }
 
-// releaseName is edge-YY.M.N, stable-2.N.P or 2.N.P.
-var releaseName = pattern.Of(`^(edge|stable|enterprise)?-?(\d+)\.(\d+)`)
-
 // withoutServers reports whether a release is before edge-24.7.4 or 2.16, which brought Server v1beta3.
 func withoutServers(version string) bool {
-	m := releaseName().FindStringSubmatch(version)
-	if m == nil {
-		return false
-	}
-	var a, b int
-	if _, err := fmt.Sscanf(m[2]+" "+m[3], "%d %d", &a, &b); err != nil {
-		return false
-	}
-	if m[1] == "edge" {
-		return a < 24 || a == 24 && b < 7
-	}
-	return a == 2 && b < 16
+	r, known := model.ReleaseOf(version)
+	return known && !r.ServersV1Beta3()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/api"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/remedy"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/resources"
 )
 
@@ -212,6 +213,10 @@ func refused(p *pass, c *model.Cluster, l *model.Link, s *corev1.Service, client
 			continue
 		}
 		done[r.object] = true
+		if r.server == nil {
+			p.Report(deniedByDefault(c, l, s, client, r))
+			continue
+		}
 		p.Report(finding.Finding{
 			Code: "EP123", Severity: finding.Error, Clusters: []string{c.Context}, Object: r.object,
 			Title: fmt.Sprintf("the policy of %s does not admit the gateway", name(s)),
@@ -227,11 +232,53 @@ func refused(p *pass, c *model.Cluster, l *model.Link, s *corev1.Service, client
 }
 
 // refusal is a Server of pods behind a service that does not admit a client; by are the names of
-// its policies, and object is what to change.
+// its policies, and object is what to change. Without a Server the default policy of the pods denies everybody at some ports.
 type refusal struct {
 	server *api.Server
 	by     []string
 	object finding.Object
+	ports  []int32
+}
+
+// deniedByDefault is what to say of pods that admit nobody at a port which no Server is about. The Server of the fix admits
+// the gateway alone: others are denied as before.
+func deniedByDefault(c *model.Cluster, l *model.Link, s *corev1.Service, client model.Client, r refusal) finding.Finding {
+	identity := s.Name + "-gateway"
+	ref := func(kind, name string) map[string]any {
+		return map[string]any{"group": api.PolicyGroup, "kind": kind, "name": name}
+	}
+	object := func(version, kind, name string, spec map[string]any) any {
+		return map[string]any{
+			"apiVersion": api.PolicyGroup + "/" + version, "kind": kind, "metadata": map[string]any{"name": name, "namespace": s.Namespace}, "spec": spec,
+		}
+	}
+	apply := []any{object("v1alpha1", "MeshTLSAuthentication", identity, map[string]any{"identities": []any{client.Identity}})}
+	var ports []string
+	for _, port := range r.ports {
+		ports = append(ports, fmt.Sprint(port))
+		server := fmt.Sprintf("%s-%d", s.Name, port)
+		apply = append(apply,
+			object(cmp.Or(resources.Servers.Served(c.Cluster), "v1beta3"), "Server", server, map[string]any{
+				"podSelector": map[string]any{"matchLabels": s.Spec.Selector}, "port": port,
+			}),
+			object("v1alpha1", "AuthorizationPolicy", server+"-gateway", map[string]any{
+				"targetRef":                  ref("Server", server),
+				"requiredAuthenticationRefs": []any{ref("MeshTLSAuthentication", identity)},
+			}))
+	}
+	return finding.Finding{
+		Code: "EP123", Severity: finding.Error, Clusters: []string{c.Context}, Object: r.object,
+		Title: fmt.Sprintf("the default policy of %s does not admit the gateway", name(s)),
+		Evidence: []finding.Evidence{
+			{Field: "default inbound policy of " + r.object.String(), Value: "deny"},
+			{Field: "Servers of its port " + finding.List(ports), Value: "none"},
+			{Field: "identity of the gateway", Value: client.Identity},
+		},
+		Effect: fmt.Sprintf("clients of %s in %s are refused, as all clients are",
+			l.Mirror(model.Export{Service: s, Mode: model.ByGateway}), l.Source.Context),
+		Fix: []finding.Step{finding.Say("Admit the gateway, which admits all clients of all clusters that are linked:").
+			By(remedy.Apply(c.Context, apply...))},
+	}
 }
 
 // refusals looks at the Servers of the pods behind a service. The names of the containers' ports are
@@ -244,7 +291,12 @@ func refusals(c *model.Cluster, s *corev1.Service, client model.Client) []refusa
 			continue
 		}
 		seen[pod.PodTemplate] = true
+		var denied []int32
 		for _, sp := range s.Spec.Ports {
+			if number := numberOf(c, s, sp, pod); number != 0 && c.DeniesAll(s, number, sp.TargetPort.StrVal) {
+				denied = append(denied, number)
+				continue
+			}
 			for _, server := range c.ServersOf(pod, numberOf(c, s, sp, pod), cmp.Or(sp.TargetPort.StrVal, sp.Name)) {
 				admission, by := c.Admits(server, client)
 				if admission != model.Denied {
@@ -254,8 +306,11 @@ func refusals(c *model.Cluster, s *corev1.Service, client model.Client) []refusa
 				if len(by) > 0 && isPolicy(c, server.Namespace, by[0]) {
 					object = finding.In("authorizationpolicy", server.Namespace, by[0])
 				}
-				out = append(out, refusal{server, by, object})
+				out = append(out, refusal{server: server, by: by, object: object})
 			}
+		}
+		if len(denied) > 0 {
+			out = append(out, refusal{object: model.WorkloadOf(pod), ports: denied})
 		}
 	}
 	return out

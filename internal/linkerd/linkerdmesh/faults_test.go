@@ -3,6 +3,7 @@ package linkerdmesh_test
 import (
 	"crypto/elliptic"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -23,6 +25,7 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/linkerdtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/resources"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/resource/kubernetes"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/rule"
 )
 
@@ -151,6 +154,72 @@ func identitySays(f *facts.Fleet, reason string, ago time.Duration) corev1.Event
 		InvolvedObject: corev1.ObjectReference{Kind: "Deployment", Namespace: "linkerd", Name: resources.DeploymentIdentity},
 		Message:        "Skipping issuer update as certs could not be read from disk: failed to verify issuer credentials for 'identity' with trust anchors",
 	}
+}
+
+func anyOf[T any](*T) bool { return true }
+
+// ofRelease has the proxies of west's web be of a release.
+func ofRelease(f *facts.Fleet, version string) {
+	annotated(f, resources.AnnotationProxyVersion, version)
+}
+
+// annotated has the pods of west's web have an annotation.
+func annotated(f *facts.Fleet, key, value string) {
+	pod(f, west, "web-", func(p *facts.Pod) {
+		p.Annotations = maps.Clone(p.Annotations)
+		p.Annotations[key] = value
+	})
+}
+
+// clocks has west have further nodes, of which the clock of the last one is off.
+func clocks(f *facts.Fleet, by time.Duration) {
+	for i, off := range []time.Duration{0, time.Second, by} {
+		name := fmt.Sprintf("west-node-%d", i+2)
+		add(f, west, resources.Nodes, corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			Status:     corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}},
+		})
+		renewed := metav1.NewMicroTime(f.At.Add(off))
+		add(f, west, resources.NodeLeases, lease{
+			ObjectMeta: metav1.ObjectMeta{Namespace: corev1.NamespaceNodeLease, Name: name}, Spec: coordinationv1.LeaseSpec{RenewTime: &renewed},
+		})
+	}
+}
+
+// calledAtWeb has west's API server call its web.
+func calledAtWeb(f *facts.Fleet) {
+	port := int32(80)
+	add(f, west, resources.ValidatingWebhooks, admissionv1.ValidatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: "shop"},
+		Webhooks: []admissionv1.ValidatingWebhook{{ClientConfig: admissionv1.WebhookClientConfig{
+			Service: &admissionv1.ServiceReference{Namespace: "shop", Name: "web", Port: &port},
+		}}},
+	})
+}
+
+// serverOfWeb has a Server be about the port of west's web.
+func serverOfWeb(f *facts.Fleet, access string) {
+	add(f, west, resources.Servers, api.Server{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"},
+		Spec: api.ServerSpec{
+			PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, Port: intstr.FromInt32(8080), AccessPolicy: access,
+		},
+	})
+}
+
+// admitting has a policy of that Server admit addresses.
+func admitting(f *facts.Fleet, network string) {
+	add(f, west, resources.NetworkAuthentications, api.NetworkAuthentication{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "api-server"},
+		Spec:       api.NetworkAuthenticationSpec{Networks: []api.Network{{CIDR: network}}},
+	})
+	add(f, west, resources.AuthorizationPolicies, api.AuthorizationPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "api-server"},
+		Spec: api.AuthorizationPolicySpec{
+			TargetRef:                  api.TargetRef{Group: api.PolicyGroup, Kind: "Server", Name: "web"},
+			RequiredAuthenticationRefs: []api.PolicyRef{{Group: api.PolicyGroup, Kind: "NetworkAuthentication", Name: "api-server"}},
+		},
+	})
 }
 
 func unready(p *facts.Pod) { p.Ready = corev1.ConditionFalse }
@@ -310,7 +379,7 @@ var faults = []struct {
 		"EP109 error east,west < EP117", "EP114 warning east", "EP117 error east",
 	}},
 	{"an old target", func(_ *testing.T, f *facts.Fleet) { values(f, west, "edge-26.8.3", "stable-2.14.10") }, []string{
-		"EP120 error east,west", "EP120 note west,east",
+		"CP108 warning west", "EP120 error east,west", "EP120 note west,east",
 	}},
 	{"another namespace of the control plane", func(_ *testing.T, f *facts.Fleet) {
 		link(f, func(l *api.Link) { l.Spec.TargetClusterLinkerdNamespace = "other" })
@@ -325,6 +394,158 @@ var faults = []struct {
 			p.Statuses = []facts.ContainerStatus{{Name: "destination", Restarts: 7, Started: f.At.Add(-time.Minute)}}
 		})
 	}, []string{"CP102 warning west"}},
+	{"proxies of two versions before", func(_ *testing.T, f *facts.Fleet) { ofRelease(f, "edge-25.10.7") }, []string{"CP108 warning west"}},
+	{"proxies of two releases, and a digest", func(_ *testing.T, f *facts.Fleet) {
+		ofRelease(f, "edge-25.10.7@sha256:0123")
+		pod(f, west, "orders-", func(p *facts.Pod) {
+			p.Annotations = map[string]string{resources.AnnotationProxyVersion: "enterprise-2.18.2"}
+		})
+	}, []string{"CP108 warning west", "CP108 warning west"}},
+	{"proxies of the version before, and one of somebody's own", func(_ *testing.T, f *facts.Fleet) {
+		ofRelease(f, "edge-26.6.3")
+		pod(f, west, "orders-", func(p *facts.Pod) {
+			p.Annotations = map[string]string{resources.AnnotationProxyVersion: "git-0123abcd"}
+		})
+	}, nil},
+	{"a control plane of somebody's own", func(_ *testing.T, f *facts.Fleet) {
+		values(f, west, "edge-26.8.3", "dev-0123abcd")
+		ofRelease(f, "stable-2.12.0")
+	}, []string{"EP120 note east,west", "EP120 note west,east"}},
+	{"proxies that a workload keeps at a release", func(_ *testing.T, f *facts.Fleet) {
+		ofRelease(f, "stable-2.14.10")
+		pod(f, west, "web-", func(p *facts.Pod) {
+			p.Annotations = maps.Clone(p.Annotations)
+			p.Annotations[resources.AnnotationProxyChosen] = "stable-2.14.10"
+		})
+	}, []string{"CP108 warning west"}},
+	{"proxies that the installation keeps at a release", func(_ *testing.T, f *facts.Fleet) {
+		values(f, west, "proxy:\n", "proxy:\n  image:\n    version: stable-2.14.10\n")
+		ofRelease(f, "stable-2.14.10")
+	}, []string{"CP108 warning west"}},
+	{"a kind that the control plane waits for", func(_ *testing.T, f *facts.Fleet) {
+		resources.EgressNetworks.SetState(&f.Clusters[west], facts.Absent, "")
+		pod(f, west, "linkerd-destination-", func(p *facts.Pod) {
+			unready(p)
+			p.Statuses = []facts.ContainerStatus{{Name: "destination", Restarts: 7, Started: f.At.Add(-time.Minute)}}
+		})
+	}, []string{"CP101 error west < CP112", "CP102 warning west < CP112", "CP112 error west"}},
+	{"a kind that is served in an older version than the next pod of the control plane reads", func(_ *testing.T, f *facts.Fleet) {
+		resources.Servers.SetServed(&f.Clusters[west], "v1beta2")
+	}, []string{"CP112 warning west"}},
+	{"older kinds under an older control plane", func(_ *testing.T, f *facts.Fleet) {
+		values(f, west, "edge-26.8.3", "enterprise-2.15.7")
+		resources.Servers.SetServed(&f.Clusters[west], "v1beta2")
+		resources.EgressNetworks.SetState(&f.Clusters[west], facts.Absent, "")
+	}, []string{"CP108 warning west", "EP120 error east,west", "EP120 note west,east"}},
+	{"a clock that is behind", func(_ *testing.T, f *facts.Fleet) { clocks(f, -80*time.Second) }, []string{"CP114 warning west"}},
+	{"a clock that is far behind", func(_ *testing.T, f *facts.Fleet) { clocks(f, -5*time.Minute) }, []string{"CP114 error west"}},
+	{"a lease that is late", func(_ *testing.T, f *facts.Fleet) { clocks(f, -55*time.Second) }, nil},
+	{"a clock that is behind by less than the installation allows", func(_ *testing.T, f *facts.Fleet) {
+		values(f, west, "clockSkewAllowance: 20s", "clockSkewAllowance: 10m")
+		clocks(f, -5*time.Minute)
+	}, nil},
+	{"a clock that is ahead where nothing is signed", func(_ *testing.T, f *facts.Fleet) { clocks(f, 5*time.Minute) }, nil},
+	{"a clock that is ahead where certificates are signed", func(_ *testing.T, f *facts.Fleet) {
+		clocks(f, 5*time.Minute)
+		pod(f, west, "linkerd-identity-", func(p *facts.Pod) { p.Node = "west-node-4" })
+	}, []string{"CP114 error west"}},
+	{"a clock of a node that is not ready", func(_ *testing.T, f *facts.Fleet) {
+		clocks(f, -5*time.Minute)
+		change(f, west, resources.Nodes, func(n *corev1.Node) bool { return n.Name == "west-node-4" }, func(n *corev1.Node) { n.Status.Conditions = nil })
+	}, nil},
+	{"a webhook whose pods admit meshed clients alone", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		annotated(f, resources.AnnotationInboundPolicy, "all-authenticated")
+	}, []string{"CP115 error west"}},
+	{"a webhook that fails open, and a port that requires an identity", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		change(f, west, resources.ValidatingWebhooks, anyOf[admissionv1.ValidatingWebhookConfiguration], func(w *admissionv1.ValidatingWebhookConfiguration) {
+			open := admissionv1.Ignore
+			w.Webhooks[0].FailurePolicy = &open
+		})
+		annotated(f, resources.AnnotationRequireIdentity, "8000-8099")
+	}, []string{"CP115 warning west"}},
+	{"a webhook behind a Server that admits meshed clients alone", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		serverOfWeb(f, "all-authenticated")
+	}, []string{"CP115 error west"}},
+	{"a webhook behind a Server in a cluster that knows no newer ones", func(_ *testing.T, f *facts.Fleet) {
+		values(f, west, "edge-26.8.3", "enterprise-2.15.7")
+		values(f, west, "defaultInboundPolicy: all-unauthenticated", "defaultInboundPolicy: cluster-authenticated")
+		resources.Servers.SetServed(&f.Clusters[west], "v1beta2")
+		calledAtWeb(f)
+	}, []string{"CP108 warning west", "CP115 error west", "EP120 error east,west", "EP120 note west,east"}},
+	{"an API whose pods admit meshed clients alone", func(_ *testing.T, f *facts.Fleet) {
+		port := int32(80)
+		add(f, west, resources.APIServices, kubernetes.APIService{ObjectMeta: metav1.ObjectMeta{Name: "v1.shop.example"}, Spec: kubernetes.APIServiceSpec{
+			Group: "shop.example", Version: "v1", Service: &kubernetes.ServiceReference{Namespace: "shop", Name: "web", Port: &port},
+		}})
+		annotated(f, resources.AnnotationInboundPolicy, "cluster-authenticated")
+	}, []string{"CP115 error west"}},
+	{"a webhook at a port around the proxy", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		values(f, west, "defaultInboundPolicy: all-unauthenticated", "defaultInboundPolicy: all-authenticated")
+		annotated(f, resources.AnnotationSkipInbound, "25,8000-8099")
+	}, nil},
+	{"a webhook at a port that the installation leads around proxies", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		values(f, west, "defaultInboundPolicy: all-unauthenticated", "defaultInboundPolicy: all-authenticated\nproxyInit:\n  ignoreInboundPorts: 4567,8080")
+	}, nil},
+	{"a webhook whose port the CNI plugin may lead around the proxy", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		values(f, west, "clusterDomain: cluster.local\n", "clusterDomain: cluster.local\ncniEnabled: true\n")
+		annotated(f, resources.AnnotationInboundPolicy, "all-authenticated")
+	}, nil},
+	{"a webhook whose pods admit all, against the installation", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		values(f, west, "defaultInboundPolicy: all-unauthenticated", "defaultInboundPolicy: all-authenticated")
+		annotated(f, resources.AnnotationInboundPolicy, "all-unauthenticated")
+	}, nil},
+	{"a webhook whose pods admit the cluster's addresses", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		annotated(f, resources.AnnotationInboundPolicy, "cluster-unauthenticated")
+	}, nil},
+	{"a webhook behind a Server that admits all", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		annotated(f, resources.AnnotationInboundPolicy, "all-authenticated")
+		serverOfWeb(f, "all-unauthenticated")
+	}, nil},
+	{"a webhook behind a Server with a policy of all addresses", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		serverOfWeb(f, "all-authenticated")
+		admitting(f, "0.0.0.0/0")
+	}, nil},
+	{"a webhook behind a Server with a policy of some addresses", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		serverOfWeb(f, "all-authenticated")
+		admitting(f, "10.0.0.0/8")
+	}, nil},
+	{"a webhook whose pods have no proxy", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		values(f, west, "defaultInboundPolicy: all-unauthenticated", "defaultInboundPolicy: all-authenticated")
+		pod(f, west, "web-", func(p *facts.Pod) {
+			p.Containers, p.InitContainers, p.Annotations = nil, nil, map[string]string{resources.AnnotationInject: "disabled"}
+		})
+	}, nil},
+	{"a webhook by a URL", func(_ *testing.T, f *facts.Fleet) {
+		calledAtWeb(f)
+		annotated(f, resources.AnnotationInboundPolicy, "all-authenticated")
+		change(f, west, resources.ValidatingWebhooks, anyOf[admissionv1.ValidatingWebhookConfiguration], func(w *admissionv1.ValidatingWebhookConfiguration) {
+			url := "https://webhook.example"
+			w.Webhooks[0].ClientConfig = admissionv1.WebhookClientConfig{URL: &url}
+		})
+	}, nil},
+	{"pods that admit nobody by default", func(_ *testing.T, f *facts.Fleet) {
+		annotated(f, resources.AnnotationInboundPolicy, "deny")
+	}, []string{"EP123 error west"}},
+	{"pods that admit nobody by default, at a port around the proxy", func(_ *testing.T, f *facts.Fleet) {
+		annotated(f, resources.AnnotationInboundPolicy, "deny")
+		annotated(f, resources.AnnotationSkipInbound, "8080")
+	}, nil},
+	{"pods that admit nobody by default, and a Server that admits meshed clients", func(_ *testing.T, f *facts.Fleet) {
+		annotated(f, resources.AnnotationInboundPolicy, "deny")
+		serverOfWeb(f, "all-authenticated")
+	}, nil},
 	{"a workload without proxies", func(_ *testing.T, f *facts.Fleet) {
 		pod(f, west, "web-", func(p *facts.Pod) { p.Containers, p.InitContainers = nil, nil })
 	}, []string{"CP104 warning west"}},
@@ -339,7 +560,8 @@ var faults = []struct {
 		w.Webhooks = []admissionv1.MutatingWebhook{{ClientConfig: admissionv1.WebhookClientConfig{
 			Service: &admissionv1.ServiceReference{Namespace: "linkerd", Name: "linkerd-proxy-injector"}, CABundle: old.PEM,
 		}}}
-		add(f, west, resources.Injectors, w)
+		w.Labels = map[string]string{resources.LabelComponent: resources.InjectorContainer}
+		add(f, west, resources.MutatingWebhooks, w)
 	}, []string{"CP106 error west"}},
 	{"a label in the place of the annotation", func(_ *testing.T, f *facts.Fleet) {
 		change(f, west, resources.Namespaces, isDefault, func(n *corev1.Namespace) {

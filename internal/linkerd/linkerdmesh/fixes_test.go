@@ -71,7 +71,7 @@ func TestFixesDoNoHarm(t *testing.T) {
 		})
 	}
 	proofs.Used(t)
-	t.Run("docs/fixes-linkerd.md", func(t *testing.T) { proofs.Document(t, "../../../docs", "fixes-linkerd.md", fixesHead) })
+	t.Run("docs/fixes-linkerd.md", func(t *testing.T) { proofs.Document(t, "../../../docs", "fixes-linkerd.md", fixesHead, pasted(t)) })
 }
 
 const fixesHead = `# Which fixes are proven: Linkerd
@@ -81,6 +81,23 @@ the tests that has the finding, and all rules run again. What the injector, the 
 "linkerd multicluster link-gen" do is in ` + "`internal/linkerd/effects`" + `: only what is certain. This page is written by a
 test (` + "`go test ./internal/linkerd/linkerdmesh -run TestFixesDoNoHarm -update`" + `).
 
-| code | simulated | not proven |
-| --- | --- | --- |
+Those that are pasted are pasted into bash against real API servers, and all rules run again (` + "`test/e2e`" + `,
+TestLinkerdPastedFixes). What the injector and service mirrors then do is simulated.
+
+| code | simulated | pasted | not proven |
+| --- | --- | --- | --- |
 `
+
+// pasted are the codes whose fixes are pasted into bash: test/e2e writes the list.
+func pasted(t *testing.T) map[finding.Code]bool {
+	t.Helper()
+	text, err := os.ReadFile("../../../test/e2e/testdata/pasted-linkerd.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[finding.Code]bool{}
+	for _, code := range strings.Fields(string(text)) {
+		out[finding.Code(code)] = true
+	}
+	return out
+}

@@ -39,7 +39,9 @@ func read(t *testing.T, objects []runtime.Object) (facts.Cluster, int) {
 		mu.Lock()
 		defer mu.Unlock()
 		kind := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
-		if shared := []string{"namespaces", "services", "endpointslices", "pods", "nodes"}; !slices.Contains(shared, kind) {
+		if shared := []string{
+			"namespaces", "services", "endpointslices", "pods", "nodes", "mutatingwebhookconfigurations", "validatingwebhookconfigurations", "apiservices",
+		}; !slices.Contains(shared, kind) && !strings.Contains(r.URL.Path, corev1.NamespaceNodeLease) {
 			requests++
 		}
 		return false

@@ -26,6 +26,8 @@ type Made struct {
 	// Leaf: it is no CA.
 	Leaf  bool
 	Curve elliptic.Curve
+	// Names are the identities that it is for.
+	Names []string
 }
 
 // Issue makes a certificate under an authority; under itself where that is nil.
@@ -40,7 +42,7 @@ func Issue(t *testing.T, by *Authority, made Made) *Authority {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: made.Name},
-		NotBefore: made.From, NotAfter: made.To, IsCA: !made.Leaf, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: made.From, NotAfter: made.To, DNSNames: made.Names, IsCA: !made.Leaf, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	if made.Leaf {
 		template.KeyUsage = x509.KeyUsageDigitalSignature

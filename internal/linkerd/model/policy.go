@@ -172,7 +172,7 @@ func (c *Cluster) authorizes(namespace string, spec api.AuthorizationClient, cli
 		return false
 	default:
 		return m.UnauthenticatedTLS || slices.ContainsFunc(m.Identities, func(p string) bool { return identityMatches(p, client.Identity) }) ||
-			slices.ContainsFunc(m.ServiceAccounts, func(ref api.PolicyRef) bool {
+			slices.ContainsFunc(m.ServiceAccounts, func(ref api.AccountRef) bool {
 				in := ref.Namespace
 				if in == "" {
 					in = namespace

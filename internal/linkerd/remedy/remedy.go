@@ -3,6 +3,8 @@
 package remedy
 
 import (
+	"encoding/json"
+
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/linkerd/model"
 )
@@ -78,4 +80,17 @@ func RestartWorkloads(context string, workloads []finding.Object) []finding.Step
 		return further
 	}
 	return append([]finding.Step{finding.Say("Restart the workloads:").By(commands...)}, further...)
+}
+
+// Apply is the command that applies objects, given as what JSON takes.
+func Apply(context string, objects ...any) finding.Command {
+	object := any(map[string]any{"apiVersion": "v1", "kind": "List", "items": objects})
+	if len(objects) == 1 {
+		object = objects[0]
+	}
+	text, err := json.Marshal(object)
+	if err != nil {
+		panic(err) // they are plain maps
+	}
+	return finding.Shell("printf", "%s", string(text)).To(finding.Kubectl(context, "apply", "-f", "-"))
 }

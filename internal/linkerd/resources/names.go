@@ -22,6 +22,14 @@ const (
 	AnnotationInject       = "linkerd.io/inject"
 	AnnotationProxyVersion = "linkerd.io/proxy-version"
 	AnnotationCreatedBy    = "linkerd.io/created-by"
+	// AnnotationProxyChosen keeps the proxies of a workload at a version, whatever that of the control plane.
+	AnnotationProxyChosen = "config.linkerd.io/proxy-version"
+	// AnnotationInboundPolicy says who comes in at ports of a pod that no Server is about,
+	// AnnotationRequireIdentity at which of these only meshed clients do, and AnnotationSkipInbound which ports
+	// are not led to its proxy.
+	AnnotationInboundPolicy   = "config.linkerd.io/default-inbound-policy"
+	AnnotationRequireIdentity = "config.linkerd.io/proxy-require-identity-inbound-ports"
+	AnnotationSkipInbound     = "config.linkerd.io/skip-inbound-ports"
 
 	LabelExported        = "mirror.linkerd.io/exported"
 	LabelFederated       = "mirror.linkerd.io/federated"

@@ -28,6 +28,13 @@ var (
 	EndpointSlices = kubernetes.EndpointSlices
 	Pods           = kubernetes.Pods
 	Nodes          = kubernetes.Nodes
+	// MutatingWebhooks, ValidatingWebhooks and APIServices are what the API server calls: Linkerd's own
+	// injector, and what others have in the mesh.
+	MutatingWebhooks   = kubernetes.MutatingWebhooks
+	ValidatingWebhooks = kubernetes.ValidatingWebhooks
+	APIServices        = kubernetes.APIServices
+	// NodeLeases tell the clocks of nodes.
+	NodeLeases = kubernetes.Leases
 )
 
 var v1 = []string{"v1"}
@@ -319,6 +326,12 @@ var (
 		func(s *api.ServiceProfile) *api.ServiceProfile {
 			return &api.ServiceProfile{ObjectMeta: resource.OwnedMeta(&s.ObjectMeta), Spec: s.Spec}
 		})
+	// EgressNetworks only tell whether the kind is there: the newest of those that the control plane waits for.
+	EgressNetworks = resource.All[api.EgressNetworkList](
+		rare(custom(api.PolicyGroup, "EgressNetwork", "egressnetworks", "linkerd-egressnetworks", "v1alpha1")),
+		func(e *api.EgressNetwork) *api.EgressNetwork {
+			return &api.EgressNetwork{ObjectMeta: resource.BareMeta(&e.ObjectMeta)}
+		})
 	Applications = resource.All[api.ApplicationList](
 		rare(custom(api.ArgoGroup, "Application", "applications", "argocd-applications", "v1alpha1")),
 		func(a *api.Application) *api.Application {
@@ -393,19 +406,10 @@ func bindsAccounts(b *rbacv1.ClusterRoleBinding) bool {
 	return false
 }
 
-// Injectors are the webhooks that inject proxies, and InjectorSecrets what they serve with.
-var (
-	Injectors = resource.List[admissionv1.MutatingWebhookConfigurationList](resource.About{
-		Name: "webhooks of the proxy injector", File: "mutatingwebhookconfigurations-linkerd", Kind: "MutatingWebhookConfiguration",
-		Group: admissionv1.GroupName, Resource: "mutatingwebhookconfigurations", Versions: v1,
-		Labels: LabelComponent + "=" + InjectorContainer, Where: Config,
-	}, resource.Belonging[*admissionv1.MutatingWebhookConfiguration]{
-		Belongs: func(_ *facts.Cluster, w *admissionv1.MutatingWebhookConfiguration) bool { return isInjector(w) }, Shows: isInjector,
-	}, trimWebhook)
-	InjectorSecrets = secrets(resource.About{
-		Name: "secrets " + SecretInjector, File: "secrets-linkerd-injector", Fields: byName(SecretInjector),
-	}, func(s *corev1.Secret) bool { return s.Name == SecretInjector }, trimIssuer)
-)
+// InjectorSecrets are what the webhooks serve with that inject proxies.
+var InjectorSecrets = secrets(resource.About{
+	Name: "secrets " + SecretInjector, File: "secrets-linkerd-injector", Fields: byName(SecretInjector),
+}, func(s *corev1.Secret) bool { return s.Name == SecretInjector }, trimIssuer)
 
 // IdentityEvents say what linkerd-identity made of an issuer that changed (pkg/identity/service.go, Run).
 var IdentityEvents = resource.List[corev1.EventList](resource.About{
@@ -441,22 +445,10 @@ const (
 // SecretInjector is the certificate that the proxy injector serves with.
 const SecretInjector = "linkerd-proxy-injector-k8s-tls"
 
-func isInjector(w *admissionv1.MutatingWebhookConfiguration) bool {
+// IsInjector reports whether a webhook configuration is that of a proxy injector
+// (charts/linkerd-control-plane/templates/proxy-injector-rbac.yaml).
+func IsInjector(w *admissionv1.MutatingWebhookConfiguration) bool {
 	return w.Labels[LabelComponent] == InjectorContainer
-}
-
-func trimWebhook(w *admissionv1.MutatingWebhookConfiguration) *admissionv1.MutatingWebhookConfiguration {
-	out := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: resource.OwnedMeta(&w.ObjectMeta)}
-	for i := range w.Webhooks {
-		h := &w.Webhooks[i]
-		kept := admissionv1.MutatingWebhook{Name: h.Name, FailurePolicy: h.FailurePolicy, NamespaceSelector: h.NamespaceSelector}
-		if s := h.ClientConfig.Service; s != nil {
-			kept.ClientConfig.Service = &admissionv1.ServiceReference{Namespace: s.Namespace, Name: s.Name}
-		}
-		kept.ClientConfig.CABundle = pki.Redact(h.ClientConfig.CABundle)
-		out.Webhooks = append(out.Webhooks, kept)
-	}
-	return out
 }
 
 // All are the rows in the order in which a dump is written: an object that belongs to two of them is
@@ -465,7 +457,7 @@ var All = resource.Set{
 	Namespaces, Config, TrustRoots, RootCAs, ArgoConfigs, CiliumConfigs, Issuers, Credentials, Tokens, ControlPlanes, Extensions, Leases,
 	Links, Services, MirrorEndpoints, EndpointSlices, Pods, Nodes, Servers, AuthorizationPolicies, MeshTLSAuthentications,
 	NetworkAuthentications, ServerAuthorizations, ServiceProfiles, Applications, Accounts, ClusterRoles, ClusterRoleBindings,
-	Injectors, InjectorSecrets, IdentityEvents,
+	InjectorSecrets, IdentityEvents, EgressNetworks, MutatingWebhooks, ValidatingWebhooks, APIServices, NodeLeases,
 }
 
 // The rows that are read together.
@@ -487,8 +479,16 @@ var (
 	EndpointRules = resource.Join(Linked, gateways, resource.Set{
 		EndpointSlices, ServiceProfiles, ArgoConfigs, Applications, ClusterRoles, ClusterRoleBindings,
 	})
+	// Waited are the kinds of which the control plane needs to have read all objects before it gets ready, as far as they
+	// are read here.
+	Waited = resource.Set{
+		Servers, AuthorizationPolicies, MeshTLSAuthentications, NetworkAuthentications, ServerAuthorizations, ServiceProfiles, EgressNetworks,
+	}
 	// ControlPlaneRules is what the rules about the control plane read.
-	ControlPlaneRules = resource.Set{Config, Namespaces, Pods, ControlPlanes, Injectors, InjectorSecrets, Services}
+	ControlPlaneRules = resource.Join(
+		resource.Set{Config, Namespaces, Pods, ControlPlanes, InjectorSecrets, Services, EndpointSlices}, Waited,
+		resource.Set{MutatingWebhooks, ValidatingWebhooks, APIServices, Nodes, NodeLeases},
+	)
 )
 
 // What Linkerd's rules read of the kinds that every mesh reads.

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ func FuzzValues(f *testing.F) {
 		if strings.Contains(strings.ReplaceAll(v.IdentityTrustAnchorsPEM, "REDACTED PRIVATE KEY-----", ""), "PRIVATE KEY-----") {
 			t.Errorf("it keeps %q", v.IdentityTrustAnchorsPEM)
 		}
-		if again, is := ValuesOf(trimConfig(trimmed)); is != ok || again != v {
+		if again, is := ValuesOf(trimConfig(trimmed)); is != ok || !reflect.DeepEqual(again, v) {
 			t.Errorf("trimmed again %+v is %+v", v, again)
 		}
 	})
