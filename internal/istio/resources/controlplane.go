@@ -43,8 +43,8 @@ var Proxies = kubernetes.PodRow(resource.About{
 
 // Webhooks are the MutatingWebhookConfigurations labelled app=sidecar-injector.
 var Webhooks = resource.List[admissionv1.MutatingWebhookConfigurationList](resource.About{
-	Name: "mutatingwebhookconfigurations", File: "mutatingwebhookconfigurations", Kind: "MutatingWebhookConfiguration",
-	Group: admissionv1.GroupName, Resource: "mutatingwebhookconfigurations", Versions: v1, Labels: config.InjectorSelector,
+	Name: kubernetes.MutatingWebhookResource, File: kubernetes.MutatingWebhookResource, Kind: "MutatingWebhookConfiguration",
+	Group: admissionv1.GroupName, Resource: kubernetes.MutatingWebhookResource, Versions: v1, Labels: config.InjectorSelector,
 }, resource.Belonging[*admissionv1.MutatingWebhookConfiguration]{
 	Belongs: func(_ *facts.Cluster, w *admissionv1.MutatingWebhookConfiguration) bool {
 		return w.Labels["app"] == "sidecar-injector"
@@ -54,8 +54,8 @@ var Webhooks = resource.List[admissionv1.MutatingWebhookConfigurationList](resou
 // ValidatingWebhooks are the ValidatingWebhookConfigurations of Istio's control planes. They
 // may come from the API server's cache, as Istiods may.
 var ValidatingWebhooks = resource.List[admissionv1.ValidatingWebhookConfigurationList](resource.About{
-	Name: "validatingwebhookconfigurations", File: "validatingwebhookconfigurations", Kind: "ValidatingWebhookConfiguration",
-	Group: admissionv1.GroupName, Resource: "validatingwebhookconfigurations", Versions: v1, Labels: config.IstiodSelector, FromCache: true,
+	Name: kubernetes.ValidatingWebhookResource, File: kubernetes.ValidatingWebhookResource, Kind: "ValidatingWebhookConfiguration",
+	Group: admissionv1.GroupName, Resource: kubernetes.ValidatingWebhookResource, Versions: v1, Labels: config.IstiodSelector, FromCache: true,
 }, resource.Belonging[*admissionv1.ValidatingWebhookConfiguration]{
 	Belongs: func(_ *facts.Cluster, w *admissionv1.ValidatingWebhookConfiguration) bool {
 		return w.Labels["app"] == "istiod"

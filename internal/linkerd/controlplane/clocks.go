@@ -47,10 +47,10 @@ func clocks(p *pass) []clock {
 }
 
 // wrongClocks: the clock of a node is so far behind that new certificates are not yet valid for its proxies, or that of a
-// node with linkerd-identity so far ahead that they are not for others. They are dated back by 20 seconds
-// where the installation does not say otherwise (identity.issuer.clockSkewAllowance), and a proxy does not take its own one before it is valid
-// (linkerd/meshtls/src/creds/store.rs of linkerd2-proxy). Kubernetes goes by when it saw a lease renewed, and not by what
-// it says.
+// node with linkerd-identity so far ahead that they are not for others. They are dated back by 20 seconds where the
+// installation does not say otherwise (identity.issuer.clockSkewAllowance), and a proxy does not take its own one before
+// it is valid (linkerd/meshtls/src/creds/store.rs of linkerd2-proxy). Kubernetes goes by when it saw a lease renewed, and
+// not by what it says.
 func wrongClocks(p *pass) {
 	all := clocks(p)
 	if len(all) < 3 {

@@ -249,7 +249,8 @@ func deniedByDefault(c *model.Cluster, l *model.Link, s *corev1.Service, client 
 	}
 	object := func(version, kind, name string, spec map[string]any) any {
 		return map[string]any{
-			"apiVersion": api.PolicyGroup + "/" + version, "kind": kind, "metadata": map[string]any{"name": name, "namespace": s.Namespace}, "spec": spec,
+			"apiVersion": api.PolicyGroup + "/" + version, "kind": kind,
+			"metadata": map[string]any{"name": name, "namespace": s.Namespace}, "spec": spec,
 		}
 	}
 	apply := []any{object("v1alpha1", "MeshTLSAuthentication", identity, map[string]any{"identities": []any{client.Identity}})}

@@ -109,7 +109,7 @@ func TestProbe(t *testing.T) {
 			listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH\r\n") }),
 			[]string{
 				"broken traffic: it accepts connections, and closes them",
-				"broken probe: it is no proxy of Linkerd: it answers in plain text: SSH-2.0-OpenSSH",
+				"broken probe: it is not a proxy of Linkerd: it answers in plain text: SSH-2.0-OpenSSH",
 			}, true,
 		},
 	} {

@@ -42,7 +42,8 @@ func Issue(t *testing.T, by *Authority, made Made) *Authority {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: made.Name},
-		NotBefore: made.From, NotAfter: made.To, DNSNames: made.Names, IsCA: !made.Leaf, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: made.From, NotAfter: made.To, DNSNames: made.Names,
+		IsCA: !made.Leaf, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	if made.Leaf {
 		template.KeyUsage = x509.KeyUsageDigitalSignature

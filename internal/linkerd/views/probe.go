@@ -110,7 +110,8 @@ func judge(t Target, a facts.Attempt, now time.Time) (verdict view.Verdict, cert
 	}
 	switch {
 	case len(not) > 0:
-		return view.Broken, certificate, fmt.Sprintf("no root of %s has issued its certificate, which is issued by %s", finding.List(not), shown.Issuer())
+		return view.Broken, certificate,
+			fmt.Sprintf("no root of %s has issued its certificate, which is issued by %s", finding.List(not), shown.Issuer())
 	case len(unknown) > 0:
 		return view.Unknown, certificate, "reachable; the roots of " + finding.List(unknown) + " are not known"
 	default:
@@ -127,7 +128,7 @@ var unseen = map[facts.Outcome]string{
 	facts.Unanswered: "nothing answers: a firewall?",
 	facts.Silent:     "it accepts connections, and does not answer to TLS",
 	facts.Reset:      "it accepts connections, and closes them",
-	facts.Foreign:    "it is no proxy of Linkerd",
+	facts.Foreign:    "it is not a proxy of Linkerd",
 }
 
 func detail(text string) string {

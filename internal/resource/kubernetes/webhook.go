@@ -8,6 +8,12 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/serverurl"
 )
 
+// What the API server calls webhook configurations.
+const (
+	MutatingWebhookResource   = "mutatingwebhookconfigurations"
+	ValidatingWebhookResource = "validatingwebhookconfigurations"
+)
+
 // What the API server calls before it makes or changes objects: the webhooks of meshes, and those
 // of others, which take the same pods or are themselves part of a mesh. They may come from the
 // API server's cache: somebody installs them.
@@ -15,12 +21,12 @@ var (
 	// MutatingWebhooks are all MutatingWebhookConfigurations.
 	MutatingWebhooks = resource.All[admissionv1.MutatingWebhookConfigurationList](resource.About{
 		Name: "all mutatingwebhookconfigurations", File: "mutatingwebhookconfigurations-all", Kind: "MutatingWebhookConfiguration",
-		Group: admissionv1.GroupName, Resource: "mutatingwebhookconfigurations", Versions: v1, FromCache: true,
+		Group: admissionv1.GroupName, Resource: MutatingWebhookResource, Versions: v1, FromCache: true,
 	}, TrimMutatingWebhook)
 	// ValidatingWebhooks are all ValidatingWebhookConfigurations.
 	ValidatingWebhooks = resource.All[admissionv1.ValidatingWebhookConfigurationList](resource.About{
 		Name: "all validatingwebhookconfigurations", File: "validatingwebhookconfigurations-all", Kind: "ValidatingWebhookConfiguration",
-		Group: admissionv1.GroupName, Resource: "validatingwebhookconfigurations", Versions: v1, FromCache: true,
+		Group: admissionv1.GroupName, Resource: ValidatingWebhookResource, Versions: v1, FromCache: true,
 	}, TrimValidatingWebhook)
 )
 
