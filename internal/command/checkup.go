@@ -139,11 +139,10 @@ func (c *checkUp) follow(ctx context.Context, output *Output, format report.Form
 			err:   cmp.Or(Unreachable(found.fleet), found.noMesh),
 			print: func() error { return c.print(output, format, found) },
 		}
-		switch {
-		case out.err != nil:
-		case found.verdict.State == verdict.Unknown:
+		if out.err == nil && found.verdict.State == verdict.Unknown {
 			out.err = ExitCode(ExitFailed)
-		default:
+		}
+		if out.err == nil {
 			out.err = c.inTime.exit(failOn, found.result)
 		}
 		return out, nil

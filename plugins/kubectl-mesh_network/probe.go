@@ -124,7 +124,9 @@ not be seen, 2 when nothing could be tried.`,
 func verdict(f *command.Frame, trials probes.Trials, gaps []mesh.Gap, further []mesh.Probed, fromPods bool) error {
 	others := slices.ContainsFunc(further, func(p mesh.Probed) bool { return len(p.Rows) > 0 })
 	badly := slices.ContainsFunc(further, func(p mesh.Probed) bool { return p.Failed })
-	tried := others || slices.ContainsFunc(trials, func(t probes.Trial) bool { return t.Result != probes.NotTried && t.Purpose != probes.PodToPod })
+	tried := others || slices.ContainsFunc(trials, func(t probes.Trial) bool {
+		return t.Result != probes.NotTried && t.Purpose != probes.PodToPod
+	})
 	failed := slices.ContainsFunc(trials, func(t probes.Trial) bool { return !t.Expected() })
 	switch {
 	case len(trials) == 0 && others && !badly && len(gaps) == 0:

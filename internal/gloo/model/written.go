@@ -207,7 +207,7 @@ func (p *Plane) target(ref api.Ref) *api.Object {
 
 // findPolicies finds what people wrote besides VirtualMeshes.
 func (p *Plane) findPolicies() {
-	for _, row := range slices.Concat(p.Generation.Policies, p.Generation.Further) {
+	for _, row := range slices.Concat(p.Generation.Policies, p.Further) {
 		for _, o := range p.Cluster.all(row) {
 			p.Policies = append(p.Policies, &Written{o, row, p})
 		}

@@ -39,7 +39,7 @@ func probed(ctx context.Context, m *model.Mesh, through probe.Network) mesh.Prob
 		for _, a := range attempts[i] {
 			row, well := views.ProbeRow(t, a, now)
 			out.Rows = append(out.Rows, row)
-			out.Names = append(out.Names, t.Cluster+"/"+t.Probe.String())
+			out.Names = append(out.Names, t.Cluster+"/"+t.String())
 			out.Failed = out.Failed || !well
 		}
 	}

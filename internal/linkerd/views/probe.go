@@ -69,7 +69,7 @@ var ProbeHeader = []string{"CLUSTER", "STATUS", "FOR", "ADDRESS", "CERTIFICATE",
 // ProbeRow is what came of an attempt, and whether it is as it should be.
 func ProbeRow(t Target, a facts.Attempt, now time.Time) ([]string, bool) {
 	verdict, certificate, result := judge(t, a, now)
-	where := t.Probe.String()
+	where := t.String()
 	if a.IP != "" && a.IP != t.Address {
 		where += " (" + a.IP + ")"
 	}
