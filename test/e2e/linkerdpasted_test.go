@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	gocmp "github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -134,23 +133,7 @@ func TestLinkerdPastedFixes(t *testing.T) {
 			}
 		})
 	}
-	list := filepath.Join("testdata", "pasted-linkerd.txt")
-	var text strings.Builder
-	for _, code := range slices.Sorted(maps.Keys(pasted)) {
-		text.WriteString(string(code) + "\n")
-	}
-	if *pastedList {
-		if err := os.WriteFile(list, []byte(text.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := gocmp.Diff(string(want), text.String()); diff != "" {
-		t.Errorf("other codes are pasted than %s has; -update-pasted writes it (-want +got):\n%s", list, diff)
-	}
+	holdPasted(t, "pasted-linkerd.txt", pasted)
 }
 
 // linkerdWorkloads are the Deployments of pods that are none of some objects: commands restart them.
