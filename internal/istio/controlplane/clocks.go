@@ -2,7 +2,6 @@ package controlplane
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,54 +20,26 @@ const (
 	backdated = 2 * time.Minute
 )
 
-// clock is that of a node, when it last renewed its lease.
-type clock struct {
-	c    *model.Cluster
-	node string
-	at   time.Time
-}
-
-// clocks are those of the nodes that are ready, of all clusters that were read.
-func clocks(p pass) []clock {
-	var out []clock
-	for _, c := range model.Able(p) {
-		ready := map[string]bool{}
-		for _, n := range resources.Nodes.Of(c.Cluster).Value {
-			ready[n.Name] = slices.ContainsFunc(n.Status.Conditions, func(k corev1.NodeCondition) bool {
-				return k.Type == corev1.NodeReady && k.Status == corev1.ConditionTrue
-			})
-		}
-		for _, l := range resources.Leases.Of(c.Cluster).Value {
-			if l.Spec.RenewTime != nil && ready[l.Name] {
-				out = append(out, clock{c, l.Name, l.Spec.RenewTime.Time})
-			}
-		}
-	}
-	return out
-}
-
 // clocksApart: the clock of a node is far from those of most nodes of the fleet. Nothing else notices:
 // Kubernetes goes by when it saw a lease renewed, and not by what the lease says.
 func clocksApart(p pass) {
-	all := clocks(p)
-	if len(all) < 3 {
-		return // of two nobody knows which one is right
+	var all []resources.Clock
+	for _, c := range model.Able(p) {
+		all = append(all, resources.Clocks(c.Cluster)...)
 	}
-	times := make([]time.Time, len(all))
-	for i := range all {
-		times[i] = all[i].at
+	middle, known := resources.MostClocks(all)
+	if !known {
+		return
 	}
-	slices.SortFunc(times, time.Time.Compare)
-	middle := times[len(times)/2]
 	for _, c := range model.Able(p) {
 		f := finding.Finding{
 			Code: "CP071", Severity: finding.Warning, Clusters: []string{c.Context}, Object: finding.Kind("clocks"),
 			Effect: "a certificate of now is not yet valid for a clock that is more than 2 minutes behind: connections to its pods fail",
 		}
 		var off []string
-		for _, k := range all {
-			by := k.at.Sub(middle)
-			if k.c != c || by <= ahead && by >= -behind {
+		for _, k := range resources.Clocks(c.Cluster) {
+			by := k.At.Sub(middle)
+			if by <= ahead && by >= -behind {
 				continue
 			}
 			direction := "ahead of"
@@ -78,9 +49,9 @@ func clocksApart(p pass) {
 			if by > backdated {
 				f.Severity = finding.Error
 			}
-			if off = append(off, k.node); len(off) <= mostShares {
+			if off = append(off, k.Node); len(off) <= mostShares {
 				f.Evidence = append(f.Evidence, finding.Evidence{
-					Field: "node " + k.node + ", renewTime of its lease",
+					Field: "node " + k.Node + ", renewTime of its lease",
 					Value: fmt.Sprintf("%s %s most nodes", finding.Age(by), direction),
 				})
 			}

@@ -30,6 +30,15 @@ var (
 	AllValidatingWebhooks = kubernetes.ValidatingWebhooks
 )
 
+// Clock is that of a node.
+type Clock = kubernetes.Clock
+
+// Clocks and MostClocks read them.
+var (
+	Clocks     = kubernetes.Clocks
+	MostClocks = kubernetes.MostClocks
+)
+
 // All are the rows in the order in which a dump is written: an object that belongs to two
 // of them is in the file of the first.
 var All = resource.Set{

@@ -37,6 +37,15 @@ var (
 	NodeLeases = kubernetes.Leases
 )
 
+// Clock is that of a node.
+type Clock = kubernetes.Clock
+
+// Clocks and MostClocks read them.
+var (
+	Clocks     = kubernetes.Clocks
+	MostClocks = kubernetes.MostClocks
+)
+
 var v1 = []string{"v1"}
 
 func byName(name string) string { return fields.OneTermEqualSelector("metadata.name", name).String() }
