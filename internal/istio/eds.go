@@ -466,6 +466,10 @@ func (b *builder) splitHorizon(g *group) {
 	}
 	direct := b.memory.candidateLists.list(len(g.endpoints) + len(b.gateways.all))
 	through := map[int]*candidate{} // by index into the gateways
+	behind := map[string]int{}      // how many endpoints a network has, for the room that its gateways need
+	for _, e := range g.endpoints {
+		behind[e.Network]++
+	}
 	for _, e := range g.endpoints {
 		weight := scaled(e.Weight, b.gateways.scale)
 		gateways := b.usable(b.gateways.of(e.Network, e.Cluster))
@@ -498,7 +502,7 @@ func (b *builder) splitHorizon(g *group) {
 				c.labels = placed{cluster: gw.Cluster, network: gw.Network}
 				c.Endpoint = Endpoint{
 					Address: gw.Address, Port: gw.Port, Cluster: gw.Cluster, Network: gw.Network, Health: Healthy, MTLS: true, Route: ThroughGateway,
-					Behind: b.memory.backends.list(len(g.endpoints)),
+					Behind: b.memory.backends.list(behind[e.Network]),
 				}
 				if hbone {
 					c.Port, c.MTLS, c.HBONE = gw.HBONEPort, false, true
