@@ -332,8 +332,9 @@ var glooOften = map[string]bool{
 var glooElsewhere = map[string]bool{
 	"definitions of another generation": true, "definitions of another version": true, "workloads were not restarted": true,
 	"a root that the agent replaces": true,
-	// Here the management cluster is a member, too: what its Istio lacks then is found besides.
+	// Two contexts lead to the management cluster, where a member is, too: what its Istio lacks then is found besides.
 	"a VirtualMesh is refused, and all that was written for it is deleted": true,
+	"the same, of which the management cluster is a member":                true,
 	// These are of the commercial release, or of a field that others are like.
 	"a VirtualDestination that a mesh does not have": true, "a dependency that a workload does not have": true,
 	"a gateway of Gloo Mesh Enterprise with errors": true, "an address that is not routed": true, "Settings that are refused": true,

@@ -124,8 +124,23 @@ func refused(f *Fleet, cluster string) {
 	unissued(f, cluster)
 }
 
-// rootOfAgent makes the management cluster a member, and its Secret cacerts the root of the VirtualMesh.
-func rootOfAgent(f *Fleet) {
+// refuse has the VirtualMesh refused, upon which the management plane deletes all that it wrote for its members.
+func refuse(f *Fleet, members ...string) {
+	vm := f.Get(mgmt, "VirtualMesh", "vm")
+	Set(vm, "status.state", "INVALID")
+	Set(vm, "status.errors", []any{"Invalid Destination selector"})
+	Set(vm, "status.meshes", nil)
+	all(f, f.TargetKind, func(o Object) { Set(o, "status.appliedFederation", nil) })
+	for _, c := range members {
+		Set(f.Get(mgmt, "Mesh", MeshName(c)), "status", nil)
+		f.Drop(c, "ServiceEntry", "")
+		f.Drop(c, "Gateway", "")
+		bomb(f, c)
+	}
+}
+
+// managed makes the management cluster a member of the VirtualMesh.
+func managed(f *Fleet) {
 	vm, of := f.Get(mgmt, "VirtualMesh", "vm"), len(Members)
 	f.Register(mgmt)
 	f.Add(mgmt, f.mesh(of, mgmt))
@@ -134,10 +149,22 @@ func rootOfAgent(f *Fleet) {
 	f.Drop(mgmt, "Service", "reviews")
 	f.Drop(mgmt, "Pod", "reviews-5d7f9c6b8-0")
 	f.Istio.Get(mgmt).NoIstio = false
+	itself := ref(f.Namespace, MeshName(mgmt))
+	Set(vm, "spec.meshes", append(vm["spec"].(Object)["meshes"].([]any), itself))
+	all(f, f.TargetKind, func(o Object) {
+		if applied, ok := o["status"].(Object)["appliedFederation"].(Object); ok {
+			applied["federatedToMeshes"] = append(applied["federatedToMeshes"].([]any), itself)
+		}
+	})
+}
+
+// rootOfAgent makes the management cluster a member, and its Secret cacerts the root of the VirtualMesh.
+func rootOfAgent(f *Fleet) {
+	managed(f)
 	unlabelled(f, mgmt)
 	Certificate(f, mgmt, "ISSUED", "")
-	Set(vm, "spec.meshes", append(vm["spec"].(Object)["meshes"].([]any), ref(f.Namespace, MeshName(mgmt))))
-	Set(vm, "spec.mtlsConfig.shared.rootCertificateAuthority", Object{"secret": ref("istio-system", "cacerts")})
+	Set(f.Get(mgmt, "VirtualMesh", "vm"), "spec.mtlsConfig.shared.rootCertificateAuthority",
+		Object{"secret": ref("istio-system", "cacerts")})
 }
 
 // request adds a request of the agent.
@@ -594,17 +621,11 @@ var Faults = []Fault{
 		bomb(f, west)
 	}, "EP201 error mgmt", []finding.Code{"CERT202", "CERT034", "EP209"}, nil},
 	{"a VirtualMesh is refused, and all that was written for it is deleted", func(f *Fleet) {
-		vm := f.Get(mgmt, "VirtualMesh", "vm")
-		Set(vm, "status.state", "INVALID")
-		Set(vm, "status.errors", []any{"Invalid Destination selector"})
-		Set(vm, "status.meshes", nil)
-		all(f, f.TargetKind, func(o Object) { Set(o, "status.appliedFederation", nil) })
-		for _, c := range Members {
-			Set(f.Get(mgmt, "Mesh", MeshName(c)), "status", nil)
-			f.Drop(c, "ServiceEntry", "")
-			f.Drop(c, "Gateway", "")
-			bomb(f, c)
-		}
+		refuse(f, Members...)
+	}, "EP201 error mgmt", []finding.Code{"CERT202", "CERT034", "EP209"}, []Release{Gloo11}},
+	{"the same, of which the management cluster is a member", func(f *Fleet) {
+		managed(f)
+		refuse(f, append(slices.Clone(Members), mgmt)...)
 	}, "EP201 error mgmt", []finding.Code{"CERT202", "CERT034", "EP209"}, []Release{Gloo11}},
 	{"the certificate is deleted", func(f *Fleet) { bomb(f, west) }, "CERT202 error west", []finding.Code{"CERT034"}, nil},
 	{"the rotation of the root has failed", func(f *Fleet) {

@@ -20,6 +20,7 @@ type Lookalike struct {
 
 // Lookalikes are those of which nothing worse than a note is said.
 var Lookalikes = []Lookalike{
+	{"a management cluster that is a member", managed},
 	{"a VirtualMesh that was written a moment ago", func(f *Fleet) {
 		vm := f.Get(mgmt, "VirtualMesh", "vm")
 		behind(vm)
