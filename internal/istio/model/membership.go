@@ -307,8 +307,14 @@ func (c *Cluster) findMeshID() (id string, known bool) {
 // another one: one of its mesh. Between primaries each should watch the other, unless the
 // mesh is one of a hub and its edges.
 func (m *Mesh) Expects(from, to *Cluster) bool {
-	return from != to && from.Primary() && to.HasIstio() && len(to.Undecided()) == 0 && m.Same(from, to) && !sameUID(from, to) &&
-		(from.SecretFor(to) != nil || m.chosen(from, to) == "")
+	if from == to || !from.Primary() || !to.HasIstio() || len(to.Undecided()) > 0 || !m.Same(from, to) || sameUID(from, to) {
+		return false
+	}
+	if from.SecretFor(to) != nil {
+		return true
+	}
+	why, what := m.chosen(from, to)
+	return why == "" && len(what) == 0
 }
 
 // sameUID reports whether two contexts lead to one cluster.

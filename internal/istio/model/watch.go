@@ -224,49 +224,68 @@ func (m *Mesh) Watch(from, to *Cluster) Watch {
 		return end(Unknown, MayLeadThere)
 	}
 	w.Loose, w.Secret, w.Why = from.lost(to)
-	if why := m.chosen(from, to); why != "" && w.Why == NoSecret {
-		return end(NotExpected, why)
+	if w.Why == NoSecret {
+		switch why, what := m.chosen(from, to); {
+		case why != "":
+			return end(NotExpected, why)
+		case len(what) > 0:
+			return unread(what)
+		}
 	}
 	return end(Missing, w.Why)
 }
 
 // chosen is why it is a choice of the mesh's that a primary does not watch another one, for
-// which it has no remote secret: as in a hub and its edges; "" where it is not.
-func (m *Mesh) chosen(from, to *Cluster) WatchReason {
-	if !to.Primary() || to.SecretsElsewhere != nil || len(to.Unread(resources.RemoteSecrets)) > 0 {
-		return ""
+// which it has no remote secret: as in a hub and its edges; "" where it is not. With it comes what
+// was not read and would show whether it is.
+func (m *Mesh) chosen(from, to *Cluster) (WatchReason, []Unread) {
+	if !to.Primary() || to.SecretsElsewhere != nil {
+		return "", nil
+	}
+	links := Derived(m, findWatching)
+	joined := links[from] != nil && links[from] == links[to]
+	if what := to.Unread(resources.RemoteSecrets); len(what) > 0 {
+		// It may be a hub, and one of several that it watches; or it is joined by others alone.
+		if joined || !from.watchesOthers() && slices.ContainsFunc(m.Clusters, func(c *Cluster) bool {
+			return c != from && c != to && c.Primary() && m.Same(c, to) && !c.watchesOthers()
+		}) {
+			return "", what
+		}
+		return "", nil
 	}
 	if to.SecretFor(from) == nil {
 		_, _, why := to.lost(from)
-		if why != NoSecret || to.MayWatch(from) != nil {
-			return ""
+		switch {
+		case why != NoSecret || to.MayWatch(from) != nil:
+			return "", nil
+		case joined:
+			return Apart, nil
+		case m.federated(from, to):
+			return Joined, nil
 		}
-		if links := Derived(m, findWatching); links[from] != nil && links[from] == links[to] {
-			return Apart
-		}
-		if m.federated(from, to) {
-			return Joined
-		}
-		return ""
+		return "", nil
 	}
-	watched := 0
+	watched, what := 0, []Unread(nil)
 	for _, r := range to.Remotes {
 		if c := r.To; c != nil && c != to && c.Primary() {
 			if watched++; c.watchesOthers() {
-				return ""
+				return "", nil
 			}
+			what = append(what, c.Unread(resources.RemoteSecrets)...)
 		}
 	}
-	if watched > 1 {
-		return OnlyWatched
+	switch {
+	case watched < 2:
+		return "", nil
+	case len(what) > 0:
+		return "", what
 	}
-	return ""
+	return OnlyWatched, nil
 }
 
-// watchesOthers reports whether the cluster has remote secrets that are not its own, or may have.
+// watchesOthers reports whether the cluster is seen to have remote secrets that are not its own.
 func (c *Cluster) watchesOthers() bool {
-	return len(c.Unread(resources.RemoteSecrets)) > 0 ||
-		len(c.MisplacedSecrets())+len(c.UnlabeledSecrets()) > 0 ||
+	return len(c.MisplacedSecrets())+len(c.UnlabeledSecrets()) > 0 ||
 		slices.ContainsFunc(c.Remotes, func(r *RemoteSecret) bool { return !r.PointsToSelf })
 }
 

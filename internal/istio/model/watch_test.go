@@ -1,10 +1,12 @@
 package model
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/istiotest"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
 // What is wrong with a remote secret by which a cluster is watched, and does no harm yet.
@@ -64,6 +66,51 @@ func TestLocalAddresses(t *testing.T) {
 	} {
 		if got := LocalAddressOf(server); got != want {
 			t.Errorf("%s: %q, want %q", server, got, want)
+		}
+	}
+}
+
+// Where what a cluster watches was not read, it may be a hub, or joined by others: then it is not known whether it is
+// meant that others do not watch it. Of two clusters it is known that each should watch the other.
+func TestByChoiceOrNotKnown(t *testing.T) {
+	hub, middle := map[string][]string{"hub": {"one", "two"}}, map[string][]string{"hub": {"one", "two"}, "one": {"hub"}, "two": {"hub"}}
+	for name, c := range map[string]struct {
+		watches  map[string][]string
+		clusters []string
+		unread   string
+		from, to string
+		want     WatchReason
+	}{
+		"an edge and its hub":                     {hub, []string{"hub", "one", "two"}, "", "one", "hub", OnlyWatched},
+		"a hub that was not read":                 {hub, []string{"hub", "one", "two"}, "hub", "one", "hub", WasNotRead},
+		"another edge that was not read":          {hub, []string{"hub", "one", "two"}, "two", "one", "hub", WasNotRead},
+		"two that a middle joins":                 {middle, []string{"hub", "one", "two"}, "", "one", "two", Apart},
+		"the other one was not read":              {middle, []string{"hub", "one", "two"}, "two", "one", "two", WasNotRead},
+		"two clusters":                            {hub, []string{"hub", "one"}, "", "one", "hub", NoSecret},
+		"two clusters, and the other is not read": {hub, []string{"hub", "one"}, "hub", "one", "hub", NoSecret},
+	} {
+		f := istiotest.Installed(c.clusters...)
+		for _, k := range f.Clusters {
+			k.Remotes = nil
+			for _, other := range c.watches[k.Name] {
+				if slices.Contains(c.clusters, other) {
+					k.Remotes = append(k.Remotes, f.Get(other))
+				}
+			}
+		}
+		fleet := f.Facts()
+		for i := range fleet.Clusters {
+			if k := &fleet.Clusters[i]; k.Context == c.unread {
+				resources.RemoteSecrets.Set(k, facts.Read[[]facts.RemoteSecret]{State: facts.Forbidden, Reason: "forbidden"})
+			}
+		}
+		m := New(fleet, Options{})
+		w := m.Watch(m.Cluster(c.from), m.Cluster(c.to))
+		if w.Why != c.want {
+			t.Errorf("%s: %+v", name, w)
+		}
+		if got := m.Expects(w.From, w.To); got != (c.want == NoSecret) {
+			t.Errorf("%s: expected: %v", name, got)
 		}
 	}
 }
