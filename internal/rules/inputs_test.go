@@ -76,6 +76,12 @@ var sourceCases = map[string]sourceCase{
 		write: func(t *testing.T, c *inputtest.Cluster) inputtest.Files { return c.BugReport(t, inputtest.Release{}) },
 		known: words(inSystem, ofAll, customs, "version"), unknown: words(ofSecrets, asked),
 	},
+	"`istioctl bug-report` of 1.31": {
+		write: func(t *testing.T, c *inputtest.Cluster) inputtest.Files {
+			return c.BugReport(t, inputtest.Release{Split: true, Quiet: true})
+		},
+		known: words(inSystem, ofAll, customs, "version"), unknown: words(ofSecrets, asked, "events-failed-create"),
+	},
 	"`istioctl bug-report --full-secrets`": {
 		write: func(t *testing.T, c *inputtest.Cluster) inputtest.Files {
 			return c.BugReport(t, inputtest.Release{Split: true, FullSecrets: true})
@@ -369,7 +375,11 @@ func TestSourcesRaiseNoFalseAlarm(t *testing.T) {
 				there := map[string]bool{}
 				for _, f := range result.Findings {
 					there[f.ID()] = true
-					if was, ok := want[f.ID()]; f.Severity.AtLeast(finding.Warning) && (!ok || !was.AtLeast(f.Severity)) && !slices.Contains(assumed, f.Code) {
+					was, ok := want[f.ID()]
+					if !ok { // whether the other one has a remote secret may be in what was not collected
+						was, ok = want[strings.Replace(f.ID(), "SEC001", "SEC023", 1)]
+					}
+					if f.Severity.AtLeast(finding.Warning) && (!ok || !was.AtLeast(f.Severity)) && !slices.Contains(assumed, f.Code) {
 						t.Errorf("%s %s: %s", f.Severity, f.ID(), f.Title)
 					}
 				}

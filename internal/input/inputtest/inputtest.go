@@ -199,10 +199,12 @@ type Release struct {
 	FullSecrets, SkipClusterDump bool
 	// Only is a namespace of --include; "" for all.
 	Only string
+	// Quiet: the log has errors alone, as that of 1.31 has.
+	Quiet bool
 }
 
 // BugReport is the archive of "istioctl bug-report" (istio.io/istio, tools/bug-report/pkg: content.go,
-// bugreport.go, common.go, archive.go; 1.22 to 1.30).
+// bugreport.go, common.go, archive.go; 1.22 to 1.31).
 func (c *Cluster) BugReport(t testing.TB, r Release) Files {
 	t.Helper()
 	out, all := Files{}, c.served(t)
@@ -212,7 +214,9 @@ func (c *Cluster) BugReport(t testing.TB, r Release) Files {
 	at := c.at()
 	run := func(command string) {
 		at = at.Add(time.Second)
-		fmt.Fprintf(&log, "%s\tinfo\tSTARTING kubectl %s\n", at.Format("2006-01-02T15:04:05.000000Z"), command)
+		if !r.Quiet {
+			fmt.Fprintf(&log, "%s\tinfo\tSTARTING kubectl %s\n", at.Format("2006-01-02T15:04:05.000000Z"), command)
+		}
 	}
 	where, in := "--all-namespaces", func(o object) bool { return r.Only == "" || o.namespace == r.Only || o.namespace == "" }
 	if r.Only != "" {

@@ -7,11 +7,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/input"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/input/inputtest"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/bugreport"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/envoy"
+	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/podaccess"
 )
 
@@ -68,6 +72,32 @@ func TestSource(t *testing.T) {
 	delete(files, "bug-report/cluster/cluster-context")
 	if s := opened(t, files); s.Context != "report-east" {
 		t.Errorf("named %q", s.Context)
+	}
+}
+
+// What istioctl asked for is known without its log, if a table shows that it asked everywhere.
+func TestQuietLog(t *testing.T) {
+	c := &inputtest.Cluster{Context: "east", Objects: []runtime.Object{
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "any"}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "any"}},
+	}}
+	for name, want := range map[string]struct {
+		release inputtest.Release
+		whole   bool
+	}{
+		"a table of all namespaces": {inputtest.Release{Split: true, Quiet: true}, true},
+		"one namespace":             {inputtest.Release{Split: true, Quiet: true, Only: "shop"}, false},
+		"Secrets as they are":       {inputtest.Release{Split: true, Quiet: true, FullSecrets: true}, false},
+		"an older release":          {inputtest.Release{Quiet: true}, false},
+	} {
+		files := c.BugReport(t, want.release)
+		if want.release.Only != "" { // kubectl shows no namespaces where it was told one
+			files["bug-report/cluster/secrets"] = "NAME   TYPE     DATA   AGE\nany    Opaque   0      1d\n"
+		}
+		got := opened(t, files).Holds(&input.Found{}, resources.NetworkPolicies, "istio-system")
+		if got.Whole != want.whole || want.whole == (got.Why != "") {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }
 

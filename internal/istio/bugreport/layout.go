@@ -1,6 +1,6 @@
 // Package bugreport reads the archives of "istioctl bug-report": objects, and what istiod and proxies
-// said when istioctl asked them. What was asked for is read in its log: a kind of which nothing is
-// there is none that the cluster lacks, unless istioctl asked for it.
+// said when istioctl asked them. What was asked for is read in its log, or known of its release: a kind of
+// which nothing is there is none that the cluster lacks, unless istioctl asked for it.
 package bugreport
 
 import (
@@ -31,6 +31,7 @@ const (
 	contextFile = "cluster/cluster-context"
 	versionFile = "cluster/kubectl-version"
 	secretsFile = "cluster/secrets"
+	eventsFile  = "cluster/events"
 	podsFile    = "cluster/pods"
 	crsFile     = "cluster/crs"
 	// objectsFile has the objects of Kubernetes' own kinds; since 1.30 those of no namespace are in
@@ -70,7 +71,7 @@ func (Layout) Source(files *input.Files) (*input.Source, error) {
 		out.Answers = newAnswers(files)
 	}
 	a := &archive{asked: map[string]asked{}}
-	err := files.Each([]string{logFile, contextFile, versionFile, secretsFile}, func(name string, text []byte, err error) {
+	err := files.Each([]string{logFile, contextFile, versionFile, secretsFile, eventsFile}, func(name string, text []byte, err error) {
 		switch {
 		case err != nil: // what it would have said is not known
 		case name == logFile:
@@ -84,10 +85,15 @@ func (Layout) Source(files *input.Files) (*input.Source, error) {
 			}
 		case name == secretsFile:
 			a.readSecrets(text)
+		case name == eventsFile:
+			a.everywhere = a.everywhere || isOfAll(text)
 		}
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(a.asked) == 0 && a.everywhere && files.Has(clusterFile) {
+		a.suppose()
 	}
 	if out.At.IsZero() && !files.Folder {
 		out.At = files.Modified(func(string) bool { return true })
@@ -114,6 +120,8 @@ type archive struct {
 	// asked are the kinds that istioctl had kubectl get, by their resources, those of custom resources
 	// with their groups; nil where there is no log.
 	asked map[string]asked
+	// everywhere: a table shows that istioctl asked for all namespaces. supposed: asked is known of its release alone.
+	everywhere, supposed bool
 	// defined: all definitions of custom resources are there.
 	defined bool
 	// fullSecrets: Secrets are there as they are; else secrets are their names, by namespace, where
@@ -131,6 +139,18 @@ type asked struct {
 
 // all is what kubectl takes the category "all" for, of what is read here among others.
 var all = []string{"pods", "services", "deployments", "daemonsets", "replicasets", "statefulsets", "jobs"}
+
+// suppose notes what istioctl asks for in any case, since there is a clusterFile (tools/bug-report/pkg/content/content.go): at
+// some levels its log does not have it.
+func (a *archive) suppose() {
+	for _, command := range []string{
+		"nodes,namespaces,customresourcedefinitions,mutatingwebhookconfigurations,validatingwebhookconfigurations -o yaml",
+		"all,jobs,ingresses,endpointslices,configmaps,networkpolicies -o yaml",
+	} {
+		a.note(strings.Fields(command))
+	}
+	a.supposed = true
+}
 
 // started is how the log says what was run (tools/bug-report/pkg/kubectlcmd/kubectlcmd.go, addRunningTask).
 const started = "STARTING kubectl get "
@@ -211,15 +231,21 @@ func (a *archive) note(words []string) {
 	}
 }
 
+// isOfAll reports whether a table of kubectl is one of all namespaces.
+func isOfAll(text []byte) bool {
+	head, rest, _ := strings.Cut(string(text[:min(len(text), 4096)]), "\n")
+	columns := strings.Fields(head)
+	return len(columns) > 2 && columns[0] == "NAMESPACE" && rest != ""
+}
+
 // readSecrets takes in the list of Secrets: manifests with --full-secrets, else the table that
 // kubectl prints.
 func (a *archive) readSecrets(text []byte) {
-	head, rest, _ := strings.Cut(string(text[:min(len(text), 4096)]), "\n")
-	columns := strings.Fields(head)
 	switch {
-	case strings.HasPrefix(head, "apiVersion:"):
+	case bytes.HasPrefix(text, []byte("apiVersion:")):
 		a.fullSecrets = true
-	case len(columns) > 2 && columns[0] == "NAMESPACE" && columns[1] == "NAME" && rest != "":
+	case isOfAll(text):
+		a.everywhere = true
 		a.tabled, a.secrets = true, map[string]map[string]bool{}
 		for line := range strings.SplitSeq(string(text), "\n") {
 			if words := strings.Fields(line); len(words) > 2 && words[0] != "NAMESPACE" {
@@ -240,6 +266,9 @@ func (a *archive) holds(f *input.Found, row resource.Resource, system string) in
 		name += "." + about.Group
 	}
 	where, known := a.asked[name]
+	if a.supposed && input.IsCustom(about) {
+		where, known = asked{file: crsFile}, true // istioctl asks for all that is defined
+	}
 	switch {
 	case about.Kind == "Secret" && !a.fullSecrets:
 		return a.holdsSecrets(about, system)
