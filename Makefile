@@ -223,6 +223,10 @@ scenarios: ## Write the scenarios of the test bed again, with new keys
 examples: build ## Record examples/ again from real API servers
 	@go -C test/e2e run ./record -binaries $(CURDIR)/bin -into $(CURDIR)/examples
 
+.PHONY: archives
+archives: build ## Record test/archives again, by a real istioctl and kubectl; the first time it builds istioctl, for minutes
+	@go -C test/e2e run ./archives -binaries $(CURDIR)/bin -into $(CURDIR)/test/archives/testdata
+
 .PHONY: clean
 clean: ## Remove what was built here (the servers of the bed stay in their cache)
 	@rm -rf bin dist

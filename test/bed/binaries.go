@@ -20,6 +20,8 @@ type binary struct {
 	pkg     string
 	tags    string
 	ldflags string
+	// recorder: only recordings need it, which are made by hand.
+	recorder bool
 }
 
 // binaries are all that the bed can compile, in the order of Binaries.
@@ -65,6 +67,14 @@ var binaries = []binary{
 		tags:    kubernetesTags,
 		ldflags: kubernetesLDFlags(),
 	},
+	{
+		// Istio's own main package: it is the istioctl that users have.
+		name:     "istioctl",
+		module:   "istioctl",
+		pkg:      "istio.io/istio/istioctl/cmd/istioctl",
+		ldflags:  "-s -w -X istio.io/istio/pkg/version.buildVersion=" + topology.IstioVersion,
+		recorder: true,
+	},
 }
 
 // kubernetesTags are the build tags of the official releases.
@@ -82,11 +92,13 @@ func kubernetesLDFlags() string {
 	return flags
 }
 
-// Binaries are the names of the programs that Build can compile.
+// Binaries are the names of the programs that Build can compile, without those that only recordings need.
 func Binaries() []string {
-	names := make([]string, len(binaries))
-	for i, b := range binaries {
-		names[i] = b.name
+	var names []string
+	for _, b := range binaries {
+		if !b.recorder {
+			names = append(names, b.name)
+		}
 	}
 	return names
 }
