@@ -134,7 +134,7 @@ servers: ## Compile the servers of the test bed, which takes minutes the first t
 e2e: build servers ## Run the binaries against real API servers
 	@go -C test/bed vet ./... && go -C test/bed test -count=1 -timeout 20m ./...
 	@go -C test/e2e vet ./... && go -C test/e2e test -count=1 -parallel 4 -timeout 40m ./...
-	@go -C test/e2e run ./bench -binaries $(CURDIR)/bin -run 'start|far' -rounds 5 -slack 2
+	@go -C test/e2e run ./bench -binaries $(CURDIR)/bin -run 'start|diff|far' -rounds 5 -slack 2
 
 .PHONY: race
 race: servers ## Run plugins with the race detector against real API servers; not a part of "make test", as it takes half an hour

@@ -3,6 +3,7 @@ package model
 import (
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio"
@@ -22,8 +23,27 @@ type Proxied struct {
 // Any reports whether there is something.
 func (p Proxied) Any() bool { return p.Path != "" || len(p.Shared) > 0 }
 
+// addresses keeps what is known of addresses: in a fleet of a hundred clusters there are a hundred remote secrets with
+// each, and each asks more than once.
+type addresses struct {
+	sync.Mutex
+	proxied map[string]Proxied
+}
+
 // proxied is what shows that an address is that of a proxy.
 func (m *Mesh) proxied(server string) Proxied {
+	known := Derived(m, func(*Mesh) *addresses { return &addresses{proxied: map[string]Proxied{}} })
+	known.Lock()
+	defer known.Unlock()
+	out, ok := known.proxied[server]
+	if !ok {
+		out = m.findProxied(server)
+		known.proxied[server] = out
+	}
+	return out
+}
+
+func (m *Mesh) findProxied(server string) Proxied {
 	if LocalAddressOf(server) != "" {
 		return Proxied{} // an address that means another thing for everybody
 	}

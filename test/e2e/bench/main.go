@@ -23,7 +23,7 @@ import (
 
 // Limits that hold on any machine, for they are relative.
 const (
-	mostTime    = 0.25 // of the wall time of two kubectl and a diff
+	mostTime    = 0.40 // of the wall time of two kubectl and a diff: half of that is what starts any program of client-go
 	mostOfLeast = 2.0  // of that of a bare program which reads what these kubectl read
 	mostMemory  = 0.60 // of the peak memory of one of these kubectl
 	mostGrowth  = 0.25 // from two clusters to twenty
@@ -31,6 +31,9 @@ const (
 )
 
 const rtt = 100 * time.Millisecond
+
+// reference is how long "kubectl version --client" takes on the machine that limits in seconds are of.
+const reference = 50 * time.Millisecond
 
 func main() {
 	bin := flag.String("binaries", "bin", "the folder of the plugins")
@@ -66,10 +69,14 @@ func bench(ctx context.Context, b *table, bin, only string, rounds int) error {
 		return fmt.Errorf("building what measures: %w\n%s", err, out)
 	}
 	bare := filepath.Join(home, "bare")
-	r := runner{home: home, measure: filepath.Join(home, "measure"), rounds: rounds}
+	r := &runner{home: home, measure: filepath.Join(home, "measure"), rounds: rounds}
 
-	fmt.Fprintf(b.w, "Medians of %d rounds (%d on large fleets), the commands in turn; %s/%s, %d CPUs.\n\n",
-		rounds, scaleRounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	if err := r.findPace(ctx, kubectl); err != nil {
+		return err
+	}
+	fmt.Fprintf(b.w, "Medians of %d rounds (%d on large fleets), the commands in turn; %s/%s, %d CPUs.\n"+
+		"Limits in seconds are multiplied by %.1f: kubectl starts that much slower than in %s.\n\n",
+		rounds, scaleRounds, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), r.pace, reference)
 	b.head()
 	plugin := func(name string) string { return filepath.Join(bin, "kubectl-mesh_"+name) }
 	for _, part := range []struct {
@@ -123,7 +130,7 @@ func onSmallFleet(ctx context.Context, b *table, measure func(*bed.Fleet) error)
 
 // againstKubectl puts mesh-certs diff beside the command that compares two
 // Secrets by hand.
-func againstKubectl(ctx context.Context, b *table, r runner, binary, kubectl, bare string, fleet *bed.Fleet) error {
+func againstKubectl(ctx context.Context, b *table, r *runner, binary, kubectl, bare string, fleet *bed.Fleet) error {
 	get := func(cluster string) string {
 		return fmt.Sprintf(`%s --context=%s -n istio-system get secret cacerts -o jsonpath='{.data.root-cert\.pem}'`, kubectl, cluster)
 	}
@@ -156,7 +163,7 @@ func againstKubectl(ctx context.Context, b *table, r runner, binary, kubectl, ba
 }
 
 // farClusters measures the same behind links of a long round-trip time.
-func farClusters(ctx context.Context, b *table, r runner, binary string, fleet *bed.Fleet) error {
+func farClusters(ctx context.Context, b *table, r *runner, binary string, fleet *bed.Fleet) error {
 	var contexts []bed.Context
 	var names []string
 	for i := range 20 {
@@ -205,9 +212,26 @@ type usage struct {
 type runner struct {
 	home, measure string
 	rounds        int
+	// pace is how much slower the machine is than that of the reference, at least 1.
+	pace float64
 }
 
-func (r runner) run(ctx context.Context, kubeconfig string, args ...string) (usage, error) {
+func (r *runner) findPace(ctx context.Context, kubectl string) error {
+	var runs []usage
+	for i := range 8 {
+		u, err := r.run(ctx, os.DevNull, kubectl, "version", "--client")
+		if err != nil {
+			return err
+		}
+		if i > 0 { // the first reads it from the disk
+			runs = append(runs, u)
+		}
+	}
+	r.pace = max(1, middle(runs, wallTime.of)/reference.Seconds())
+	return nil
+}
+
+func (r *runner) run(ctx context.Context, kubeconfig string, args ...string) (usage, error) {
 	cmd := exec.CommandContext(ctx, r.measure, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + r.home, "KUBECONFIG=" + kubeconfig}
 	var stdout, stderr strings.Builder

@@ -83,7 +83,7 @@ func (s size) String() string {
 
 // scaleNetworks puts mesh-network verify on a large fleet, and a dump of all that is read of it, beside kubectl get
 // pods -A, which reads the pods of one of its clusters in chunks.
-func scaleNetworks(ctx context.Context, b *table, r runner, binary, check, kubectl string, wanted func(string) bool) (err error) {
+func scaleNetworks(ctx context.Context, b *table, r *runner, binary, check, kubectl string, wanted func(string) bool) (err error) {
 	names := large.names()
 	done := b.prepares(fmt.Sprintf("filling %d clusters with %d pods each", large.clusters, scalePods))
 	fleet, err := bed.Start(ctx, bed.Config{Clusters: names})
@@ -128,7 +128,7 @@ type comparison struct {
 }
 
 // scale measures both in turn.
-func (b *table) scale(ctx context.Context, r runner, fleet *bed.Fleet, c comparison) error {
+func (b *table) scale(ctx context.Context, r *runner, fleet *bed.Fleet, c comparison) error {
 	var err error
 	done := b.prepares("waiting until " + c.what + " finds nothing")
 	for deadline := time.Now().Add(settles); ; time.Sleep(10 * time.Second) { // control planes have much to read
@@ -181,7 +181,7 @@ func (b *table) scale(ctx context.Context, r runner, fleet *bed.Fleet, c compari
 
 // scaleEndpoints puts mesh-endpoints verify on a large fleet with real control planes beside
 // kubectl get services,endpointslices,pods -A, and mesh-check beside it.
-func scaleEndpoints(ctx context.Context, b *table, r runner, binary, check, kubectl string, wanted func(string) bool) error {
+func scaleEndpoints(ctx context.Context, b *table, r *runner, binary, check, kubectl string, wanted func(string) bool) error {
 	return onFleet(ctx, b, large, func(fleet *bed.Fleet, names []string) error {
 		flags := []string{"--timeout", "2m", "--contexts", strings.Join(names, ",")}
 		verify := append([]string{binary, "verify"}, flags...)
@@ -419,7 +419,7 @@ func asInjected(p *corev1.Pod) {
 
 // count runs a command once more by way of proxies that count its requests and
 // the bytes of the answers, as they come over the wire.
-func count(ctx context.Context, r runner, fleet *bed.Fleet, names []string, args ...string) (requests, read int64, err error) {
+func count(ctx context.Context, r *runner, fleet *bed.Fleet, names []string, args ...string) (requests, read int64, err error) {
 	var asked, got atomic.Int64
 	config := map[string]any{"apiVersion": "v1", "kind": "Config"}
 	var clusters, users, contexts []any

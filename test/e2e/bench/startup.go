@@ -16,7 +16,7 @@ const (
 
 // startUp puts the version command of each plugin in a folder beside that of kubectl,
 // which likewise asks no server, and holds the size of the plugins.
-func startUp(ctx context.Context, b *table, r runner, dir, kubectl, bare string) error {
+func startUp(ctx context.Context, b *table, r *runner, dir, kubectl, bare string) error {
 	plugins, err := filepath.Glob(filepath.Join(dir, "kubectl-mesh_*"))
 	if err != nil {
 		return err
