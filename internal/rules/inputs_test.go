@@ -354,8 +354,8 @@ func TestSourcesRaiseNoFalseAlarm(t *testing.T) {
 			dump.Fill(&cluster, w.Objects, table())
 			live.Clusters = append(live.Clusters, cluster)
 		}
-		want := map[string]finding.Severity{}
-		for _, f := range judge(t, live, nil).Findings {
+		found, want := judge(t, live, nil).Findings, map[string]finding.Severity{}
+		for _, f := range found {
 			want[f.ID()] = f.Severity
 		}
 		for i, kind := range slices.Sorted(maps.Keys(sourceCases)) {
@@ -383,7 +383,7 @@ func TestSourcesRaiseNoFalseAlarm(t *testing.T) {
 						t.Errorf("%s %s: %s", f.Severity, f.ID(), f.Title)
 					}
 				}
-				for _, f := range judge(t, live, nil).Findings {
+				for _, f := range found {
 					if there[f.ID()] {
 						kept++
 						continue

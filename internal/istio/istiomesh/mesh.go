@@ -101,12 +101,17 @@ func (Mesh) Codes(areas ...mesh.Area) []finding.Code {
 	return rule.CodesOf(rules)
 }
 
+// declared are the rules of all areas, made once: what is needed is asked for each code in turn.
+var declared = sync.OnceValue(func() (out []*rule.Rule[*model.Mesh]) {
+	for _, area := range []mesh.Area{mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints} {
+		out = append(out, Rules(area)...)
+	}
+	return out
+})
+
 // Needs are the rows and questions of the rules that can find some codes, rows first.
 func (Mesh) Needs(codes ...finding.Code) []mesh.Need {
-	var needs []rule.Need
-	for _, area := range []mesh.Area{mesh.ControlPlane, mesh.Certs, mesh.Network, mesh.Endpoints} {
-		needs = append(needs, rule.NeedsOf(Rules(area), codes...)...)
-	}
+	needs := rule.NeedsOf(declared(), codes...)
 	var out []mesh.Need
 	for _, row := range resources.All {
 		if slices.Contains(needs, rule.Need(row)) {

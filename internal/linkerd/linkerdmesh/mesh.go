@@ -4,6 +4,7 @@ package linkerdmesh
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/kubectl-mesh/kubectl-mesh/internal/facts"
 	"github.com/kubectl-mesh/kubectl-mesh/internal/finding"
@@ -86,12 +87,17 @@ func (Mesh) Codes(areas ...mesh.Area) []finding.Code {
 	return rule.CodesOf(rules)
 }
 
+// declared are the rules of all areas, made once: what is needed is asked for each code in turn.
+var declared = sync.OnceValue(func() (out []*rule.Rule[*model.Mesh]) {
+	for _, area := range areas {
+		out = append(out, Rules(area)...)
+	}
+	return out
+})
+
 // Needs are the rows of the rules that can find some codes.
 func (Mesh) Needs(codes ...finding.Code) []mesh.Need {
-	var needs []rule.Need
-	for _, area := range areas {
-		needs = append(needs, rule.NeedsOf(Rules(area), codes...)...)
-	}
+	needs := rule.NeedsOf(declared(), codes...)
 	var out []mesh.Need
 	for _, row := range resources.All {
 		if slices.Contains(needs, rule.Need(row)) {
