@@ -145,7 +145,7 @@ test-istiod: servers ## Hold what internal/istio predicts against real istiods, 
 	@go -C test/istiod vet ./... && go -C test/istiod test -count=1 -timeout 2h -v -run TestTopologies . -topologies $(COUNT) -seed $(SEED)
 
 .PHONY: bench
-bench: build ## Compare speed and memory with kubectl, side by side; RUN=start,diff,far,networks,dump,endpoints,check for a part
+bench: build ## Compare speed and memory with kubectl, side by side; RUN=start,diff,far,networks,dump,endpoints,check,fleets for a part
 	@go -C test/e2e run ./bench -binaries $(CURDIR)/bin -run '$(subst $(comma),|,$(RUN))'
 
 # On Debian it installs Chromium where there is none; elsewhere any Chromium or Chrome in PATH does.

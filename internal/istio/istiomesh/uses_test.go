@@ -78,6 +78,14 @@ func verdicts(r finding.Result) map[finding.Code]string {
 // secret leads is a fact of the model, which the other ends make surer: of them only the
 // areas have to say it that are about remote secrets.
 func TestUsesOfQuestions(t *testing.T) {
+	all := fleets(t)
+	judged := func(f fleet, o model.Options) map[finding.Code]string {
+		return verdicts(istiomesh.Judge(model.New(f.facts, o), rule.Options{}, mesh.Network, mesh.Endpoints))
+	}
+	answered := make([]map[finding.Code]string, len(all)) // the same for each question
+	for n, f := range all {
+		answered[n] = judged(f, model.Options{Seen: f.seen, Hosts: f.hosts})
+	}
 	for q, areas := range map[*questions.Question][]mesh.Area{
 		questions.Hostnames: {mesh.Network, mesh.Endpoints}, questions.RemoteSides: {mesh.Endpoints},
 		questions.Istiods: {mesh.Endpoints}, questions.TokenReviews: {mesh.Endpoints},
@@ -95,12 +103,10 @@ func TestUsesOfQuestions(t *testing.T) {
 			}
 		}
 		changed := map[finding.Code]string{}
-		for _, f := range fleets(t) {
-			options := model.Options{Seen: f.seen, Hosts: f.hosts}
-			with := verdicts(istiomesh.Judge(model.New(f.facts, options), rule.Options{}, mesh.Network, mesh.Endpoints))
-			none := verdicts(istiomesh.Judge(model.New(f.facts, without(q, options)), rule.Options{}, mesh.Network, mesh.Endpoints))
+		for n, f := range all {
+			none := judged(f, without(q, model.Options{Seen: f.seen, Hosts: f.hosts}))
 			for _, code := range codes {
-				if with[code] != none[code] {
+				if answered[n][code] != none[code] {
 					asked++
 					if !uses[code] {
 						changed[code] = f.name

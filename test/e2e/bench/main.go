@@ -23,7 +23,7 @@ import (
 
 // Limits that hold on any machine, for they are relative.
 const (
-	mostTime    = 0.40 // of the wall time of two kubectl and a diff: half of that is what starts any program of client-go
+	mostTime    = 0.45 // of the wall time of two kubectl and a diff: half of that is what starts any program of client-go
 	mostOfLeast = 2.0  // of that of a bare program which reads what these kubectl read
 	mostMemory  = 0.60 // of the peak memory of one of these kubectl
 	mostGrowth  = 0.25 // from two clusters to twenty

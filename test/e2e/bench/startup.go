@@ -11,7 +11,7 @@ import (
 const (
 	mostSize    = 33 << 20 // bytes, stripped
 	mostStartup = 0.5      // of the wall time and the peak memory of kubectl
-	mostOfBare  = 1.3      // of the wall time of a program that links what reads a Secret, and does nothing
+	mostOfBare  = 1.5      // of the wall time of a program that links what reads a Secret, and does nothing
 )
 
 // startUp puts the version command of each plugin in a folder beside that of kubectl,
