@@ -28,6 +28,26 @@ func declared[M any](of func(M) resource.Set) resource.Set {
 	return out
 }
 
+// mesh-check reads what the verify of the other plugins read together, and in every cluster at most ten things more.
+func TestRequestsOfMeshCheck(t *testing.T) {
+	verify := func(areas ...mesh.Area) resource.Set {
+		return declared(func(m mesh.Mesh) resource.Set { return m.Resources(nil, areas...) })
+	}
+	others := map[string]bool{}
+	for _, row := range verify(mesh.Certs, mesh.Network, mesh.Endpoints) {
+		others[row.String()] = true
+	}
+	var more []string
+	for _, row := range verify(mesh.Certs, mesh.Network, mesh.Endpoints, mesh.ControlPlane) {
+		if about := row.About(); !others[row.String()] && !about.Later && about.Where == nil {
+			more = append(more, row.String())
+		}
+	}
+	if len(more) == 0 || len(more) > 10 {
+		t.Errorf("%d more: %v", len(more), more)
+	}
+}
+
 // docs/performance.md says how many requests a cluster is asked, as the rows declare it.
 func TestRequestsOfCommands(t *testing.T) {
 	verify := func(areas ...mesh.Area) resource.Set {
