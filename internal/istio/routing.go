@@ -166,7 +166,8 @@ func (v *View) RoutedHosts() map[string]string {
 }
 
 // GatewayRoutes are all places to which VirtualServices send the requests that come to a gateway,
-// on any port that it takes requests at.
+// on any port that it takes requests at: those VirtualServices that its namespace may use
+// (pilot/pkg/model/push_context.go, VirtualServicesForGateway).
 func (v *View) GatewayRoutes(source Source) []RoutedTo {
 	served := v.gatewaysOf(source)
 	if len(served) == 0 {
@@ -174,6 +175,9 @@ func (v *View) GatewayRoutes(source Source) []RoutedTo {
 	}
 	var routes []RoutedTo
 	for _, vs := range v.routing.gateways {
+		if !v.routing.visible(vs, source.Namespace) {
+			continue
+		}
 		for _, g := range vs.Spec.Gateways {
 			for _, port := range served[gatewayName(g, vs.Namespace)] {
 				q := routeQuestion{vs: vs, source: source, port: port, gateways: []string{g}}

@@ -64,4 +64,10 @@ func TestGatewayRoutesOfItsPorts(t *testing.T) {
 	if diff := cmp.Diff(want, v.GatewayRoutes(source)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	for to, want := range map[string]int{"*": 2, ".": 2, "shop": 2, "elsewhere": 0} {
+		resources.VirtualServices.Edit(east).Value[0].Spec.ExportTo = []string{to}
+		if got := istio.ViewOf(f, "east").GatewayRoutes(source); len(got) != want {
+			t.Errorf("exported to %s: %v", to, got)
+		}
+	}
 }

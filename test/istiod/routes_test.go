@@ -65,7 +65,11 @@ func routesOf(predicted []istio.RoutedTo, got []ads.RouteTarget) []string {
 		out = append(out, fmt.Sprintf("%s %s%s", host, cmp.Or(subset, "all"), map[bool]string{true: ", some"}[conditional]))
 	}
 	for _, r := range predicted {
-		add(r.Host, r.Subset, r.Conditional)
+		// A proxy's routes do not say by which VirtualService they are: what takes all requests stands for what takes some.
+		always := slices.ContainsFunc(predicted, func(o istio.RoutedTo) bool {
+			return o.Host == r.Host && o.Subset == r.Subset && o.Port == r.Port && !o.Conditional
+		})
+		add(r.Host, r.Subset, r.Conditional && !always)
 	}
 	for _, r := range got {
 		add(r.Host, r.Subset, r.Conditional)
