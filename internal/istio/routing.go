@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -77,22 +78,46 @@ func newRouting(v *View) *routing {
 	return r
 }
 
-// visible reports whether a namespace may use a VirtualService
+// audience is who may use a VirtualService: of several for one host istiod takes the narrowest first
+// (pilot/pkg/model/virtualservice.go, SelectVirtualServices).
+type audience int
+
+const (
+	ownNamespace audience = iota
+	someNamespaces
+	everyone
+	nobody
+)
+
+// audienceOf is the one by which a namespace may use a VirtualService
 // (pilot/pkg/model/push_context.go, initVirtualServices).
-func (r *routing) visible(vs *api.VirtualService, namespace string) bool {
+func (r *routing) audienceOf(vs *api.VirtualService, namespace string) audience {
 	to := vs.Spec.ExportTo
 	if len(to) == 0 {
 		to = r.mesh.DefaultVirtualServiceExportTo
 	}
-	return len(to) == 0 || slices.Contains(to, exportedToEveryone) || slices.Contains(to, namespace) ||
-		namespace == vs.Namespace && slices.Contains(to, exportedToNamespace)
+	switch {
+	case len(to) == 0 || slices.Contains(to, exportedToEveryone):
+		return everyone
+	case slices.Contains(to, exportedToNobody):
+		return nobody
+	case namespace == vs.Namespace && (slices.Contains(to, exportedToNamespace) || slices.Contains(to, namespace)):
+		return ownNamespace
+	case slices.Contains(to, namespace):
+		return someNamespaces
+	}
+	return nobody
 }
 
-// of is the VirtualService for the requests of a sidecar for a host; nil for none
+// of are the VirtualServices for the requests of a sidecar for a host, the one that counts first
 // (pilot/pkg/networking/core/route/route.go, separateVSHostsAndServices).
 func (r *routing) of(source Source, host string) []*api.VirtualService {
 	visible := func(all []*api.VirtualService) []*api.VirtualService {
-		return slices.DeleteFunc(slices.Clone(all), func(vs *api.VirtualService) bool { return !r.visible(vs, source.Namespace) })
+		out := slices.DeleteFunc(slices.Clone(all), func(vs *api.VirtualService) bool { return r.audienceOf(vs, source.Namespace) == nobody })
+		slices.SortStableFunc(out, func(a, b *api.VirtualService) int {
+			return cmp.Compare(r.audienceOf(a, source.Namespace), r.audienceOf(b, source.Namespace))
+		})
+		return out
 	}
 	if found := visible(r.specific[host]); len(found) > 0 {
 		return found
@@ -140,7 +165,7 @@ func (v *View) RoutesTo(source Source, namespace, name string) []RoutedTo {
 	var out []RoutedTo
 	for _, vs := range v.routing.leading[host] {
 		own := slices.ContainsFunc(vs.Spec.Hosts, func(h string) bool { return covers(strings.ToLower(fullHost(h, vs.Namespace)), host) })
-		if own || vs.Namespace != source.Namespace {
+		if own || vs.Namespace != source.Namespace || v.routing.audienceOf(vs, source.Namespace) == nobody {
 			continue
 		}
 		q := routeQuestion{vs: vs, source: source, gateways: []string{meshGateway}}
@@ -175,7 +200,7 @@ func (v *View) GatewayRoutes(source Source) []RoutedTo {
 	}
 	var routes []RoutedTo
 	for _, vs := range v.routing.gateways {
-		if !v.routing.visible(vs, source.Namespace) {
+		if v.routing.audienceOf(vs, source.Namespace) == nobody {
 			continue
 		}
 		for _, g := range vs.Spec.Gateways {

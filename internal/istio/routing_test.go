@@ -13,6 +13,41 @@ import (
 	"github.com/kubectl-mesh/kubectl-mesh/internal/istio/resources"
 )
 
+// Of VirtualServices for one host the one counts that is exported least, and of those alike the oldest.
+func TestVirtualServicesOfOneHost(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, second []string
+		want          string
+	}{
+		"both to everyone":           {nil, []string{"*"}, "v1"},
+		"the second to its own":      {nil, []string{"."}, "v2"},
+		"its own by name":            {[]string{"*"}, []string{"shop", "elsewhere"}, "v2"},
+		"both to its own":            {[]string{"."}, []string{"."}, "v1"},
+		"the first elsewhere":        {[]string{"elsewhere"}, nil, "v2"},
+		"the first to nobody":        {[]string{"~", "."}, nil, "v2"},
+		"everyone and its own":       {[]string{"*", "."}, []string{"."}, "v2"},
+		"the second elsewhere alone": {[]string{"."}, []string{"elsewhere"}, "v1"},
+	} {
+		f := twoNetworks()
+		var all []api.VirtualService
+		for i, to := range [][]string{c.first, c.second} {
+			vs := api.VirtualService{ObjectMeta: metav1.ObjectMeta{
+				Namespace: "shop", Name: []string{"a", "b"}[i], CreationTimestamp: metav1.Unix(int64(1000+i), 0),
+			}}
+			vs.Spec.Hosts, vs.Spec.ExportTo = []string{"cart"}, to
+			vs.Spec.HTTP = []api.Route{{Route: []api.RouteDestination{{Destination: &api.RouteTarget{Host: "cart", Subset: []string{"v1", "v2"}[i]}}}}}
+			all = append(all, vs)
+		}
+		resources.VirtualServices.Set(&f.Clusters[0], read(all...))
+		v := istio.ViewOf(f, "east")
+		source, _ := v.SourceOf("east", "shop", "cart-0")
+		got := v.Routes(source, "shop", "cart", corev1.ServicePort{Name: "http", Port: 80})
+		if len(got) != 1 || got[0].Subset != c.want {
+			t.Errorf("%s: %+v, want %s", name, got, c.want)
+		}
+	}
+}
+
 // ingress is a gateway of Istio's chart: neither a label of the Gateway API nor a view of networks
 // tells that it is one.
 func ingress() *corev1.Pod {
