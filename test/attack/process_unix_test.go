@@ -55,7 +55,7 @@ func TestSignals(t *testing.T) {
 				if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 					code = 128 + int(status.Signal())
 				}
-				out := outcome{code, stdout.String(), stderr.String(), time.Since(begin), peak(cmd.ProcessState)}
+				out := outcome{code, stdout.String(), stderr.String(), time.Since(begin), peakOfStarted(cmd.ProcessState)}
 				tries.add("signals", out)
 				try{plugin: plugin, args: args, codes: []int{a.code}, most: 6 * time.Second, mostMemory: 300 << 20}.hold(t, out)
 			})
@@ -79,7 +79,7 @@ func shell(t *testing.T, plugin, line string, codes ...int) {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	begin := time.Now()
 	_ = cmd.Run()
-	out := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Since(begin), peak(cmd.ProcessState)}
+	out := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Since(begin), peakOfStarted(cmd.ProcessState)}
 	tries.add("outputs that fail", out)
 	try{plugin: plugin, args: []string{line}, codes: codes, most: 20 * time.Second, mostMemory: 300 << 20}.hold(t, out)
 }
@@ -273,7 +273,7 @@ func TestLimits(t *testing.T) {
 			cmd.Stdout, cmd.Stderr, cmd.Stdin = &stdout, &stderr, io.Reader(nil)
 			begin := time.Now()
 			_ = cmd.Run()
-			out := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Since(begin), peak(cmd.ProcessState)}
+			out := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String(), time.Since(begin), peakOfStarted(cmd.ProcessState)}
 			tries.add("200 contexts, few resources", out)
 			try{plugin: plugin, args: []string{line}, codes: []int{0, 1}, most: 45 * time.Second, mostMemory: 400 << 20}.hold(t, out)
 			document := out.document(t)
