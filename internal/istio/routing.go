@@ -78,35 +78,14 @@ func newRouting(v *View) *routing {
 	return r
 }
 
-// audience is who may use a VirtualService: of several for one host istiod takes the narrowest first
-// (pilot/pkg/model/virtualservice.go, SelectVirtualServices).
-type audience int
-
-const (
-	ownNamespace audience = iota
-	someNamespaces
-	everyone
-	nobody
-)
-
-// audienceOf is the one by which a namespace may use a VirtualService
-// (pilot/pkg/model/push_context.go, initVirtualServices).
+// audienceOf is the one by which a namespace may use a VirtualService: of several for one host istiod takes the
+// narrowest first (pilot/pkg/model/virtualservice.go, SelectVirtualServices).
 func (r *routing) audienceOf(vs *api.VirtualService, namespace string) audience {
 	to := vs.Spec.ExportTo
 	if len(to) == 0 {
 		to = r.mesh.DefaultVirtualServiceExportTo
 	}
-	switch {
-	case len(to) == 0 || slices.Contains(to, exportedToEveryone):
-		return everyone
-	case slices.Contains(to, exportedToNobody):
-		return nobody
-	case namespace == vs.Namespace && (slices.Contains(to, exportedToNamespace) || slices.Contains(to, namespace)):
-		return ownNamespace
-	case slices.Contains(to, namespace):
-		return someNamespaces
-	}
-	return nobody
+	return audienceOf(to, vs.Namespace, namespace)
 }
 
 // of are the VirtualServices for the requests of a sidecar for a host, the one that counts first

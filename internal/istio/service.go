@@ -1,7 +1,6 @@
 package istio
 
 import (
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,13 +33,7 @@ func (s *service) visible(v *View, client string) bool {
 	if to == nil {
 		to = v.Mesh.DefaultServiceExportTo
 	}
-	if len(to) == 0 || slices.Contains(to, exportedToEveryone) {
-		return true
-	}
-	if slices.Contains(to, exportedToNobody) {
-		return false
-	}
-	return slices.Contains(to, client) || client == s.namespace && slices.Contains(to, exportedToNamespace)
+	return audienceOf(to, s.namespace, client) != nobody
 }
 
 // exportTo are the namespaces that a Service names; nil where it names none.

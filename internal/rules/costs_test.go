@@ -28,11 +28,13 @@ func declared[M any](of func(M) resource.Set) resource.Set {
 	return out
 }
 
+// verify is what rules of some areas read.
+func verify(areas ...mesh.Area) resource.Set {
+	return declared(func(m mesh.Mesh) resource.Set { return m.Resources(nil, areas...) })
+}
+
 // mesh-check reads what the verify of the other plugins read together, and in every cluster at most ten things more.
 func TestRequestsOfMeshCheck(t *testing.T) {
-	verify := func(areas ...mesh.Area) resource.Set {
-		return declared(func(m mesh.Mesh) resource.Set { return m.Resources(nil, areas...) })
-	}
 	others := map[string]bool{}
 	for _, row := range verify(mesh.Certs, mesh.Network, mesh.Endpoints) {
 		others[row.String()] = true
@@ -50,9 +52,6 @@ func TestRequestsOfMeshCheck(t *testing.T) {
 
 // docs/performance.md says how many requests a cluster is asked, as the rows declare it.
 func TestRequestsOfCommands(t *testing.T) {
-	verify := func(areas ...mesh.Area) resource.Set {
-		return declared(func(m mesh.Mesh) resource.Set { return m.Resources(nil, areas...) })
-	}
 	var b strings.Builder
 	b.WriteString("| command | every cluster | where Linkerd is | where Gloo Mesh is | where facts lead to it |\n| --- | --- | --- | --- | --- |\n")
 	for _, c := range []struct {

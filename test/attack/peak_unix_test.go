@@ -14,6 +14,10 @@ func peak(p *os.ProcessState) int64 {
 	if !ok {
 		return 0
 	}
+	return mostOf(usage)
+}
+
+func mostOf(usage *syscall.Rusage) int64 {
 	if runtime.GOOS == "darwin" {
 		return usage.Maxrss // bytes there
 	}
@@ -27,11 +31,7 @@ func peakOfStarted(p *os.ProcessState) int64 {
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &self); err != nil {
 		return 0
 	}
-	own := self.Maxrss << 10
-	if runtime.GOOS == "darwin" {
-		own = self.Maxrss
-	}
-	if most := peak(p); most > own {
+	if most := peak(p); most > mostOf(&self) {
 		return most
 	}
 	return 0
